@@ -1,0 +1,28 @@
+"""sparsesr enlarges images and spends computation only where there is detail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Upscaler", "__version__", "list_models", "load", "upscale"]
+
+if TYPE_CHECKING:
+    from sparsesr.modelfile.catalogue import list_models, load
+    from sparsesr.upscale.upscaler import Upscaler, upscale
+
+_HOMES = {
+    "upscale": "sparsesr.upscale.upscaler",
+    "Upscaler": "sparsesr.upscale.upscaler",
+    "load": "sparsesr.modelfile.catalogue",
+    "list_models": "sparsesr.modelfile.catalogue",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use, so that ``import sparsesr`` stays instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

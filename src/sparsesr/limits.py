@@ -1,0 +1,37 @@
+"""The one place for limits. All are far above honest use; they stop accidents and hostile files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+GIBIBYTE = 1024 * MEBIBYTE
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """Limits on pictures, checked against the header before any pixel is decoded."""
+
+    max_pixels: int = 200_000_000
+    max_side_px: int = 65_500
+    max_file_bytes: int = 1 * GIBIBYTE
+    max_frames: int = 10_000
+    max_metadata_bytes: int = 16 * MEBIBYTE
+    max_metadata_items: int = 1_000
+    max_inflated_text_bytes: int = 1 * MEBIBYTE
+    """Of all compressed text of a PNG; honest files hold some kilobytes."""
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """Limits on model files, checked before any tensor is read."""
+
+    max_file_bytes: int = 512 * MEBIBYTE
+    max_header_bytes: int = MEBIBYTE // 2  # twenty times SMSR's; parsing a hostile one takes about 50 ms
+    max_nodes: int = 2048
+    max_channels: int = 4096
+    max_scale: int = 8
+    max_size_multiple: int = 64
+
+
+DEFAULT_MEMORY_BYTES = 2 * GIBIBYTE
