@@ -1,0 +1,174 @@
+#include "bindings/checks.h"
+
+#include <limits>
+#include <stdexcept>
+
+#include "sparsesr/parallel.h"
+
+namespace sparsesr::bindings {
+namespace {
+
+namespace nb = nanobind;
+
+std::string quoted(std::string_view name) {
+  std::string text(1, '\'');
+  text.append(name).append(1, '\'');
+  return text;
+}
+
+template <typename T>
+std::string_view type_name() {
+  if constexpr (std::is_same_v<T, float>) return "float32";
+  if constexpr (std::is_same_v<T, double>) return "float64";
+  if constexpr (std::is_same_v<T, int32_t>) return "int32";
+  if constexpr (std::is_same_v<T, uint8_t>) return "uint8";
+  if constexpr (std::is_same_v<T, uint16_t>) return "uint16";
+}
+
+template <typename Array>
+bool is_contiguous(const Array& array) {
+  int64_t expected = 1;
+  for (size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) != 1 && array.stride(i) != expected) return false;
+    expected *= static_cast<int64_t>(array.shape(i));
+  }
+  return true;
+}
+
+template <typename T, typename Array>
+void check_array(const Array& array, int ndim, std::string_view name) {
+  if (array.dtype() != nb::dtype<T>()) fail(quoted(name) + " must be " + std::string(type_name<T>()));
+  if (ndim >= 0 && static_cast<int>(array.ndim()) != ndim) {
+    fail(quoted(name) + " must have " + std::to_string(ndim) + " dimensions, not " +
+         std::to_string(array.ndim()));
+  }
+  if (array.size() != 0 && !is_contiguous(array)) fail(quoted(name) + " must be C-contiguous");
+}
+
+template <typename T, typename Array>
+WindowOf<T> make_window(const Array& array, T* data, int64_t row0, std::string_view name) {
+  const auto columns = static_cast<int64_t>(array.shape(1));
+  if (columns < 3 || array.shape(2) == 0) {
+    fail(quoted(name) + " must have shape (rows, width + 2, stride) with width and stride of at least 1");
+  }
+  constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
+  if (row0 < -kLimit || row0 > kLimit) fail(quoted(name) + ": first row is out of range");
+  return {data, row0, static_cast<int64_t>(array.shape(0)), columns - 2,
+          static_cast<int64_t>(array.shape(2))};
+}
+
+}  // namespace
+
+void fail(const std::string& message) { throw std::invalid_argument(message); }
+
+template <typename T>
+const T* array_data(const InArray& array, int ndim, std::string_view name) {
+  check_array<T>(array, ndim, name);
+  return static_cast<const T*>(array.data());
+}
+
+template <typename T>
+T* array_data(const OutArray& array, int ndim, std::string_view name) {
+  check_array<T>(array, ndim, name);
+  return static_cast<T*>(array.data());
+}
+
+template const float* array_data<float>(const InArray&, int, std::string_view);
+template const int32_t* array_data<int32_t>(const InArray&, int, std::string_view);
+template const uint8_t* array_data<uint8_t>(const InArray&, int, std::string_view);
+template const uint16_t* array_data<uint16_t>(const InArray&, int, std::string_view);
+template float* array_data<float>(const OutArray&, int, std::string_view);
+template double* array_data<double>(const OutArray&, int, std::string_view);
+template int32_t* array_data<int32_t>(const OutArray&, int, std::string_view);
+template uint8_t* array_data<uint8_t>(const OutArray&, int, std::string_view);
+template uint16_t* array_data<uint16_t>(const OutArray&, int, std::string_view);
+
+InputWindow input_window(const InArray& array, int64_t row0, std::string_view name) {
+  return make_window(array, array_data<float>(array, 3, name), row0, name);
+}
+
+InputWindow input_window(const std::optional<PlacedArray>& placed, std::string_view name) {
+  if (!placed) return {};
+  return input_window(placed->first, placed->second, name);
+}
+
+Window output_window(const OutArray& array, int64_t row0, std::string_view name) {
+  return make_window(array, array_data<float>(array, 3, name), row0, name);
+}
+
+InputWindow read_only(const Window& window) {
+  return {window.data, window.row0, window.rows, window.width, window.stride};
+}
+
+void check_rows(int64_t r0, int64_t r1) {
+  if (r0 < 0 || r1 < r0) {
+    fail("rows [" + std::to_string(r0) + ", " + std::to_string(r1) + ") are not a range of picture rows");
+  }
+}
+
+void check_threads(int threads) {
+  if (threads < 1 || threads > kMaxThreads) {
+    fail("'threads' must be 1 to " + std::to_string(kMaxThreads) + ", not " + std::to_string(threads));
+  }
+}
+
+void check_has_rows(const InputWindow& window, int64_t r0, int64_t r1, std::string_view name) {
+  if (r0 >= window.row0 && r1 <= window.row0 + window.rows) return;
+  fail(quoted(name) + " holds rows [" + std::to_string(window.row0) + ", " +
+       std::to_string(window.row0 + window.rows) + ") but rows [" + std::to_string(r0) + ", " +
+       std::to_string(r1) + ") are needed");
+}
+
+void check_width(const InputWindow& window, int64_t width, std::string_view name) {
+  if (window.width == width) return;
+  fail(quoted(name) + " must have width " + std::to_string(width) + ", not " + std::to_string(window.width));
+}
+
+void check_channels(const InputWindow& window, int64_t channels, std::string_view name) {
+  if (window.stride >= channels) return;
+  fail(quoted(name) + " has room for " + std::to_string(window.stride) + " channels but " +
+       std::to_string(channels) + " are needed");
+}
+
+void check_picture(const InputWindow& window, std::string_view name) {
+  if (window.stride == kPictureStride) return;
+  fail(quoted(name) + " must have a stride of " + std::to_string(kPictureStride) + ", not " +
+       std::to_string(window.stride));
+}
+
+void check_pixel_numbers(int64_t r1, int64_t width) {
+  // Both factors are below 2^32 here, or the division catches them.
+  if (r1 + 1 > std::numeric_limits<int32_t>::max() / (width + 2)) {
+    fail("the picture is too large: pixel numbers must fit in 32 bits");
+  }
+}
+
+void check_apart(const Window& out, const InputWindow& in, Sharing sharing, std::string_view name) {
+  if (in.data == nullptr) return;
+  const auto begin = [](const auto& w) { return reinterpret_cast<intptr_t>(w.data); };
+  const auto row_bytes = [](const auto& w) {
+    return (w.width + 2) * w.stride * static_cast<int64_t>(sizeof(float));
+  };
+  const auto end = [&](const auto& w) { return begin(w) + w.rows * row_bytes(w); };
+  if (begin(out) >= end(in) || begin(in) >= end(out)) return;
+  const bool is_same_place = out.stride == in.stride && out.width == in.width &&
+                             begin(out) - out.row0 * row_bytes(out) == begin(in) - in.row0 * row_bytes(in);
+  if (sharing == Sharing::kSamePixel && is_same_place) return;
+  fail("'out' shares memory with " + quoted(name));
+}
+
+Activation parse_activation(const std::string& name) {
+  if (name == "none") return Activation::kNone;
+  if (name == "relu") return Activation::kRelu;
+  if (name == "leaky_relu") return Activation::kLeakyRelu;
+  fail("unknown activation '" + name + "'; choose none, relu or leaky_relu");
+}
+
+PixelType pixel_type(const nb::dlpack::dtype& dtype, std::string_view name) {
+  if (dtype == nb::dtype<uint8_t>()) return PixelType::kU8;
+  if (dtype == nb::dtype<uint16_t>()) return PixelType::kU16;
+  if (dtype == nb::dtype<float>()) return PixelType::kF32;
+  fail(quoted(name) + " must be uint8, uint16 or float32");
+}
+
+}  // namespace sparsesr::bindings

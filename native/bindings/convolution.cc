@@ -1,0 +1,158 @@
+#include "sparsesr/convolution.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <numeric>
+
+#include "bindings/checks.h"
+#include "bindings/module.h"
+#include "bindings/pixel_lists.h"
+
+namespace sparsesr::bindings {
+namespace {
+
+namespace nb = nanobind;
+using Inputs = std::vector<PlacedArray>;
+using OptionalMap = std::optional<PlacedArray>;
+
+void check_splits(const std::vector<int64_t>& splits, int64_t c_in) {
+  if (splits.empty() || splits.size() > kMaxSplits) {
+    fail("'splits' must have 1 to " + std::to_string(kMaxSplits) + " entries");
+  }
+  for (const int64_t channels : splits) {
+    if (channels < 1 || channels > c_in) fail("each of 'splits' must be 1 to the number of input channels");
+  }
+  if (std::accumulate(splits.begin(), splits.end(), int64_t{0}) != c_in) {
+    fail("'splits' must add up to " + std::to_string(c_in) + " input channels");
+  }
+}
+
+void make_packed(PackedConv* self, const InArray& weight, const std::optional<InArray>& bias,
+                 const std::vector<int64_t>& splits) {
+  const float* w = array_data<float>(weight, 4, "weight");
+  const auto c_out = static_cast<int64_t>(weight.shape(0));
+  const auto c_in = static_cast<int64_t>(weight.shape(1));
+  const auto kernel = static_cast<int>(weight.shape(2));
+  if (weight.shape(2) != weight.shape(3) || (weight.shape(2) != 1 && weight.shape(2) != 3)) {
+    fail("'weight' must be a 1x1 or 3x3 kernel");
+  }
+  if (c_out < 1 || c_in < 1) fail("'weight' must have at least one input and one output channel");
+  check_splits(splits, c_in);
+  const float* b = nullptr;
+  if (bias) {
+    b = array_data<float>(*bias, 1, "bias");
+    if (static_cast<int64_t>(bias->shape(0)) != c_out) fail("'bias' must have one value per output channel");
+  }
+  new (self) PackedConv(w, b, c_out, c_in, kernel, splits, current_isa());
+}
+
+ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
+                   const std::string& activation, float slope, const OptionalMap& residual,
+                   const OptionalMap& accumulate) {
+  ConvCall call;
+  call.conv = &conv;
+  for (const PlacedArray& input : inputs) call.inputs.push_back(input_window(input, "inputs"));
+  call.out = output_window(out, out_row0, "out");
+  call.addend = input_window(accumulate, "accumulate");
+  call.residual = input_window(residual, "residual");
+  call.activation = parse_activation(activation);
+  call.slope = slope;
+  return call;
+}
+
+// All that does not depend on the pixels: channels, widths and shared memory.
+void check_shapes(const ConvCall& call) {
+  const auto& splits = call.conv->splits();
+  if (call.inputs.size() != splits.size()) {
+    fail("'inputs' must be " + std::to_string(splits.size()) + " windows, not " +
+         std::to_string(call.inputs.size()));
+  }
+  for (size_t i = 0; i < splits.size(); ++i) {
+    check_width(call.inputs[i], call.out.width, "inputs");
+    check_channels(call.inputs[i], splits[i], "inputs");
+    check_apart(call.out, call.inputs[i], Sharing::kNever, "inputs");
+  }
+  check_channels(read_only(call.out), call.conv->c_out(), "out");
+  for (const auto& [map, name] : {std::pair{call.addend, "accumulate"}, {call.residual, "residual"}}) {
+    if (map.data == nullptr) continue;
+    check_width(map, call.out.width, name);
+    check_channels(map, call.conv->c_out(), name);
+    check_apart(call.out, map, Sharing::kSamePixel, name);
+  }
+}
+
+// Rows [r0, r1) that every window of the call allows as outputs.
+std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
+  const int64_t reach = call.conv->kernel() / 2;
+  int64_t r0 = std::max<int64_t>(call.out.row0, 0);
+  int64_t r1 = call.out.row0 + call.out.rows;
+  const auto narrow = [&](const InputWindow& w, int64_t margin) {
+    r0 = std::max(r0, w.row0 + margin);
+    r1 = std::min(r1, w.row0 + w.rows - margin);
+  };
+  for (const InputWindow& input : call.inputs) narrow(input, reach);
+  if (call.addend.data != nullptr) narrow(call.addend, 0);
+  if (call.residual.data != nullptr) narrow(call.residual, 0);
+  return {r0, r1};
+}
+
+void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
+  const int64_t reach = call.conv->kernel() / 2;
+  check_rows(r0, r1);
+  check_pixel_numbers(r1, call.out.width);
+  if (r0 == r1) return;
+  for (const InputWindow& input : call.inputs) check_has_rows(input, r0 - reach, r1 + reach, "inputs");
+  check_has_rows(read_only(call.out), r0, r1, "out");
+  if (call.addend.data != nullptr) check_has_rows(call.addend, r0, r1, "accumulate");
+  if (call.residual.data != nullptr) check_has_rows(call.residual, r0, r1, "residual");
+}
+
+void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
+          int64_t r1, const std::string& activation, float slope, const OptionalMap& residual,
+          const OptionalMap& accumulate, int threads) {
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  check_threads(threads);
+  check_shapes(call);
+  check_conv_rows(call, r0, r1);
+  const nb::gil_scoped_release no_gil;
+  conv_rows(call, r0, r1, threads);
+}
+
+void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
+            const InArray& pixels, const std::string& activation, float slope, const OptionalMap& residual,
+            const OptionalMap& accumulate, int threads) {
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  const PixelList list = pixel_list(pixels);
+  check_threads(threads);
+  check_shapes(call);
+  const auto [r0, r1] = allowed_rows(call);
+  check_pixel_numbers(std::max<int64_t>(r1, 0), call.out.width);
+  const nb::gil_scoped_release no_gil;
+  check_pixels(list, call.out.width, r0, r1);
+  conv_pixels(call, list.pixels, list.count, threads);
+}
+
+}  // namespace
+
+void bind_convolution(nb::module_& m) {
+  using namespace nb::literals;
+  nb::class_<PackedConv>(m, "PackedConv")
+      .def("__init__", &make_packed, "weight"_a, "bias"_a.none(), "splits"_a)
+      .def_prop_ro("c_in", &PackedConv::c_in)
+      .def_prop_ro("c_out", &PackedConv::c_out)
+      .def_prop_ro("kernel", &PackedConv::kernel)
+      .def_prop_ro("splits", [](const PackedConv& p) { return p.splits(); })
+      .def_prop_ro("isa", [](const PackedConv& p) { return std::string(isa_name(p.isa())); })
+      .def_prop_ro("nbytes", &PackedConv::nbytes);
+  m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
+        "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
+        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+  m.def("conv_pixels", &pixels, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "pixels"_a,
+        "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
+        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+}
+
+}  // namespace sparsesr::bindings

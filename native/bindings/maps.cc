@@ -1,0 +1,107 @@
+// Operations on feature maps that are not convolutions.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+
+#include <memory>
+#include <vector>
+
+#include "bindings/checks.h"
+#include "bindings/module.h"
+#include "bindings/run_rows.h"
+
+namespace sparsesr::bindings {
+namespace {
+
+namespace nb = nanobind;
+using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
+
+void avg_pool2x2_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0,
+                      int64_t r1, int threads) {
+  const AvgPoolArgs args{input_window(x, x_row0, "x"), output_window(out, out_row0, "out")};
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_width(args.x, 2 * args.out.width, "x");
+  if (args.x.stride != args.out.stride) fail("'x' and 'out' must have the same stride");
+  check_apart(args.out, args.x, Sharing::kNever, "x");
+  if (r0 == r1) return;
+  check_has_rows(args.x, 2 * r0, 2 * r1, "x");
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).avg_pool, args, r0, r1, threads);
+}
+
+void row_sums(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums, int threads) {
+  RowSumsArgs args{input_window(x, row0, "x"), array_data<double>(sums, 2, "sums"),
+                   static_cast<int64_t>(sums.shape(1))};
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_channels(args.x, args.channels, "x");
+  if (r1 > static_cast<int64_t>(sums.shape(0))) fail("'sums' must have a row for each of the rows up to r1");
+  if (r0 == r1) return;
+  check_has_rows(args.x, r0, r1, "x");
+  run_rows(kernel_table(current_isa()).row_sums, args, r0, r1, threads);
+}
+
+const float* attention_array(const InArray& array, int64_t rows, int64_t columns, const char* name) {
+  const float* data = array_data<float>(array, columns == 0 ? 1 : 2, name);
+  if (static_cast<int64_t>(array.shape(0)) != rows ||
+      (columns != 0 && static_cast<int64_t>(array.shape(1)) != columns)) {
+    fail("'" + std::string(name) + "' does not have the shape of w1 [M, C], b1 [M], w2 [C, M], b2 [C]");
+  }
+  return data;
+}
+
+Vector channel_attention(const InArray& mean, const InArray& w1, const InArray& b1, const InArray& w2,
+                         const InArray& b2) {
+  ChannelAttentionArgs args{};
+  args.mean = array_data<float>(mean, 1, "mean");
+  args.channels = static_cast<int64_t>(mean.shape(0));
+  array_data<float>(b1, 1, "b1");
+  args.hidden = static_cast<int64_t>(b1.shape(0));
+  if (args.channels < 1 || args.hidden < 1) fail("'mean' and 'b1' must not be empty");
+  args.w1 = attention_array(w1, args.hidden, args.channels, "w1");
+  args.b1 = attention_array(b1, args.hidden, 0, "b1");
+  args.w2 = attention_array(w2, args.channels, args.hidden, "w2");
+  args.b2 = attention_array(b2, args.channels, 0, "b2");
+  std::vector<float> hidden(static_cast<size_t>(args.hidden));
+  auto out = std::make_unique<float[]>(static_cast<size_t>(args.channels));
+  args.hidden_values = hidden.data();
+  args.out = out.get();
+  kernel_table(current_isa()).channel_attention.run(args);
+  const nb::capsule owner(out.get(), [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  return Vector(out.release(), {static_cast<size_t>(args.channels)}, owner);
+}
+
+void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
+                    const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0,
+                    int64_t r0, int64_t r1, int threads) {
+  const ScaleAddArgs args{input_window(x, x_row0, "x"), input_window(residual, "residual"),
+                          output_window(out, out_row0, "out"), array_data<float>(scale, 1, "scale"),
+                          static_cast<int64_t>(scale.shape(0))};
+  check_threads(threads);
+  check_rows(r0, r1);
+  for (const auto& [map, name] : {std::pair{args.x, "x"}, {args.residual, "residual"}}) {
+    if (map.data == nullptr) continue;
+    check_width(map, args.out.width, name);
+    check_channels(map, args.channels, name);
+    check_apart(args.out, map, Sharing::kSamePixel, name);
+    if (r0 < r1) check_has_rows(map, r0, r1, name);
+  }
+  check_channels(read_only(args.out), args.channels, "out");
+  if (r0 == r1) return;
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).scale_add, args, r0, r1, threads);
+}
+
+}  // namespace
+
+void bind_maps(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("avg_pool2x2_rows", &avg_pool2x2_rows, "x"_a, "x_row0"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
+        "threads"_a = 1);
+  m.def("row_sums", &row_sums, "x"_a, "row0"_a, "r0"_a, "r1"_a, "sums"_a, "threads"_a = 1);
+  m.def("channel_attention", &channel_attention, "mean"_a, "w1"_a, "b1"_a, "w2"_a, "b2"_a);
+  m.def("scale_add_rows", &scale_add_rows, "x"_a, "x_row0"_a, "scale"_a, "residual"_a.none(), "out"_a,
+        "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+}
+
+}  // namespace sparsesr::bindings

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace sparsesr::bindings {
+
+void bind_processor(nanobind::module_& m);
+void bind_convolution(nanobind::module_& m);
+void bind_transposed_convolution(nanobind::module_& m);
+void bind_masks(nanobind::module_& m);
+void bind_maps(nanobind::module_& m);
+void bind_pictures(nanobind::module_& m);
+
+}  // namespace sparsesr::bindings

@@ -1,0 +1,137 @@
+// Operations on pictures: windows of three channels with four values per pixel, and image arrays.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+
+#include <algorithm>
+
+#include "bindings/checks.h"
+#include "bindings/module.h"
+#include "bindings/run_rows.h"
+#include "sparsesr/bicubic.h"
+
+namespace sparsesr::bindings {
+namespace {
+
+namespace nb = nanobind;
+
+void check_scale(int64_t scale) {
+  if (scale < 1 || scale > kMaxScale) {
+    fail("'scale' must be 1 to " + std::to_string(kMaxScale) + ", not " + std::to_string(scale));
+  }
+}
+
+void pixel_shuffle_rows(const InArray& x, int64_t x_row0, int64_t scale,
+                        const std::optional<PlacedArray>& skip, const OutArray& out, int64_t out_row0,
+                        int64_t r0, int64_t r1, int threads) {
+  check_scale(scale);
+  const PixelShuffleArgs args{input_window(x, x_row0, "x"), input_window(skip, "skip"),
+                              output_window(out, out_row0, "out"), scale};
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_channels(args.x, kPictureChannels * scale * scale, "x");
+  check_apart(args.out, args.x, Sharing::kNever, "x");
+  for (const auto& [map, name] : {std::pair{read_only(args.out), "out"}, {args.skip, "skip"}}) {
+    if (map.data == nullptr) continue;
+    check_picture(map, name);
+    check_width(map, scale * args.x.width, name);
+    if (r0 < r1) check_has_rows(map, r0 * scale, r1 * scale, name);
+  }
+  check_apart(args.out, args.skip, Sharing::kSamePixel, "skip");
+  if (r0 == r1) return;
+  check_has_rows(args.x, r0, r1, "x");
+  run_rows(kernel_table(current_isa()).pixel_shuffle, args, r0, r1, threads);
+}
+
+void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t scale, const OutArray& out,
+                  int64_t out_row0, int64_t r0, int64_t r1, int threads) {
+  check_scale(scale);
+  BicubicArgs args{};
+  args.x = input_window(x, x_row0, "x");
+  args.x_height = x_height;
+  args.out = output_window(out, out_row0, "out");
+  args.scale = scale;
+  set_bicubic_phases(args);
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_picture(args.x, "x");
+  check_picture(read_only(args.out), "out");
+  check_width(read_only(args.out), scale * args.x.width, "out");
+  check_apart(args.out, args.x, Sharing::kNever, "x");
+  if (x_height < 0 || r1 > scale * x_height) fail("the output has scale * x_height rows; fewer than 'r1'");
+  if (r0 == r1) return;
+  const auto clamp = [&](int64_t row) { return std::clamp<int64_t>(row, 0, x_height - 1); };
+  check_has_rows(args.x, clamp(first_source_row(args, r0)), clamp(first_source_row(args, r1 - 1) + 3) + 1,
+                 "x");
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).bicubic, args, r0, r1, threads);
+}
+
+template <typename Array>
+void check_image(const Array& image) {
+  if (image.ndim() != 3 || image.shape(2) != kPictureChannels || image.shape(0) == 0 || image.shape(1) == 0) {
+    fail("the image must have shape (height, width, 3) and at least one pixel");
+  }
+}
+
+template <typename Pointer, typename Array>
+Pointer image_data(const Array& image, PixelType type, std::string_view name) {
+  check_image(image);
+  switch (type) {
+    case PixelType::kU8: return array_data<uint8_t>(image, 3, name);
+    case PixelType::kU16: return array_data<uint16_t>(image, 3, name);
+    default: return array_data<float>(image, 3, name);
+  }
+}
+
+void image_rows(const InArray& image, const InArray& offset, const OutArray& out, int64_t out_row0,
+                int64_t r0, int64_t r1, int64_t height, int64_t width, int threads) {
+  ImageArgs args{};
+  args.type = pixel_type(image.dtype(), "image");
+  args.image = image_data<const void*>(image, args.type, "image");
+  args.height = static_cast<int64_t>(image.shape(0));
+  args.width = static_cast<int64_t>(image.shape(1));
+  args.out = output_window(out, out_row0, "out");
+  const float* values = array_data<float>(offset, 1, "offset");
+  if (offset.shape(0) != kPictureChannels) fail("'offset' must have three values");
+  std::copy_n(values, kPictureChannels, args.offset);
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_picture(read_only(args.out), "out");
+  check_width(read_only(args.out), width, "out");
+  if (height < args.height || width < args.width) fail("the image is larger than 'height' x 'width'");
+  if (r1 > height) fail("'r1' is beyond 'height'");
+  if (r0 == r1) return;
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).image, args, r0, r1, threads);
+}
+
+void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r0, int64_t r1, int threads) {
+  StoreArgs args{};
+  args.x = input_window(x, x_row0, "x");
+  args.type = pixel_type(out.dtype(), "out");
+  args.image = image_data<void*>(out, args.type, "out");
+  args.width = static_cast<int64_t>(out.shape(1));
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_picture(args.x, "x");
+  if (args.width > args.x.width) fail("the image is wider than 'x'");
+  if (r1 > static_cast<int64_t>(out.shape(0))) fail("'r1' is beyond the image's height");
+  if (r0 == r1) return;
+  check_has_rows(args.x, r0, r1, "x");
+  run_rows(kernel_table(current_isa()).store, args, r0, r1, threads);
+}
+
+}  // namespace
+
+void bind_pictures(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("pixel_shuffle_rows", &pixel_shuffle_rows, "x"_a, "x_row0"_a, "scale"_a, "skip"_a.none(), "out"_a,
+        "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+  m.def("bicubic_rows", &bicubic_rows, "x"_a, "x_row0"_a, "x_height"_a, "scale"_a, "out"_a, "out_row0"_a,
+        "r0"_a, "r1"_a, "threads"_a = 1);
+  m.def("image_rows", &image_rows, "image"_a, "offset"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "height"_a,
+        "width"_a, "threads"_a = 1);
+  m.def("store_rows", &store_rows, "x"_a, "x_row0"_a, "out"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+}
+
+}  // namespace sparsesr::bindings

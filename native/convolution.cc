@@ -1,0 +1,97 @@
+#include "sparsesr/convolution.h"
+
+#include <algorithm>
+
+#include "sparsesr/parallel.h"
+
+namespace sparsesr {
+namespace {
+
+// Pixels handed to a kernel at a time. A multiple of every tile's pixels, so that only the last group of a
+// part is short; small enough that the rows around them stay in L2 between blocks of outputs.
+constexpr int64_t kGroup = 24;
+constexpr int64_t kChunk = 10 * kGroup;
+
+ConvMap addend_map(const InputWindow& w) {
+  return by_pixel_number({const_cast<float*>(w.data), w.row0, w.rows, w.width, w.stride});  // only read
+}
+
+ConvArgs make_args(const ConvCall& call) {
+  const PackedConv& conv = *call.conv;
+  const int64_t row_pixels = call.out.width + 2;
+  ConvArgs args{};
+  args.input_count = static_cast<int>(call.inputs.size());
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    const InputWindow& input = call.inputs[i];
+    args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, conv.splits()[i]};
+  }
+  const int reach = conv.kernel() / 2;
+  for (int64_t dy = -reach; dy <= reach; ++dy) {
+    for (int64_t dx = -reach; dx <= reach; ++dx) args.tap_pixels[args.tap_count++] = dy * row_pixels + dx;
+  }
+  args.out = by_pixel_number(call.out);
+  args.addend = addend_map(call.addend);
+  args.residual = addend_map(call.residual);
+  args.activation = call.activation;
+  args.slope = call.slope;
+  return args;
+}
+
+void run_chunk(const ConvCall& call, const ConvArgs& args, const int32_t* pixels, int64_t count) {
+  const auto& kernel = kernel_table(call.conv->isa()).conv;
+  for (const ConvBlock& block : call.conv->packed().blocks) kernel.run(args, block, pixels, pixels, count);
+}
+
+}  // namespace
+
+ConvMap by_pixel_number(const Window& window) {
+  return {window.data, -window.row0 * (window.width + 2), window.stride};
+}
+
+PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
+                       std::vector<int64_t> splits, Isa isa)
+    : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), isa_(isa) {
+  const int64_t taps = kernel * kernel;
+  std::vector<int64_t> source;  // of step k: channel and tap within one output's weights
+  int64_t first = 0;
+  for (const int64_t channels : splits_) {
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      for (int64_t c = first; c < first + channels; ++c) source.push_back(c * taps + tap);
+    }
+    first += channels;
+  }
+  packed_ = pack_weights(c_out, c_in * taps, kernel_table(isa).conv.param, bias,
+                         [&](int64_t o, int64_t k) { return weight[o * c_in * taps + source[k]]; });
+}
+
+void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {
+  const ConvArgs args = make_args(call);
+  const int64_t width = call.out.width;
+  parallel_for(threads, 0, (r1 - r0) * width, kGroup, [&](int64_t begin, int64_t end) {
+    int32_t pixels[kChunk];
+    for (int64_t n = begin; n < end; n += kChunk) {
+      const int64_t count = std::min(kChunk, end - n);
+      int64_t row = r0 + n / width;
+      int64_t x = n % width;
+      for (int64_t i = 0; i < count; ++i) {
+        pixels[i] = static_cast<int32_t>(row * (width + 2) + x + 1);
+        if (++x == width) {
+          x = 0;
+          ++row;
+        }
+      }
+      run_chunk(call, args, pixels, count);
+    }
+  });
+}
+
+void conv_pixels(const ConvCall& call, const int32_t* pixels, int64_t count, int threads) {
+  const ConvArgs args = make_args(call);
+  parallel_for(threads, 0, count, kGroup, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n += kChunk) {
+      run_chunk(call, args, pixels + n, std::min(kChunk, end - n));
+    }
+  });
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,57 @@
+// Dense and masked convolution over windows: one kernel, with a list of pixels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sparsesr/kernel_table.h"
+#include "sparsesr/packed_weights.h"
+#include "sparsesr/window.h"
+
+namespace sparsesr {
+
+// Weights of a 1x1 or 3x3 convolution, packed for the kernel of one instruction set. The input is the
+// concatenation of windows with splits[0], splits[1], ... channels, which is never built.
+class PackedConv {
+ public:
+  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null.
+  PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
+             std::vector<int64_t> splits, Isa isa);
+
+  int64_t c_in() const { return c_in_; }
+  int64_t c_out() const { return c_out_; }
+  int kernel() const { return kernel_; }
+  const std::vector<int64_t>& splits() const { return splits_; }
+  Isa isa() const { return isa_; }
+  size_t nbytes() const { return packed_.value_count * sizeof(float); }
+  const PackedWeights& packed() const { return packed_; }
+
+ private:
+  int64_t c_in_;
+  int64_t c_out_;
+  int kernel_;
+  std::vector<int64_t> splits_;
+  Isa isa_;
+  PackedWeights packed_;
+};
+
+struct ConvCall {
+  const PackedConv* conv;
+  std::vector<InputWindow> inputs;  // one per split
+  InputWindow addend{};             // data is null without one
+  InputWindow residual{};
+  Window out{};
+  Activation activation = Activation::kNone;
+  float slope = 0.0f;
+};
+
+// Every pixel of rows [r0, r1).
+void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads);
+
+// The listed pixels, numbered r * (width + 2) + x + 1 in the picture.
+void conv_pixels(const ConvCall& call, const int32_t* pixels, int64_t count, int threads);
+
+// A window seen by pixel number.
+ConvMap by_pixel_number(const Window& window);
+
+}  // namespace sparsesr

@@ -1,0 +1,167 @@
+// What each operation's kernels are given. A kernel has no checks, no allocation, no exceptions and no
+// logging; it handles the range of rows (or list positions) [begin, end) that it is given.
+#pragma once
+
+#include <cstdint>
+
+#include "sparsesr/window.h"
+
+namespace sparsesr {
+
+// ---- convolution ------------------------------------------------------------------------------------
+
+constexpr int kMaxSplits = 16;
+constexpr int kMaxTaps = 9;
+constexpr int kOutputGranule = 16;  // packed output channels are a multiple of this
+
+enum class Activation : int { kNone, kRelu, kLeakyRelu };
+
+// A window seen by pixel number: pixel n of the picture is at data + (n + shift) * stride.
+struct ConvMap {
+  float* data;
+  int64_t shift;
+  int64_t stride;
+};
+
+struct ConvInput {
+  const float* data;
+  int64_t shift;
+  int64_t stride;
+  int64_t channels;
+};
+
+// All that is the same for every pixel and block of outputs of one call.
+struct ConvArgs {
+  ConvInput inputs[kMaxSplits];
+  int64_t tap_pixels[kMaxTaps];  // what to add to a pixel number, per tap
+  int input_count;
+  int tap_count;
+  ConvMap out;
+  ConvMap addend;    // added before the activation; data is null without one
+  ConvMap residual;  // added after the activation; data is null without one
+  Activation activation;
+  float slope;
+};
+
+// Up to one tile of output channels. Weights are [input][tap][channel][width], 64-byte aligned.
+struct ConvBlock {
+  const float* weights;
+  const float* bias;  // width values
+  int64_t first;      // first output channel
+  int64_t width;      // multiple of kOutputGranule, padded with zero weights
+  int64_t valid;      // channels that exist
+  bool is_last;       // then the kernel also clears the channels of `out` behind the block
+};
+
+// Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
+// ordinary convolution; they differ for the phases of a transposed one. Each output value is
+// bias (+ addend), then one multiply-add per input, tap and channel, in this order, whatever the tile.
+using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                        const int32_t* out_pixels, int64_t count);
+
+// ---- lists of pixels --------------------------------------------------------------------------------
+
+struct ZeroPixelsArgs {
+  ConvMap out;
+  const int32_t* pixels;
+};
+using ZeroPixelsKernel = void(const ZeroPixelsArgs& args, int64_t begin, int64_t end);
+
+struct MaskArgs {
+  InputWindow logits;  // channel 0: unimportant, channel 1: important
+  float bias;          // added to channel 1
+  int32_t* active;
+  int32_t* inactive;
+  int64_t active_count;
+  int64_t inactive_count;
+};
+// Appends to both lists and updates the counts; serial, for the lists are in raster order.
+using MaskKernel = void(MaskArgs& args, int64_t begin, int64_t end);
+
+// ---- feature maps -----------------------------------------------------------------------------------
+
+struct AvgPoolArgs {
+  InputWindow x;
+  Window out;
+};
+using AvgPoolKernel = void(const AvgPoolArgs& args, int64_t begin, int64_t end);
+
+struct RowSumsArgs {
+  InputWindow x;
+  double* sums;  // [row of the picture][channel]
+  int64_t channels;
+};
+using RowSumsKernel = void(const RowSumsArgs& args, int64_t begin, int64_t end);
+
+struct ChannelAttentionArgs {
+  const float* mean;
+  const float* w1;  // [hidden][channels]
+  const float* b1;
+  const float* w2;  // [channels][hidden]
+  const float* b2;
+  float* hidden_values;
+  float* out;
+  int64_t channels;
+  int64_t hidden;
+};
+using ChannelAttentionKernel = void(const ChannelAttentionArgs& args);
+
+struct ScaleAddArgs {
+  InputWindow x;
+  InputWindow residual;  // data is null without one
+  Window out;
+  const float* scale;
+  int64_t channels;
+};
+using ScaleAddKernel = void(const ScaleAddArgs& args, int64_t begin, int64_t end);
+
+// ---- pictures: three channels, four values per pixel --------------------------------------------------
+
+constexpr int kPictureChannels = 3;
+constexpr int kPictureStride = 4;
+constexpr int kMaxScale = 8;
+
+struct PixelShuffleArgs {
+  InputWindow x;
+  InputWindow skip;  // data is null without one
+  Window out;
+  int64_t scale;
+};
+using PixelShuffleKernel = void(const PixelShuffleArgs& args, int64_t begin, int64_t end);
+
+struct BicubicArgs {
+  InputWindow x;
+  int64_t x_height;
+  Window out;
+  int64_t scale;
+  float weights[kMaxScale][4];  // per phase, the four source pixels from offset[phase] on
+  int64_t offset[kMaxScale];
+};
+using BicubicKernel = void(const BicubicArgs& args, int64_t begin, int64_t end);
+
+enum class PixelType : int { kU8, kU16, kF32 };
+
+struct ImageArgs {
+  const void* image;  // [height][width][3]
+  PixelType type;
+  int64_t height;
+  int64_t width;
+  float offset[kPictureChannels];  // subtracted
+  Window out;                      // rows and columns beyond the image repeat its edge
+};
+using ImageKernel = void(const ImageArgs& args, int64_t begin, int64_t end);
+
+struct StoreArgs {
+  InputWindow x;
+  void* image;  // [height][width][3]
+  PixelType type;
+  int64_t width;
+};
+using StoreKernel = void(const StoreArgs& args, int64_t begin, int64_t end);
+
+// ---- measurement ------------------------------------------------------------------------------------
+
+// Independent multiply-adds in registers; returns a value that depends on all of them.
+using PeakKernel = float(int64_t iterations);
+
+}  // namespace sparsesr

@@ -1,0 +1,25 @@
+// Runs a range of independent work on several threads.
+#pragma once
+
+#include <cstdint>
+
+namespace sparsesr {
+
+constexpr int kMaxThreads = 256;
+
+using RangeFunction = void(const void* context, int64_t begin, int64_t end);
+
+// Cuts [begin, end) into parts whose sizes are multiples of `grain` (the last one apart) and runs them on
+// up to `threads` threads, the caller among them. Returns when all are done. `function` must not throw, and
+// no part may depend on another; then the result does not depend on the number of threads.
+void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
+                  const void* context);
+
+template <typename Body>
+void parallel_for(int threads, int64_t begin, int64_t end, int64_t grain, const Body& body) {
+  run_parallel(
+      threads, begin, end, grain,
+      [](const void* context, int64_t b, int64_t e) { (*static_cast<const Body*>(context))(b, e); }, &body);
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,22 @@
+// Four values of a picture's pixel as one vector, in the portable form that GCC and Clang share.
+#pragma once
+
+#include <cstdint>
+
+namespace sparsesr {
+
+using Pixel4 = float __attribute__((vector_size(16)));
+using Pixel4Int = int32_t __attribute__((vector_size(16)));
+
+// Internal linkage, as all that kernels share.
+static inline Pixel4 load_pixel(const float* source) {
+  Pixel4 pixel;
+  __builtin_memcpy(&pixel, source, sizeof(pixel));
+  return pixel;
+}
+
+static inline void store_pixel(float* target, Pixel4 pixel) {
+  __builtin_memcpy(target, &pixel, sizeof(pixel));
+}
+
+}  // namespace sparsesr

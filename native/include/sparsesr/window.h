@@ -1,0 +1,29 @@
+// Windows: the feature maps that every kernel reads and writes.
+#pragma once
+
+#include <cstdint>
+
+namespace sparsesr {
+
+// Rows [row0, row0 + rows) of a picture, channels last, `stride` values per pixel. Each row has a zero
+// column on either side, so a 3x3 convolution needs no test for borders: it reads fixed offsets.
+template <typename T>
+struct WindowOf {
+  T* data;
+  int64_t row0;
+  int64_t rows;
+  int64_t width;   // without the two border columns
+  int64_t stride;  // values per pixel, channels rounded up
+};
+
+using Window = WindowOf<float>;
+using InputWindow = WindowOf<const float>;
+
+// Internal linkage on purpose: this header is compiled for several instruction sets, and the linker must
+// never keep the copy of one set for all of them.
+template <typename T>
+static inline T* pixel_at(const WindowOf<T>& window, int64_t row, int64_t x) {
+  return window.data + ((row - window.row0) * (window.width + 2) + x + 1) * window.stride;
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,51 @@
+// The only place that chooses kernels.
+#include "sparsesr/kernel_table.h"
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+// Fills a table in ascending order of instruction sets, so that a better kernel replaces a plainer one.
+KernelTable fill(Isa limit) {
+  KernelTable table{};
+  for (const Isa step : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+    if (step > limit) break;
+#define SPARSESR_KERNEL(operation, Type, isa, name, param) \
+  if (step == Isa::isa) table.operation = {#name, &name, param};
+#include "kernels/kernels.inc"
+#undef SPARSESR_KERNEL
+  }
+  return table;
+}
+
+}  // namespace
+
+const KernelTable& kernel_table(Isa isa) {
+  static const KernelTable tables[] = {fill(Isa::kScalar), fill(Isa::kAvx2), fill(Isa::kAvx512),
+                                       fill(Isa::kAvx512Bf16)};
+  return tables[static_cast<size_t>(isa)];
+}
+
+std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table) {
+  std::vector<std::pair<std::string, std::string>> names;
+  const auto add = [&names](const char* operation, const auto& kernel) {
+    names.emplace_back(operation, kernel.name);
+  };
+  add("conv", table.conv);
+  add("conv_transpose2x", table.conv);  // four small convolutions
+  add("zero_pixels", table.zero_pixels);
+  add("mask", table.mask);
+  add("avg_pool2x2", table.avg_pool);
+  add("row_sums", table.row_sums);
+  add("channel_attention", table.channel_attention);
+  add("scale_add", table.scale_add);
+  add("pixel_shuffle", table.pixel_shuffle);
+  add("bicubic", table.bicubic);
+  add("image", table.image);
+  add("store", table.store);
+  add("peak", table.peak);
+  return names;
+}
+
+}  // namespace sparsesr

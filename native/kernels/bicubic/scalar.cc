@@ -1,0 +1,55 @@
+#include "kernels/kernels.h"
+#include "sparsesr/pixel4.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int64_t kBlock = 64;  // source columns at a time
+constexpr int64_t kTaps = 4;
+// Columns of a blended block: the block and two more on either side.
+constexpr int64_t kColumns = kBlock + kTaps;
+
+int64_t clamp(int64_t value, int64_t limit) { return value < 0 ? 0 : (value > limit ? limit : value); }
+
+// `columns` columns from first - 2 on of the four source rows, blended into one row.
+void blend_rows(const BicubicArgs& args, int64_t row, const float* weights, int64_t first, int64_t columns,
+                float* blended) {
+  const float* source[kTaps];
+  for (int64_t t = 0; t < kTaps; ++t) {
+    source[t] = pixel_at(args.x, clamp(row + t, args.x_height - 1), 0);
+  }
+  for (int64_t n = 0; n < columns; ++n, blended += kPictureStride) {
+    const int64_t x = clamp(first - 2 + n, args.x.width - 1) * kPictureStride;
+    store_pixel(blended, load_pixel(source[0] + x) * weights[0] + load_pixel(source[1] + x) * weights[1] +
+                             load_pixel(source[2] + x) * weights[2] + load_pixel(source[3] + x) * weights[3]);
+  }
+}
+
+void blend_columns(const BicubicArgs& args, const float* blended, int64_t count, float* out) {
+  for (int64_t n = 0; n < count; ++n, blended += kPictureStride) {
+    for (int64_t phase = 0; phase < args.scale; ++phase, out += kPictureStride) {
+      const float* weights = args.weights[phase];
+      const float* source = blended + (2 + args.offset[phase]) * kPictureStride;
+      store_pixel(out, load_pixel(source) * weights[0] + load_pixel(source + kPictureStride) * weights[1] +
+                           load_pixel(source + 2 * kPictureStride) * weights[2] +
+                           load_pixel(source + 3 * kPictureStride) * weights[3]);
+    }
+  }
+}
+
+}  // namespace
+
+void f32_bicubic__scalar(const BicubicArgs& args, int64_t begin, int64_t end) {
+  float blended[kColumns * kPictureStride];
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t phase = r % args.scale;
+    const int64_t row = r / args.scale + args.offset[phase];
+    for (int64_t x = 0; x < args.x.width; x += kBlock) {
+      const int64_t count = args.x.width - x < kBlock ? args.x.width - x : kBlock;
+      blend_rows(args, row, args.weights[phase], x, count + kTaps, blended);
+      blend_columns(args, blended, count, pixel_at(args.out, r, x * args.scale));
+    }
+  }
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,201 @@
+// Indirect convolution for AVX-512: 24 accumulators hold 6 pixels x 64 outputs (or 8 x 48, 12 x 32, 24 x 16).
+//
+// Per input channel: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The
+// weights of a block stream from L2 once per tile; the pixels come from L1.
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kAccumulators = 24;
+constexpr int kPointersInRegisters = 8;
+
+__mmask16 lanes_below(int64_t count) {
+  if (count >= kLanes) return 0xffff;
+  return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
+}
+
+inline __m512 activate(__m512 value, Activation activation, float slope) {
+  const __m512 zero = _mm512_setzero_ps();
+  if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
+  if (activation == Activation::kNone) return value;
+  const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
+  return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
+}
+
+// Vectors x pixels accumulators of one group of pixels; all loops over them unroll into registers.
+template <int kVectors, int kPixels>
+struct Tile {
+  __m512 acc[kPixels][kVectors];
+
+  __attribute__((always_inline)) void start(const ConvArgs& args, const ConvBlock& block,
+                                            const int32_t* pixels) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __m512 bias = _mm512_load_ps(block.bias + v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) acc[p][v] = bias;
+    }
+    if (args.addend.data == nullptr) return;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        const float* addend = args.addend.data + (pixels[p] + args.addend.shift) * args.addend.stride;
+        acc[p][v] = _mm512_add_ps(acc[p][v],
+                                  _mm512_maskz_loadu_ps(valid, addend + block.first + v * kLanes));
+      }
+    }
+  }
+
+  // kSteps input channels at x[pixel][offset..]. With many pixels the pointers do not fit in registers, so
+  // each is loaded once for several channels; the order of additions within an accumulator stays the same.
+  template <int kSteps>
+  __attribute__((always_inline)) void step(const float* const* x, int64_t offset, const float* weights) {
+    __m512 w[kSteps][kVectors];
+#pragma GCC unroll 4
+    for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) w[s][v] = _mm512_load_ps(weights + (s * kVectors + v) * kLanes);
+    }
+#pragma GCC unroll 24
+    for (int first = 0; first < kPixels; first += kPointersInRegisters) {
+      const int end = first + kPointersInRegisters < kPixels ? first + kPointersInRegisters : kPixels;
+#pragma GCC unroll 4
+      for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 24
+        for (int p = first; p < end; ++p) {
+          const __m512 value = _mm512_set1_ps(x[p][offset + s]);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) acc[p][v] = _mm512_fmadd_ps(value, w[s][v], acc[p][v]);
+        }
+      }
+    }
+  }
+
+  // The lines that the tile will write, long before it does.
+  static __attribute__((always_inline)) void prefetch_output(const ConvArgs& args, const ConvBlock& block,
+                                                             const int32_t* pixels) {
+    const int64_t end = block.is_last ? args.out.stride : block.first + kVectors * kLanes;
+    for (int p = 0; p < kPixels; ++p) {
+      const float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride;
+      for (int64_t c = block.first; c < end; c += kLanes) __builtin_prefetch(out + c, 1);
+    }
+  }
+
+  // Fetches what the next group of pixels reads at one tap: a sparse list has no pattern that the processor
+  // could foresee. Into L2 only, for the weights pass through L1.
+  static __attribute__((always_inline)) void prefetch(const ConvInput& input, int64_t tap_pixels,
+                                                      const int32_t* next_pixels) {
+    for (int p = 0; p < kPixels; ++p) {
+      const float* x = input.data + (next_pixels[p] + input.shift + tap_pixels) * input.stride;
+      for (int64_t c = 0; c < input.channels; c += kLanes) _mm_prefetch(x + c, _MM_HINT_T1);
+    }
+  }
+
+  __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
+                                                   const int32_t* pixels, const int32_t* next_pixels) {
+    constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
+    const float* weights = block.weights;
+    for (int i = 0; i < args.input_count; ++i) {
+      const ConvInput& input = args.inputs[i];
+      const float* x[kPixels];
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
+      for (int tap = 0; tap < args.tap_count; ++tap) {
+        prefetch(input, args.tap_pixels[tap], next_pixels);
+        int64_t offset = args.tap_pixels[tap] * input.stride;
+        const int64_t end = offset + input.channels;
+        for (; offset + kSteps <= end; offset += kSteps, weights += kSteps * kVectors * kLanes) {
+          step<kSteps>(x, offset, weights);
+        }
+        for (; kSteps > 1 && offset < end; ++offset, weights += kVectors * kLanes) {
+          step<1>(x, offset, weights);
+        }
+      }
+    }
+  }
+
+  __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
+                                             const int32_t* pixels) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t channel = block.first + v * kLanes;
+      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+      const __mmask16 stored = lanes_below(args.out.stride - channel);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        __m512 value = activate(acc[p][v], args.activation, args.slope);
+        if (args.residual.data != nullptr) {
+          const float* residual =
+              args.residual.data + (pixels[p] + args.residual.shift) * args.residual.stride + channel;
+          value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(valid, residual));
+        }
+        float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride + channel;
+        _mm512_mask_storeu_ps(out, stored, _mm512_maskz_mov_ps(valid, value));
+      }
+    }
+    if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
+  }
+
+  static void clear_rest(const ConvArgs& args, int64_t channel, const int32_t* pixels) {
+    for (; channel < args.out.stride; channel += kLanes) {
+      const __mmask16 stored = lanes_below(args.out.stride - channel);
+      for (int p = 0; p < kPixels; ++p) {
+        float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride + channel;
+        _mm512_mask_storeu_ps(out, stored, _mm512_setzero_ps());
+      }
+    }
+  }
+};
+
+template <int kVectors, int kPixels>
+__attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& block,
+                                        const int32_t* in_pixels, const int32_t* next_pixels,
+                                        const int32_t* out_pixels) {
+  Tile<kVectors, kPixels> tile;
+  tile.prefetch_output(args, block, out_pixels);
+  tile.start(args, block, out_pixels);
+  tile.multiply_add(args, block, in_pixels, next_pixels);
+  tile.finish(args, block, out_pixels);
+}
+
+// Fewer pixels than a tile holds: an instance for each count, so that nothing is computed twice.
+template <int kVectors, int kPixels>
+void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+              const int32_t* out_pixels, int64_t count) {
+  if constexpr (kPixels > 0) {
+    if (count == kPixels) return run_tile<kVectors, kPixels>(args, block, in_pixels, in_pixels, out_pixels);
+    run_tail<kVectors, kPixels - 1>(args, block, in_pixels, out_pixels, count);
+  }
+}
+
+template <int kVectors>
+void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+               const int32_t* out_pixels, int64_t count) {
+  constexpr int kPixels = kAccumulators / kVectors;
+  int64_t n = 0;
+  for (; n + kPixels <= count; n += kPixels) {
+    const int32_t* next_pixels = in_pixels + (n + 2 * kPixels <= count ? n + kPixels : n);
+    run_tile<kVectors, kPixels>(args, block, in_pixels + n, next_pixels, out_pixels + n);
+  }
+  run_tail<kVectors, kPixels - 1>(args, block, in_pixels + n, out_pixels + n, count - n);
+}
+
+}  // namespace
+
+void f32_conv_6x64__avx512(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                           const int32_t* out_pixels, int64_t count) {
+  switch (block.width / kLanes) {
+    case 1: return run_block<1>(args, block, in_pixels, out_pixels, count);
+    case 2: return run_block<2>(args, block, in_pixels, out_pixels, count);
+    case 3: return run_block<3>(args, block, in_pixels, out_pixels, count);
+    default: return run_block<4>(args, block, in_pixels, out_pixels, count);
+  }
+}
+
+}  // namespace sparsesr

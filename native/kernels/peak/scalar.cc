@@ -1,0 +1,20 @@
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+
+// 32 independent multiply-adds per iteration, vectorised by the compiler for the baseline processor.
+float f32_peak__scalar(int64_t iterations) {
+  constexpr int kValues = 32;
+  float acc[kValues];
+  for (int i = 0; i < kValues; ++i) acc[i] = static_cast<float>(i);
+  const float factor = 0.999f;
+  const float term = 0.001f;
+  for (int64_t n = 0; n < iterations; ++n) {
+    for (int i = 0; i < kValues; ++i) acc[i] = acc[i] * factor + term;
+  }
+  float sum = 0.0f;
+  for (int i = 0; i < kValues; ++i) sum += acc[i];
+  return sum;
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,50 @@
+#include "sparsesr/multiply_add_peak.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "sparsesr/kernel_table.h"
+
+namespace sparsesr {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double best_slice(const Kernel<PeakKernel>& kernel, double limit_s) {
+  constexpr int64_t kIterations = 20000;  // some tenths of a millisecond
+  const Clock::time_point start = Clock::now();
+  volatile float sink = 0.0f;
+  double best_s = 1e9;
+  do {
+    const Clock::time_point slice = Clock::now();
+    sink = kernel.run(kIterations);
+    best_s = std::min(best_s, seconds_since(slice));
+  } while (seconds_since(start) < limit_s);
+  (void)sink;
+  return static_cast<double>(kIterations) * kernel.param / best_s * 1e-9;
+}
+
+}  // namespace
+
+double multiply_add_peak(Isa isa, int threads, int milliseconds) {
+  const Kernel<PeakKernel>& kernel = kernel_table(isa).peak;
+  const double limit_s = milliseconds * 1e-3;
+  std::vector<double> rates(static_cast<size_t>(threads));
+  std::vector<std::jthread> others;
+  for (size_t i = 1; i < rates.size(); ++i) {
+    others.emplace_back([&, i] { rates[i] = best_slice(kernel, limit_s); });
+  }
+  rates[0] = best_slice(kernel, limit_s);
+  others.clear();  // joins
+  double sum = 0.0;
+  for (const double rate : rates) sum += rate;
+  return sum;
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,216 @@
+"""Types of the native kernels.
+
+*Windows* are C-contiguous float32 arrays of shape (rows, width + 2, stride) that hold rows
+[row0, row0 + rows) of a picture, channels last; pixel (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and
+width + 1 are a zero border, and channels beyond the map's own are zero. A 3x3 convolution reads one row
+above and one below the rows it computes, so at the picture's edge the window holds a row of zeros
+(row -1 or row `height`).
+*Pictures* are windows of three channels with a stride of 4. *Pixel lists* are int32 arrays of
+``r * (width + 2) + x + 1``. Rows r0 and r1 are always picture rows, [r0, r1).
+
+Every function releases the GIL while it computes. Results do not depend on `threads`, nor on how rows or
+pixels are cut into calls. Arguments that do not fit raise ValueError; arguments that are no arrays, or
+outputs that are read-only, raise TypeError.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32: TypeAlias = NDArray[np.float32]
+I32: TypeAlias = NDArray[np.int32]
+Image: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+Placed: TypeAlias = tuple[F32, int]
+"""A window and the picture row that it begins with."""
+
+def cpu_features() -> list[str]:
+    """Instruction sets that kernels may use here, ascending; the variable SPARSESR_CPU lowers the last."""
+
+def set_cpu(name: str | None) -> None:
+    """Force an instruction set of `cpu_features()`; None returns to the best one."""
+
+def kernel_table(dtype: str = "f32") -> dict[str, str]:
+    """Operation to name of the kernel that runs it with the instruction set in force."""
+
+def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
+    """Measure GFLOP/s (two per multiply-add) of the vectors in force, in registers, for about `ms` ms."""
+
+class PackedConv:
+    """Weights of a 1x1 or 3x3 convolution, packed for the instruction set in force when built.
+
+    The input is the channel-wise concatenation of ``len(splits)`` windows, which is never built in memory.
+    """
+
+    def __init__(self, weight: F32, bias: F32 | None, splits: Sequence[int]) -> None:
+        """Weight [c_out, c_in, k, k], bias [c_out]; the splits add up to c_in."""
+    @property
+    def c_in(self) -> int: ...
+    @property
+    def c_out(self) -> int: ...
+    @property
+    def kernel(self) -> int: ...
+    @property
+    def splits(self) -> list[int]: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def nbytes(self) -> int: ...
+
+def conv_rows(
+    p: PackedConv,
+    inputs: Sequence[Placed],
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    activation: str = "none",
+    slope: float = 0.0,
+    residual: Placed | None = None,
+    accumulate: Placed | None = None,
+    threads: int = 1,
+) -> None:
+    """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
+
+    The activation is none, relu or leaky_relu (with `slope`). `out` may be the buffer of `residual` or of
+    `accumulate`, not of an input. Channels of `out` beyond c_out become zero.
+    """
+
+def conv_pixels(
+    p: PackedConv,
+    inputs: Sequence[Placed],
+    out: F32,
+    out_row0: int,
+    pixels: I32,
+    activation: str = "none",
+    slope: float = 0.0,
+    residual: Placed | None = None,
+    accumulate: Placed | None = None,
+    threads: int = 1,
+) -> None:
+    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched."""
+
+def zero_pixels(out: F32, out_row0: int, pixels: I32, threads: int = 1) -> None:
+    """Clear all channels of the listed pixels."""
+
+def mask_rows(
+    logits: F32,
+    row0: int,
+    r0: int,
+    r1: int,
+    bias: float,
+    active: I32,
+    n_active: int,
+    inactive: I32,
+    n_inactive: int,
+) -> tuple[int, int]:
+    """Append each pixel of the rows to one of two lists and return their new lengths.
+
+    A pixel is active if logits[1] + bias > logits[0]. Each list needs room for all pixels of the rows.
+    """
+
+def avg_pool2x2_rows(
+    x: F32, x_row0: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+) -> None:
+    """Compute rows [r0, r1) of the half-size map; both windows have the same stride."""
+
+class PackedDeconv:
+    """Weights of a transposed 3x3 convolution with stride 2, padding 1 and output padding 1."""
+
+    def __init__(self, weight: F32, bias: F32 | None) -> None:
+        """Weight [c_in, c_out, 3, 3], bias [c_out]."""
+    @property
+    def c_in(self) -> int: ...
+    @property
+    def c_out(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def nbytes(self) -> int: ...
+
+def conv_transpose2x_rows(
+    p: PackedDeconv,
+    x: F32,
+    x_row0: int,
+    x_height: int,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute rows [r0, r1) of the double-size map, given one of `x_height` rows; reads none beyond."""
+
+def row_sums(x: F32, row0: int, r0: int, r1: int, sums: NDArray[np.float64], threads: int = 1) -> None:
+    """Write sums[r, c] = sum of channel c over row r, from left to right, for c < sums.shape[1]."""
+
+def channel_attention(mean: F32, w1: F32, b1: F32, w2: F32, b2: F32) -> F32:
+    """Return sigmoid(w2 relu(w1 mean + b1) + b2), with w1 [M, C] and w2 [C, M]."""
+
+def scale_add_rows(
+    x: F32,
+    x_row0: int,
+    scale: F32,
+    residual: Placed | None,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute out = x * scale[channel] + residual; `out` may be the buffer of `x` or of `residual`."""
+
+def pixel_shuffle_rows(
+    x: F32,
+    x_row0: int,
+    scale: int,
+    skip: Placed | None,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Turn rows [r0, r1) of 3 * scale**2 channels into scale times as many rows of a picture, plus `skip`.
+
+    The order of channels is that of torch.nn.PixelShuffle. `out` may be the buffer of `skip`.
+    """
+
+def bicubic_rows(
+    x: F32,
+    x_row0: int,
+    x_height: int,
+    scale: int,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute rows [r0, r1) of the picture enlarged `scale` times (1 to 8), given one of `x_height` rows.
+
+    As torch.nn.functional.interpolate(mode="bicubic", align_corners=False): a = -0.75, edges repeated.
+    """
+
+def image_rows(
+    image: Image,
+    offset: F32,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    height: int,
+    width: int,
+    threads: int = 1,
+) -> None:
+    """Fill rows of a picture of height x width with image values as 0..1 minus offset [3].
+
+    Integer images are divided by their largest value. Rows and columns beyond the image repeat its edge.
+    """
+
+def store_rows(x: F32, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
+    """Write rows of a picture into an image, cut to its width.
+
+    For integer images values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.
+    """

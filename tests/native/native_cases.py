@@ -1,0 +1,90 @@
+"""Windows, masks and float64 references for the tests of the native kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+CANARY = np.float32(-12345.678)
+
+
+def stride_of(channels: int) -> int:
+    """Channels rounded up as feature maps are."""
+    return (channels + 15) // 16 * 16
+
+
+def make_window(map_hwc: F32, stride: int | None = None) -> F32:
+    """A window of the whole map with a zero row above and below: its first row is -1."""
+    h, w, c = map_hwc.shape
+    window = np.zeros((h + 2, w + 2, stride or stride_of(c)), np.float32)
+    window[1:-1, 1:-1, :c] = map_hwc
+    return window
+
+
+def random_map(rng: np.random.Generator, h: int, w: int, c: int) -> F32:
+    """Values as feature maps have them, with some zeros and some extremes among them."""
+    values = rng.standard_normal((h, w, c)).astype(np.float32)
+    kind = rng.random(values.shape)
+    values[kind < 0.1] = 0.0
+    values[kind > 0.98] *= 1e4
+    values[(kind > 0.97) & (kind <= 0.98)] *= 1e-30
+    return values
+
+
+@dataclass
+class Guarded:
+    """An output window inside a larger buffer of canaries; its own values start as canaries too."""
+
+    buffer: F32
+    window: F32
+
+    @classmethod
+    def make(cls, h: int, w: int, stride: int) -> Guarded:
+        """Rows 0..h of a picture, with guard rows above and below."""
+        buffer = np.full((h + 4, w + 2, stride), CANARY, np.float32)
+        return cls(buffer, buffer[2:-2])
+
+    def inside(self, channels: int | None = None) -> F32:
+        """The map without border columns and padding channels."""
+        return self.window[:, 1:-1, :channels]
+
+    def assert_only_written(self, written_hw: NDArray[np.bool_]) -> None:
+        """Whatever is not in `written_hw` still holds canaries."""
+        kept = np.ones(self.buffer.shape[:2], np.bool_)
+        kept[2:-2, 1:-1] = ~written_hw
+        assert (self.buffer[kept] == CANARY).all()
+
+
+def pixel_numbers(mask_hw: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Pixel list of a mask, in raster order."""
+    rows, columns = np.nonzero(mask_hw)
+    return (rows * (mask_hw.shape[1] + 2) + columns + 1).astype(np.int32)
+
+
+def masks(rng: np.random.Generator, h: int, w: int) -> list[NDArray[np.bool_]]:
+    """Masks of density 0, one pixel, 1 %, 10 %, 50 %, 99 % and 100 %."""
+    one = np.zeros((h, w), np.bool_)
+    one[h // 2, w - 1] = True
+    some = [rng.random((h, w)) < density for density in (0.01, 0.1, 0.5, 0.99)]
+    return [np.zeros((h, w), np.bool_), one, *some, np.ones((h, w), np.bool_)]
+
+
+def conv_reference(map_hwc: F32, weight: F32, bias: F32 | None) -> tuple[F64, F64]:
+    """The convolution in float64, and for each output the sum of all magnitudes that were added."""
+    h, w, _ = map_hwc.shape
+    k = weight.shape[2]
+    padded = np.pad(map_hwc.astype(np.float64), ((k // 2, k // 2), (k // 2, k // 2), (0, 0)))
+    columns = np.concatenate([padded[dy : dy + h, dx : dx + w] for dy in range(k) for dx in range(k)], axis=2)
+    matrix = weight.astype(np.float64).transpose(2, 3, 1, 0).reshape(-1, weight.shape[0])
+    offset = np.zeros(weight.shape[0]) if bias is None else bias.astype(np.float64)
+    return columns @ matrix + offset, np.abs(columns) @ np.abs(matrix) + np.abs(offset)
+
+
+def assert_close(actual: F32, expected: F64, magnitude: F64) -> None:
+    """Within 2e-6 of the sum of magnitudes."""
+    assert actual.shape == expected.shape
+    assert (np.abs(actual - expected) <= 2e-6 * magnitude + 1e-37).all()
