@@ -1,0 +1,240 @@
+"""``decode``: a file or bytes to a ``Picture``, with the header checked before any pixel is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyvips
+
+from sparsesr.errors import InputError, LimitError
+from sparsesr.image import colour, exif, vips
+from sparsesr.image.bmp import read_bmp
+from sparsesr.image.colour import ProfileKind
+from sparsesr.image.orientation import upright
+from sparsesr.image.picture import Metadata, Picture, Pixels
+from sparsesr.image.png_chunks import read_png_facts
+from sparsesr.image.pnm import read_pnm
+from sparsesr.image.sniff import check_gif_size, check_size, recognise
+from sparsesr.image.source import OpenSource, open_source
+from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
+from sparsesr.image.tiff_tags import exif_of_tiff
+from sparsesr.limits import ImageLimits
+
+_LOADERS = {
+    "jpeg": pyvips.Image.jpegload_source,
+    "png": pyvips.Image.pngload_source,
+    "webp": pyvips.Image.webpload_source,
+    "tiff": pyvips.Image.tiffload_source,
+    "gif": pyvips.Image.gifload_source,
+    "heif": pyvips.Image.heifload_source,
+}
+_DEFAULT_LIMITS = ImageLimits()
+
+
+@dataclass
+class _Work:
+    """What is known of a picture while it is being decoded."""
+
+    metadata: Metadata = field(default_factory=Metadata)
+    orientation: int = 1
+    is_linear: bool = False
+    notes: list[str] = field(default_factory=list[str])
+
+
+def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Picture:
+    """Decode a picture upright, with what must survive an enlargement.
+
+    Raises LimitError when the header promises more than ``limits`` allow, and InputError for everything else
+    that keeps the picture from being right: not a picture, damaged, cut short, unreadable. Both in one line.
+    Numbers and profile of ordinary RGB and grey are kept; what was changed is listed in ``Picture.notes``.
+    """
+    with open_source(source, limits) as opened:
+        kind = recognise(opened)
+        work = _Work()
+        vips.forget_errors()  # else a message may quote an older failure
+        try:
+            samples = _samples(opened, kind, limits, work)
+        except pyvips.Error as error:
+            raise InputError(_vips_message(opened.name, kind, error)) from None
+        except MemoryError:
+            raise LimitError(
+                f"{opened.name}: not enough memory to decode it; free some or shrink it"
+            ) from None
+        return _picture(samples, kind, work)
+
+
+def _samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Work) -> npt.NDArray[Any]:
+    """Return (H, W, 1 to 4) uint8 or uint16: grey or RGB, then alpha; not yet upright."""
+    if kind == "pnm":
+        return read_pnm(source, limits)
+    if kind == "bmp":
+        return read_bmp(source, limits)
+    if kind == "tiff" and is_lab8(source):
+        work.notes.append("CIELab converted to sRGB")
+        work.metadata, work.orientation = Metadata(exif=exif_of_tiff(source)), lab8_orientation(source)
+        lab = vips.image_over(read_lab8(source, limits)).copy(interpretation="lab")
+        return vips.pixels_of(colour.lab_to_srgb(lab, bits=8))
+    return _vips_samples(source, kind, limits, work)
+
+
+def _vips_samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Work) -> npt.NDArray[Any]:
+    raw_exif = None
+    if kind == "png":
+        facts = read_png_facts(source, limits)
+        raw_exif = facts.raw_exif
+        work.metadata = Metadata(png_colour=facts.colour)
+        if facts.is_animated:
+            work.notes.append("animated: the still picture of the PNG is used")
+    elif kind == "gif":
+        check_gif_size(source, limits)
+    # Opening reads the header only; pixels flow when they are asked for.
+    image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on="error")
+    check_size(source.name, image.height, image.width, limits)
+    _check_frames(source.name, kind, image, limits, work)
+    _gather_metadata(source, kind, image, raw_exif, work)
+    image = _with_known_colours(source.name, image, work)
+    samples = vips.pixels_of(image)
+    if kind == "gif" and image.bands in (2, 4) and bool(np.all(samples[..., -1] == 255)):
+        samples = samples[..., :-1]  # the GIF reader always adds alpha
+    if kind == "heif" and samples.dtype == np.uint16:
+        # 10 and 12 bits come shifted up with zeros below; repeat the high bits there, so that white is white.
+        samples = samples | samples >> vips.get_int(image, "bits-per-sample", 16)
+    return _to_integers(source.name, samples, work)
+
+
+def _check_frames(name: str, kind: str, image: pyvips.Image, limits: ImageLimits, work: _Work) -> None:
+    frames = image.get_n_pages()
+    if frames > limits.max_frames:
+        raise LimitError(f"{name}: {frames} frames are over the limit of {limits.max_frames}")
+    if frames > 1:
+        work.notes.append(
+            f"the first of {frames} {'pages' if kind in ('tiff', 'heif') else 'frames'} is used"
+        )
+
+
+def _gather_metadata(
+    source: OpenSource,
+    kind: str,
+    image: pyvips.Image,
+    raw_exif: bytes | None,
+    work: _Work,
+) -> None:
+    block = exif.normalised(vips.get_blob(image, "exif-data")) or exif.normalised(raw_exif)
+    if kind == "tiff":
+        block = exif_of_tiff(source)
+    xmp = vips.get_blob(image, "xmp-data")
+    if xmp is not None and b"hdrgm:" in xmp:
+        xmp = None
+        work.notes.append("HDR gain map left out; the standard picture is kept")
+    is_placed = image.get_typeof("resolution-unit") != 0
+    work.metadata = replace(
+        work.metadata,
+        icc=vips.get_blob(image, "icc-profile-data"),
+        exif=block,
+        xmp=xmp,
+        iptc=vips.get_blob(image, "iptc-data"),
+        pixels_per_mm=(image.xres, image.yres) if is_placed and min(image.xres, image.yres) > 0 else None,
+    )
+    if image.get_typeof("orientation"):
+        work.orientation = vips.get_int(image, "orientation", 1)
+    elif kind == "png":
+        work.orientation = exif.orientation(block)
+    if work.orientation != 1:
+        work.notes.append(f"turned upright (EXIF orientation {work.orientation})")
+
+
+def _with_known_colours(name: str, image: pyvips.Image, work: _Work) -> pyvips.Image:
+    """Leave grey or RGB (and alpha) whose numbers a network understands, or are linear and marked so."""
+    if image.interpretation in ("lab", "labs", "labq"):
+        work.notes.append("CIELab converted to sRGB")
+        work.metadata = replace(work.metadata, icc=None)
+        return colour.lab_to_srgb(image.colourspace("lab"), bits=8 if image.interpretation == "labq" else 16)
+    if image.interpretation == "cmyk" or image.bands - int(image.hasalpha()) == 4:
+        has_profile = work.metadata.icc is not None
+        work.notes.append(f"CMYK converted to sRGB ({'its own' if has_profile else 'a generic'} profile)")
+        work.metadata = replace(work.metadata, icc=None)
+        return colour.to_srgb(image.copy(interpretation="cmyk"))
+    if image.bands > 4:
+        raise InputError(f"{name}: has {image.bands} channels; save it as grey or RGB, with or without alpha")
+    return image if work.metadata.icc is None else _with_profile(image, work.metadata.icc, work)
+
+
+def _with_profile(image: pyvips.Image, icc: bytes, work: _Work) -> pyvips.Image:
+    kind = colour.classify_profile(icc, 1 if image.bands <= 2 else 3)
+    if kind is ProfileKind.BROKEN:
+        # A grey picture with an RGB profile is common and harmless; the profile says nothing about grey.
+        work.notes.append("its colour profile is damaged or does not fit and was left out")
+        work.metadata = replace(work.metadata, icc=None)
+    elif kind is ProfileKind.OTHER and image.bands >= 3 and image.format in ("uchar", "ushort"):
+        work.notes.append("converted to sRGB: its colour profile is not one of ordinary RGB")
+        work.metadata = replace(work.metadata, icc=None)
+        return colour.to_srgb(image)
+    work.is_linear = kind is ProfileKind.LINEAR
+    return image
+
+
+def _to_integers(name: str, samples: npt.NDArray[Any], work: _Work) -> npt.NDArray[Any]:
+    if samples.dtype.name in ("uint8", "uint16"):
+        return samples
+    if samples.dtype == np.uint32:
+        work.notes.append("32-bit samples reduced to 16 bits")
+        return (samples >> 16).astype(np.uint16)
+    if samples.dtype.kind != "f":
+        raise InputError(
+            f"{name}: samples of type {samples.dtype} are not pictures; save it with 8 or 16 bits"
+        )
+    some = samples.reshape(-1)[:: max(1, samples.size // 1_000_000)]
+    if float(np.median(np.nan_to_num(some))) > 1.0:
+        raise InputError(
+            f"{name}: float samples lie above the usual range of 0 to 1; scale them, or save 16 bits"
+        )
+    work.notes.append("float samples clipped to 0..1 and stored in 16 bits")
+    # Without a profile float samples are linear light; with one, the profile says what they are and is kept.
+    return _float_samples(samples, is_linear=work.metadata.icc is None)
+
+
+def _float_samples(samples: npt.NDArray[Any], is_linear: bool) -> npt.NDArray[np.uint16]:
+    if samples.shape[2] in (1, 3):
+        return colour.float_to_coded(samples, is_linear)
+    coded = colour.float_to_coded(samples[..., :-1], is_linear)
+    alpha = colour.float_to_coded(samples[..., -1:], is_linear=False)
+    return np.concatenate([coded, alpha], axis=2)
+
+
+def _picture(samples: npt.NDArray[Any], kind: str, work: _Work) -> Picture:
+    samples = upright(samples, work.orientation)
+    bits = samples.dtype.itemsize * 8
+    has_alpha = samples.shape[2] in (2, 4)
+    is_grey = samples.shape[2] <= 2
+    alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
+    rgb: Pixels = samples[..., :1].repeat(3, axis=2) if is_grey else np.ascontiguousarray(samples[..., :3])
+    if work.is_linear:
+        work.notes.append("linear light: worked on gamma-coded, written linear again")
+        rgb = colour.look_up(colour.linear_to_coded_table(bits), rgb)
+        if alpha is not None and bits == 8:
+            alpha = alpha.astype(np.uint16) * np.uint16(257)
+    return Picture(
+        rgb=rgb,
+        alpha=alpha,
+        layout="grey" if is_grey else "rgb",
+        bits=bits,
+        metadata=work.metadata,
+        transfer="linear" if work.is_linear else "gamma",
+        source_format=kind,
+        notes=work.notes,
+    )
+
+
+def _vips_message(name: str, kind: str, error: pyvips.Error) -> str:
+    """Turn a libvips error (several lines, its own words) into one line."""
+    reason = vips.reason(error)
+    because = f" ({reason})" if reason else ""
+    if any(sign in reason for sign in ("premature end", "end of", "unable to parse", "expected")):
+        return f"{name}: the {kind.upper()} data is cut short{because}; copy or download the file again"
+    return (
+        f"{name}: the {kind.upper()} data is damaged or of an unknown kind{because}; save it anew elsewhere"
+    )

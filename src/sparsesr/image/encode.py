@@ -1,0 +1,275 @@
+"""``encode``: a ``Picture`` to JPEG, PNG, WebP or TIFF, whole or not at all, with its metadata."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyvips
+
+from sparsesr.errors import InputError, UsageError
+from sparsesr.image import colour, exif, vips, xmp
+from sparsesr.image.containers import (
+    HEAD_BYTES,
+    JPEG_SEGMENT_MAX_BYTES,
+    insert_in_jpeg,
+    insert_in_png,
+    webp_with_exif,
+)
+from sparsesr.image.destination import atomic_file, check_destination, write_error
+from sparsesr.image.picture import Metadata, Picture, Pixels
+from sparsesr.image.source import printable
+from sparsesr.image.tiff_tags import append_exif
+
+DEFAULT_QUALITY = 95
+_BIG_TIFF_ABOVE_BYTES = 3_500_000_000
+# EXIF is not among them: it goes in afterwards, byte for byte.
+_KEEP = pyvips.enums.ForeignKeep.ICC | pyvips.enums.ForeignKeep.XMP
+_SCREEN_PIXELS_PER_MM = 72 / 25.4
+
+
+# Measured with libvips 8.18, rounded up: what an encoder holds beside the picture itself.
+_WORKING_BYTES_PER_PX = {"jpeg": 16, "png": 4, "webp": 36, "tiff": 12}
+_WORKING_BYTES_AT_LEAST = 16_000_000
+
+
+def working_bytes(kind: str, height: int, width: int) -> int:
+    """Return how much memory ``encode`` needs for a picture of this size, beside its pixels; for planning."""
+    return _WORKING_BYTES_AT_LEAST + _WORKING_BYTES_PER_PX[kind] * height * width
+
+
+@dataclass
+class Encoded:
+    """What was written."""
+
+    format: str
+    size_bytes: int
+    data: bytes | None = None
+    """The file itself, when no path was given."""
+    notes: list[str] = field(default_factory=list[str])
+    """What the format could not hold, one sentence each."""
+
+
+@dataclass
+class _Prepared:
+    """Everything decided before the first byte is written."""
+
+    format: str
+    image: pyvips.Image
+    metadata: Metadata
+    quality: int
+    notes: list[str]
+    keep_alive: list[Pixels]
+
+
+def encode(
+    picture: Picture,
+    destination: Path | None,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    overwrite: bool = False,
+) -> Encoded:
+    """Write ``picture`` to ``destination``, or return it as bytes when that is None.
+
+    The format comes from ``format`` or the extension. ``quality`` 1 to 100 is for JPEG and WebP (95).
+    ``depth`` 8 or 16 overrides the source's. Grey stays grey, alpha and 16 bits stay where the format can
+    hold them, and the result's notes say what it could not. Raises what ``check_destination`` raises, and
+    InputError when writing fails; then no file appears.
+    """
+    kind = check_destination(destination, picture.height, picture.width, overwrite=overwrite, format=format)
+    prepared = _prepare(picture, kind, quality, depth)
+    if destination is None:
+        buffer = io.BytesIO()
+        _write(prepared, buffer, None)
+        data = buffer.getvalue()
+        return Encoded(kind, len(data), data, prepared.notes)
+    with atomic_file(destination, overwrite=overwrite) as file:
+        _write(prepared, file, destination)
+        size = file.seek(0, io.SEEK_END)
+    return Encoded(kind, size, None, prepared.notes)
+
+
+def _prepare(picture: Picture, kind: str, quality: int | None, depth: int | None) -> _Prepared:
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality must be 1 to 100, not {quality}")
+    if depth not in (None, 8, 16):
+        raise UsageError(f"depth must be 8 or 16, not {depth}")
+    notes: list[str] = []
+    bits = depth or picture.bits
+    if bits == 16 and kind in ("jpeg", "webp"):
+        notes.append(f"16 bits reduced to 8: {kind.upper()} holds no more")
+        bits = 8
+    planes = _planes(picture, kind, bits, notes)
+    image = vips.image_over(planes[0])
+    if len(planes) == 2:
+        image = image.bandjoin(vips.image_over(planes[1]))
+    metadata = _fitting_metadata(picture, kind, notes)
+    image = _with_metadata(image, picture.layout, bits, metadata)
+    return _Prepared(kind, image, metadata, quality or DEFAULT_QUALITY, notes, planes)
+
+
+def _planes(picture: Picture, kind: str, bits: int, notes: list[str]) -> list[Pixels]:
+    """Return the colour plane(s), and alpha if the format holds it, at the depth of the file."""
+    rgb, alpha = picture.rgb, picture.alpha
+    working_bits = rgb.dtype.itemsize * 8
+    if alpha is not None and kind == "jpeg":
+        notes.append("transparency composited on white: JPEG has none")
+        rgb, alpha = _on_white(rgb, alpha), None
+    pixels = colour.to_grey(rgb) if picture.layout == "grey" else rgb
+    table = colour.output_table(working_bits, bits, picture.transfer == "linear")
+    planes = [pixels if table is None else colour.look_up(table, pixels)]
+    if alpha is not None:
+        table = colour.output_table(working_bits, bits, is_linear=False)
+        planes.append(alpha if table is None else colour.look_up(table, alpha))
+    return planes
+
+
+def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:
+    peak = int(np.iinfo(rgb.dtype).max)
+    out = np.empty_like(rgb)
+    for row in range(len(rgb)):  # row by row: no wide copy of the picture
+        weight = alpha[row, :, None].astype(np.uint64)
+        out[row] = (rgb[row] * weight + peak * (peak - weight) + peak // 2) // peak
+    return out
+
+
+def _fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Metadata:
+    """Return the metadata as the format can hold it, with EXIF brought up to date."""
+    metadata = picture.metadata
+    is_grey_file = picture.layout == "grey" and kind != "webp"  # WebP stores grey as RGB
+    if metadata.icc is not None and (metadata.icc[16:20] == b"GRAY") != is_grey_file:
+        notes.append("colour profile left out: it is for another kind of picture")
+        metadata = replace(metadata, icc=None)
+    if metadata.iptc is not None and kind != "jpeg":
+        notes.append("IPTC record left out: written to JPEG only")
+        metadata = replace(metadata, iptc=None)
+    block = metadata.exif
+    if block is not None:
+        block = exif.updated(block, picture.height, picture.width)
+    if block is not None and kind == "jpeg" and len(block) > JPEG_SEGMENT_MAX_BYTES:
+        notes.append("EXIF left out: too large for a JPEG")
+        block = None
+    packet = metadata.xmp
+    if packet is not None:
+        packet = xmp.updated(packet, picture.height, picture.width)
+    return replace(metadata, exif=block, xmp=packet)
+
+
+def _with_metadata(image: pyvips.Image, layout: str, bits: int, metadata: Metadata) -> pyvips.Image:
+    wide = bits == 16
+    interpretation = ("grey16" if wide else "b-w") if layout == "grey" else ("rgb16" if wide else "srgb")
+    xres, yres = metadata.pixels_per_mm or (_SCREEN_PIXELS_PER_MM, _SCREEN_PIXELS_PER_MM)
+    image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
+    blobs = (("icc-profile-data", metadata.icc), ("xmp-data", metadata.xmp), ("iptc-data", metadata.iptc))
+    for name, blob in blobs:
+        if blob is not None:
+            vips.set_blob(image, name, blob)
+    return image
+
+
+def _write(prepared: _Prepared, file: BinaryIO, destination: Path | None) -> None:
+    try:
+        _SAVERS[prepared.format](prepared, file)
+    except OSError as error:
+        raise write_error(destination, error) from None
+    except pyvips.Error as error:
+        name = "the output" if destination is None else printable(destination)
+        raise InputError(f"{name}: cannot be encoded ({vips.reason(error)}); try another format") from None
+
+
+def _stream(
+    save: Callable[[pyvips.TargetCustom], Any], file: BinaryIO, edit: Callable[[bytes], bytes]
+) -> None:
+    """Let libvips write through Python into ``file``; ``edit`` is given the first ``HEAD_BYTES`` or more.
+
+    Writing here rather than in libvips keeps the system's own error (disk full and so on).
+    """
+    failures: list[OSError] = []
+    head: bytearray | None = bytearray()
+
+    def on_write(data: Any) -> int:
+        nonlocal head
+        block = bytes(data)
+        try:
+            if head is not None:
+                head += block
+                if len(head) < HEAD_BYTES:
+                    return len(block)
+                file.write(edit(bytes(head)))
+                head = None
+            else:
+                file.write(block)
+        except OSError as error:
+            failures.append(error)
+            return -1
+        return len(block)
+
+    target = pyvips.TargetCustom()
+    target.on_write(on_write)
+    try:
+        save(target)
+    except pyvips.Error:
+        if failures:
+            raise failures[0] from None
+        raise
+
+
+def _save_jpeg(prepared: _Prepared, file: BinaryIO) -> None:
+    metadata = prepared.metadata
+
+    def save(target: pyvips.TargetCustom) -> None:
+        prepared.image.jpegsave_target(
+            target,
+            Q=prepared.quality,
+            subsample_mode="off",
+            optimize_coding=True,
+            keep=_KEEP | pyvips.enums.ForeignKeep.IPTC,
+        )
+
+    _stream(save, file, lambda head: insert_in_jpeg(head, metadata.exif, metadata.pixels_per_mm))
+
+
+def _save_png(prepared: _Prepared, file: BinaryIO) -> None:
+    metadata = prepared.metadata
+    chunks = metadata.png_colour if metadata.icc is None else b""
+
+    def save(target: pyvips.TargetCustom) -> None:
+        prepared.image.pngsave_target(
+            target, compression=4, filter=pyvips.enums.ForeignPngFilter.ALL, keep=_KEEP
+        )
+
+    _stream(save, file, lambda head: insert_in_png(head, metadata.exif, chunks))
+
+
+def _save_webp(prepared: _Prepared, file: BinaryIO) -> None:
+    image = prepared.image
+    data = bytes(image.webpsave_buffer(Q=prepared.quality, keep=_KEEP, smart_subsample=True))
+    if prepared.metadata.exif is not None:
+        data = webp_with_exif(data, prepared.metadata.exif, image.height, image.width, bool(image.hasalpha()))
+    file.write(data)
+
+
+def _save_tiff(prepared: _Prepared, file: BinaryIO) -> None:
+    image = prepared.image
+    is_big = image.height * image.width * image.bands * 2 > _BIG_TIFF_ABOVE_BYTES
+    file.write(
+        image.tiffsave_buffer(
+            compression="deflate", predictor="horizontal", level=4, keep=_KEEP, bigtiff=is_big
+        )
+    )
+    if prepared.metadata.exif is not None and not is_big:
+        append_exif(file, prepared.metadata.exif)
+
+
+_SAVERS: dict[str, Callable[[_Prepared, BinaryIO], None]] = {
+    "jpeg": _save_jpeg,
+    "png": _save_png,
+    "webp": _save_webp,
+    "tiff": _save_tiff,
+}

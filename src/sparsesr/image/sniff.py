@@ -1,0 +1,83 @@
+"""Recognising a file by its first bytes. Only formats named here are ever handed to a decoder."""
+
+from __future__ import annotations
+
+import struct
+
+from sparsesr.errors import InputError, LimitError
+from sparsesr.image.source import OpenSource
+from sparsesr.limits import ImageLimits
+
+SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PNM"
+
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (8, b"WEBP", "webp"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (0, b"BM", "bmp"),
+)
+_HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+
+# Known and not read: named, so that the user learns more than "unknown".
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"8BPS", "Photoshop PSD"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG or other XML"),
+    (b"<!DOCTYPE", "HTML"),
+    (b"<html", "HTML"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"\0\0\x01\0", "a Windows icon"),
+)
+
+
+def recognise(source: OpenSource) -> str:
+    """Return jpeg, png, webp, tiff, gif, bmp, pnm or heif; raise InputError for anything else."""
+    head = source.read_at(0, 64)
+    for offset, signature, kind in _SIGNATURES:
+        if head[offset : offset + len(signature)] == signature:
+            return kind
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "heif"
+    if len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+        return "pnm"
+    for signature, what in _FOREIGN:
+        if head.startswith(signature):
+            raise InputError(f"{source.name}: is {what}, which is not read; convert it to one of {SUPPORTED}")
+    raise InputError(
+        f"{source.name}: is not a picture in a format that is read ({SUPPORTED}), or its start is damaged"
+    )
+
+
+def check_size(name: str, height: int, width: int, limits: ImageLimits) -> None:
+    """Raise LimitError when a picture of this size may not be decoded."""
+    if height < 1 or width < 1:
+        raise InputError(f"{name}: its header says {width}x{height} pixels; the file is damaged")
+    if max(height, width) > limits.max_side_px:
+        raise LimitError(f"{name}: {width}x{height} px is over the limit of {limits.max_side_px} px a side")
+    if height * width > limits.max_pixels:
+        raise LimitError(
+            f"{name}: {width}x{height} is {height * width / 1e6:.0f} megapixels, over the limit of"
+            f" {limits.max_pixels / 1e6:.0f}; shrink it or raise max_pixels"
+        )
+
+
+def check_gif_size(source: OpenSource, limits: ImageLimits) -> None:
+    """Check the canvas of a GIF, whose decoder scans the whole file when it opens it."""
+    head = source.read_at(6, 4)
+    if len(head) == 4:
+        width, height = struct.unpack("<HH", head)
+        check_size(source.name, height, width, limits)

@@ -1,0 +1,96 @@
+"""Opening what the user named: a path or bytes, with one clear error for each way that this can fail."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyvips
+
+from sparsesr.errors import InputError, LimitError
+from sparsesr.limits import MEBIBYTE, ImageLimits
+
+
+@dataclass
+class OpenSource:
+    """Readable bytes of known size: either ``data`` in memory or an open file descriptor."""
+
+    name: str
+    """For messages."""
+    size: int
+    data: bytes | None = None
+    descriptor: int = -1
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return ``count`` bytes from ``offset``; fewer at the end of the file."""
+        if self.data is not None:
+            return self.data[offset : offset + count]
+        parts: list[bytes] = []
+        while count > 0 and (part := os.pread(self.descriptor, count, offset)):
+            parts.append(part)
+            offset, count = offset + len(part), count - len(part)
+        return b"".join(parts)
+
+    def for_vips(self) -> pyvips.Source:
+        """Return a libvips source. This object must outlive it: libvips does not copy ``data``."""
+        if self.data is not None:
+            return pyvips.Source.new_from_memory(self.data)
+        # A descriptor, not a name: any file name works, and the file cannot be swapped after it was checked.
+        return pyvips.Source.new_from_descriptor(self.descriptor)
+
+
+@contextmanager
+def open_source(source: Path | bytes, limits: ImageLimits) -> Generator[OpenSource, None, None]:
+    """Open ``source``. Raises InputError (missing, folder, permission, empty) or LimitError (size)."""
+    if isinstance(source, bytes):
+        opened = OpenSource("<data>", len(source), data=source)
+        _check_size(opened, limits)
+        yield opened
+        return
+    descriptor = _open_file(source)
+    try:
+        opened = OpenSource(printable(source), os.fstat(descriptor).st_size, descriptor=descriptor)
+        _check_size(opened, limits)
+        yield opened
+    finally:
+        os.close(descriptor)
+
+
+def printable(path: Path | str) -> str:
+    """Return a path for a one-line message, whatever bytes its name holds."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _open_file(path: Path) -> int:
+    name = printable(path)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(
+                f"{name}: is a folder, not a picture; name a file in it, or use -r for all of them"
+            )
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{name}: is not a regular file (a device or pipe); copy it to a file first")
+        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; check the name and the folder") from None
+    except PermissionError:
+        raise InputError(f"{name}: no permission to read it; change its permissions or copy it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name}: cannot be opened ({reason})") from None
+
+
+def _check_size(source: OpenSource, limits: ImageLimits) -> None:
+    if source.size == 0:
+        raise InputError(f"{source.name}: the file is empty; copy or download it again")
+    if source.size > limits.max_file_bytes:
+        raise LimitError(
+            f"{source.name}: {source.size // MEBIBYTE} MiB is over the limit of"
+            f" {limits.max_file_bytes // MEBIBYTE} MiB for an input file; raise max_file_bytes"
+        )

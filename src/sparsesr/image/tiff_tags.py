@@ -1,0 +1,160 @@
+"""TIFF directories: EXIF out of a TIFF file and into one, which libvips does not do."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from sparsesr.image.source import OpenSource
+
+ReadAt = Callable[[int, int], bytes]
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+# Who, when, with what: tags that describe the picture and not how its pixels are stored.
+_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x4746, 0x8298, *range(0x9C9B, 0x9CA0))
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_SWAP_UNIT = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
+_MAX_VALUE_BYTES = 1 << 20
+_MAX_ENTRIES = 1000
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One directory entry; ``value`` holds its bytes in the byte order of the file that it came from."""
+
+    kind: int
+    count: int
+    value: bytes
+
+    def swapped(self) -> Tag:
+        """Return the same entry in the other byte order."""
+        unit = _SWAP_UNIT.get(self.kind, 1)
+        parts = np.frombuffer(self.value, np.uint8).reshape(-1, unit)[:, ::-1]
+        return Tag(self.kind, self.count, parts.tobytes())
+
+    def integers(self, order: str) -> list[int]:
+        """Return the values of a BYTE, SHORT or LONG entry, none for other kinds."""
+        letter = {1: "B", 3: "H", 4: "I"}.get(self.kind)
+        return list(struct.unpack(f"{order}{self.count}{letter}", self.value)) if letter else []
+
+
+Directory = dict[int, Tag]
+
+
+def read_header(read_at: ReadAt) -> tuple[str, int] | None:
+    """Return (byte order as for struct, offset of the first directory); None for BigTIFF and for no TIFF."""
+    head = read_at(0, 8)
+    if len(head) < 8 or head[:4] not in (b"II*\0", b"MM\0*"):
+        return None
+    order = "<" if head[:2] == b"II" else ">"
+    return order, int(struct.unpack(order + "I", head[4:])[0])
+
+
+def read_directory(
+    read_at: ReadAt, order: str, offset: int, max_value_bytes: int = _MAX_VALUE_BYTES
+) -> Directory:
+    """Read one directory; entries that are damaged or absurdly large are left out."""
+    head = read_at(offset, 2)
+    count = min(int(struct.unpack(order + "H", head)[0]), _MAX_ENTRIES) if len(head) == 2 else 0
+    raw = read_at(offset + 2, 12 * count)
+    tags: Directory = {}
+    for position in range(0, len(raw) - 11, 12):
+        tag, kind, length = struct.unpack_from(order + "HHI", raw, position)
+        size = _TYPE_BYTES.get(kind, 0) * length
+        if not 0 < size <= max_value_bytes:
+            continue
+        field = raw[position + 8 : position + 12]
+        value = field[:size] if size <= 4 else read_at(int(struct.unpack(order + "I", field)[0]), size)
+        if len(value) == size:
+            tags[tag] = Tag(kind, length, value)
+    return tags
+
+
+def exif_of_tiff(source: OpenSource) -> bytes | None:
+    """Collect the descriptive tags, EXIF and GPS directories of a TIFF file into one EXIF block."""
+    header = read_header(source.read_at)
+    if header is None:
+        return None
+    order, offset = header
+    main = read_directory(source.read_at, order, offset)
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
+    inner = {tag: _linked(source.read_at, order, main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+    if not kept and not any(inner.values()):
+        return None
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    return start + _serialised(kept, inner, order, base=8)
+
+
+def append_exif(file: BinaryIO, exif: bytes) -> None:
+    """Add the EXIF block's tags to a finished TIFF file: new directories at its end."""
+
+    def read_file(offset: int, count: int) -> bytes:
+        file.seek(offset)
+        return file.read(count)
+
+    def read_block(offset: int, count: int) -> bytes:
+        return exif[offset : offset + count]
+
+    target, block = read_header(read_file), read_header(read_block)
+    if target is None or block is None:
+        return
+    order, offset = target
+    main = read_directory(read_file, order, offset, max_value_bytes=1 << 32)
+    extra = read_directory(read_block, *block)
+    kept = {tag: extra[tag] for tag in _DESCRIPTIVE if tag in extra}
+    inner = {tag: _linked(read_block, block[0], extra, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+    if block[0] != order:
+        kept = _swapped(kept)
+        inner = {tag: _swapped(directory) for tag, directory in inner.items()}
+    end = file.seek(0, 2)
+    base = end + end % 2
+    file.write(bytes(base - end) + _serialised({**main, **kept}, inner, order, base))
+    file.seek(4)
+    file.write(struct.pack(order + "I", base))
+    file.seek(0, 2)
+
+
+def _linked(read_at: ReadAt, order: str, main: Directory, tag: int) -> Directory:
+    offsets = integers(main, order, tag)
+    return read_directory(read_at, order, offsets[0]) if offsets else {}
+
+
+def _swapped(directory: Directory) -> Directory:
+    return {tag: entry.swapped() for tag, entry in directory.items()}
+
+
+def _serialised(main: Directory, inner: dict[int, Directory], order: str, base: int) -> bytes:
+    """Lay out the main directory at ``base``, then the inner ones, each followed by its long values."""
+    main = {tag: entry for tag, entry in main.items() if tag not in inner}
+    links = {tag: directory for tag, directory in inner.items() if directory}
+    # The links are known only after the main directory's size is: lay it out once with zeros.
+    placed = {**main, **{tag: Tag(4, 1, bytes(4)) for tag in links}}
+    position = base + len(_one_directory(placed, order, base))
+    tail = b""
+    for tag, directory in links.items():
+        placed[tag] = Tag(4, 1, struct.pack(order + "I", position + len(tail)))
+        tail += _one_directory(directory, order, position + len(tail))
+    return _one_directory(placed, order, base) + tail
+
+
+def _one_directory(directory: Directory, order: str, base: int) -> bytes:
+    entries = struct.pack(order + "H", len(directory))
+    values, position = b"", base + 2 + 12 * len(directory) + 4
+    for tag in sorted(directory):
+        entry = directory[tag]
+        entries += struct.pack(order + "HHI", tag, entry.kind, entry.count)
+        if len(entry.value) <= 4:
+            entries += entry.value.ljust(4, b"\0")
+        else:
+            entries += struct.pack(order + "I", position + len(values))
+            values += entry.value + bytes(len(entry.value) % 2)
+    return entries + bytes(4) + values
+
+
+def integers(directory: Directory, order: str, tag: int) -> list[int]:
+    """Return the integer values of a tag; none when it is absent."""
+    return directory[tag].integers(order) if tag in directory else []

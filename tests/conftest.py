@@ -1,0 +1,37 @@
+"""Fixtures that every test may use: the shared data folder, which may be absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Data that is not part of the repository; tests that need it are skipped without it."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("SPARSESR_SHARED", default))
+    if not folder.is_dir():
+        pytest.skip("no shared data (set SPARSESR_SHARED)")
+    return folder
+
+
+def _subfolder(shared_dir: Path, name: str) -> Path:
+    folder = shared_dir / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"the shared data has no {name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def benchmarks_dir(shared_dir: Path) -> Path:
+    """Set5, Set14, B100, Urban100."""
+    return _subfolder(shared_dir, "benchmarks")
+
+
+@pytest.fixture(scope="session")
+def odd_inputs_dir(shared_dir: Path) -> Path:
+    """Files for robustness tests."""
+    return _subfolder(shared_dir, "odd_inputs")

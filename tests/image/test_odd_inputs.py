@@ -1,0 +1,219 @@
+"""Every odd input gives the expected picture, or one line that names the cause."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from sparsesr.errors import InputError, LimitError
+from sparsesr.image.decode import decode
+from sparsesr.image.encode import encode
+
+# name: (height, width, layout, bits, has alpha), and a word of the notes when something was changed
+PICTURES = {
+    "alpha_lossy.webp": (100, 100, "rgb", 8, True, ""),
+    "alpha_photo.png": (500, 500, "rgb", 8, True, ""),
+    "anim.png": (100, 100, "rgb", 8, True, "animated"),
+    "anim.webp": (200, 200, "rgb", 8, True, "first of 6 frames"),
+    "anim_cradle.gif": (245, 245, "rgb", 8, False, "first of 42 frames"),
+    "anim_dispose.gif": (77, 85, "rgb", 8, True, "first of 5 frames"),
+    "anim_partial.gif": (32, 32, "rgb", 8, True, "first of 5 frames"),
+    "bilevel_fax.tiff": (307, 460, "grey", 8, False, ""),
+    "bw_text.png": (333, 516, "rgb", 8, False, ""),
+    "cmyk.jpg": (100, 100, "rgb", 8, False, "CMYK converted"),
+    "cmyk.tif": (100, 100, "rgb", 8, False, "CMYK converted"),
+    "exif_orientation.png": (512, 512, "rgb", 8, False, "orientation 3"),
+    "exif_rot3_landscape.jpg": (1200, 1800, "rgb", 8, False, "orientation 3"),
+    "exif_rot5_portrait.jpg": (1800, 1200, "rgb", 8, False, "orientation 5"),
+    "exif_rot6.webp": (128, 128, "rgb", 8, False, "orientation 6"),
+    "exif_rot6_landscape.jpg": (1200, 1800, "rgb", 8, False, "orientation 6"),
+    "exif_rot8_small.jpg": (308, 231, "rgb", 8, False, "orientation 8"),
+    "exif_rot_nonsquare.jpg": (2, 1, "rgb", 8, False, "orientation 8"),
+    "float32.tiff": (32, 32, "rgb", 16, False, "float samples"),
+    "gray.jpg": (128, 128, "grey", 8, False, ""),
+    "gray16.pgm": (128, 128, "grey", 16, False, ""),
+    "gray16.png": (32, 32, "grey", 16, False, ""),
+    "gray_alpha16.png": (32, 32, "grey", 16, True, ""),
+    "gray_photo.png": (500, 500, "grey", 8, False, ""),
+    "gray_trns.png": (32, 32, "grey", 8, True, ""),
+    "icc_big_profile.jpg": (250, 425, "rgb", 8, False, ""),
+    "icc_p3.png": (1000, 1000, "rgb", 8, True, ""),
+    "icc_png.png": (57, 57, "rgb", 8, True, ""),
+    "icc_xyb.jpg": (442, 290, "rgb", 8, False, "converted to sRGB"),
+    "indexed_photo.png": (442, 290, "rgb", 8, False, ""),
+    "lab.tif": (128, 128, "rgb", 8, False, "CIELab converted"),
+    "lineart_castle.png": (1588, 1800, "rgb", 8, False, ""),
+    "lineart_chevron.png": (1800, 1800, "rgb", 8, False, ""),
+    "lineart_flat_4k.png": (1440, 2560, "rgb", 8, False, ""),
+    "mono1.png": (32, 32, "grey", 8, False, ""),
+    "moon_gray.png": (512, 512, "grey", 8, False, ""),
+    "multipage.tiff": (10, 10, "rgb", 8, False, "first of 3 pages"),
+    "palette2.png": (32, 32, "rgb", 8, False, ""),
+    "palette_trns.png": (32, 32, "rgb", 8, True, ""),
+    "panorama_3004x1002.jpg": (1002, 3004, "rgb", 8, False, ""),
+    "phone_jolla.jpg": (2448, 3264, "rgb", 8, False, ""),
+    "photo.webp": (368, 550, "rgb", 8, False, ""),
+    "photo_icc_500.png": (500, 500, "rgb", 8, False, ""),
+    "plain.ppm": (128, 128, "rgb", 8, False, ""),
+    "progressive.jpg": (240, 320, "rgb", 8, False, ""),
+    "rgb16.tiff": (40, 100, "rgb", 16, False, ""),
+    "rgb16_interlaced.png": (32, 32, "rgb", 16, False, ""),
+    "rgb16_pixel2.png": (64, 64, "rgb", 16, False, "linear light"),
+    "rgb16_tmshre.png": (64, 64, "rgb", 16, False, "linear light"),
+    "rgb565.bmp": (64, 127, "rgb", 8, False, ""),
+    "rgba16_interlaced.png": (32, 32, "rgb", 16, True, ""),
+    "rgba_logo.png": (128, 128, "rgb", 8, True, ""),
+    "rle8.bmp": (64, 127, "rgb", 8, False, ""),
+    "scan_page.png": (191, 384, "grey", 8, False, ""),
+    "scan_text.png": (172, 448, "grey", 8, False, ""),
+    "screenshot_chat.png": (2622, 1206, "rgb", 8, False, ""),
+    "screenshot_graph.png": (481, 796, "rgb", 8, False, ""),
+    "screenshot_gui.png": (1132, 1356, "rgb", 8, True, ""),
+    "screenshot_terminal.png": (1062, 1646, "rgb", 8, False, ""),
+    "screenshot_win95.png": (480, 640, "rgb", 8, False, ""),
+    "size_33x33.png": (33, 33, "rgb", 8, False, ""),
+    "tall.webp": (169, 13, "rgb", 8, False, "first of 99 frames"),
+    "tiny_1x1.png": (1, 1, "rgb", 8, False, ""),
+    "tiny_2x2.png": (2, 2, "rgb", 8, False, ""),
+    "tiny_3x3.png": (3, 3, "rgb", 8, False, ""),
+    "ultra_hdr.jpg": (2160, 3840, "rgb", 8, False, "gain map"),
+}
+ERRORS = {
+    "bomb_17000x17000.avif": (LimitError, "289 megapixels, over the limit of 200"),
+    "bomb_text_chunk.png": (LimitError, "inflates to over 1 MiB"),
+    "broken_stream.png": (InputError, "PNG data is damaged"),
+    "corrupt_crc.png": (InputError, "header fails its checksum"),
+    "corrupt_signature.png": (InputError, "is not a picture"),
+    "not_an_image.doc": (InputError, "is not a picture"),
+    "truncated.gif": (InputError, "cut short"),
+    "truncated.jpg": (InputError, "cut short"),
+}
+# Not comparable: Pillow ignores profiles, converts CMYK and Lab by rule of thumb, and misreads 4-bit tRNS.
+NOT_AS_PILLOW = {
+    "cmyk.jpg",
+    "cmyk.tif",
+    "lab.tif",
+    "icc_xyb.jpg",
+    "multipage.tiff",
+    "gray_trns.png",
+}
+
+
+def test_the_table_covers_the_folder(odd_inputs_dir):
+    names = {path.name for path in odd_inputs_dir.iterdir()} - {"README.md"}
+    assert names == PICTURES.keys() | ERRORS.keys()
+    assert len(names) == 74
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_picture(odd_inputs_dir, name):
+    height, width, layout, bits, has_alpha, note = PICTURES[name]
+    picture = decode(odd_inputs_dir / name)
+    assert (picture.height, picture.width, picture.layout, picture.bits) == (height, width, layout, bits)
+    assert (picture.alpha is not None) == has_alpha
+    assert picture.rgb.dtype == (np.uint8 if bits == 8 else np.uint16)
+    assert picture.rgb.flags.c_contiguous
+    assert note in "; ".join(picture.notes)
+    assert bool(picture.notes) == bool(note)
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_refusal(odd_inputs_dir, name):
+    kind, words = ERRORS[name]
+    with pytest.raises(kind) as caught:
+        decode(odd_inputs_dir / name)
+    message = str(caught.value)
+    assert words in message
+    assert name in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n in PICTURES if PICTURES[n][3] == 8 and n not in NOT_AS_PILLOW)
+)
+def test_pixels_are_pillows(odd_inputs_dir, name):
+    picture = decode(odd_inputs_dir / name)
+    with Image.open(odd_inputs_dir / name) as theirs:
+        expected = np.asarray(ImageOps.exif_transpose(theirs).convert("RGBA"))
+    seen = np.ones_like(expected[..., 0], bool) if picture.alpha is None else picture.alpha > 0
+    if picture.alpha is not None:
+        np.testing.assert_array_equal(picture.alpha, expected[..., 3])
+    difference = np.abs(picture.rgb.astype(int) - expected[..., :3])[seen]
+    tolerance = {"jpg": 2, "webp": 2, "bmp": 1}.get(name.split(".")[-1], 0)
+    assert difference.max(initial=0) <= tolerance
+
+
+@pytest.mark.parametrize("name", ["cmyk.jpg", "lab.tif"])
+def test_converted_colours_are_near_pillows(odd_inputs_dir, name):
+    with Image.open(odd_inputs_dir / name) as theirs:
+        if name == "lab.tif":
+            from PIL import ImageCms
+
+            lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+            theirs = ImageCms.profileToProfile(theirs, lab, srgb, outputMode="RGB")
+        expected = np.asarray(theirs.convert("RGB")).astype(int)
+    difference = np.abs(decode(odd_inputs_dir / name).rgb.astype(int) - expected).mean()
+    assert difference < (2 if name == "lab.tif" else 25)
+
+
+def test_tiff_16_bit_equals_its_numbers(odd_inputs_dir):
+    import tifffile
+
+    np.testing.assert_array_equal(
+        decode(odd_inputs_dir / "rgb16.tiff").rgb, tifffile.imread(odd_inputs_dir / "rgb16.tiff")
+    )
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_lossless_round_trip(odd_inputs_dir, name, format):
+    """Scale 1: pixels, depth, layout, alpha, profile come back as they were."""
+    picture = decode(odd_inputs_dir / name)
+    if picture.height * picture.width > 3_000_000:
+        pytest.skip("large pictures take the same path")
+    encoded = encode(picture, None, format=format)
+    again = decode(encoded.data)
+    np.testing.assert_array_equal(again.rgb, picture.rgb)
+    assert (again.bits, again.layout, again.transfer) == (picture.bits, picture.layout, picture.transfer)
+    assert again.metadata.icc == picture.metadata.icc
+    assert (again.alpha is None) == (picture.alpha is None)
+    if picture.alpha is not None:
+        np.testing.assert_array_equal(again.alpha, picture.alpha)
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(PICTURES) if PICTURES[n][0] <= 600])
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_lossy_output_is_close_and_readable(odd_inputs_dir, name, format):
+    picture = decode(odd_inputs_dir / name)
+    encoded = encode(picture, None, format=format)
+    with Image.open(io.BytesIO(encoded.data)) as image:
+        image.load()
+        assert image.size == (picture.width, picture.height)
+    again = decode(encoded.data)
+    if picture.alpha is None and picture.bits == 8:
+        tolerance = 1.5 if format == "jpeg" else 16.0  # WebP halves the resolution of colour
+        shift = np.abs(again.rgb.mean((0, 1), dtype=float) - picture.rgb.mean((0, 1), dtype=float))
+        assert shift.max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["bomb_17000x17000.avif", "bomb_text_chunk.png"])
+def test_bombs_cost_little_memory(odd_inputs_dir, name):
+    pytest.importorskip("resource")
+    code = (
+        "import sys, resource, pathlib\n"
+        "from sparsesr.errors import LimitError\n"
+        "from sparsesr.image.decode import decode\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "try:\n    decode(pathlib.Path(sys.argv[1]))\n"
+        "except LimitError:\n    print(peak() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(odd_inputs_dir / name)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 50 * 1024  # KiB
