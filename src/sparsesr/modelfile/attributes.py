@@ -1,0 +1,85 @@
+"""The settings that nodes can have. A name means the same in every op that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+from sparsesr.modelfile.spec import Attr, Node
+
+T = TypeVar("T", int, float, str, bool, "list[int]", "list[float]")
+MAX_SCALE = 8
+
+
+@dataclass(frozen=True)
+class AttrSpec(Generic[T]):
+    """One setting: what values it can have, and how to read it from a node."""
+
+    name: str
+    kind: str
+    """``int``, ``float``, ``str``, ``bool``, ``ints`` or ``floats``."""
+    default: T | None = None
+    """Value when the node does not say; None: the node must say."""
+    choices: tuple[int | str, ...] = ()
+    low: float = -1e6
+    high: float = 1e6
+    length: int | None = None
+
+    def of(self, node: Node) -> T:
+        """The value that a valid node has for this setting."""
+        return cast("T", node.attrs.get(self.name, self.default))
+
+    def problem(self, node: Node) -> str | None:
+        """What is wrong with the value that a node has, or None."""
+        value: Attr | None = node.attrs.get(self.name, self.default)
+        if value is None:
+            return "is missing"
+        items: Sequence[int | float | str] = value if isinstance(value, list) else (value,)
+        type_names, words = _KINDS[self.kind]
+        if isinstance(value, list) != self.kind.endswith("s") or any(
+            type(i).__name__ not in type_names for i in items
+        ):
+            return f"must be {words}"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(str(choice) for choice in self.choices)}"
+        if self.length is not None and len(items) != self.length:
+            return f"must have {self.length} numbers"
+        if any(not isinstance(item, str) and not self.low <= item <= self.high for item in items):
+            return f"must lie in {self.low:g}..{self.high:g}"
+        return None
+
+
+_KINDS = {
+    "int": (("int",), "a whole number"),
+    "float": (("int", "float"), "a number"),
+    "str": (("str",), "a text"),
+    "bool": (("bool",), "true or false"),
+    "ints": (("int",), "a list of whole numbers"),
+    "floats": (("int", "float"), "a list of numbers"),
+}
+
+AnyAttr: TypeAlias = "AttrSpec[Any]"
+
+KERNEL: AttrSpec[int] = AttrSpec("kernel", "int", choices=(1, 3))
+"""Side of the convolution kernel, pixels."""
+ACTIVATION: AttrSpec[str] = AttrSpec(
+    "activation", "str", default="none", choices=("none", "relu", "leaky_relu")
+)
+"""Function applied to the result of a convolution."""
+SLOPE: AttrSpec[float] = AttrSpec("slope", "float", default=0.0, low=0.0, high=1.0)
+"""Slope of leaky_relu below zero."""
+RESIDUAL: AttrSpec[bool] = AttrSpec("residual", "bool", default=False)
+"""The last input is added after the activation."""
+ACCUMULATE: AttrSpec[bool] = AttrSpec("accumulate", "bool", default=False)
+"""The last input is added before the activation."""
+DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)
+"""Leading channels of each feature input that are used at every pixel."""
+DENSE_OUT: AttrSpec[int] = AttrSpec("dense_out", "int", low=0)
+"""Leading output channels that are produced at every pixel."""
+SCALE: AttrSpec[int] = AttrSpec("scale", "int", low=1, high=MAX_SCALE)
+"""Enlargement; equal to the model's scale."""
+OFFSET: AttrSpec[list[float]] = AttrSpec(
+    "offset", "floats", default=[0.0, 0.0, 0.0], low=-1.0, high=1.0, length=3
+)
+"""What is subtracted from red, green and blue."""

@@ -1,0 +1,222 @@
+"""Finds models by name: those bundled with the package, and the user's own in a folder.
+
+Bundled models are the entries of ``sparsesr/models/index.json``, in order of preference::
+
+    {"models": [{"name": ..., "file": ..., "scale": ..., "sha256": ..., "description": ...}, ...]}
+
+A name means the bundled model if there is one; :func:`install_model` refuses to hide it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import sparsesr
+from sparsesr.errors import ModelError
+from sparsesr.modelfile import json_fields as fields
+from sparsesr.modelfile.json_fields import Json, shown
+from sparsesr.modelfile.platform_folders import user_models_dir
+from sparsesr.modelfile.reader import read_description, read_model
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.validation import is_model_name
+from sparsesr.modelfile.writer import write_model
+
+__all__ = [
+    "ModelEntry",
+    "default_model_for",
+    "install_model",
+    "list_models",
+    "load",
+    "resolve",
+    "user_models_dir",
+    "verify",
+]
+
+SUFFIX = ".safetensors"
+FOREIGN_SUFFIXES = (".pt", ".pth", ".ckpt", ".onnx")
+BUNDLED, USER = "bundled", "user"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be loaded by name."""
+
+    name: str
+    path: Path
+    origin: str
+    """``bundled`` or ``user``."""
+    sha256: str | None = None
+    """What the file must hash to; only bundled models promise it."""
+    scale: int | None = None
+    """Known without opening the file for bundled models only."""
+    description: str = ""
+
+
+def bundled_models_dir() -> Path:
+    """The folder of the models that come with the package."""
+    return Path(sparsesr.__file__).parent / "models"
+
+
+def list_models() -> list[ModelEntry]:
+    """All models that have a name, bundled ones first, then the user's by name. Opens no model file.
+
+    Raises:
+        ModelError: the index of bundled models is damaged, or the user's folder cannot be read.
+    """
+    bundled = _bundled_models()
+    taken = {entry.name for entry in bundled}
+    return bundled + [entry for entry in _user_models() if entry.name not in taken]
+
+
+def _bundled_models() -> list[ModelEntry]:
+    folder = bundled_models_dir()
+    try:
+        text = (folder / "index.json").read_bytes()
+    except FileNotFoundError:
+        return []
+    index = fields.as_object(fields.parse(text, "the index of bundled models"), "the index of bundled models")
+    return [_bundled_entry(folder, item) for item in fields.sequence(index, "models", "the index")]
+
+
+def _bundled_entry(folder: Path, item: Json) -> ModelEntry:
+    where = "the index of bundled models"
+    data = fields.as_object(item, where)
+    return ModelEntry(
+        name=fields.text(data, "name", where),
+        path=folder / fields.text(data, "file", where),
+        origin=BUNDLED,
+        sha256=fields.text(data, "sha256", where),
+        scale=fields.integer(data, "scale", where),
+        description=fields.text(data, "description", where),
+    )
+
+
+def _user_models() -> list[ModelEntry]:
+    folder = user_models_dir()
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot list your models: {error.strerror}") from None
+    return [ModelEntry(path.stem, path, USER) for path in paths if is_model_name(path.stem)]
+
+
+def load(name_or_path: str | os.PathLike[str]) -> ModelFile:
+    """Read a model by name, or from a ``.safetensors`` file.
+
+    Raises:
+        ModelError: no such model (the message lists those there are), or the file is refused.
+    """
+    return read_model(resolve(name_or_path).path)
+
+
+def resolve(name_or_path: str | os.PathLike[str]) -> ModelEntry:
+    """The entry that a name or a path means, without opening the file.
+
+    Raises:
+        ModelError: no model has that name, or the path is not a model file's.
+    """
+    given = os.fspath(name_or_path)
+    path = Path(given)
+    if path.suffix.lower() in FOREIGN_SUFFIXES:
+        raise ModelError(f"{given}: not a sparsesr model; convert it with `sparsesr models import {given}`")
+    if path.suffix.lower() == SUFFIX:
+        return ModelEntry(path.stem, path, USER)
+    entries = list_models()
+    for entry in entries:
+        if entry.name == given:
+            return entry
+    raise ModelError(_unknown_name(given, [entry.name for entry in entries]))
+
+
+def _unknown_name(given: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(given, names, n=3)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    known = ", ".join(names) if names else "none yet; see `sparsesr models import`"
+    return f"no model is named {shown(given)}; {hint}known models: {known}"
+
+
+def verify(entry: ModelEntry) -> ModelFile:
+    """Read a model completely, checking every value, and its hash if one is promised.
+
+    Raises:
+        ModelError: the file is refused, is not the one that was shipped, or is for another scale than the
+        index says.
+    """
+    model = read_model(entry.path)
+    if entry.sha256 is not None and _sha256(entry.path) != entry.sha256:
+        raise ModelError(
+            f"{entry.path}: not the file that was shipped (its SHA-256 differs); reinstall sparsesr"
+        )
+    if entry.scale not in (None, model.facts.scale):
+        raise ModelError(f"{entry.path}: enlarges x{model.facts.scale}, the index says x{entry.scale}")
+    return model
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def default_model_for(scale: int) -> ModelEntry:
+    """The model used when nobody names one: the first for the scale, bundled models before the user's.
+
+    Raises:
+        ModelError: there is none for this scale; the message says for which there is.
+    """
+    scales = {entry.name: _scale_of(entry) for entry in list_models()}
+    for name, known in scales.items():
+        if known == scale:
+            return resolve(name)
+    known = sorted({known for known in scales.values() if known is not None})
+    there_are = (
+        f"there are models for {', '.join(f'x{known}' for known in known)}" if known else "there are none"
+    )
+    raise ModelError(
+        f"no model enlarges x{scale}; {there_are}; train or import one with `sparsesr models import`"
+    )
+
+
+def _scale_of(entry: ModelEntry) -> int | None:
+    """None for files that are damaged: listing goes on, opening one says what is wrong with it."""
+    if entry.scale is not None:
+        return entry.scale
+    try:
+        return read_description(entry.path).facts.scale
+    except ModelError:
+        return None
+
+
+def install_model(model: ModelFile, name: str, *, overwrite: bool = False, dtype: str = "f32") -> ModelEntry:
+    """Write a model into the user's folder, to be found under ``name`` from now on.
+
+    Args:
+        model: the model; its facts are stored with the new name.
+        name: 1 to 64 of ``a-z 0-9 _ . -``.
+        overwrite: replace the user's model of that name, if there is one.
+        dtype: how weights are stored, ``f32`` or ``f16``.
+
+    Raises:
+        ModelError: the name is not allowed or taken, or the model cannot be written.
+    """
+    if not is_model_name(name):
+        raise ModelError(f"{shown(name)} cannot be a model's name; use 1 to 64 of a-z 0-9 _ . -")
+    if any(entry.name == name for entry in _bundled_models()):
+        raise ModelError(f"{name} is the name of a bundled model; choose another")
+    path = user_models_dir() / f"{name}{SUFFIX}"
+    if path.exists() and not overwrite:
+        raise ModelError(f"{path} exists; choose another name, or ask for it to be overwritten")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{path.parent}: cannot create the folder: {error.strerror}") from None
+    write_model(path, replace(model.facts, name=name), model.graph, model.tensors, dtype)
+    return ModelEntry(name, path, USER)

@@ -1,0 +1,36 @@
+"""What a model file says about itself, for people (``models show``) and for programs (its ``--json``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+
+from sparsesr.modelfile.attributes import DENSE_OUT
+from sparsesr.modelfile.json_fields import Json
+from sparsesr.modelfile.spec import ModelFile
+
+
+def describe(model: ModelFile) -> dict[str, Json]:
+    """All facts of a model, and what its graph is made of.
+
+    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``nodes`` and ``ops`` (how many of each);
+    ``weights`` (numbers stored); ``masks`` (names of the mask tensors); ``masked_layers`` (dense channels
+    out of all, by layer). Costs and receptive field, which need a picture's size or the runtime, are in
+    ``sparsesr.runtime``.
+    """
+    about: dict[str, Json] = asdict(model.facts)
+    about["nodes"] = len(model.graph.nodes)
+    about["ops"] = {**Counter(node.op for node in model.graph.nodes)}
+    about["weights"] = sum(tensor.size for tensor in model.tensors.values())
+    about["masks"] = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+    about["masked_layers"] = _masked_layers(model)
+    return about
+
+
+def _masked_layers(model: ModelFile) -> dict[str, Json]:
+    layers: dict[str, Json] = {}
+    for node in model.graph.nodes:
+        if node.op == "masked_conv2d":
+            channels = model.tensors[node.weights["weight"]].shape[0]
+            layers[node.name] = {"dense": DENSE_OUT.of(node), "channels": channels, "mask": node.inputs[0]}
+    return layers

@@ -1,0 +1,216 @@
+"""The rules that the entries of the op registry are made of.
+
+Four families, with one signature each: ``*_bind`` (sizes known from inputs and attributes), ``*_infer`` and
+``*_type`` (type of the output), ``*_rows`` (input rows that output rows depend on), ``*_macs``
+(multiply-adds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparsesr.errors import ModelError
+from sparsesr.modelfile.attributes import ACCUMULATE, DENSE_IN, DENSE_OUT, KERNEL, RESIDUAL, SCALE
+from sparsesr.modelfile.op_schema import Kind, Macs, Resolution, Rows, Sizes, TypedNode, ValueType
+from sparsesr.modelfile.spec import Node
+
+MAX_CONCAT = 64
+
+
+def has_addend(node: Node) -> bool:
+    """True if the last input of a ``conv2d`` is added to the result instead of convolved."""
+    return node.op == "conv2d" and (RESIDUAL.of(node) or ACCUMULATE.of(node))
+
+
+def feature_inputs(node: Node) -> tuple[str, ...]:
+    """Inputs of a ``conv2d`` or ``masked_conv2d`` that are concatenated and convolved: no mask, no addend."""
+    first = 1 if node.op == "masked_conv2d" else 0
+    return node.inputs[first : len(node.inputs) - has_addend(node)]
+
+
+# --- pieces shared by several entries ---
+
+
+def no_sizes(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Nothing is known beforehand."""
+    return {}
+
+
+def same_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The output is like the first input."""
+    return inputs[0]
+
+
+def picture_hr(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The output is a picture at HR."""
+    return ValueType(Kind.MAP, 3, Resolution.HR)
+
+
+def same_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """Pixel by pixel: a row depends on the same row."""
+    return a, b
+
+
+def no_macs(typed: TypedNode) -> Macs:
+    """Sums, copies, interpolation and products element by element are not counted, as usual."""
+    return Macs(0, 0, typed.output.resolution)
+
+
+def _concat_channels(features: Sequence[ValueType]) -> int:
+    if not features:
+        raise ModelError("has nothing to convolve")
+    if len(features) > MAX_CONCAT:
+        raise ModelError(f"concatenates {len(features)} inputs, the limit is {MAX_CONCAT}")
+    if len({feature.resolution for feature in features}) != 1:
+        raise ModelError("concatenates maps of different resolutions")
+    return sum(feature.channels for feature in features)
+
+
+# --- conv2d, masked_conv2d ---
+
+
+def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Channels in, without the addend, and the kernel."""
+    if RESIDUAL.of(node) and ACCUMULATE.of(node):
+        raise ModelError("cannot have both residual and accumulate")
+    features = inputs[: len(inputs) - has_addend(node)]
+    return {"I": _concat_channels(features), "k": KERNEL.of(node)}
+
+
+def conv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The addend must be like the output."""
+    output = ValueType(Kind.MAP, sizes["O"], inputs[0].resolution)
+    if has_addend(node) and inputs[-1] != output:
+        raise ModelError(f"adds a {inputs[-1]} to a {output}")
+    return output
+
+
+def conv_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """A 3x3 kernel reads one more row on both sides; the addend is read in place."""
+    is_addend = has_addend(node) and index == len(node.inputs) - 1
+    reach = 0 if is_addend else KERNEL.of(node) // 2
+    return a - reach, b + reach
+
+
+def conv_macs(typed: TypedNode) -> Macs:
+    """Every output pixel costs the same."""
+    sizes = typed.sizes
+    dense = sizes["I"] * sizes["O"] * sizes["k"] ** 2
+    return Macs(dense, dense, typed.output.resolution)
+
+
+def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Channels in, of which ``dense_in`` may not claim more than there are."""
+    features, dense_in = inputs[1:], DENSE_IN.of(node)
+    if len(dense_in) != len(features):
+        raise ModelError(f"dense_in has {len(dense_in)} numbers for {len(features)} inputs")
+    if any(dense > feature.channels for dense, feature in zip(dense_in, features, strict=True)):
+        raise ModelError("dense_in is larger than the channels of its input")
+    return {"I": _concat_channels(features), "k": KERNEL.of(node)}
+
+
+def masked_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """Channels out, of which ``dense_out`` may not claim more than there are."""
+    if DENSE_OUT.of(node) > sizes["O"]:
+        raise ModelError(f"dense_out is larger than the {sizes['O']} channels of its output")
+    return ValueType(Kind.MAP, sizes["O"], Resolution.FULL)
+
+
+def masked_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """As ``conv2d``; the mask is read in place."""
+    reach = 0 if index == 0 else KERNEL.of(node) // 2
+    return a - reach, b + reach
+
+
+def masked_macs(typed: TypedNode) -> Macs:
+    """Inactive pixels cost the dense inputs times the dense outputs."""
+    node, sizes = typed.node, typed.sizes
+    taps = sizes["k"] ** 2
+    dense = sum(DENSE_IN.of(node)) * DENSE_OUT.of(node) * taps
+    return Macs(sizes["I"] * sizes["O"] * taps, dense, Resolution.FULL)
+
+
+# --- change of resolution ---
+
+
+def halve(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """As many channels at half resolution."""
+    return ValueType(Kind.MAP, inputs[0].channels, Resolution.HALF)
+
+
+def pool_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """Two rows become one."""
+    return 2 * a, 2 * b
+
+
+def deconv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Channels in."""
+    return {"I": inputs[0].channels}
+
+
+def deconv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """Channels out at full resolution."""
+    return ValueType(Kind.MAP, sizes["O"], Resolution.FULL)
+
+
+def deconv_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """Even row 2i reads input row i; odd row 2i + 1 reads rows i and i + 1."""
+    return a // 2, b // 2 + 1
+
+
+def deconv_macs(typed: TypedNode) -> Macs:
+    """Every tap of every input pixel is one multiply-add, whatever it is added to."""
+    per_input_pixel = typed.sizes["I"] * typed.sizes["O"] * 9
+    return Macs(per_input_pixel, per_input_pixel, Resolution.HALF)
+
+
+def shuffle_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Each HR pixel of a 3-channel block comes from a channel of its own."""
+    wanted = 3 * SCALE.of(node) ** 2
+    if inputs[0].channels != wanted:
+        raise ModelError(f"needs {wanted} channels, got {inputs[0].channels}")
+    return {}
+
+
+def bicubic_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """An HR row lies less than half a row from the centre of its LR row; the filter reaches two further."""
+    return a - 2, b + 2
+
+
+# --- masks and attention ---
+
+
+def image_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """Red, green, blue."""
+    return ValueType(Kind.MAP, 3, Resolution.FULL)
+
+
+def mask_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """One flag per pixel."""
+    return ValueType(Kind.MASK, 1, Resolution.FULL)
+
+
+def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """One number per channel of the input."""
+    return ValueType(Kind.VECTOR, inputs[0].channels, None)
+
+
+def attention_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Length of the vector; the hidden width ``M`` is the weights' business."""
+    return {"C": inputs[0].channels}
+
+
+def attention_macs(typed: TypedNode) -> Macs:
+    """Two small fully connected layers per picture."""
+    both_layers = 2 * typed.sizes["C"] * typed.sizes["M"]
+    return Macs(both_layers, both_layers, None)
+
+
+def scale_add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """All three inputs must have the same channels, both maps the same resolution."""
+    feature, vector, residual = inputs
+    if vector.channels != feature.channels:
+        raise ModelError(f"scales {feature.channels} channels by a vector of {vector.channels}")
+    if residual != feature:
+        raise ModelError(f"adds a {residual} to a {feature}")
+    return {}

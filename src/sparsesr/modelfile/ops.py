@@ -1,0 +1,178 @@
+"""The closed set of operations that a model file may use, one registry entry each.
+
+Adding an op is one entry here (with its rules), a native kernel, and a line in the session's table of calls.
+"""
+
+from __future__ import annotations
+
+from sparsesr.modelfile import op_rules as rules
+from sparsesr.modelfile.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    DENSE_IN,
+    DENSE_OUT,
+    KERNEL,
+    OFFSET,
+    RESIDUAL,
+    SCALE,
+    SLOPE,
+)
+from sparsesr.modelfile.op_schema import InputSpec, Kind, OpSchema, Resolution, Rows, WeightRole
+from sparsesr.modelfile.spec import Node
+
+FULL, HALF, HR = Resolution.FULL, Resolution.HALF, Resolution.HR
+LR = (FULL, HALF)
+
+
+def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
+    """Rows [lo, hi) of one input that output rows [a, b) of a node depend on, not clipped to the picture.
+
+    HR maps count in LR rows (row r stands for HR rows [r * scale, (r + 1) * scale)), half-resolution maps in
+    their own. For global ops (``OPS[node.op].is_global``) and vector inputs the answer has no meaning: they
+    need the whole picture.
+    """
+    return OPS[node.op].rows(node, a, b, input_index)
+
+
+_SCHEMAS = (
+    OpSchema(
+        name="image",
+        summary="the LR picture, 0..1, minus an offset per channel",
+        inputs=(),
+        attrs=(OFFSET,),
+        weights=(),
+        bind=rules.no_sizes,
+        infer=rules.image_type,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+    ),
+    OpSchema(
+        name="conv2d",
+        summary="convolution of the concatenated inputs, stride 1, zero padding; residual adds the last "
+        "input after the activation, accumulate before it",
+        inputs=(InputSpec("x", Kind.MAP, LR, repeats=True),),
+        attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE),
+        weights=(WeightRole("weight", ("O", "I", "k", "k")), WeightRole("bias", ("O",), optional=True)),
+        bind=rules.conv_bind,
+        infer=rules.conv_infer,
+        rows=rules.conv_rows,
+        macs=rules.conv_macs,
+    ),
+    OpSchema(
+        name="masked_conv2d",
+        summary="conv2d in full at active pixels; elsewhere only leading dense inputs -> leading dense "
+        "outputs, the other outputs being zero",
+        inputs=(InputSpec("mask", Kind.MASK, (FULL,)), InputSpec("x", Kind.MAP, (FULL,), repeats=True)),
+        attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT),
+        weights=(WeightRole("weight", ("O", "I", "k", "k")), WeightRole("bias", ("O",), optional=True)),
+        bind=rules.masked_bind,
+        infer=rules.masked_infer,
+        rows=rules.masked_rows,
+        macs=rules.masked_macs,
+    ),
+    OpSchema(
+        name="avg_pool2x2",
+        summary="mean of each 2x2 block",
+        inputs=(InputSpec("x", Kind.MAP, (FULL,)),),
+        attrs=(),
+        weights=(),
+        bind=rules.no_sizes,
+        infer=rules.halve,
+        rows=rules.pool_rows,
+        macs=rules.no_macs,
+    ),
+    OpSchema(
+        name="conv_transpose2x",
+        summary="transposed 3x3 convolution, stride 2, padding 1, output padding 1: half to full resolution",
+        inputs=(InputSpec("x", Kind.MAP, (HALF,)),),
+        attrs=(),
+        weights=(WeightRole("weight", ("I", "O", 3, 3)), WeightRole("bias", ("O",), optional=True)),
+        bind=rules.deconv_bind,
+        infer=rules.deconv_infer,
+        rows=rules.deconv_rows,
+        macs=rules.deconv_macs,
+    ),
+    OpSchema(
+        name="spatial_mask",
+        summary="active where logit 1 > logit 0",
+        inputs=(InputSpec("logits", Kind.MAP, (FULL,), channels=2),),
+        attrs=(),
+        weights=(),
+        bind=rules.no_sizes,
+        infer=rules.mask_type,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+    ),
+    OpSchema(
+        name="global_mean",
+        summary="mean of each channel over the whole picture",
+        inputs=(InputSpec("x", Kind.MAP, LR),),
+        attrs=(),
+        weights=(),
+        bind=rules.no_sizes,
+        infer=rules.vector_type,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+        is_global=True,
+    ),
+    OpSchema(
+        name="channel_attention",
+        summary="sigmoid(w2 relu(w1 v + b1) + b2)",
+        inputs=(InputSpec("v", Kind.VECTOR),),
+        attrs=(),
+        weights=(
+            WeightRole("w1", ("M", "C")),
+            WeightRole("b1", ("M",)),
+            WeightRole("w2", ("C", "M")),
+            WeightRole("b2", ("C",)),
+        ),
+        bind=rules.attention_bind,
+        infer=rules.vector_type,
+        rows=rules.same_rows,
+        macs=rules.attention_macs,
+        is_global=True,
+    ),
+    OpSchema(
+        name="scale_add",
+        summary="x * vector + residual",
+        inputs=(
+            InputSpec("x", Kind.MAP, LR),
+            InputSpec("vector", Kind.VECTOR),
+            InputSpec("residual", Kind.MAP, LR),
+        ),
+        attrs=(),
+        weights=(),
+        bind=rules.scale_add_bind,
+        infer=rules.same_type,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+    ),
+    OpSchema(
+        name="pixel_shuffle",
+        summary="3 s s channels at LR -> 3 channels at HR, in torch's channel order; plus the skip if given",
+        inputs=(
+            InputSpec("x", Kind.MAP, (FULL,)),
+            InputSpec("skip", Kind.MAP, (HR,), channels=3, optional=True),
+        ),
+        attrs=(SCALE,),
+        weights=(),
+        bind=rules.shuffle_bind,
+        infer=rules.picture_hr,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+    ),
+    OpSchema(
+        name="bicubic_upsample",
+        summary="bicubic, a = -0.75, half-pixel centres, clamped edges, as torch with align_corners False",
+        inputs=(InputSpec("image", Kind.MAP, (FULL,), channels=3),),
+        attrs=(SCALE,),
+        weights=(),
+        bind=rules.no_sizes,
+        infer=rules.picture_hr,
+        rows=rules.bicubic_rows,
+        macs=rules.no_macs,
+    ),
+)
+
+OPS: dict[str, OpSchema] = {schema.name: schema for schema in _SCHEMAS}
+"""Every operation by name."""

@@ -1,0 +1,113 @@
+"""Reads model files. Everything about a file is checked before its tensors are read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from sparsesr.errors import ModelError
+from sparsesr.limits import ModelLimits
+from sparsesr.modelfile import json_fields
+from sparsesr.modelfile.json_fields import shown
+from sparsesr.modelfile.safetensors_header import Header, read_header
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile, from_json
+from sparsesr.modelfile.validation import check_model
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sparsesr.modelfile.spec import Tensor
+
+LIMITS = ModelLimits()
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model file without its tensors: all that is known from the header."""
+
+    facts: Facts
+    graph: Graph
+    header: Header
+
+
+def read_model(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> ModelFile:
+    """Read and check a model file.
+
+    Args:
+        path: a ``.safetensors`` file that :func:`sparsesr.modelfile.writer.write_model` wrote.
+        limits: what is too large.
+
+    Raises:
+        ModelError: the file is missing, unreadable, damaged, hostile, or from a newer sparsesr.
+    """
+    description = read_description(path, limits)
+    try:
+        tensors = _read_tensors(path, description.header)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{os.fspath(path)}: cannot read the weights: {error}") from None
+    except ModelError as error:
+        raise ModelError(f"{os.fspath(path)}: {error}") from None
+    return ModelFile(description.facts, description.graph, tensors)
+
+
+def read_description(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> Description:
+    """Read and check all but the tensors' values: a few kilobytes, whatever the size of the file.
+
+    Raises:
+        ModelError: as :func:`read_model`.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return parse_description(file, _regular_size(file), limits)
+    except OSError as error:
+        raise ModelError(f"{os.fspath(path)}: cannot read the model file: {error.strerror}") from None
+    except ModelError as error:
+        raise ModelError(f"{os.fspath(path)}: {error}") from None
+
+
+def parse_description(file: BinaryIO, file_bytes: int, limits: ModelLimits) -> Description:
+    """Check a model file, open at its start, up to its tensors' values.
+
+    Raises:
+        ModelError: what is wrong; the caller adds which file it is.
+    """
+    header = read_header(file, file_bytes, limits)
+    document = json_fields.parse(header.description, "the graph")
+    facts, graph = from_json(document, limits.max_nodes)
+    check_model(facts, graph, header.shapes, limits)
+    return Description(facts, graph, header)
+
+
+def _regular_size(file: BinaryIO) -> int:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError("is not a regular file")
+    return status.st_size
+
+
+def _read_tensors(path: str | os.PathLike[str], header: Header) -> dict[str, Tensor]:
+    opened: Any = safe_open  # its stub says nothing about what it yields
+    with opened(os.fspath(path), framework="numpy") as file:
+        tensors = {name: widened(name, file.get_tensor(name)) for name in sorted(header.tensors)}
+    if any(tensor.shape != header.tensors[name].shape for name, tensor in tensors.items()):
+        raise ModelError("changed while it was being read")
+    return tensors
+
+
+def widened(name: str, stored: npt.NDArray[Any]) -> Tensor:
+    """A tensor as the runtime wants it: float32, contiguous, read-only, finite.
+
+    Raises:
+        ModelError: it holds NaN or infinity.
+    """
+    tensor = np.ascontiguousarray(stored, dtype=np.float32)
+    if not np.isfinite(tensor).all():
+        raise ModelError(f"tensor {shown(name)} holds NaN or infinite values; the file is damaged")
+    tensor.flags.writeable = False
+    return tensor

@@ -1,0 +1,162 @@
+"""What a model file says: facts about the model, and the network as a list of typed nodes.
+
+The dataclasses here are plain data; :mod:`sparsesr.modelfile.ops` says which nodes are valid. They are stored
+as JSON ``{"format": 1, "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a ``.safetensors``
+file's metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from sparsesr.modelfile import json_fields as fields
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sparsesr.modelfile.json_fields import Json
+
+METADATA_KEY = "sparsesr"
+FORMAT_VERSION = 1
+
+Attr: TypeAlias = "int | float | str | bool | list[int] | list[float]"
+Tensor: TypeAlias = "npt.NDArray[np.float32]"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What people and programs need to know about a model before they run it."""
+
+    name: str
+    """How the model is called, e.g. ``smsr_x2``: 1 to 64 of ``a-z 0-9 _ . -``."""
+    architecture: str
+    """The network's family, e.g. ``smsr``."""
+    scale: int
+    """Output size / input size, 1 to 8."""
+    size_multiple: int = 1
+    """Height and width of what the network is given must be multiples of this (pictures are padded to it)."""
+    license: str = ""
+    """Licence of the weights, in words or as an SPDX identifier."""
+    description: str = ""
+    """One or a few sentences: what the model is, and is not, good for."""
+    training: dict[str, Json] = field(default_factory=dict[str, "Json"])
+    """How it was trained: data, steps, loss, seed, commit, quality reached... free form."""
+    parameters: int = 0
+    """Number of the network's weights, as its paper counts them."""
+    value_range: float = 1.0
+    """Range (1 or 255) the network was trained in. For information: graphs always work on 0..1 pictures."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the graph. :data:`sparsesr.modelfile.ops.OPS` defines what each op means."""
+
+    op: str
+    """Name of the operation, e.g. ``conv2d``."""
+    inputs: tuple[str, ...]
+    """Tensors it reads; each is the ``output`` of an earlier node."""
+    output: str
+    """The tensor it produces."""
+    attrs: dict[str, Attr] = field(default_factory=dict[str, "Attr"])
+    """Its settings; missing ones have the default of the op's schema."""
+    weights: dict[str, str] = field(default_factory=dict[str, str])
+    """Role (``weight``, ``bias``...) -> name of a stored tensor."""
+    name: str = ""
+    """Dotted path of the layer in the trained module, for statistics; defaults to ``output``."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.output)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The network: nodes in execution order, every input produced by an earlier node."""
+
+    input: str
+    """The tensor that the single ``image`` node produces."""
+    output: str
+    """The tensor that is the enlarged picture: 3 channels, at ``scale`` times the input size."""
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file in memory. The tensors are read-only float32 arrays, whatever they were stored as."""
+
+    facts: Facts
+    graph: Graph
+    tensors: Mapping[str, Tensor]
+
+
+def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
+    """The document that describes a model, ready for ``json_fields.dump`` (which makes lists of tuples)."""
+    nodes: list[Json] = [asdict(node) for node in graph.nodes]
+    network: dict[str, Json] = {"input": graph.input, "output": graph.output, "nodes": nodes}
+    return {"format": FORMAT_VERSION, "facts": asdict(facts), "graph": network}
+
+
+def from_json(document: Json, max_nodes: int) -> tuple[Facts, Graph]:
+    """Facts and graph of a JSON document; types are checked here, meaning in ``validation``.
+
+    Raises:
+        ModelError: a field is missing or of the wrong type, or the format is newer than this sparsesr.
+    """
+    top = fields.as_object(document, "the description")
+    fields.check_format(fields.integer(top, "format"), FORMAT_VERSION)
+    return _facts(fields.mapping(top, "facts")), _graph(fields.mapping(top, "graph"), max_nodes)
+
+
+def _facts(data: dict[str, Json]) -> Facts:
+    """Unknown facts are ignored: they cannot change what the network computes."""
+    return Facts(
+        name=fields.text(data, "name"),
+        architecture=fields.text(data, "architecture"),
+        scale=fields.integer(data, "scale"),
+        size_multiple=fields.integer(data, "size_multiple"),
+        license=fields.text(data, "license"),
+        description=fields.text(data, "description"),
+        training=fields.mapping(data, "training"),
+        parameters=fields.integer(data, "parameters"),
+        value_range=fields.number(data, "value_range"),
+    )
+
+
+def _graph(data: dict[str, Json], max_nodes: int) -> Graph:
+    fields.only_keys(data, {"input", "output", "nodes"}, "the graph")
+    nodes = fields.sequence(data, "nodes")
+    if len(nodes) > max_nodes:
+        fields.fail(f"the graph has {len(nodes)} nodes, the limit is {max_nodes}")
+    return Graph(
+        input=fields.text(data, "input"),
+        output=fields.text(data, "output"),
+        nodes=tuple(_node(item, f"node {index}") for index, item in enumerate(nodes)),
+    )
+
+
+def _node(item: Json, where: str) -> Node:
+    """Unknown fields are refused: they might change what the node means."""
+    data = fields.as_object(item, where)
+    fields.only_keys(data, {"op", "inputs", "output", "attrs", "weights", "name"}, where)
+    return Node(
+        op=fields.text(data, "op", where),
+        inputs=tuple(fields.texts(data, "inputs", where)),
+        output=fields.text(data, "output", where),
+        attrs={
+            key: _attr(value, f"{where}: {key}")
+            for key, value in fields.mapping(data, "attrs", where).items()
+        },
+        weights=fields.text_mapping(data, "weights", where),
+        name=fields.text(data, "name", where),
+    )
+
+
+def _attr(value: Json, where: str) -> Attr:
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list) and all(type(item) in (int, float) for item in value):
+        return fields.numbers(value, where)
+    fields.fail(f"{where}: an attribute is a number, a text, true, false or a list of numbers")

@@ -1,0 +1,131 @@
+"""Checks that a model means something: what reader and writer demand before a tensor is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sparsesr.errors import ModelError
+from sparsesr.limits import ModelLimits
+from sparsesr.modelfile.attributes import SCALE
+from sparsesr.modelfile.json_fields import shown
+from sparsesr.modelfile.op_schema import Kind, Resolution, TypedNode, ValueType
+from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.spec import Facts, Graph, Node
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_MODEL_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
+_TENSOR_NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
+_MAX_TEXT = 10_000
+
+
+def is_model_name(name: str) -> bool:
+    """True for 1 to 64 of ``a-z 0-9 _ . -``, not starting with a dot or a dash."""
+    return _MODEL_NAME.fullmatch(name) is not None and name[0] not in ".-"
+
+
+def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits) -> tuple[TypedNode, ...]:
+    """Check everything about a model except the values of its tensors.
+
+    Args:
+        facts: what the file says about itself.
+        graph: the network.
+        shapes: shape of every stored tensor.
+        limits: what is too large.
+
+    Returns:
+        The nodes with their types.
+
+    Raises:
+        ModelError: one line: what is wrong, and with which node.
+    """
+    _check_facts(facts, limits)
+    typed = type_graph(graph, shapes)
+    _check_sizes(typed, facts, limits)
+    _check_output(typed, graph)
+    _check_all_used(graph, shapes)
+    return typed
+
+
+def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
+    """Check every node against its op's schema and infer the type of every tensor.
+
+    Raises:
+        ModelError: a node is not valid, or reads what no earlier node produces.
+    """
+    types: dict[str, ValueType] = {}
+    typed: list[TypedNode] = []
+    for node in graph.nodes:
+        try:
+            typed.append(_type_node(node, types, shapes))
+        except ModelError as error:
+            raise ModelError(f"node {shown(node.name)} ({shown(node.op)[1:-1]}): {error}") from None
+        types[node.output] = typed[-1].output
+    return tuple(typed)
+
+
+def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> TypedNode:
+    schema = OPS.get(node.op)
+    if schema is None:
+        raise ModelError(f"unknown op; this sparsesr knows {', '.join(OPS)}")
+    for name in (node.name, node.output):
+        if not _TENSOR_NAME.fullmatch(name):
+            raise ModelError(f"{shown(name)} is not a valid name (1 to 200 letters, digits, _ . / -)")
+    if node.output in types:
+        raise ModelError(f"output {shown(node.output)} is already produced by an earlier node")
+    missing = [name for name in node.inputs if name not in types]
+    if missing:
+        raise ModelError(f"reads {shown(missing[0])}, which no earlier node produces")
+    return schema.type_node(node, [types[name] for name in node.inputs], shapes)
+
+
+def _check_facts(facts: Facts, limits: ModelLimits) -> None:
+    if not is_model_name(facts.name):
+        raise ModelError(f"name {shown(facts.name)} is not 1 to 64 of a-z 0-9 _ . -")
+    for key in ("architecture", "license", "description"):
+        value: str = getattr(facts, key)
+        if len(value) > _MAX_TEXT or not value.replace("\n", "").isprintable():
+            raise ModelError(f"{key} is too long or holds control characters")
+    _check_range("scale", facts.scale, 1, limits.max_scale)
+    _check_range("size_multiple", facts.size_multiple, 1, limits.max_size_multiple)
+    _check_range("parameters", facts.parameters, 0, limits.max_file_bytes)
+    if facts.value_range <= 0:
+        raise ModelError("value_range must be positive")
+
+
+def _check_range(key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ModelError(f"{key} {value} is not in {low}..{high}")
+
+
+def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits) -> None:
+    """Channels and scales within limits and equal to what the facts promise."""
+    for entry in typed:
+        node = entry.node
+        if entry.output.channels > limits.max_channels:
+            raise ModelError(f"node {shown(node.name)} has {entry.output.channels} channels, over the limit")
+        if SCALE in OPS[node.op].attrs and SCALE.of(node) != facts.scale:
+            raise ModelError(f"node {shown(node.name)} enlarges x{SCALE.of(node)}, the model x{facts.scale}")
+        if entry.output.resolution is Resolution.HALF and facts.size_multiple % 2:
+            raise ModelError(f"size_multiple {facts.size_multiple} is odd, but the graph halves the picture")
+
+
+def _check_output(typed: tuple[TypedNode, ...], graph: Graph) -> None:
+    images = [entry.node.output for entry in typed if entry.node.op == "image"]
+    if images != [graph.input]:
+        raise ModelError(f"graph input {shown(graph.input)} is not the output of the only image node")
+    results = [entry.output for entry in typed if entry.node.output == graph.output]
+    if results != [ValueType(Kind.MAP, 3, Resolution.HR)]:
+        raise ModelError(f"graph output {shown(graph.output)} is not an enlarged picture of 3 channels")
+
+
+def _check_all_used(graph: Graph, shapes: Shapes) -> None:
+    """Nothing dead: each tensor of the graph is read, each stored one belongs to a node."""
+    read = {name for node in graph.nodes for name in node.inputs} | {graph.output}
+    dead = [node for node in graph.nodes if node.output not in read]
+    if dead:
+        raise ModelError(f"output {shown(dead[0].output)} of node {shown(dead[0].name)} is never used")
+    unused = set(shapes) - {tensor for node in graph.nodes for tensor in node.weights.values()}
+    if unused:
+        raise ModelError(f"tensor {shown(min(unused))} belongs to no node")

@@ -1,0 +1,1 @@
+"""Runs model files with native kernels, without torch."""

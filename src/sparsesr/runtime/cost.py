@@ -1,0 +1,153 @@
+"""Multiply-adds of a model (1 MAC = 2 FLOPs): dense, with its masks, and as the paper counts.
+
+Two conventions, never mixed. *True* MACs are the products that the kernels form: a pixel that a mask
+switches off still costs its dense channels, and a transposed convolution costs its taps once per input
+pixel. The *paper's* MACs (SMSR, CVPR 2021, as its published figures can be reproduced) count the
+transposed convolution at its output's resolution, leave out channel attention, and charge everything
+under a mask at one average density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sparsesr.modelfile.attributes import DENSE_OUT, KERNEL
+from sparsesr.modelfile.op_schema import Macs, Resolution, TypedNode
+from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.validation import type_graph
+
+Densities = Mapping[str, float]
+"""Fraction of active pixels of each mask, by the name of its tensor (the output of ``spatial_mask``)."""
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """True multiply-adds of one node for one picture."""
+
+    name: str
+    op: str
+    output: str
+    macs_dense: int
+    """If every pixel were active."""
+    macs: int
+    """With the masks as they are."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """True multiply-adds of a model for one picture, node by node in execution order."""
+
+    nodes: tuple[NodeCost, ...]
+
+    @property
+    def macs_dense(self) -> int:
+        """Total if every pixel were active."""
+        return sum(node.macs_dense for node in self.nodes)
+
+    @property
+    def macs(self) -> int:
+        """Total with the masks as they are."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def saved_fraction(self) -> float:
+        """Share of the dense cost that the masks avoid, 0..1."""
+        return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
+
+
+def count_macs(model: ModelFile, height: int, width: int, densities: Densities | None = None) -> Cost:
+    """True multiply-adds of running a model on a LR picture.
+
+    Args:
+        model: the model.
+        height: rows of the LR picture (padded to the model's ``size_multiple``, if that is what runs).
+        width: its columns.
+        densities: density of every mask; None: all pixels active.
+
+    Raises:
+        ValueError: a mask has no density, or one outside 0..1.
+    """
+    return Cost(tuple(_node_cost(typed, height, width, densities) for typed in _typed(model)))
+
+
+def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
+    return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
+
+
+def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities | None) -> NodeCost:
+    node, macs = typed.node, OPS[typed.node.op].macs(typed)
+    pixels = _pixels(macs.counted_at, height, width)
+    active = (
+        pixels if densities is None or not _is_masked(typed) else round(_density(typed, densities) * pixels)
+    )
+    true_macs = active * macs.active + (pixels - active) * macs.inactive
+    return NodeCost(node.name, node.op, node.output, pixels * macs.active, true_macs)
+
+
+def _pixels(resolution: Resolution | None, height: int, width: int) -> int:
+    """Pixels of the LR or half-size grid; 1 for what is computed once per picture (nothing counts at HR)."""
+    if resolution is Resolution.HALF:
+        return -(-height // 2) * -(-width // 2)
+    return height * width if resolution is Resolution.FULL else 1
+
+
+def _is_masked(typed: TypedNode) -> bool:
+    return typed.node.op == "masked_conv2d"
+
+
+def _density(typed: TypedNode, densities: Densities) -> float:
+    mask = typed.node.inputs[0]
+    density = densities.get(mask)
+    if density is None or not 0 <= density <= 1:
+        raise ValueError(f"mask {mask} needs a density in 0..1, got {density}")
+    return density
+
+
+def paper_density(model: ModelFile, densities: Densities) -> float:
+    """The paper's density: mean over masked 3x3 layers of (dense + sparse * mask density) / channels.
+
+    Returns:
+        Fraction kept, 0..1; 1 for a model without masks.
+
+    Raises:
+        ValueError: as :func:`count_macs`.
+    """
+    kept = [_kept_channels(typed, densities) for typed in _masked_3x3(model)]
+    return sum(kept) / len(kept) if kept else 1.0
+
+
+def _masked_3x3(model: ModelFile) -> Iterator[TypedNode]:
+    return (typed for typed in _typed(model) if _is_masked(typed) and KERNEL.of(typed.node) == 3)
+
+
+def _kept_channels(typed: TypedNode, densities: Densities) -> float:
+    dense = DENSE_OUT.of(typed.node) / typed.output.channels
+    return dense + (1 - dense) * _density(typed, densities)
+
+
+def paper_macs(model: ModelFile, height: int, width: int, density: float = 1.0) -> int:
+    """Multiply-adds as the paper counts: all that has no mask, plus ``density`` times what has one.
+
+    Args:
+        model: the model.
+        height: rows of the LR picture.
+        width: its columns.
+        density: :func:`paper_density`; 1 gives the dense count.
+    """
+    gated = always = 0
+    for typed in _typed(model):
+        macs = _paper_macs_per_picture(typed, OPS[typed.node.op].macs(typed), height, width)
+        if _is_masked(typed):
+            gated += macs
+        else:
+            always += macs
+    return round(always + Fraction(density) * gated)
+
+
+def _paper_macs_per_picture(typed: TypedNode, macs: Macs, height: int, width: int) -> int:
+    """Counted at the resolution of the output; vectors, which have none, are free."""
+    resolution = typed.output.resolution
+    return macs.active * _pixels(resolution, height, width) if resolution is not None else 0

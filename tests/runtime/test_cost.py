@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+import graphs
+from sparsesr.runtime.cost import count_macs, paper_density, paper_macs
+
+# The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
+# x3 does not divide 1280, so it stands for a LR picture of 320x320, which has as many pixels.
+PAPER = [
+    (2, (360, 640), 0.51, 224.05, 131.57),
+    (3, (320, 320), 0.61, 100.46, 67.75),
+    (4, (180, 320), 0.67, 57.21, 41.64),
+]
+
+
+@pytest.mark.parametrize(("scale", "size", "density", "dense", "sparse"), PAPER)
+def test_the_papers_counts(scale, size, density, dense, sparse):
+    model = graphs.smsr(scale=scale)
+    assert paper_macs(model, *size) / 1e9 == pytest.approx(dense, abs=0.005)
+    assert paper_macs(model, *size, density) / 1e9 == pytest.approx(sparse, abs=0.005)
+
+
+@pytest.mark.parametrize(("scale", "parameters"), [(2, 984_746), (3, 993_401), (4, 1_005_518)])
+def test_the_hand_made_graph_has_the_papers_parameters(scale, parameters):
+    assert graphs.smsr(scale=scale).facts.parameters == parameters
+
+
+def masks(model) -> list[str]:
+    return [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+
+
+def test_dense_count_is_the_papers_but_for_the_conventions():
+    """The transposed convolution once per input pixel, not output pixel, and the channel attention."""
+    model = graphs.smsr()
+    deconvs, attention = 5 * 16 * 2 * 9, 5 * 2 * 64 * 4
+    expected = paper_macs(model, 360, 640) - deconvs * 360 * 640 * 3 // 4 + attention
+    assert count_macs(model, 360, 640).macs_dense == expected
+
+
+def test_by_hand_for_one_module():
+    """The masked part of a module of 8 channels, on 10 x 6 pixels of which 15 are active."""
+    model = graphs.smsr(channels=8, modules=1, layers=2, dense_out=[[3, 1]])
+    cost = count_macs(model, 10, 6, {"body.0.mask": 0.25})
+    macs = {node.output: node.macs for node in cost.nodes}
+    assert macs["body.0.layer0"] == 15 * 8 * 8 * 9 + 45 * 8 * 3 * 9
+    assert macs["body.0.layer1"] == 15 * 8 * 8 * 9 + 45 * 3 * 1 * 9
+    assert macs["body.0.collect"] == 15 * 16 * 8 + 45 * (3 + 1) * 8
+    assert macs["body.0.mask.3"] == 15 * 16 * 16 * 9
+    assert macs["body.0.mask.5"] == 15 * 16 * 2 * 9
+    assert macs["head.2"] == 60 * 8 * 8 * 9
+    assert macs["body.0.ca"] == 2 * 8
+
+
+def test_all_active_costs_as_much_as_dense():
+    model = graphs.smsr(channels=8, modules=2, layers=3)
+    cost = count_macs(model, 8, 8, dict.fromkeys(masks(model), 1.0))
+    assert cost.macs == cost.macs_dense == count_macs(model, 8, 8).macs
+    assert cost.saved_fraction == 0
+
+
+def test_true_cost_is_a_little_below_the_papers():
+    """The paper charges dense channels for reading sparse ones even where there is nothing to read."""
+    model = graphs.smsr()
+    densities = dict.fromkeys(masks(model), 0.37)
+    density = paper_density(model, densities)
+    cost = count_macs(model, 360, 640, densities)
+    assert 0.9 < cost.macs / paper_macs(model, 360, 640, density) < 1
+    assert cost.saved_fraction == pytest.approx(0.49, abs=0.02)
+
+
+def test_paper_density_of_the_published_channel_masks():
+    """Butterfly: published mask densities and the paper-style density they give."""
+    densities = dict(zip(masks(graphs.smsr()), (0.477, 0.584, 0.742, 0.680, 0.645), strict=True))
+    assert paper_density(graphs.smsr(), densities) == pytest.approx(0.658, abs=0.001)
+
+
+def test_a_model_without_masks():
+    model = graphs.plain(channels=8, scale=2)
+    assert paper_density(model, {}) == 1
+    assert count_macs(model, 4, 4, {}).macs == paper_macs(model, 4, 4) == 16 * 9 * (3 * 8 + 8 * 12)
+
+
+@pytest.mark.parametrize("densities", [{}, {"body.0.mask": 1.5}, {"body.0.mask": float("nan")}])
+def test_densities_must_be_complete(densities):
+    model = graphs.smsr(channels=4, modules=1, layers=1)
+    with pytest.raises(ValueError, match=r"mask body\.0\.mask needs a density in 0\.\.1"):
+        count_macs(model, 4, 4, densities)
+    with pytest.raises(ValueError, match="needs a density"):
+        paper_density(model, densities)
+
+
+def test_halved_grids_of_odd_pictures_round_up():
+    model = graphs.smsr(channels=4, modules=1, layers=1)
+    costs = {node.output: node.macs for node in count_macs(model, 5, 3).nodes}
+    assert costs["body.0.mask.3"] == 3 * 2 * 16 * 16 * 9
