@@ -1,0 +1,1 @@
+"""Recipes: typed functions that return the configuration of a training run."""

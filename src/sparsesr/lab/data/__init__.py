@@ -1,0 +1,1 @@
+"""Training pictures: packed once into one memory-mapped file, sampled deterministically."""

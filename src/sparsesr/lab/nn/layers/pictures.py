@@ -1,0 +1,36 @@
+"""Layers at the two ends of a network, where features meet the picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Mean colour of the DIV2K training pictures on a 0..1 scale, as EDSR and its descendants use it.
+DIV2K_MEAN_RGB = (0.4488, 0.4371, 0.4040)
+
+
+class MeanShift(nn.Conv2d):
+    """Adds (``sign`` +1) or subtracts (-1) the mean colour; a frozen 1x1 convolution, to keep the field's names."""
+
+    def __init__(self, value_range: float, sign: int) -> None:
+        super().__init__(3, 3, kernel_size=1)
+        with torch.no_grad():
+            self.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
+            assert self.bias is not None
+            self.bias.copy_(sign * value_range * torch.tensor(DIV2K_MEAN_RGB))
+        self.requires_grad_(False)
+
+
+class BicubicUpsample(nn.Module):
+    """Bicubic enlargement as torch does it: a = -0.75, half-pixel centres, clamped edges."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, image_B3HW: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, scale H, scale W)."""
+        return functional.interpolate(
+            image_B3HW, scale_factor=self.scale, mode="bicubic", align_corners=False
+        )

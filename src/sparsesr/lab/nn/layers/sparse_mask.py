@@ -1,0 +1,206 @@
+"""The sparse mask module of SMSR (CVPR 2021, section 3.2): spatial mask, channel masks, masked convolutions.
+
+Shape suffixes: B batch, C channels, H and W rows and columns, L masked layers, 1 a broadcast axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsesr.lab.nn.layers.channel_attention import ChannelAttention
+from sparsesr.lab.nn.lowering import Lowering
+from sparsesr.lab.sparsity.gumbel import gumbel_softmax
+
+
+class SpatialMaskHead(nn.Sequential):
+    """Predicts two logits per pixel, at half resolution inside: channel 1 says "important", channel 0 not.
+
+    Height and width must be even.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, hidden, 3, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(hidden, 2, 3, stride=2, padding=1, output_padding=1),
+        )
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """Five nodes; returns the mask: logit 1 > logit 0."""
+        first, _, _, second, _, last = self
+        hidden = graph.add_conv(first, inputs, f"{name}.0", activation="relu")
+        hidden = graph.add("avg_pool2x2", [hidden], f"{name}.2")
+        hidden = graph.add_conv(second, [hidden], f"{name}.3", activation="relu")
+        weights = {"weight": last.weight, "bias": last.bias}
+        logits = graph.add("conv_transpose2x", [hidden], f"{name}.5", weights)
+        return graph.add("spatial_mask", [logits], name)
+
+
+class MaskedConvolutions(nn.Module):
+    """L masked 3x3 convolutions and the 1x1 that collects them ("sparse mask block", section 3.2.2).
+
+    ``ch_mask`` holds two logits per channel and layer: index 0 for *dense* (computed at every pixel), index 1 for
+    *sparse* (computed where the spatial mask is on). The input of layer l is split by the mask of layer l - 1.
+    """
+
+    def __init__(self, channels: int, layers: int) -> None:
+        super().__init__()
+        self.ch_mask = nn.Parameter(torch.rand(1, channels, layers, 2))
+        self.body = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(layers)
+        )
+        self.collect = nn.Conv2d(channels * layers, channels, 1)
+        self.is_channel_mask_frozen = False
+
+    @property
+    def layers(self) -> int:
+        """Number of masked convolutions."""
+        return len(self.body)
+
+    def is_dense_CL(self) -> Tensor:
+        """Boolean (C, L): which output channels of each layer are dense. A tie counts as sparse, never as lost."""
+        logits = self.ch_mask.detach()[0]
+        return logits[..., 0] > logits[..., 1]
+
+    def dense_shares_CL(self, temperature: float) -> Tensor:
+        """(C, L) share of "dense" per channel: soft and random in training, 0 or 1 in evaluation or when frozen."""
+        if self.training and not self.is_channel_mask_frozen:
+            return gumbel_softmax(self.ch_mask, dim=3, temperature=temperature)[0, ..., 0]
+        return self.is_dense_CL().to(self.ch_mask.dtype)
+
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
+        """Apply the block: masks may be soft (training) or 0/1 (evaluation)."""
+        outputs: list[Tensor] = []
+        feat = feat_BCHW
+        for layer, conv in enumerate(self.body):
+            dense = dense_CL[:, layer].reshape(1, -1, 1, 1)
+            from_dense, from_sparse = self._convolve(conv, feat, layer, dense_CL)
+            # Dense inputs reach dense outputs everywhere, sparse outputs under the mask; sparse inputs count
+            # under the mask only. dense + (1 - dense) M, written with one multiplication less:
+            feat = from_dense * (mask_B1HW + dense * (1 - mask_B1HW))
+            if from_sparse is not None:
+                feat = feat + from_sparse * mask_B1HW
+            feat = functional.relu(feat)
+            outputs.append(feat)
+        return self.collect(torch.cat(outputs, dim=1))
+
+    def _convolve(
+        self, conv: nn.Module, feat: Tensor, layer: int, dense_CL: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """The convolution of the dense and of the sparse part of the input (None where everything is dense)."""
+        if layer == 0:
+            return conv(feat), None
+        if not self.training or self.is_channel_mask_frozen:
+            return self._convolve_by_columns(conv, feat, layer)
+        dense_in = dense_CL[:, layer - 1].reshape(1, -1, 1, 1)
+        return conv(feat * dense_in), conv(feat * (1 - dense_in))
+
+    def _convolve_by_columns(self, conv: Any, feat: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """With hard channel masks each input channel is in one part only: same numbers, half the work."""
+        is_dense = self.is_dense_CL()[:, layer - 1]
+        parts = [
+            functional.conv2d(feat[:, chosen], conv.weight[:, chosen], padding=1)
+            for chosen in (is_dense.nonzero()[:, 0], (~is_dense).nonzero()[:, 0])
+        ]
+        return parts[0], parts[1]
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """``inputs`` are the mask and the features. Channels are reordered so that the dense ones come first.
+
+        What leaves the block is made by the last 1x1, whose outputs keep their order: nothing outside changes.
+        """
+        mask, feature = inputs
+        orders, dense = self._dense_first()
+        channels = self.collect.out_channels
+        columns, dense_in = torch.arange(channels), channels
+        maps: list[str] = []
+        for layer, conv in enumerate(self.body):
+            weight = conv.weight[orders[layer]][:, columns]
+            sizes = {"dense_in": [dense_in], "dense_out": dense[layer]}
+            feature = graph.add(
+                "masked_conv2d",
+                [mask, feature],
+                f"{name}.layer{layer}",
+                {"weight": weight},
+                kernel=3,
+                activation="relu",
+                **sizes,
+            )
+            maps.append(feature)
+            columns, dense_in = orders[layer], dense[layer]
+        collected = torch.cat([layer * channels + order for layer, order in enumerate(orders)])
+        weights = {"weight": self.collect.weight[:, collected], "bias": self.collect.bias}
+        sizes = {"dense_in": dense, "dense_out": channels}
+        return graph.add("masked_conv2d", [mask, *maps], f"{name}.collect", weights, kernel=1, **sizes)
+
+    def _dense_first(self) -> tuple[list[Tensor], list[int]]:
+        """Per layer: the order of channels that puts dense ones first, and how many those are."""
+        is_dense_CL = self.is_dense_CL().cpu()
+        orders = [
+            torch.cat([column.nonzero()[:, 0], (~column).nonzero()[:, 0]]) for column in is_dense_CL.unbind(1)
+        ]
+        return orders, [int(column.sum()) for column in is_dense_CL.unbind(1)]
+
+
+class SparseMaskModule(nn.Module):
+    """One SMM: mask head, masked convolutions, channel attention and the residual connection."""
+
+    def __init__(self, channels: int, layers: int, mask_channels: int, attention_channels: int) -> None:
+        super().__init__()
+        self.spa_mask = SpatialMaskHead(channels, mask_channels)
+        self.body = MaskedConvolutions(channels, layers)
+        self.ca = ChannelAttention(channels, attention_channels)
+        self.temperature = 1.0
+        #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
+        self.last_density: Tensor = torch.ones(())
+        #: The spatial mask of the last forward pass, (B, 1, H, W).
+        self.last_mask_B1HW: Tensor | None = None
+
+    def forward(self, feat_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape; H and W even."""
+        if feat_BCHW.shape[2] % 2 or feat_BCHW.shape[3] % 2:
+            raise ValueError(f"height and width must be even, not {tuple(feat_BCHW.shape[2:])}")
+        mask_B1HW = self._spatial_mask(self.spa_mask(feat_BCHW))
+        dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
+        self.last_density = density(mask_B1HW, dense_CL)
+        self.last_mask_B1HW = mask_B1HW.detach()
+        return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """Add the nodes of the evaluation form to ``graph``; returns the name of the output."""
+        (feature,) = inputs
+        mask = self.spa_mask.lower(graph, [feature], f"{name}.mask")
+        collected = self.body.lower(graph, [mask, feature], name)
+        mean = graph.add("global_mean", [collected], f"{name}.mean")
+        squeeze, _, expand, _ = self.ca.conv_du
+        weights = {
+            "w1": squeeze.weight.flatten(1),
+            "b1": squeeze.bias,
+            "w2": expand.weight.flatten(1),
+            "b2": expand.bias,
+        }
+        attention = graph.add("channel_attention", [mean], f"{name}.ca", weights)
+        return graph.add("scale_add", [collected, attention, feature], name)
+
+    def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:
+        if self.training:
+            return gumbel_softmax(logits_B2HW, dim=1, temperature=self.temperature)[:, 1:]
+        return (logits_B2HW[:, 1:] > logits_B2HW[:, :1]).to(logits_B2HW.dtype)
+
+
+def density(mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
+    """Mean over channels, layers and pixels of ``dense + (1 - dense) * mask``: the fraction *kept*.
+
+    The paper's sparsity loss is the mean of this over the modules. Written in its separable form, which never builds
+    a (B, C L, H, W) tensor (the mask and the channel masks are independent factors).
+    """
+    dense = dense_CL.mean()
+    return dense + (1 - dense) * mask_B1HW.mean()

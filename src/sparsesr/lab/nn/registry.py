@@ -1,0 +1,34 @@
+"""The trainable networks by name. Adding one: write its file, add its entries to ``NETWORKS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
+
+
+def _smsr(**settings: int) -> nn.Module:
+    return SMSR(SMSRConfig(**settings))
+
+
+# smsr_s: half the width, so about a quarter of the multiply-adds. value_range 1 trains faster than the paper's 255.
+_SMALL = {"channels": 32, "mask_channels": 8, "attention_channels": 4, "value_range": 1}
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "smsr_x2": partial(_smsr, scale=2),
+    "smsr_x3": partial(_smsr, scale=3),
+    "smsr_x4": partial(_smsr, scale=4),
+    "smsr_s_x2": partial(_smsr, scale=2, **_SMALL),
+    "smsr_s_x3": partial(_smsr, scale=3, **_SMALL),
+    "smsr_s_x4": partial(_smsr, scale=4, **_SMALL),
+}
+
+
+def create(name: str) -> nn.Module:
+    """Build the network of that name with fresh weights; KeyError lists the names there are."""
+    if name not in NETWORKS:
+        raise KeyError(f"no network named {name!r}; there are: {', '.join(NETWORKS)}")
+    return NETWORKS[name]()

@@ -1,0 +1,1 @@
+"""Learned sparsity: Gumbel-softmax masks and the schedules that train them."""

@@ -1,0 +1,21 @@
+"""Gumbel-softmax: a differentiable stand-in for a two-way choice (Jang et al., ICLR 2017; SMSR, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gumbel_noise_like(logits: Tensor) -> Tensor:
+    """Standard Gumbel noise ``-log(-log u)`` in the shape and dtype of ``logits``; always finite."""
+    # The two clamps keep u inside (0, 1) in every dtype: u = 0 and u = 1 would both give infinities.
+    tiny = torch.finfo(torch.float32).tiny
+    u = torch.rand(logits.shape, device=logits.device, dtype=torch.float32).clamp_(min=tiny, max=1 - 1e-7)
+    return -torch.log(-torch.log(u)).to(logits.dtype)
+
+
+def gumbel_softmax(logits: Tensor, dim: int, temperature: float) -> Tensor:
+    """Soft one-hot sample of ``softmax(logits)`` along ``dim``; sharper for lower ``temperature``."""
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, not {temperature}")
+    return torch.softmax((logits + gumbel_noise_like(logits)) / temperature, dim=dim)
