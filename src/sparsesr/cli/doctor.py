@@ -1,0 +1,152 @@
+"""``sparsesr doctor``: what this machine and this installation can do, and what is broken."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sparsesr import __version__
+from sparsesr.cli.messages import print_json
+
+_PEAK_MS = 200
+
+
+def run(
+    peak: Annotated[bool, typer.Option("--peak", help="Measure the processor's peak GFLOP/s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Tell about processor, kernels, memory, versions and models; exit 1 if something is broken."""
+    problems: list[str] = []
+    facts: dict[str, Any] = {
+        "sparsesr": __version__,
+        "processor": _processor_name(),
+        "threads": _usable_threads(),
+        "memory": _memory(),
+        "native": _native(problems, with_peak=peak),
+        "versions": _versions(problems),
+        "models": _models(problems),
+        "variables": {key: value for key, value in os.environ.items() if key.startswith("SPARSESR_")},
+    }
+    facts["problems"] = problems
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 1 if problems else 0
+
+
+def _processor_name() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _usable_threads() -> int:
+    """What this process may use, which containers and taskset make less than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> dict[str, int]:
+    """Bytes in all and available; empty where the system does not say."""
+    wanted = {"MemTotal": "total_bytes", "MemAvailable": "available_bytes"}
+    found: dict[str, int] = {}
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines():
+            key, _, rest = line.partition(":")
+            if key in wanted:
+                found[wanted[key]] = int(rest.split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return found
+
+
+def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
+    try:
+        from sparsesr import _native as native
+    except ImportError as error:
+        problems.append(f"the native extension does not load ({error}); reinstall sparsesr")
+        return {}
+    facts: dict[str, Any] = {
+        "instruction_sets": native.cpu_features(),
+        "kernels": dict(native.kernel_table("f32")),
+    }
+    if with_peak:
+        threads = _usable_threads()
+        facts["peak_gflops_1_thread"] = round(native.multiply_add_peak("f32", 1, _PEAK_MS), 1)
+        facts[f"peak_gflops_{threads}_threads"] = round(native.multiply_add_peak("f32", threads, _PEAK_MS), 1)
+    return facts
+
+
+def _versions(problems: list[str]) -> dict[str, str]:
+    versions = {"python": platform.python_version(), "system": platform.platform()}
+    for package in ("numpy", "pyvips", "safetensors", "typer", "rich"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            problems.append(f"the package {package} is missing; pip install {package}")
+    try:
+        import pyvips
+
+        versions["libvips"] = ".".join(str(pyvips.version(part)) for part in range(3))
+    except Exception as error:
+        problems.append(f"libvips does not load ({error}); pip install pyvips-binary")
+    return versions
+
+
+def _models(problems: list[str]) -> list[dict[str, Any]]:
+    from sparsesr.errors import SparsesrError
+    from sparsesr.modelfile import catalogue
+
+    rows: list[dict[str, Any]] = []
+    try:
+        entries = catalogue.list_models()
+    except SparsesrError as error:
+        problems.append(str(error))
+        return rows
+    for entry in entries:
+        row: dict[str, Any] = {"name": entry.name, "origin": entry.origin, "ok": True}
+        try:
+            row["scale"] = catalogue.verify(entry).facts.scale
+        except SparsesrError as error:
+            row["ok"] = False
+            problems.append(f"model {entry.name}: {error}")
+        rows.append(row)
+    if not any(row["origin"] == catalogue.BUNDLED for row in rows):
+        problems.append("no model came with the package; reinstall sparsesr, or import one")
+    return rows
+
+
+def _print(facts: dict[str, Any]) -> None:
+    memory, native = facts["memory"], facts["native"]
+    print(f"sparsesr      {facts['sparsesr']}")
+    print(f"processor     {facts['processor']}, {facts['threads']} threads usable")
+    if len(memory) == 2:
+        total, available = memory["total_bytes"] / 2**30, memory["available_bytes"] / 2**30
+        print(f"memory        {available:.1f} of {total:.1f} GiB available")
+    print(f"instructions  {', '.join(native.get('instruction_sets', [])) or 'unknown'}")
+    for operation, kernel in native.get("kernels", {}).items():
+        print(f"  {operation:<22} {kernel}")
+    for key, value in native.items():
+        if key.startswith("peak"):
+            print(f"{key.replace('_', ' ')}: {value}")
+    print("versions      " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
+    for row in facts["models"]:
+        print(f"model         {row['name']} ({row['origin']}): {'good' if row['ok'] else 'DAMAGED'}")
+    for key, value in facts["variables"].items():
+        print(f"variable      {key}={value}")
+    for problem in facts["problems"]:
+        print(f"error: {problem}", file=sys.stderr)
+    print("something is broken, see above" if facts["problems"] else "all is well")

@@ -1,0 +1,36 @@
+"""``sparsesr export``: write a checkpoint of a known network as a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsesr.cli.training_extra import require_training_extra
+from sparsesr.errors import UsageError
+
+
+def run(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint: .pt, .pth or .safetensors.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Model file to write (.safetensors).")],
+    name: Annotated[str | None, typer.Option("--name", help="Name in the file. [the file's]")] = None,
+    dtype: Annotated[str, typer.Option(help="How weights are stored: f32 or f16.")] = "f32",
+    license: Annotated[str, typer.Option("--license", help="Licence of the weights.")] = "unknown",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> int:
+    """Turn a trained network into a model file, and check that the runtime computes the same."""
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: model files end in .safetensors")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists; choose another name or use --overwrite")
+    if output.exists() and output.samefile(checkpoint):
+        raise UsageError(f"{output} is the checkpoint itself; choose another name")
+    require_training_extra("export")
+    from sparsesr.lab.export.importer import convert_checkpoint
+    from sparsesr.modelfile.writer import write_model
+
+    model = convert_checkpoint(checkpoint, name or output.stem, license=license)
+    write_model(output, model.facts, model.graph, model.tensors, dtype)
+    print(f"{output}: {model.facts.architecture} x{model.facts.scale}, {model.facts.parameters:,} weights")
+    return 0

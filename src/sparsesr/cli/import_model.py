@@ -1,0 +1,29 @@
+"""``sparsesr models import``: convert a checkpoint of a known network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsesr.cli.training_extra import require_training_extra
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="Checkpoint: .pt, .pth or .safetensors.")],
+    name: Annotated[str, typer.Option("--name", help="What the model is to be called.")],
+    license: Annotated[str, typer.Option("--license", help="Licence of the weights, if known.")] = "unknown",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace your model of that name.")] = False,
+) -> int:
+    """Convert a checkpoint and keep it among your models.
+
+    The file is opened in a process of its own that runs none of its code.
+    """
+    require_training_extra("models import")
+    from sparsesr.lab.export.importer import import_checkpoint
+
+    entry, model = import_checkpoint(file, name, license=license, overwrite=overwrite)
+    facts = model.facts
+    print(f"{name}: {facts.architecture} x{facts.scale}, {facts.parameters:,} weights -> {entry.path}")
+    return 0

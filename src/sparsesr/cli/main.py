@@ -1,0 +1,93 @@
+"""The entry point: finds the verb, runs it, and turns what went wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sparsesr import __version__
+from sparsesr.cli import messages
+from sparsesr.cli.verbs import VERBS, Verb, find, help_text
+from sparsesr.errors import SparsesrError
+
+_ABOUT = "Enlarge photographs, computing only where there is detail:  sparsesr upscale photo.jpg"
+_TRAIN_PACKAGES = ("torch", "lightning_fabric", "lightning", "tensorboard")
+_INTERNAL, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (``sys.argv`` by default) and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] in (["--version"], ["-V"]):
+        print(f"sparsesr {__version__}")
+        return 0
+    given = messages.take_debug_flag(given)
+    try:
+        return _dispatch("sparsesr", VERBS, given, _ABOUT)
+    except KeyboardInterrupt:
+        return messages.failed("interrupted; nothing half-written was left behind", _INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away. Point stdout elsewhere, or Python complains again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _INTERNAL
+    except SparsesrError as error:
+        return messages.failed(str(error), error.exit_status)
+    except ModuleNotFoundError as error:
+        return messages.failed(_missing_module(given, error), _INTERNAL)
+    except Exception as error:
+        return messages.failed(messages.internal(error), _INTERNAL)
+
+
+def _missing_module(given: list[str], error: ModuleNotFoundError) -> str:
+    package = (error.name or "").split(".")[0]
+    verb = " ".join(given[:2] if given[:1] == ["models"] else given[:1])
+    if package in _TRAIN_PACKAGES:
+        return f'{verb}: needs the extra [train]: pip install "sparsesr[train]"'
+    if package == "sparsesr":
+        return f"{verb}: is not part of this build ({error.name} is missing); reinstall sparsesr"
+    return f"{verb}: the package {package} is missing; install sparsesr anew with pip"
+
+
+def _dispatch(prog: str, verbs: tuple[Verb, ...], given: list[str], about: str) -> int:
+    if not given or given[0] in ("--help", "-h", "help"):
+        print(help_text(prog, verbs, about), end="", file=sys.stdout if given else sys.stderr)
+        return 0 if given else _USAGE
+    verb = find(verbs, given[0])
+    if verb is None:
+        return _unknown(prog, verbs, given[0])
+    if verb.commands:
+        return _dispatch(f"{prog} {verb.name}", verb.commands, given[1:], f"{verb.summary.capitalize()}.")
+    return _run(f"{prog} {verb.name}", verb, given[1:])
+
+
+def _unknown(prog: str, verbs: tuple[Verb, ...], name: str) -> int:
+    import difflib
+
+    close = difflib.get_close_matches(name, [verb.name for verb in verbs], n=1)
+    hint = f"did you mean `{prog} {close[0]}`?" if close else f"see `{prog} --help`"
+    print(f"error: {prog} has no command {name!r}; {hint}", file=sys.stderr)
+    return _USAGE
+
+
+def _run(prog: str, verb: Verb, given: list[str]) -> int:
+    import importlib
+
+    function = getattr(importlib.import_module(verb.module), verb.function)
+    import typer
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
+    command: Any = typer.main.get_command(app)
+    try:
+        status = command.main(args=given, prog_name=prog, standalone_mode=False)
+    except Exception as error:
+        if type(error).__name__ == "Abort":  # the option parser's form of Ctrl-C
+            raise KeyboardInterrupt from None
+        if not hasattr(error, "format_message"):  # not one of the option parser's own
+            raise
+        described = " ".join(str(getattr(error, "format_message")()).split()).rstrip(".")  # noqa: B009
+        print(f"error: {described}; see `{prog} --help`", file=sys.stderr)
+        return _USAGE
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,115 @@
+"""``sparsesr models list|show|verify``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from sparsesr.cli.messages import failed, print_json
+from sparsesr.errors import ModelError
+from sparsesr.modelfile import catalogue
+from sparsesr.modelfile.catalogue import ModelEntry
+from sparsesr.modelfile.describe import describe
+from sparsesr.modelfile.reader import read_description
+from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.receptive_field import halo_px, has_global_op
+
+_PAPER_OUTPUT_PX = (720, 1280)
+_FAILED = 3
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def list_all(as_json: Json = False) -> int:
+    """List all models that have a name: bundled ones, then yours."""
+    entries = catalogue.list_models()
+    rows = [_row(entry) for entry in entries]
+    if as_json:
+        print_json({"models": rows, "user_folder": str(catalogue.user_models_dir())})
+        return 0
+    if not rows:
+        print("no models yet; `sparsesr models import CHECKPOINT` makes one", file=sys.stderr)
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['name']:<{width}}  x{row['scale'] or '?'}  {row['origin']:<8} {row['description']}")
+    return 0
+
+
+def _row(entry: ModelEntry) -> dict[str, Any]:
+    scale, description = entry.scale, entry.description
+    if scale is None:
+        try:
+            facts = read_description(entry.path).facts
+            scale, description = facts.scale, facts.description
+        except ModelError:
+            description = f"damaged; see `sparsesr models verify {entry.name}`"
+    return {
+        "name": entry.name,
+        "scale": scale,
+        "origin": entry.origin,
+        "description": " ".join(description.split()),
+        "path": str(entry.path),
+    }
+
+
+def show(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or .safetensors file.")],
+    as_json: Json = False,
+) -> int:
+    """Show what a model file says about itself, and what it costs."""
+    entry = catalogue.resolve(model)
+    loaded = catalogue.load(model)
+    about: dict[str, Any] = describe(loaded)
+    height, width = (-(-side // loaded.facts.scale) for side in _PAPER_OUTPUT_PX)
+    about["path"] = str(entry.path)
+    about["dense_macs_for_1280x720"] = count_macs(loaded, height, width).macs_dense
+    about["sees_px"] = halo_px(loaded.graph)
+    about["sees_whole_picture"] = has_global_op(loaded.graph)
+    if as_json:
+        print_json(about)
+        return 0
+    for key, value in about.items():
+        _print_fact(key.replace("_", " "), value)
+    return 0
+
+
+def _print_fact(key: str, value: Any) -> None:
+    """A fact on a line; what is nested, indented below it."""
+    if isinstance(value, dict):
+        print(f"{key}:")
+        for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+            print(f"  {name}: {_one_line(inner)}")
+    elif value not in ("", []):
+        print(f"{key}: {_one_line(value)}")
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return ", ".join(str(inner) for inner in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return f"{value:,}" if type(value) is int and value >= 10_000 else str(value)
+
+
+def verify(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Names or files; all models if none.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Read models completely, check every value, and the hashes of bundled ones."""
+    status = 0
+    for entry in [catalogue.resolve(model) for model in models] if models else catalogue.list_models():
+        problem = None
+        try:
+            catalogue.verify(entry)
+        except ModelError as error:
+            problem, status = str(error), _FAILED
+        if as_json:
+            print_json({"name": entry.name, "path": str(entry.path), "ok": problem is None, "error": problem})
+        elif problem is None:
+            print(f"{entry.name}: good ({entry.path})")
+        if problem is not None:
+            failed(f"{entry.name}: {problem}", status)
+    return status

@@ -1,0 +1,42 @@
+"""Values that people type: amounts of memory, precision."""
+
+from __future__ import annotations
+
+import re
+
+from sparsesr.errors import UsageError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_memory(text: str) -> int:
+    """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
+    if match is None:
+        raise UsageError(f"--memory {text!r} is not an amount of memory; write it like 2GB or 500MB")
+    unit = match.group(2) or ""
+    amount = int(float(match.group(1)) * (_BINARY_UNITS.get(unit) or _UNITS[unit]))
+    if amount < 10**6:
+        raise UsageError(f"--memory {text!r} is less than a megabyte; write the unit, like 2GB")
+    return amount
+
+
+def check_precision(text: str) -> None:
+    """UsageError unless this build computes in that precision."""
+    if text not in ("auto", "fp32", "bf16"):
+        raise UsageError(f"--precision {text!r} is unknown; use auto or fp32")
+    if text == "bf16":
+        raise UsageError("--precision bf16: this build computes in fp32 only; use auto or fp32")
+
+
+def check_effort(effort: float | None) -> None:
+    """UsageError unless it is None or in 0..1."""
+    if effort is not None and not 0 <= effort <= 1:
+        raise UsageError(f"--effort {effort:g} is not between 0 and 1")
+
+
+def check_positive(option: str, value: int | None) -> None:
+    """UsageError unless it is None or at least 1."""
+    if value is not None and value < 1:
+        raise UsageError(f"{option} {value} must be at least 1")

@@ -1,0 +1,93 @@
+"""Files in, files out: decode, plan, enlarge, encode; refusals come before the work that they spare."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sparsesr.errors import LimitError
+from sparsesr.image.decode import decode
+from sparsesr.image.destination import check_destination
+from sparsesr.image.encode import Encoded, encode
+from sparsesr.image.picture import Picture
+from sparsesr.limits import ImageLimits
+from sparsesr.upscale.execute import RunOptions
+from sparsesr.upscale.plan import PROCESS_BYTES
+from sparsesr.upscale.upscaler import Upscaler, UpscaleResult
+
+_LIMITS = ImageLimits()
+_WRITABLE = ("jpeg", "png", "webp", "tiff")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a result is written."""
+
+    overwrite: bool = False
+    format: str | None = None
+    """jpeg, png, webp or tiff; None: by the extension, or as the input."""
+    quality: int | None = None
+    depth: int | None = None
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What enlarging a file did; ``result.image`` is the path written, or the bytes of the file."""
+
+    result: UpscaleResult
+    size: tuple[int, int]
+    """(height, width) of the input, upright."""
+
+
+def enlarge_file(
+    upscaler: Upscaler, source: Path | bytes, destination: Path | None, options: RunOptions, writing: Writing
+) -> FileResult:
+    """Enlarge an encoded picture into ``destination``, or into bytes if that is None.
+
+    Raises InputError, LimitError, UsageError, CancelledError or BackendError; then nothing was written.
+    """
+    start = time.perf_counter()
+    if destination is not None:
+        check_destination(destination, 1, 1, overwrite=writing.overwrite, format=writing.format)
+    picture = _decoded(source, upscaler)
+    kind = _format(picture, destination, writing)
+    height, width = picture.height * upscaler.scale, picture.width * upscaler.scale
+    kind = check_destination(destination, height, width, overwrite=writing.overwrite, format=kind)
+    plan = upscaler.plan(picture.rgb, has_alpha=picture.alpha is not None, kind=kind)
+    enlarged, done = upscaler.picture(picture, plan, options)
+    written = _encoded(enlarged, destination, kind, writing)
+    image: Any = written.data if destination is None else destination
+    notes = [*enlarged.notes, *written.notes]
+    seconds = time.perf_counter() - start
+    result = UpscaleResult(image, done.stats, done.masks, notes, plan, done.deviation, seconds)
+    return FileResult(result, (picture.height, picture.width))
+
+
+def _decoded(source: Path | bytes, upscaler: Upscaler) -> Picture:
+    """Decode what can be enlarged within the memory limit: input and result have to fit in any case."""
+    most = (upscaler.memory - PROCESS_BYTES) // (3 + 3 * upscaler.scale**2)
+    if most >= _LIMITS.max_pixels:
+        return decode(source)
+    try:
+        return decode(source, replace(_LIMITS, max_pixels=max(most, 1)))
+    except LimitError as error:
+        raise LimitError(str(error).replace("raise max_pixels", "raise --memory")) from None
+
+
+def _format(picture: Picture, destination: Path | None, writing: Writing) -> str | None:
+    if writing.format is not None or destination is not None:
+        return writing.format
+    return picture.source_format if picture.source_format in _WRITABLE else "png"
+
+
+def _encoded(picture: Picture, destination: Path | None, kind: str | None, writing: Writing) -> Encoded:
+    return encode(
+        picture,
+        destination,
+        format=kind,
+        quality=writing.quality,
+        depth=writing.depth,
+        overwrite=writing.overwrite,
+    )

@@ -1,0 +1,206 @@
+"""``Upscaler`` and ``upscale``: pictures in, enlarged pictures out."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsesr.errors import UsageError
+from sparsesr.image.encode import working_bytes
+from sparsesr.image.picture import Picture
+from sparsesr.limits import DEFAULT_MEMORY_BYTES
+from sparsesr.modelfile.catalogue import default_model_for, load
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.buffers import IDLE_BYTES
+from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.session import Session
+from sparsesr.runtime.stats import Stats
+from sparsesr.upscale.arrays import enlarged_alpha, unpack, without_holes
+from sparsesr.upscale.destinations import default_output, refuse_clashes
+from sparsesr.upscale.execute import Cancelled, Executed, Network, Progress, RunOptions, execute
+from sparsesr.upscale.plan import Need, Plan, make_plan
+from sparsesr.upscale.tiles import Deviation
+
+Pixels = npt.NDArray[Any]
+ModelLike = str | os.PathLike[str] | ModelFile
+DEFAULT_SCALE = 2
+
+
+@dataclass(frozen=True)
+class UpscaleResult:
+    """An enlarged picture and how it came about."""
+
+    image: Any
+    """The same kind of object that was given; for a path, the path that was written."""
+    stats: Stats
+    masks: list[npt.NDArray[np.bool_]] | None
+    """Where each module worked, (H, W) of the input; None unless asked for."""
+    notes: list[str]
+    """What is not as one might expect, one sentence each."""
+    plan: Plan
+    deviation: Deviation | None
+    """How far tiles are from the whole-picture result; None if no tiles were needed."""
+    seconds: float
+    """Decoding and encoding included."""
+
+
+class Upscaler:
+    """A model that is ready to enlarge pictures, one after the other."""
+
+    def __init__(
+        self,
+        model: ModelLike | None = None,
+        *,
+        scale: int | None = None,
+        threads: int | None = None,
+        memory: int = DEFAULT_MEMORY_BYTES,
+    ) -> None:
+        """Load a model by name or path; None: the default one for the scale (2, if that is None too).
+
+        ``memory`` bounds the peak of the whole process, in bytes. Raises ModelError for unknown or refused
+        models, and UsageError when the model enlarges by another scale than asked for.
+        """
+        self.model = load_model(model, scale)
+        facts = self.model.facts
+        self.network = Network(
+            self.model,
+            Session(self.model, threads),
+            facts.name,
+            facts.scale,
+            halo_px(self.model.graph),
+            facts.size_multiple,
+            has_global_op(self.model.graph),
+        )
+        self.memory = memory
+        # Once as read and once packed for the kernels.
+        self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
+
+    @property
+    def scale(self) -> int:
+        """Output size / input size."""
+        return self.network.scale
+
+    def __call__(
+        self,
+        image: Any,
+        *,
+        effort: float | None = None,
+        keep_masks: bool = True,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> UpscaleResult:
+        """Enlarge a path, a numpy array or a PIL image; ``result.image`` is of the same kind.
+
+        Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. For a path see
+        :func:`upscale`. Raises InputError, LimitError, CancelledError or BackendError.
+        """
+        options = RunOptions(effort, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
+        if isinstance(image, (str, os.PathLike)):
+            return _enlarge_path(self, cast("str", image), None, options, {})
+        start = time.perf_counter()
+        parts = unpack(image)
+        plan = self.plan(parts.rgb, has_alpha=parts.alpha is not None)
+        done, alpha = self._enlarge(parts.rgb, parts.alpha, plan, options)
+        return _result(parts.pack(done.image, alpha), done, list(done.notes), plan, start)
+
+    def plan(self, rgb: Pixels, *, has_alpha: bool = False, kind: str | None = None) -> Plan:
+        """How pixels of this size would be enlarged; LimitError if they cannot be. ``kind``: file format."""
+        height, width = rgb.shape[:2]
+        dtype = rgb.dtype
+        alpha_bytes = rgb.nbytes // 3 * (1 + self.scale**2) if has_alpha else 0
+        encoder = working_bytes(kind, height * self.scale, width * self.scale) if kind else 0
+        # Transparent pictures are held twice: as given, and as the network sees them.
+        held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
+        need = Need(
+            height, width, held, rgb.nbytes * self.scale**2, self.network.halo_px, self.network.multiple
+        )
+
+        def run_bytes(rows: int, columns: int, low_memory: bool) -> int:
+            return self.network.session.peak_bytes(rows, columns, dtype, dtype, low_memory)
+
+        return make_plan(need, run_bytes, self.memory)
+
+    def picture(self, picture: Picture, plan: Plan, options: RunOptions) -> tuple[Picture, Executed]:
+        """Enlarge a decoded picture, its alpha included; metadata and notes go along."""
+        done, alpha = self._enlarge(picture.rgb, picture.alpha, plan, options)
+        enlarged = picture.with_pixels(done.image, alpha)
+        enlarged.notes.extend(done.notes)
+        return enlarged, done
+
+    def _enlarge(
+        self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
+    ) -> tuple[Executed, Pixels | None]:
+        if plan.peak_bytes + IDLE_BYTES > self.memory:
+            self.network = self.network.with_empty_session()
+        done = execute(self.network, without_holes(rgb, alpha), plan, options)
+        return done, enlarged_alpha(alpha, self.scale)
+
+
+def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
+    """Load what a user named, or the default for the scale; UsageError if scale and model disagree."""
+    if model is None:
+        return load(default_model_for(scale or DEFAULT_SCALE).path)
+    loaded = model if isinstance(model, ModelFile) else load(model)
+    if scale not in (None, loaded.facts.scale):
+        raise UsageError(
+            f"the model {loaded.facts.name} enlarges x{loaded.facts.scale}, not x{scale};"
+            f" leave the scale out or name another model"
+        )
+    return loaded
+
+
+def _enlarge_path(
+    upscaler: Upscaler,
+    path: str | os.PathLike[str],
+    destination: Path | None,
+    options: RunOptions,
+    writing: dict[str, Any],
+) -> UpscaleResult:
+    from sparsesr.upscale.files import Writing, enlarge_file  # it imports this module
+
+    source = Path(path)
+    target = destination or default_output(source, upscaler.scale, format=writing.get("format"))
+    refuse_clashes({source: target})
+    return enlarge_file(upscaler, source, target, options, Writing(**writing)).result
+
+
+def _result(image: Any, done: Executed, notes: list[str], plan: Plan, start: float) -> UpscaleResult:
+    seconds = time.perf_counter() - start
+    return UpscaleResult(image, done.stats, done.masks, notes, plan, done.deviation, seconds)
+
+
+def upscale(
+    image: Any,
+    scale: int | None = None,
+    model: ModelLike | None = None,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    effort: float | None = None,
+    threads: int | None = None,
+    memory: int = DEFAULT_MEMORY_BYTES,
+    **writing: Any,
+) -> Any:
+    """Enlarge one picture and return the same kind of thing that was given.
+
+    A path is read and written (to ``output``, or ``<name>_x<scale>`` beside it) and the path that was written
+    is returned; numpy arrays and PIL images come back as such. ``writing``: ``format``, ``quality``,
+    ``depth``. For many
+    pictures make an :class:`Upscaler` once.
+    """
+    upscaler = Upscaler(model, scale=scale, threads=threads, memory=memory)
+    options = RunOptions(effort)
+    if isinstance(image, (str, os.PathLike)):
+        target = None if output is None else Path(output)
+        return _enlarge_path(
+            upscaler, cast("str", image), target, options, {"overwrite": overwrite, **writing}
+        ).image
+    if output is not None or writing:
+        raise UsageError("output and how to write go with a path; arrays and PIL images are returned")
+    return upscaler(image, effort=effort, keep_masks=False).image

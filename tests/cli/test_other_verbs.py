@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sparsesr import __version__
+from sparsesr.cli.main import main
+from sparsesr.cli.verbs import VERBS
+from sparsesr.modelfile.catalogue import install_model
+from upscale.upscale_models import photo, size_of, tiny
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    install_model(tiny(), "tiny")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def test_version_and_help(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sparsesr {__version__}\n"
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(verb.name in text for verb in VERBS)
+    assert main([]) == 2
+    assert main(["models", "--help"]) == 0
+    assert "verify" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["upscale", "mask", "doctor"])
+def test_each_verb_has_help(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from sparsesr.cli.main import main; main(['--help']); main(['--version']);"
+        "sys.exit(bool({'numpy', 'pyvips', 'rich', 'typer', 'torch'} & set(sys.modules)))"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r}); {code}"], check=False
+    )
+    assert run.returncode == 0
+
+
+def test_unknown_commands(capsys):
+    assert main(["upscal"]) == 2
+    assert "did you mean `sparsesr upscale`" in capsys.readouterr().err
+    assert main(["models", "zzz"]) == 2
+    assert "sparsesr models --help" in capsys.readouterr().err
+
+
+def test_missing_torch_names_the_extra(monkeypatch, capsys):
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("importlib.import_module", import_module)
+    assert main(["train", "x"]) == 1
+    assert capsys.readouterr().err == 'error: train: needs the extra [train]: pip install "sparsesr[train]"\n'
+
+
+def test_models(home, capsys):
+    assert main(["models", "list"]) == 0
+    assert "tiny  x2  user" in capsys.readouterr().out
+    assert main(["models", "list", "--json"]) == 0
+    assert "tiny" in [row["name"] for row in json.loads(capsys.readouterr().out)["models"]]
+    assert main(["models", "show", "tiny"]) == 0
+    assert "architecture: smsr" in capsys.readouterr().out
+    assert main(["models", "show", "tiny", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sees_whole_picture"] is True
+    assert main(["models", "verify"]) == 0
+    (home / "models" / "broken.safetensors").write_bytes(b"\0" * 64)
+    assert main(["models", "list"]) == 0
+    assert "damaged" in capsys.readouterr().out
+    assert main(["models", "verify", "--json"]) == 3
+    assert main(["models", "show", "nope"]) == 3
+
+
+def test_doctor(home, capsys):
+    main(["doctor"])
+    assert "instructions" in capsys.readouterr().out
+    main(["doctor", "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["native"]["kernels"]["conv"]
+    assert facts["variables"]["SPARSESR_HOME"] == str(home)
+    (home / "models" / "broken.safetensors").write_bytes(b"\0" * 64)
+    assert main(["doctor"]) == 1
+    assert "error: model broken" in capsys.readouterr().err
+
+
+def test_mask(capsys):
+    Image.fromarray(photo(30, 40)).save("a.png")
+    assert main(["mask", "a.png", "-n", "tiny", "-j", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "module 2" in out and "whole network" in out
+    assert size_of("a_mask.png")[0] > 400
+    assert main(["mask", "a.png", "-n", "tiny"]) == 3
+    assert main(["mask", "a.png", "-n", "tiny", "--overwrite", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["modules"]) == 2
+    assert main(["mask", "a.png", "-n", "tiny", "-o", "a.png"]) == 2

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sparsesr.cli.main import main
+from sparsesr.modelfile.catalogue import install_model
+from sparsesr.upscale.files import enlarge_file
+from upscale.upscale_models import photo, size_of, tiny
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty current folder, and a models folder with two tiny models."""
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    install_model(tiny(), "tiny")
+    install_model(tiny(scale=3), "tiny_x3")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def save(name: str, height: int = 12, width: int = 16, **options) -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo(height, width)).save(path, **options)
+    return path
+
+
+def up(*arguments: str) -> int:
+    return main(["upscale", "-n", "tiny", *arguments])
+
+
+def assert_one_line_error(text: str, *parts: str) -> None:
+    assert text.startswith("error: ") and text.count("\n") == 1, text
+    for part in parts:
+        assert part in text
+    assert "Traceback" not in text
+
+
+def test_the_main_job(capsys):
+    save("photo.jpg")
+    assert up("photo.jpg") == 0
+    out, err = capsys.readouterr()
+    assert size_of("photo_x2.jpg") == (32, 24)
+    assert out.startswith("photo.jpg 16x12 -> photo_x2.jpg 32x24 in ")
+    assert out.endswith(" % of the multiply-adds skipped\n")
+    assert err == ""
+
+
+def test_options(capsys):
+    save("photo.png")
+    assert main(["up", "-i", "photo.png", "-s", "3", "-n", "tiny_x3", "-o", "out.webp", "-j", "1", "-q"]) == 0
+    assert size_of("out.webp") == (48, 36)
+    assert capsys.readouterr() == ("", "")
+    assert up("photo.png", "-f", "tif", "--depth", "16", "--effort", "0.2", "--memory", "1.5GiB") == 0
+    assert Path("photo_x2.tif").exists()
+
+
+def test_json_lines(capsys):
+    save("a.png")
+    Path("b.png").write_bytes(b"no picture")
+    assert up("a.png", "b.png", "--json") == 3
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    assert good["output"] == "a_x2.png" and 0 <= good["macs_saved"] < 1 and good["mode"] == "whole"
+    assert bad["error"]["code"] == "input" and "b.png" in bad["error"]["message"]
+
+
+def test_folders_and_patterns(capsys):
+    save("in/a.png"), save("in/b.gif"), save("in/below/c.png")
+    assert up("in", "-o", "out") == 0
+    assert sorted(path.name for path in Path("out").rglob("*.*")) == ["a_x2.png", "b_x2.png"]
+    assert up("in", "-r", "-o", "deep") == 0
+    assert Path("deep/below/c_x2.png").exists()
+    assert up("in/*.png", "-o", "matched") == 0
+    assert [path.name for path in Path("matched").iterdir()] == ["a_x2.png"]
+
+
+def test_one_bad_file_does_not_stop_the_others(capsys):
+    save("in/a.png"), save("in/c.png")
+    Path("in/b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    assert up("in", "-o", "out") == 3
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a_x2.png", "c_x2.png"]
+    assert "error: in/b.png: " in capsys.readouterr().err
+
+
+def test_an_existing_output_is_kept_unless_asked(capsys):
+    save("a.png")
+    Path("a_x2.png").write_bytes(b"mine")
+    assert up("a.png") == 3
+    assert_one_line_error(capsys.readouterr().err, "a_x2.png", "--overwrite")
+    assert Path("a_x2.png").read_bytes() == b"mine"
+    assert up("a.png", "--overwrite") == 0
+    assert size_of("a_x2.png") == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "part"),
+    [
+        ([], 2, "nothing to enlarge"),
+        (["a.png", "-o", "a.png"], 2, "input itself"),
+        (["a.png", "a.jpg", "-o", "out", "-f", "png"], 2, "would both become"),
+        (["a.png", "--precision", "bf16"], 2, "fp32 only"),
+        (["a.png", "--precision", "x"], 2, "unknown"),
+        (["a.png", "--memory", "lots"], 2, "not an amount"),
+        (["a.png", "--memory", "2"], 2, "less than a megabyte"),
+        (["a.png", "--effort", "3"], 2, "between 0 and 1"),
+        (["a.png", "--quality", "0"], 2, "1 to 100"),
+        (["a.png", "--depth", "9"], 2, "8 or 16"),
+        (["a.png", "-f", "bmp"], 2, "format"),
+        (["a.png", "-s", "3"], 2, "enlarges x2, not x3"),
+        (["a.png", "-j", "0"], 2, "at least 1"),
+        (["a.png", "-"], 2, "standard input"),
+        (["a.png", "-o", "-"], 2, "input -"),
+        (["a.png", "--frob"], 2, "--frob"),
+        (["a.png", "-o", "missing/out.png"], 3, "does not exist"),
+        (["missing.png"], 3, "no such file"),
+        (["*.bmp"], 3, "no file matches"),
+        (["empty"], 3, "no pictures"),
+        (["a.png", "-n", "tinny"], 3, "did you mean tiny"),
+        (["a.png", "--memory", "50MB"], 4, "raise --memory"),
+    ],
+)
+def test_errors_are_one_line_with_a_status(arguments, status, part, capsys):
+    save("a.png"), save("a.jpg"), Path("empty").mkdir()
+    before = sorted(Path().rglob("*.*"))
+    assert up(*arguments) == status
+    assert_one_line_error(capsys.readouterr().err, part)
+    assert sorted(Path().rglob("*.*")) == before
+
+
+class Stream:
+    """Stands for sys.stdin or sys.stdout."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self) -> bool:
+        return False
+
+
+def test_standard_input_to_standard_output(monkeypatch, capsys):
+    data = save("a.png").read_bytes()
+    out = Stream()
+    monkeypatch.setattr(sys, "stdin", Stream(data))
+    monkeypatch.setattr(sys, "stdout", out)
+    assert up("-") == 0
+    assert size_of(io.BytesIO(out.buffer.getvalue())) == (32, 24)
+    assert "standard input 16x12 -> standard output 32x24" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", Stream(b"rubbish"))
+    assert up("-", "-o", "x.png") == 3
+    assert_one_line_error(capsys.readouterr().err, "standard input: ")
+
+
+def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
+    save("a.png")
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("sparsesr.cli.upscale_job.enlarge_file", broken)
+    assert up("a.png") == 1
+    assert_one_line_error(capsys.readouterr().err, "RuntimeError: two lines", "--debug")
+    assert up("a.png", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_interrupting_leaves_nothing(monkeypatch, capsys):
+    save("big.png", 300, 300), save("second.png")
+
+    def press_and_enlarge(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return enlarge_file(*args)
+
+    monkeypatch.setattr("sparsesr.cli.upscale_job.enlarge_file", press_and_enlarge)
+    assert up("big.png", "second.png", "-j", "1") == 130
+    assert_one_line_error(capsys.readouterr().err, "big.png: interrupted")
+    assert sorted(path.name for path in Path().iterdir()) == ["big.png", "second.png"]
+
+
+def test_tiles_say_how_far_they_are_off(capsys):
+    save("a.png", 200, 260)
+    assert up("a.png", "--memory", "122MB", "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["mode"] == "tiles" and record["deviation"]["probe_px"] > 0
+    assert "deviates" in record["notes"][0]
+
+
+REFUSED = {
+    "bomb_17000x17000.avif",
+    "bomb_text_chunk.png",
+    "broken_stream.png",
+    "corrupt_crc.png",
+    "corrupt_signature.png",
+    "not_an_image.doc",
+    "truncated.gif",
+    "truncated.jpg",
+}
+
+
+LARGE = ("phone_jolla", "ultra_hdr", "panorama", "lineart", "screenshot", "exif_rot", "icc_p3")
+
+
+def test_every_odd_input_is_a_picture_or_one_line(odd_inputs_dir, capsys):
+    """Large ones are left out: pixels cost time, and oddness does not need them."""
+    files = [path for path in sorted(odd_inputs_dir.iterdir()) if path.suffix != ".md"]
+    files = [path for path in files if not path.name.startswith(LARGE)]
+    for suffix in sorted({path.suffix for path in files}):  # apart, as some differ by their suffix only
+        some = [str(path) for path in files if path.suffix == suffix]
+        assert up(*some, "-o", f"out{suffix}/", "-f", "png", "--json") in (0, 3, 4)
+    out, err = capsys.readouterr()
+    records = [json.loads(line) for line in out.splitlines()]
+    assert len(records) == len(files)
+    failed = {Path(record["input"]).name for record in records if "error" in record}
+    assert failed == REFUSED
+    assert err.count("\n") == len(failed)
+    written = [record for record in records if "error" not in record]
+    assert len(list(Path().glob("out*/*"))) == len(written)
+    for record in written:
+        assert size_of(record["output"]) == (2 * record["width"], 2 * record["height"])

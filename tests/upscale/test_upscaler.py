@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparsesr.errors import BackendError, CancelledError, InputError, LimitError, UsageError
+from sparsesr.upscale.check import check_result
+from sparsesr.upscale.plan import PROCESS_BYTES, Mode
+from sparsesr.upscale.tiles import average_attention
+from sparsesr.upscale.upscaler import Upscaler, upscale
+from upscale.upscale_models import photo, size_of, tiny
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Upscaler:
+    return Upscaler(tiny(), threads=1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("shape", [(), (3,), (4,)])
+def test_arrays_come_back_as_the_same_kind(upscaler, dtype, shape):
+    image = photo(13, 18, dtype, channels=shape[0] if shape else 1)
+    image = image if shape else image[..., 0]
+    result = upscaler(image)
+    assert result.image.dtype == image.dtype
+    assert result.image.shape == (26, 36, *shape)
+    assert [mask.shape for mask in result.masks] == [(13, 18)] * 2
+    assert 0 <= result.stats.macs_saved_fraction < 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1", "CMYK", "I;16"])
+def test_pil_images_come_back_as_pil_images(upscaler, mode):
+    if mode == "I;16":
+        image = Image.fromarray(photo(9, 12, "uint16", 1)[..., 0])
+    else:
+        image = Image.fromarray(photo(9, 12)).convert(mode)
+    image.info["icc_profile"] = b"kept"
+    result = upscaler(image).image
+    assert isinstance(result, Image.Image)
+    assert result.size == (24, 18)
+    assert result.info["icc_profile"] == b"kept"
+
+
+def test_a_path_gives_a_path(tmp_path):
+    source = tmp_path / "a.png"
+    Image.fromarray(photo(10, 12)).save(source)
+    written = upscale(source, model=tiny())
+    assert written == tmp_path / "a_x2.png"
+    assert size_of(written) == (24, 20)
+    with pytest.raises(InputError, match="exists"):
+        upscale(str(source), model=tiny())
+    with pytest.raises(UsageError, match="input itself"):
+        upscale(source, model=tiny(), output=source, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 2), np.uint8), "shape"),
+        (np.zeros((0, 4, 3), np.uint8), "shape"),
+        (np.zeros((4, 4, 3), np.int64), "int64"),
+        (np.full((4, 4, 3), np.nan, np.float32), "NaN"),
+        (np.full((4, 4, 3), 200, np.float32), "0 to 1"),
+        ([1, 2], "list"),
+    ],
+)
+def test_other_things_are_refused(upscaler, image, message):
+    with pytest.raises(InputError, match=message):
+        upscaler(image)
+
+
+def test_model_and_scale_must_agree():
+    with pytest.raises(UsageError, match="enlarges x2, not x3"):
+        Upscaler(tiny(), scale=3)
+
+
+def test_transparent_pixels_do_not_darken_the_edge(upscaler):
+    image = np.full((16, 16, 4), 200, np.uint8)
+    image[:, 8:] = 0
+    image[:, :8, 3] = 255
+    result = upscaler(image).image
+    assert result[:, :16, :3].min() > 150
+
+
+def _limit_for_tiles(upscaler: Upscaler, image: np.ndarray) -> int:
+    whole = upscaler.network.session.peak_bytes(*image.shape[:2], image.dtype, image.dtype, True)
+    return PROCESS_BYTES + int(0.75 * whole)
+
+
+def test_tiles_are_close_to_the_whole_picture_and_say_how_close():
+    image = photo(90, 140)
+    whole = Upscaler(tiny(detail=0.2), threads=1)
+    tiled = Upscaler(tiny(detail=0.2), threads=1, memory=_limit_for_tiles(whole, image))
+    expected, result = whole(image), tiled(image)
+    assert result.plan.mode is Mode.TILES and len(result.plan.tiles) > 1
+    assert result.deviation is not None
+    assert f"{result.deviation.probe_px}x{result.deviation.probe_px}" in result.notes[0]
+    difference = np.abs(result.image.astype(int) - expected.image.astype(int)).max()
+    assert difference <= max(4, 3 * result.deviation.max_levels)
+    assert [mask.shape for mask in result.masks] == [(90, 140)] * 2
+
+
+def test_tiles_with_the_attention_of_the_whole_picture_are_exact():
+    from sparsesr.upscale.plan import cut
+    from sparsesr.upscale.tiles import run_tiled
+
+    image = photo(75, 90)
+    network = Upscaler(tiny(detail=0.2), threads=1).network
+    whole = network.session.run(image)
+    tiles = cut(75, 90, 40, 50, network.halo_px, network.multiple)
+
+    def run(window, attention):
+        return network.session.run(window, attention=whole.attention)
+
+    tiled = run_tiled(image, tiles, 2, run, has_attention=False)
+    assert np.array_equal(tiled.image, whole.image)
+
+
+def test_too_little_memory_is_refused_before_work():
+    with pytest.raises(LimitError, match="MB at least"):
+        Upscaler(tiny(), memory=PROCESS_BYTES + 1000)(photo(64, 64))
+
+
+def test_attention_is_averaged_by_area():
+    averaged = average_attention([{"a": np.float32([0.0])}, {"a": np.float32([1.0])}], [3, 1])
+    assert averaged["a"] == pytest.approx([0.25])
+
+
+def test_cancelling_stops(upscaler):
+    with pytest.raises(CancelledError):
+        upscaler(photo(32, 32), cancelled=lambda: True)
+
+
+def test_broken_results_are_never_success():
+    model = tiny()
+    tensors = dict(model.tensors)
+    tensors["head.0.weight"] = tensors["head.0.weight"] * np.float32(1e30)
+    tensors["head.2.weight"] = tensors["head.2.weight"] * np.float32(1e30)
+    with pytest.raises(BackendError):
+        Upscaler(replace(model, tensors=tensors))(photo(16, 16))
+    given = photo(8, 8, "float32")
+    good = given.repeat(2, axis=0).repeat(2, axis=1)
+    check_result(given, good, 2, {}, "m")
+    with pytest.raises(BackendError, match="mean colour"):
+        check_result(given, np.zeros_like(good), 2, {}, "m")
+    good[3, 4, 1] = np.nan
+    with pytest.raises(BackendError, match="not numbers"):
+        check_result(given, good, 2, {}, "m")
