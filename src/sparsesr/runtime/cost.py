@@ -9,7 +9,7 @@ under a mask at one average density.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -58,7 +58,13 @@ class Cost:
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
 
 
-def count_macs(model: ModelFile, height: int, width: int, densities: Densities | None = None) -> Cost:
+def count_macs(
+    model: ModelFile,
+    height: int,
+    width: int,
+    densities: Densities | None = None,
+    typed: Sequence[TypedNode] | None = None,
+) -> Cost:
     """True multiply-adds of running a model on a LR picture.
 
     Args:
@@ -66,11 +72,13 @@ def count_macs(model: ModelFile, height: int, width: int, densities: Densities |
         height: rows of the LR picture (padded to the model's ``size_multiple``, if that is what runs).
         width: its columns.
         densities: density of every mask; None: all pixels active.
+        typed: the graph with its types, from those who have it already.
 
     Raises:
         ValueError: a mask has no density, or one outside 0..1.
     """
-    return Cost(tuple(_node_cost(typed, height, width, densities) for typed in _typed(model)))
+    nodes = _typed(model) if typed is None else typed
+    return Cost(tuple(_node_cost(entry, height, width, densities) for entry in nodes))
 
 
 def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
@@ -106,7 +114,7 @@ def _density(typed: TypedNode, densities: Densities) -> float:
     return density
 
 
-def paper_density(model: ModelFile, densities: Densities) -> float:
+def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedNode] | None = None) -> float:
     """The paper's density: mean over masked 3x3 layers of (dense + sparse * mask density) / channels.
 
     Returns:
@@ -115,12 +123,13 @@ def paper_density(model: ModelFile, densities: Densities) -> float:
     Raises:
         ValueError: as :func:`count_macs`.
     """
-    kept = [_kept_channels(typed, densities) for typed in _masked_3x3(model)]
+    nodes = _typed(model) if typed is None else typed
+    kept = [_kept_channels(entry, densities) for entry in _masked_3x3(nodes)]
     return sum(kept) / len(kept) if kept else 1.0
 
 
-def _masked_3x3(model: ModelFile) -> Iterator[TypedNode]:
-    return (typed for typed in _typed(model) if _is_masked(typed) and KERNEL.of(typed.node) == 3)
+def _masked_3x3(nodes: Sequence[TypedNode]) -> Iterator[TypedNode]:
+    return (entry for entry in nodes if _is_masked(entry) and KERNEL.of(entry.node) == 3)
 
 
 def _kept_channels(typed: TypedNode, densities: Densities) -> float:

@@ -1,0 +1,141 @@
+"""Memory of a run: windows, pixel lists, and the pool that keeps them between runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsesr.errors import LimitError
+from sparsesr.limits import MEBIBYTE
+from sparsesr.runtime.plan import Place, Plan, Shape
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+IDLE_BYTES = 512 * MEBIBYTE
+"""Buffers that a pool keeps for later runs; larger ones are given back to the system."""
+_ALIGNMENT_BYTES = 64
+
+
+class Window:
+    """Rows of a map in memory, in the form that kernels take (see ``_native``)."""
+
+    def __init__(self, array: F32, place: Place) -> None:
+        self.array = array
+        self._place = place
+        self._first = -1
+        if not place.is_whole:
+            array[: place.unit] = 0
+
+    @property
+    def placed(self) -> tuple[F32, int]:
+        """The array and the row of the map that it begins with."""
+        return self.array, self._first * self._place.unit
+
+    def make_room(self, keep: int, done: int) -> None:
+        """Forget the rows before `keep`; rows before `done` have been written."""
+        if self._place.is_whole or keep <= self._first:
+            return
+        unit = self._place.unit
+        shift, rows = (keep - self._first) * unit, (done - keep) * unit
+        if rows > 0:
+            self.array[:rows] = self.array[shift : shift + rows]
+        self._first = keep
+
+    def finish(self) -> None:
+        """Put the row of zeros below the picture."""
+        if not self._place.is_whole:
+            self.array[self._place.rows - self._first * self._place.unit] = 0
+
+
+class MaskLists:
+    """Active and inactive pixels of a mask, in raster order, growing with the rows that are done."""
+
+    def __init__(self, lists: I32, width: int) -> None:
+        self.active, self.inactive = lists
+        self.n_active = self.n_inactive = 0
+        self._columns = width + 2
+
+    def rows(self, r0: int, r1: int) -> tuple[I32, I32]:
+        """Active and inactive pixels of rows [r0, r1)."""
+        return (
+            self._cut(self.active[: self.n_active], r0, r1),
+            self._cut(self.inactive[: self.n_inactive], r0, r1),
+        )
+
+    def _cut(self, pixels: I32, r0: int, r1: int) -> I32:
+        first, end = np.searchsorted(pixels, np.array([r0, r1], np.int32) * np.int32(self._columns))
+        return pixels[first:end]
+
+    def to_image(self, height: int, width: int) -> NDArray[np.bool_]:
+        """The mask as booleans of the top left `height` x `width` pixels."""
+        rows, columns = np.divmod(self.active[: self.n_active], self._columns)
+        inside = (rows < height) & (columns <= width)
+        mask = np.zeros((height, width), np.bool_)
+        mask[rows[inside], columns[inside] - 1] = True
+        return mask
+
+
+class Arena:
+    """All buffers of one run. Borders are zero from the start; no kernel writes to them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.windows = [_aligned_zeros(shape) for shape in plan.buffers]
+        self.lists = np.empty((plan.mask_lists, 2, plan.grid.height * plan.grid.width), np.int32)
+
+
+def _aligned_zeros(shape: Shape) -> F32:
+    """Zeros that begin at a cache line, so that no vector of a pixel crosses one."""
+    size = shape[0] * shape[1] * shape[2]
+    spare = _ALIGNMENT_BYTES // 4
+    flat = np.zeros(size + spare, np.float32)
+    first = -flat.ctypes.data % _ALIGNMENT_BYTES // 4
+    return flat[first : first + size].reshape(shape)
+
+
+class ArenaPool:
+    """Lends arenas to runs, each to one at a time, and keeps some of those that come back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[Arena] = []
+
+    @contextmanager
+    def lend(self, plan: Plan) -> Generator[Arena, None, None]:
+        """An arena for this plan, given back however the block ends.
+
+        Raises:
+            LimitError: there is not enough memory.
+        """
+        try:
+            arena = self._take(plan) or Arena(plan)
+        except MemoryError:
+            size = plan.nbytes // MEBIBYTE
+            raise LimitError(f"no {size} MiB of memory for the picture; enlarge it in tiles") from None
+        try:
+            yield arena
+        finally:
+            self._give_back(arena)
+
+    def _take(self, plan: Plan) -> Arena | None:
+        with self._lock:
+            for index, arena in enumerate(self._idle):
+                if arena.plan is plan:
+                    return self._idle.pop(index)
+            self._shrink(IDLE_BYTES - plan.nbytes)
+        return None
+
+    def _give_back(self, arena: Arena) -> None:
+        with self._lock:
+            self._idle.append(arena)
+            self._shrink(IDLE_BYTES)
+
+    def _shrink(self, limit: int) -> None:
+        """Drop the oldest arenas until the idle ones take no more than `limit` bytes."""
+        while self._idle and sum(arena.plan.nbytes for arena in self._idle) > limit:
+            self._idle.pop(0)

@@ -1,0 +1,139 @@
+"""How each op of a graph is run: one class per op, with its weights packed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from sparsesr import _native
+from sparsesr.modelfile.attributes import OFFSET
+from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.runtime.buffers import F32
+from sparsesr.runtime.convolution_layers import Conv, MaskedConv
+from sparsesr.runtime.run_state import RunState, Weights
+
+
+class Layer(Protocol):
+    """A node that is ready to run."""
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output, counted as in the schedule."""
+        ...
+
+
+def make_layer(entry: TypedNode, tensors: Mapping[str, F32]) -> Layer:
+    """Prepare a node that is computed row by row."""
+    weights = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
+    return _LAYERS[entry.node.op](entry, weights)
+
+
+def attend(entry: TypedNode, tensors: Mapping[str, F32], mean: F32) -> F32:
+    """Run a ``channel_attention`` node."""
+    weights = (np.ascontiguousarray(tensors[entry.node.weights[role]]) for role in ("w1", "b1", "w2", "b2"))
+    return _native.channel_attention(mean, *weights)
+
+
+class _Image:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._output = entry.node.output
+        self._offset = np.array(OFFSET.of(entry.node), np.float32)
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        out, row0 = state.placed(self._output)
+        grid = state.grid
+        _native.image_rows(
+            state.image, self._offset, out, row0, r0, r1, grid.height, grid.width, state.threads
+        )
+
+
+class _AvgPool:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        _native.avg_pool2x2_rows(
+            *state.placed(self._input), *state.placed(self._output), r0, r1, state.threads
+        )
+
+
+class _Deconv:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        self._packed = _native.PackedDeconv(weights["weight"], weights.get("bias"))
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        half = state.grid.height // 2
+        _native.conv_transpose2x_rows(self._packed, x, x_row0, half, out, row0, r0, r1, state.threads)
+
+
+class _SpatialMask:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        mask, (logits, row0) = state.masks[self._output], state.placed(self._input)
+        mask.n_active, mask.n_inactive = _native.mask_rows(
+            logits, row0, r0, r1, state.mask_bias, mask.active, mask.n_active, mask.inactive, mask.n_inactive
+        )
+
+
+class _GlobalMean:
+    """Sums of rows; the run makes the mean of them when the last row is done."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        _native.row_sums(*state.placed(self._input), r0, r1, state.sums[self._output], state.threads)
+
+
+class _ScaleAdd:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input, self._vector, self._residual), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        scale, residual = state.vectors[self._vector], state.placed(self._residual)
+        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, state.threads)
+
+
+class _PixelShuffle:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._input, *skip = entry.node.inputs
+        self._skip, self._output = skip[0] if skip else None, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        skip = None if self._skip is None else state.placed(self._skip)
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        _native.pixel_shuffle_rows(x, x_row0, state.grid.scale, skip, out, row0, r0, r1, state.threads)
+
+
+class _Bicubic:
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        scale, height = state.grid.scale, state.grid.height
+        _native.bicubic_rows(x, x_row0, height, scale, out, row0, r0 * scale, r1 * scale, state.threads)
+
+
+_LAYERS: dict[str, Callable[[TypedNode, Weights], Layer]] = {
+    "image": _Image,
+    "conv2d": Conv,
+    "masked_conv2d": MaskedConv,
+    "avg_pool2x2": _AvgPool,
+    "conv_transpose2x": _Deconv,
+    "spatial_mask": _SpatialMask,
+    "global_mean": _GlobalMean,
+    "scale_add": _ScaleAdd,
+    "pixel_shuffle": _PixelShuffle,
+    "bicubic_upsample": _Bicubic,
+}

@@ -1,0 +1,243 @@
+"""What a run computes in which order, and in which buffers: everything but the pixels.
+
+Maps that are read in the segment that makes them only live in *rolling* windows of a few rows; the others
+are *whole*. Whole maps take over the buffers of maps that are no longer needed, also within a segment, where
+the schedule shows that each row is dead before it is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sparsesr.modelfile.op_schema import Kind, Resolution, TypedNode, ValueType
+from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
+from sparsesr.runtime.segments import Segment, Segmentation, split
+
+FLOAT_BYTES = 4
+PICTURE_STRIDE = 4
+CHANNEL_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Size of the picture that the network sees, padded."""
+
+    height: int
+    width: int
+    scale: int
+
+    def size(self, value: ValueType) -> tuple[int, int]:
+        """Rows and columns of a map."""
+        if value.resolution is Resolution.HALF:
+            return self.height // 2, self.width // 2
+        factor = self.unit(value)
+        return self.height * factor, self.width * factor
+
+    def unit(self, value: ValueType) -> int:
+        """Rows of the map per row of the schedule."""
+        return self.scale if value.resolution is Resolution.HR else 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a map lives during one segment."""
+
+    buffer: int
+    """Index into :attr:`Plan.buffers`."""
+    is_whole: bool
+    unit: int
+    """Rows of the map per row of the schedule."""
+    rows: int
+    """Rows of the whole map."""
+
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class PlannedSegment:
+    """A segment with its schedule and its buffers."""
+
+    segment: Segment
+    bands: tuple[Band, ...]
+    places: Mapping[str, Place]
+    masks: Mapping[str, int]
+    """Pair of pixel lists that each mask uses."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A complete run for one size of picture."""
+
+    grid: Grid
+    segments: tuple[PlannedSegment, ...]
+    buffers: tuple[Shape, ...]
+    """Shapes (rows, width + 2, stride) of the windows."""
+    mask_lists: int
+    """Pairs of pixel lists, with room for every pixel."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all buffers."""
+        return self.nbytes_at(self.grid.height)
+
+    def nbytes_at(self, height: int) -> int:
+        """Bytes of all buffers if the picture had `height` rows: rolling windows stay as they are."""
+        whole = {p.buffer: p.rows for s in self.segments for p in s.places.values() if p.is_whole}
+        windows = sum(
+            (whole[i] * height // self.grid.height + 2 if i in whole else rows) * columns * stride
+            for i, (rows, columns, stride) in enumerate(self.buffers)
+        )
+        lists = self.mask_lists * 2 * height * self.grid.width
+        means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
+        sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
+        return FLOAT_BYTES * (windows + lists) + 8 * sums
+
+
+def make_plan(typed: Sequence[TypedNode], grid: Grid, band_rows: int, recompute: bool) -> Plan:
+    """Plan a run.
+
+    Args:
+        typed: the network.
+        grid: the padded picture.
+        band_rows: LR rows by which a segment advances at a time.
+        recompute: compute cheap maps again rather than keep them.
+    """
+    cut = split(typed, recompute)
+    schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
+    whole = _WholeMaps(cut, schedules, grid)
+    rolling = _roll(cut, schedules, grid, len(whole.shapes))
+    masks, mask_lists = _mask_slots(cut)
+    segments = tuple(
+        PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])
+        for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
+    )
+    return Plan(grid, segments, (*whole.shapes, *rolling.shapes), mask_lists)
+
+
+def stride_of(channels: int) -> int:
+    """Values per pixel of a map: pictures have four, others a multiple of sixteen."""
+    return PICTURE_STRIDE if channels == 3 else -(-channels // CHANNEL_BLOCK) * CHANNEL_BLOCK
+
+
+class _WholeMaps:
+    """Gives every map that outlives its segment a buffer."""
+
+    def __init__(self, cut: Segmentation, schedules: Sequence[tuple[Band, ...]], grid: Grid) -> None:
+        self.shapes: list[Shape] = []
+        self.places: list[dict[str, Place]] = []
+        self._cut, self._schedules, self._grid = cut, schedules, grid
+        live: dict[str, Place] = {}
+        for index in range(len(cut.segments)):
+            live = {name: place for name, place in live.items() if cut.last_use[name] >= index}
+            entering = dict(live)
+            self._place_outputs(index, live)
+            self.places.append({**entering, **live})
+
+    def _place_outputs(self, index: int, live: dict[str, Place]) -> None:
+        """Place the whole maps that a segment makes; `live` becomes what is in use at its end."""
+        entering = {name: place.buffer for name, place in live.items()}
+        for entry in self._cut.segments[index].nodes:
+            name, value = entry.node.output, entry.output
+            if value.kind is Kind.MAP and name in self._cut.last_use and self._cut.home[name] == index:
+                rows, columns = self._grid.size(value)
+                shape = (rows + 2, columns + 2, stride_of(value.channels))
+                taken = {place.buffer for place in live.values()}
+                buffer = self._find(index, name, shape, taken, entering)
+                live[name] = Place(buffer, True, self._grid.unit(value), rows)
+                for old in [old for old, b in entering.items() if b == buffer]:
+                    del live[old], entering[old]
+
+    def _find(self, index: int, name: str, shape: Shape, taken: set[int], entering: Mapping[str, int]) -> int:
+        """A free buffer, else one whose map dies row by row in this segment, else a new one."""
+        free = [b for b, other in enumerate(self.shapes) if other == shape and b not in taken]
+        if free:
+            return free[0]
+        segment, bands = self._cut.segments[index], self._schedules[index]
+        for old, buffer in entering.items():
+            dies = self._cut.last_use[old] == index and self.shapes[buffer] == shape
+            if dies and may_overwrite(segment, bands, self._grid.height, old, name):
+                return buffer
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+
+@dataclass(frozen=True)
+class _Rolling:
+    shapes: list[Shape]
+    places: list[dict[str, Place]]
+
+
+def _roll(
+    cut: Segmentation, schedules: Sequence[tuple[Band, ...]], grid: Grid, first_buffer: int
+) -> _Rolling:
+    """Place the maps that live in one segment. Segments share buffers: the largest with the largest."""
+    rows_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    ranked = [
+        _rank(cut, index, segment, bands, grid)
+        for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
+    ]
+    for windows in ranked:
+        for (key, rank), (_, rows) in windows.items():
+            rows_of[key] += [0] * (rank + 1 - len(rows_of[key]))
+            rows_of[key][rank] = max(rows_of[key][rank], rows)
+    numbers = {key: i for i, key in enumerate((key, r) for key in rows_of for r in range(len(rows_of[key])))}
+    shapes = [(rows_of[key][rank], *key) for key, rank in numbers]
+    places = [
+        {
+            entry.node.output: Place(
+                first_buffer + numbers[slot], False, grid.unit(entry.output), grid.size(entry.output)[0]
+            )
+            for slot, (entry, _) in windows.items()
+        }
+        for windows in ranked
+    ]
+    return _Rolling(shapes, places)
+
+
+_Ranked = dict[tuple[tuple[int, int], int], tuple[TypedNode, int]]
+
+
+def _rank(cut: Segmentation, index: int, segment: Segment, bands: Sequence[Band], grid: Grid) -> _Ranked:
+    """Rolling maps of a segment with the rows they need, by (width + 2, stride) and rank among those."""
+    groups: dict[tuple[int, int], list[tuple[int, TypedNode]]] = defaultdict(list)
+    for number, entry in enumerate(segment.nodes):
+        name, value = entry.node.output, entry.output
+        is_whole = name in cut.last_use and cut.home[name] == index
+        if value.kind is Kind.MAP and not is_whole:
+            key = (grid.size(value)[1] + 2, stride_of(value.channels))
+            rows = _window_rows(number, bands, total_rows(entry, grid.height)) * grid.unit(value)
+            groups[key].append((rows, entry))
+    ranked: _Ranked = {}
+    for key, members in groups.items():
+        members.sort(key=lambda member: -member[0])
+        ranked.update({(key, rank): (entry, rows) for rank, (rows, entry) in enumerate(members)})
+    return ranked
+
+
+def _window_rows(node: int, bands: Sequence[Band], total: int) -> int:
+    """Rows that a rolling window holds at most, with the zero rows beyond the picture's edges."""
+    steps = [step for band in bands for step in band.steps if step.node == node]
+    first, most = -1, 0
+    for step in steps:
+        first = max(first, step.keep)
+        most = max(most, step.r1 + (step.r1 == total) - first)
+    return most
+
+
+def _mask_slots(cut: Segmentation) -> tuple[list[dict[str, int]], int]:
+    """Pair of pixel lists for every mask, per segment, and how many pairs there are."""
+    live: dict[str, int] = {}
+    slots: list[dict[str, int]] = []
+    count = 0
+    for index, segment in enumerate(cut.segments):
+        live = {name: slot for name, slot in live.items() if cut.last_use.get(name, -1) >= index}
+        for entry in segment.nodes:
+            if entry.output.kind is Kind.MASK:
+                free = set(range(count + 1)) - set(live.values())
+                live[entry.node.output] = min(free)
+                count = max(count, 1 + min(free))
+        slots.append(dict(live))
+    return slots, count

@@ -1,0 +1,36 @@
+"""What the layers of one run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsesr.runtime.buffers import F32, MaskLists, Window
+from sparsesr.runtime.plan import Grid
+
+Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+Weights = Mapping[str, F32]
+"""The tensors of one node by role."""
+
+
+@dataclass
+class RunState:
+    """What the nodes of one run read and write."""
+
+    image: Image
+    grid: Grid
+    threads: int
+    mask_bias: float
+    windows: dict[str, Window] = field(default_factory=dict[str, Window])
+    masks: dict[str, MaskLists] = field(default_factory=dict[str, MaskLists])
+    sums: dict[str, NDArray[np.float64]] = field(default_factory=dict[str, "NDArray[np.float64]"])
+    vectors: dict[str, F32] = field(default_factory=dict[str, F32])
+
+    def placed(self, name: str) -> tuple[F32, int]:
+        """A map's window and its first row."""
+        return self.windows[name].placed

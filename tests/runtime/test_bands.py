@@ -1,0 +1,168 @@
+"""Bands, threads, reuse of buffers: none may change a bit. Memory is what was promised."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphs import plain, smsr
+from runtime.random_graphs import halves, only_bicubic, picture, shared_mask
+from sparsesr.errors import CancelledError, LimitError
+from sparsesr.runtime.plan import Grid, make_plan
+from sparsesr.runtime.session import Session
+
+MODELS = [
+    smsr(16, modules=3, layers=2, seed=1),
+    smsr(8, modules=5, layers=3, scale=3, seed=2),
+    plain(),
+    shared_mask(),
+    halves(),
+    only_bicubic(),
+]
+SESSIONS = [Session(model, threads=1) for model in MODELS]
+PARALLEL = [Session(model, threads=2) for model in MODELS]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    index=st.integers(0, len(MODELS) - 1),
+    height=st.integers(1, 48),
+    width=st.integers(1, 24),
+    band_rows=st.integers(1, 50),
+    low_memory=st.booleans(),
+    dense=st.booleans(),
+)
+def test_bands_and_threads_change_no_bit(index, height, width, band_rows, low_memory, dense):
+    image = picture(height, width, np.uint16, seed=height)
+    whole = SESSIONS[index].run(image, out_dtype=np.float32, band_rows=height, dense=dense, keep_masks=True)
+    banded = PARALLEL[index].run(
+        image,
+        out_dtype=np.float32,
+        band_rows=band_rows,
+        low_memory=low_memory,
+        dense=dense,
+        keep_masks=True,
+    )
+    np.testing.assert_array_equal(banded.image, whole.image)
+    assert banded.stats.densities == whole.stats.densities
+    for own, other in zip(banded.masks or [], whole.masks or [], strict=True):
+        np.testing.assert_array_equal(own, other)
+    for name, vector in whole.attention.items():
+        np.testing.assert_array_equal(banded.attention[name], vector)
+
+
+def test_buffers_of_another_picture_leave_no_trace():
+    session = Session(MODELS[0])
+    first, second = picture(30, 20, seed=1), picture(30, 20, seed=2)
+    expected = session.run(second).image
+    session.run(first * 100, band_rows=3)
+    session.run(first * 100)
+    np.testing.assert_array_equal(session.run(second).image, expected)
+
+
+def test_buffers_are_used_again():
+    session, image = Session(MODELS[0], threads=1), picture(200, 150, np.uint8)
+    session.run(image)
+    tracemalloc.start()
+    session.run(image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.2 * session.peak_bytes(200, 150)
+
+
+def test_threads_share_a_session():
+    images = [picture(20 + i % 3, 22, np.uint8, seed=i) for i in range(12)]
+    session = Session(MODELS[0], threads=1)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda image: session.run(image).image, images))
+    for image, result in zip(images, results, strict=True):
+        np.testing.assert_array_equal(result, SESSIONS[0].run(image).image)
+
+
+def test_progress_reaches_the_end():
+    calls: list[tuple[int, int]] = []
+    SESSIONS[0].run(picture(21, 9), band_rows=5, progress=lambda done, total: calls.append((done, total)))
+    dones = [done for done, _ in calls]
+    assert dones == sorted(set(dones))
+    assert calls[-1] == (22 * 4, 22 * 4)
+    assert len(calls) == 5 * 4
+
+
+def test_cancel_at_any_band_and_run_again():
+    session, image = Session(MODELS[0]), picture(20, 20)
+    expected = session.run(image, band_rows=4).image
+    for limit in (0, 1, 7, 19):
+        asked = iter(range(100))
+        with pytest.raises(CancelledError, match="cancelled"):
+            session.run(image, band_rows=4, cancelled=lambda asked=asked, n=limit: next(asked) >= n)
+        np.testing.assert_array_equal(session.run(image, band_rows=4).image, expected)
+
+
+def test_an_error_in_a_callback_passes_and_frees_the_buffers():
+    session = Session(MODELS[0])
+
+    def fail(done: int, total: int) -> None:
+        raise RuntimeError("no display")
+
+    with pytest.raises(RuntimeError, match="no display"):
+        session.run(picture(20, 20), progress=fail)
+    session.run(picture(20, 20))
+
+
+@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("index", range(len(MODELS)))
+def test_peak_bytes_is_what_a_run_allocates(index, low_memory):
+    session = Session(MODELS[index], threads=1)
+    image = picture(400, 250, np.uint8)
+    session.run(image[:8, :8])
+    promised = session.peak_bytes(400, 250, np.uint8, np.float32, low_memory)
+    tracemalloc.start()
+    session.run(image, out_dtype=np.float32, low_memory=low_memory)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.95 * promised <= peak <= 1.1 * promised
+
+
+@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("index", range(len(MODELS)))
+def test_peak_bytes_of_tall_pictures_needs_no_full_plan(index, low_memory):
+    session = SESSIONS[index]
+    height, width = 1802, 600
+    grid = Grid(height, width, session.model.facts.scale)
+    rows = session._default_band_rows(grid)
+    plan = make_plan(session._typed, grid, rows, low_memory)
+    result = 3 * grid.scale**2 * height * width
+    assert session.peak_bytes(height, width, low_memory=low_memory) == plan.nbytes + result
+
+
+def test_full_hd_needs_three_maps_in_low_memory_mode():
+    session = Session(smsr())
+    one_map = 1082 * 1922 * 64 * 4
+    assert session.peak_bytes(1080, 1920, low_memory=True) < 3 * one_map + 150e6
+    assert session.peak_bytes(1080, 1920) < 4 * one_map + 150e6
+
+
+def test_a_picture_that_is_too_large_is_refused():
+    with pytest.raises(LimitError, match="too large"):
+        SESSIONS[0].peak_bytes(40_000, 40_000)
+
+
+def test_parallel_runs_have_buffers_of_their_own():
+    session, image = Session(MODELS[0], threads=1), picture(20, 20)
+    barrier = threading.Barrier(2, timeout=60)
+
+    def meet(done: int, total: int) -> None:
+        """Both runs do the same bands at the same time."""
+        barrier.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(session.run, image, progress=meet) for _ in range(2)]
+        results = [future.result().image for future in both]
+    for result in results:
+        np.testing.assert_array_equal(result, SESSIONS[0].run(image).image)

@@ -1,0 +1,97 @@
+"""The schedule on its own: each row once, nothing read before it is there or after it is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphs import plain, smsr
+from runtime.random_graphs import halves, only_bicubic, shared_mask
+from sparsesr.modelfile.op_schema import Kind
+from sparsesr.modelfile.ops import input_rows
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.validation import type_graph
+from sparsesr.runtime.plan import Grid, make_plan
+from sparsesr.runtime.schedule import make_bands, total_rows
+from sparsesr.runtime.segments import Segment, split, streamed_inputs, without_masks
+
+
+def typed(model: ModelFile):
+    return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
+
+
+SMSR = typed(smsr(8, modules=4, layers=2))
+GRAPHS = [SMSR, typed(plain()), typed(shared_mask()), typed(halves()), typed(only_bicubic())]
+
+
+def replay(segment: Segment, height: int, band_rows: int) -> None:
+    """Follow the schedule and check every step against the rules of the ops."""
+    made = {entry.node.output: entry for entry in segment.nodes}
+    done, kept = dict.fromkeys(made, 0), dict.fromkeys(made, 0)
+    for band in make_bands(segment, height, band_rows):
+        for step in band.steps:
+            entry = segment.nodes[step.node]
+            name = entry.node.output
+            assert step.r0 == done[name] < step.r1
+            for index, source in streamed_inputs(entry):
+                if source in made:
+                    low, high = input_rows(entry.node, step.r0, step.r1, index)
+                    total = total_rows(made[source], height)
+                    assert max(low, 0) >= kept[source]
+                    assert min(high, total) <= done[source]
+            done[name], kept[name] = step.r1, max(kept[name], step.keep)
+    assert all(done[name] == total_rows(entry, height) for name, entry in made.items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    graph=st.sampled_from(GRAPHS),
+    height=st.integers(1, 40).map(lambda rows: 2 * rows),
+    band_rows=st.integers(1, 90),
+    recompute=st.booleans(),
+)
+def test_every_row_once_and_nothing_too_early_or_too_late(graph, height, band_rows, recompute):
+    for segment in split(graph, recompute).segments:
+        replay(segment, height, band_rows)
+
+
+def test_a_segment_ends_at_each_attention():
+    cut = split(SMSR, recompute=False)
+    assert len(cut.segments) == 5
+    assert [len(segment.vector_nodes) for segment in cut.segments] == [0, 1, 1, 1, 1]
+
+
+def test_recomputing_keeps_no_map_for_the_long_skip():
+    kept, recomputed = split(SMSR, recompute=False), split(SMSR, recompute=True)
+    assert kept.last_use["head.2"] == 4
+    assert recomputed.last_use["head.2"] == 1
+    last = {entry.node.output for entry in recomputed.segments[-1].nodes}
+    assert {"image", "head.0", "head.2"} <= last
+
+
+def test_the_enlarged_picture_is_made_last():
+    cut = split(SMSR, recompute=False)
+    assert "upsampled" in {entry.node.output for entry in cut.segments[-1].nodes}
+    assert "upsampled" not in cut.last_use
+
+
+def test_without_masks_nothing_computes_them():
+    dense = without_masks(SMSR, "output")
+    assert not any(entry.output.kind is Kind.MASK or ".mask" in entry.node.output for entry in dense)
+    assert {"body.0.layer0", "body.3.collect"} <= {entry.node.output for entry in dense}
+
+
+@pytest.mark.parametrize(("recompute", "maps"), [(False, 4), (True, 3)])
+def test_whole_maps_take_over_the_buffers_of_dead_ones(recompute, maps):
+    plan = make_plan(SMSR, Grid(64, 64, 2), 4, recompute)
+    whole = {place.buffer for segment in plan.segments for place in segment.places.values() if place.is_whole}
+    assert len(whole) == maps
+
+
+def test_rolling_windows_do_not_grow_with_the_picture():
+    def rolling_rows(height: int) -> int:
+        plan = make_plan(SMSR, Grid(height, 64, 2), 4, recompute=False)
+        return sum(rows for rows, _, _ in plan.buffers if rows < height)
+
+    assert rolling_rows(400) == rolling_rows(200)

@@ -1,0 +1,71 @@
+"""What a run tells about itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphs import plain, smsr
+from runtime.random_graphs import picture
+from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.session import Session
+
+MODEL = smsr(16, modules=2, layers=3, seed=3)
+IMAGE = picture(23, 31)
+
+
+def test_densities_are_those_of_the_masks():
+    image = picture(24, 30)
+    result = Session(MODEL).run(image, keep_masks=True)
+    assert result.masks is not None
+    assert list(result.stats.densities) == ["body.0.mask", "body.1.mask"]
+    for mask, density in zip(result.masks, result.stats.densities.values(), strict=True):
+        assert mask.shape == (24, 30)
+        assert mask.mean() == pytest.approx(density)
+    assert result.stats.density == paper_density(MODEL, result.stats.densities)
+
+
+def test_multiply_adds_are_counted_on_the_padded_picture():
+    stats = Session(MODEL).run(IMAGE).stats
+    cost = count_macs(MODEL, 24, 32, stats.densities)
+    assert (stats.macs, stats.macs_dense) == (cost.macs, cost.macs_dense)
+    assert stats.macs_saved_fraction == pytest.approx(cost.saved_fraction)
+    assert [layer.name for layer in stats.layers] == [node.name for node in MODEL.graph.nodes]
+    layers = {layer.name: layer for layer in stats.layers}
+    assert layers["body.1.layer2"].density == stats.densities["body.1.mask"]
+    assert layers["head.0"].density is None
+
+
+def test_times_add_up():
+    stats = Session(MODEL).run(IMAGE, band_rows=4).stats
+    assert all(layer.ms > 0 for layer in stats.layers)
+    assert sum(layer.ms for layer in stats.layers) <= stats.total_ms
+
+
+def test_a_dense_run_computes_no_masks():
+    result = Session(MODEL).run(IMAGE, dense=True, keep_masks=True)
+    stats = result.stats
+    assert stats.macs == stats.macs_dense
+    assert stats.density == 1
+    assert stats.macs_saved_fraction == 0
+    assert not any(".mask" in layer.name for layer in stats.layers)
+    assert {layer.op for layer in stats.layers} >= {"masked_conv2d"}
+    assert all(mask.all() and mask.shape == (23, 31) for mask in result.masks or [])
+
+
+def test_a_model_without_masks():
+    result = Session(plain()).run(IMAGE, keep_masks=True)
+    assert result.masks == []
+    assert result.attention == {}
+    assert result.stats.densities == {}
+    assert result.stats.density == 1
+
+
+def test_masks_are_only_kept_on_request():
+    assert Session(MODEL).run(IMAGE).masks is None
+
+
+def test_attention_is_what_was_used():
+    vectors = Session(MODEL).run(IMAGE).attention
+    assert list(vectors) == ["body.0.ca", "body.1.ca"]
+    assert all(vector.shape == (16,) and vector.dtype == np.float32 for vector in vectors.values())

@@ -1,0 +1,99 @@
+"""A straightforward interpreter of model graphs in torch, whole pictures at a time, as a reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from sparsesr.modelfile.spec import ModelFile, Node
+
+
+class TorchGraph:
+    """Runs a model on a float picture (H, W, 3); masks and vectors of the last run stay available."""
+
+    def __init__(self, model: ModelFile, dense: bool = False, bias: float = 0.0) -> None:
+        self.model, self.dense, self.bias = model, dense, bias
+        self.values: dict[str, torch.Tensor] = {}
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        h, w, _ = image.shape
+        multiple, scale = self.model.facts.size_multiple, self.model.facts.scale
+        picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+        self.picture = F.pad(picture, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+        with torch.no_grad():
+            for node in self.model.graph.nodes:
+                inputs = [self.values[name] for name in node.inputs]
+                self.values[node.output] = getattr(self, node.op)(node, *inputs)
+        output = self.values[self.model.graph.output][0].permute(1, 2, 0).numpy()
+        return output[: scale * h, : scale * w]
+
+    def weight(self, node: Node, role: str) -> torch.Tensor | None:
+        name = node.weights.get(role)
+        return None if name is None else torch.from_numpy(np.array(self.model.tensors[name]))
+
+    def image(self, node: Node) -> torch.Tensor:
+        return self.picture - torch.tensor(node.attrs.get("offset", [0.0] * 3)).view(1, 3, 1, 1)
+
+    def conv2d(self, node: Node, *inputs: torch.Tensor) -> torch.Tensor:
+        residual, accumulate = node.attrs.get("residual", False), node.attrs.get("accumulate", False)
+        features = inputs[:-1] if residual or accumulate else inputs
+        x = torch.cat(features, 1)
+        x = F.conv2d(
+            x, self.weight(node, "weight"), self.weight(node, "bias"), padding=node.attrs["kernel"] // 2
+        )
+        x = activate(node, x + inputs[-1] if accumulate else x)
+        return x + inputs[-1] if residual else x
+
+    def masked_conv2d(self, node: Node, mask: torch.Tensor, *inputs: torch.Tensor) -> torch.Tensor:
+        weight, bias, padding = (
+            self.weight(node, "weight"),
+            self.weight(node, "bias"),
+            node.attrs["kernel"] // 2,
+        )
+        full = activate(node, F.conv2d(torch.cat(inputs, 1), weight, bias, padding=padding))
+        dense_out = node.attrs["dense_out"]
+        kept = [
+            torch.arange(x.shape[1]) < dense for x, dense in zip(inputs, node.attrs["dense_in"], strict=True)
+        ]
+        x = torch.cat(inputs, 1) * torch.cat(kept).view(1, -1, 1, 1)
+        part = activate(node, F.conv2d(x, weight, bias, padding=padding))
+        part = part * (torch.arange(part.shape[1]) < dense_out).view(1, -1, 1, 1)
+        return torch.where(mask, full, part)
+
+    def avg_pool2x2(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(x, 2)
+
+    def conv_transpose2x(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.weight(node, "weight"), self.weight(node, "bias")
+        return F.conv_transpose2d(x, weight, bias, stride=2, padding=1, output_padding=1)
+
+    def spatial_mask(self, node: Node, logits: torch.Tensor) -> torch.Tensor:
+        return (
+            torch.ones_like(logits[:, :1], dtype=torch.bool)
+            if self.dense
+            else (logits[:, 1:] + self.bias > logits[:, :1])
+        )
+
+    def global_mean(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+    def channel_attention(self, node: Node, v: torch.Tensor) -> torch.Tensor:
+        hidden = F.relu(F.linear(v, self.weight(node, "w1"), self.weight(node, "b1")))
+        return torch.sigmoid(F.linear(hidden, self.weight(node, "w2"), self.weight(node, "b2")))
+
+    def scale_add(self, node: Node, x: torch.Tensor, v: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        return x * v[:, :, None, None] + residual
+
+    def pixel_shuffle(self, node: Node, x: torch.Tensor, *skip: torch.Tensor) -> torch.Tensor:
+        return sum(skip, F.pixel_shuffle(x, node.attrs["scale"]))
+
+    def bicubic_upsample(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        return F.interpolate(x, scale_factor=node.attrs["scale"], mode="bicubic", align_corners=False)
+
+
+def activate(node: Node, x: torch.Tensor) -> torch.Tensor:
+    name = node.attrs.get("activation", "none")
+    if name == "leaky_relu":
+        return F.leaky_relu(x, node.attrs.get("slope", 0.0))
+    return F.relu(x) if name == "relu" else x
