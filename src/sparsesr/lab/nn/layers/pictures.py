@@ -17,8 +17,7 @@ class MeanShift(nn.Conv2d):
         super().__init__(3, 3, kernel_size=1)
         with torch.no_grad():
             self.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
-            assert self.bias is not None
-            self.bias.copy_(sign * value_range * torch.tensor(DIV2K_MEAN_RGB))
+        self.bias = nn.Parameter(sign * value_range * torch.tensor(DIV2K_MEAN_RGB))
         self.requires_grad_(False)
 
 

@@ -106,11 +106,13 @@ class MaskedConvolutions(nn.Module):
     def _convolve_by_columns(self, conv: Any, feat: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         """With hard channel masks each input channel is in one part only: same numbers, half the work."""
         is_dense = self.is_dense_CL()[:, layer - 1]
-        parts = [
-            functional.conv2d(feat[:, chosen], conv.weight[:, chosen], padding=1)
-            for chosen in (is_dense.nonzero()[:, 0], (~is_dense).nonzero()[:, 0])
-        ]
+        parts = [self._convolve_some(conv, feat, chosen.nonzero()[:, 0]) for chosen in (is_dense, ~is_dense)]
         return parts[0], parts[1]
+
+    def _convolve_some(self, conv: Any, feat: Tensor, columns: Tensor) -> Tensor:
+        if not len(columns):  # torch returns no channels at all for a convolution of none
+            return torch.zeros_like(feat)
+        return functional.conv2d(feat[:, columns], conv.weight[:, columns], padding=1)
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """``inputs`` are the mask and the features. Channels are reordered so that the dense ones come first.

@@ -1,0 +1,88 @@
+# `make help` lists the commands. Everything happens in .venv (and .venv-runtime for the run without torch).
+
+PYTHON ?= python3
+VENV := .venv
+RUNTIME_VENV := .venv-runtime
+BIN := $(VENV)/bin
+IMAGE ?= samples/coffee.jpg
+PIP := -m pip --disable-pip-version-check
+QUIET ?= --quiet
+BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1.10"
+
+NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
+PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.pyc')
+
+.PHONY: help upscale test-env test test-runtime lint format types contracts native clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- using it ---------------------------------------------------------------------------------------
+
+upscale: $(VENV)/.package ## Enlarge IMAGE=photo.jpg (default: a sample); ARGS="..." goes to sparsesr upscale
+	@$(BIN)/sparsesr upscale "$(IMAGE)" $(if $(filter command line,$(origin IMAGE)),,--overwrite) $(ARGS)
+
+# ---- environments -----------------------------------------------------------------------------------
+
+$(VENV)/.created:
+	@PYTHON="$(PYTHON)" sh .ci/check-tools
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Editable: Python files are used where they are, the native module is built and put into the environment.
+# Build tools are installed for developers only: they are as large as everything else together.
+ISOLATION = $(if $(wildcard $(VENV)/.build-tools),--no-build-isolation)
+
+$(VENV)/.package: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
+	@PYTHON="$(PYTHON)" sh .ci/check-tools
+	@echo "installing sparsesr into $(VENV); the native part takes about a minute" >&2
+	@$(BIN)/python $(PIP) install $(QUIET) $(ISOLATION) --editable .
+	@touch $@
+
+$(VENV)/.test-env: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
+	@PYTHON="$(PYTHON)" sh .ci/check-tools
+	@echo "installing sparsesr and what its tests need, torch included, into $(VENV)" >&2
+	@$(BIN)/python $(PIP) install $(QUIET) $(BUILD_TOOLS)
+	@$(BIN)/python $(PIP) install $(QUIET) --no-build-isolation --editable ".[test,lint]"
+	@touch $(VENV)/.build-tools $(VENV)/.package $@
+
+# Not editable: this is the package as users get it, so a file forgotten in the wheel is noticed.
+$(RUNTIME_VENV)/.package: pyproject.toml $(NATIVE_SOURCES) $(PYTHON_SOURCES)
+	@PYTHON="$(PYTHON)" sh .ci/check-tools
+	@test -x $(RUNTIME_VENV)/bin/python || $(PYTHON) -m venv $(RUNTIME_VENV)
+	@echo "installing sparsesr without torch into $(RUNTIME_VENV)" >&2
+	@$(RUNTIME_VENV)/bin/python $(PIP) install $(QUIET) $(BUILD_TOOLS)
+	@$(RUNTIME_VENV)/bin/python $(PIP) install $(QUIET) --no-build-isolation ".[test-runtime]"
+	@touch $@
+
+test-env: $(VENV)/.test-env ## Create .venv with everything that tests and checks need (torch included)
+
+native: ## Build the native module again after a change in native/ (only what changed is compiled)
+	@rm -f $(VENV)/.test-env
+	@$(MAKE) --no-print-directory $(VENV)/.test-env
+
+# ---- checking it ------------------------------------------------------------------------------------
+
+test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" chooses some
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against the installed wheel, without torch
+	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py
+	@$(RUNTIME_VENV)/bin/python -m pytest -o pythonpath="tests tests/native" --ignore=tests/lab --ignore=tests/parity $(ARGS)
+
+lint: $(VENV)/.test-env ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.test-env ## Format the Python files
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.test-env ## Check types
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+contracts: $(VENV)/.test-env ## Check who imports whom (.importlinter)
+	@PYTHONPATH=src $(BIN)/lint-imports
+
+clean: ## Remove environments, builds and caches
+	rm -rf $(VENV) $(RUNTIME_VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,115 @@
+"""``evaluate``: PSNR and SSIM of a model on a set, with density, multiply-adds and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sparsesr.errors import InputError
+from sparsesr.image.metrics import psnr_y, ssim_y
+from sparsesr.lab.evaluate.forms import Form, NativeForm, open_form
+from sparsesr.lab.evaluate.protocol import EvaluationSet, Pair, load_pairs
+from sparsesr.modelfile.spec import ModelFile
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """Quality and cost on one picture."""
+
+    name: str
+    psnr_y: float
+    """dB, on luma, ``scale`` pixels shaved."""
+    ssim_y: float
+    density: float
+    """As the paper counts it; 1 for a model without masks."""
+    masks: Mapping[str, float]
+    """Density of each mask."""
+    macs: int
+    """True multiply-adds."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """Quality and cost on the pictures of a set."""
+
+    name: str
+    images: tuple[ImageResult, ...]
+
+    def mean(self, field: str) -> float:
+        """Mean over the pictures of one of the numbers of :class:`ImageResult`."""
+        return float(np.mean([getattr(image, field) for image in self.images]))
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"set", "mean": {...}, "images": [...]}``, ready to be written."""
+        fields = ("psnr_y", "ssim_y", "density", "macs", "seconds")
+        return {
+            "set": self.name,
+            "mean": {field: _finite(self.mean(field)) for field in fields},
+            "images": [
+                {key: _finite(value) for key, value in asdict(image).items()} for image in self.images
+            ],
+        }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: the PSNR of equal pictures is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def evaluate(
+    model: ModelFile | Form | str,
+    images: EvaluationSet,
+    form: str = "native",
+    threads: int | None = None,
+    progress: Callable[[ImageResult], None] | None = None,
+) -> SetResult:
+    """Measure a model on a set.
+
+    Args:
+        model: a model's name or path, a model file, or what :func:`open_form` gave (then ``form`` says nothing).
+        images: the set; see :func:`sparsesr.lab.evaluate.protocol.find_sets`.
+        form: ``native`` or ``torch``.
+        threads: None: all.
+        progress: called after each picture.
+
+    Raises:
+        InputError: a picture cannot be read or is too small.
+        ModelError: the model cannot be read.
+    """
+    opened = _opened(model, form, threads)
+    facts, results = opened.model.facts, list[ImageResult]()
+    for name, pair in load_pairs(images, facts.scale, facts.size_multiple):
+        results.append(_measure(opened, name, pair))
+        if progress is not None:
+            progress(results[-1])
+    return SetResult(images.name, tuple(results))
+
+
+def _opened(model: ModelFile | Form | str, form: str, threads: int | None) -> Form:
+    if isinstance(model, str):
+        return open_form(model, form, threads)
+    if not isinstance(model, ModelFile):
+        return model
+    if form == "native":
+        return NativeForm(model, threads)
+    from sparsesr.lab.evaluate.forms import TorchForm
+    from sparsesr.lab.evaluate.graph_module import graph_module
+
+    return TorchForm(graph_module(model), model, threads)
+
+
+def _measure(form: Form, name: str, pair: Pair) -> ImageResult:
+    enlarged = form.enlarge(pair.lr)
+    scale = form.model.facts.scale
+    try:
+        psnr, ssim = psnr_y(enlarged.image, pair.hr, scale), ssim_y(enlarged.image, pair.hr, scale)
+    except ValueError as error:
+        raise InputError(f"{name}: cannot be measured: {error}") from None
+    return ImageResult(
+        name, psnr, ssim, enlarged.density, dict(enlarged.masks), enlarged.macs, enlarged.seconds
+    )

@@ -1,0 +1,122 @@
+"""The two forms in which a model is measured: the native runtime, and torch. One interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsesr.errors import UsageError
+from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.session import Session
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Pixels = npt.NDArray[np.uint8]
+FORMS = ("native", "torch")
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """One picture enlarged, 8 bits, and what it took."""
+
+    image: Pixels
+    masks: Mapping[str, float]
+    """Density of each mask: fraction of active pixels, by the name of its tensor."""
+    density: float
+    """As the paper counts: mean over masked layers of dense + sparse * mask."""
+    macs: int
+    seconds: float
+
+
+class Form(Protocol):
+    """A model, ready to be measured."""
+
+    model: ModelFile
+
+    def enlarge(self, image: Pixels) -> Enlarged:
+        """Enlarge (H, W, 3), 8 bits."""
+        ...
+
+
+class NativeForm:
+    """The model file in the native runtime; imports no torch."""
+
+    def __init__(self, model: ModelFile, threads: int | None = None) -> None:
+        self.model = model
+        self._session = Session(model, threads)
+
+    def enlarge(self, image: Pixels) -> Enlarged:
+        """Enlarge (H, W, 3), 8 bits."""
+        started = perf_counter()
+        result = self._session.run(image, keep_masks=True)
+        seconds = perf_counter() - started
+        return _enlarged(self.model, image, result.image, result.masks or [], seconds)
+
+
+class TorchForm:
+    """A network in torch; ``model`` is its exported form, for the counts."""
+
+    def __init__(self, module: nn.Module, model: ModelFile, threads: int | None = None) -> None:
+        import torch
+
+        self.model = model
+        self._module = module.eval()
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    def enlarge(self, image: Pixels) -> Enlarged:
+        """Enlarge (H, W, 3), 8 bits."""
+        from sparsesr.lab.evaluate.torch_form import masks_of, run_torch
+
+        facts = self.model.facts
+        started = perf_counter()
+        enlarged = run_torch(self._module, image, facts.scale, facts.size_multiple)
+        seconds = perf_counter() - started
+        rounded = np.floor(np.clip(enlarged, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+        return _enlarged(self.model, image, rounded, masks_of(self._module), seconds)
+
+
+def _enlarged(model: ModelFile, given: Pixels, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:
+    names = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+    densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
+    macs = count_macs(model, given.shape[0], given.shape[1], densities).macs
+    return Enlarged(image, densities, paper_density(model, densities), macs, seconds)
+
+
+def open_form(name_or_path: str, form: str = "native", threads: int | None = None) -> Form:
+    """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms.
+
+    A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op.
+
+    Raises:
+        UsageError: no such form.
+        ModelError: no such model, or it cannot be read.
+    """
+    if form not in FORMS:
+        raise UsageError(f"--form {form!r} is unknown; use {' or '.join(FORMS)}")
+    if Path(name_or_path).suffix.lower() in FOREIGN_SUFFIXES:
+        return _open_checkpoint(Path(name_or_path), form, threads)
+    model = load(name_or_path)
+    if form == "native":
+        return NativeForm(model, threads)
+    from sparsesr.lab.evaluate.graph_module import graph_module
+
+    return TorchForm(graph_module(model), model, threads)
+
+
+def _open_checkpoint(path: Path, form: str, threads: int | None) -> Form:
+    from sparsesr.lab.export.exporter import export
+    from sparsesr.lab.export.importer import load_network
+
+    architecture, module = load_network(path)
+    model = export(module, "checkpoint", architecture=architecture, check=False)
+    return NativeForm(model, threads) if form == "native" else TorchForm(module, model, threads)

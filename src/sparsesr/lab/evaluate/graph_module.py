@@ -1,0 +1,148 @@
+"""A model file's graph, run in torch: what the native runtime is compared with, op by op and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsesr.modelfile.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    DENSE_IN,
+    DENSE_OUT,
+    OFFSET,
+    RESIDUAL,
+    SCALE,
+    SLOPE,
+)
+from sparsesr.modelfile.op_rules import feature_inputs, has_addend
+from sparsesr.modelfile.spec import ModelFile, Node
+
+Weights = Mapping[str, Tensor]
+Values = Mapping[str, Tensor]
+"""Tensors of the graph by name: maps (1, C, H, W), masks (1, 1, H, W) of 0 and 1, vectors (1, C, 1, 1)."""
+
+
+class GraphModule(nn.Module):
+    """Input (1, 3, H, W) in 0..1, both sizes multiples of ``size_multiple``; output scale times larger."""
+
+    def __init__(self, model: ModelFile) -> None:
+        super().__init__()
+        self.model = model
+        self.names = {name: f"tensor_{index}" for index, name in enumerate(sorted(model.tensors))}
+        for name, attribute in self.names.items():
+            self.register_buffer(attribute, torch.tensor(model.tensors[name]))
+        #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
+        self.last_masks: dict[str, Tensor] = {}
+        #: Masks to be used instead of the predicted ones.
+        self.forced_masks: dict[str, Tensor] = {}
+
+    def forward(self, image_13HW: Tensor) -> Tensor:
+        """Run all nodes; tensors are dropped after their last use."""
+        last_use = {name: node for node in self.model.graph.nodes for name in node.inputs}
+        values: dict[str, Tensor] = {}
+        self.last_masks = {}
+        for node in self.model.graph.nodes:
+            values[node.output] = self._run(node, values, image_13HW)
+            for name in node.inputs:
+                if last_use[name] is node:
+                    values.pop(name, None)
+        return values[self.model.graph.output]
+
+    def _run(self, node: Node, values: Values, image_13HW: Tensor) -> Tensor:
+        if node.op == "image":
+            return image_13HW - image_13HW.new_tensor(OFFSET.of(node)).reshape(1, 3, 1, 1)
+        weights = {role: getattr(self, self.names[name]) for role, name in node.weights.items()}
+        result = _OPS[node.op](node, [values[name] for name in node.inputs], weights)
+        if node.op == "spatial_mask":
+            result = self.forced_masks.get(node.output, result)
+            self.last_masks[node.output] = result
+        return result
+
+
+def graph_module(model: ModelFile) -> GraphModule:
+    """The graph of a model file as a torch module, ready to evaluate."""
+    return GraphModule(model).eval()
+
+
+def _activate(node: Node, value: Tensor) -> Tensor:
+    if ACTIVATION.of(node) == "relu":
+        return functional.relu(value)
+    return functional.leaky_relu(value, SLOPE.of(node)) if ACTIVATION.of(node) == "leaky_relu" else value
+
+
+def _conv2d(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    features = inputs[: len(feature_inputs(node))]
+    value = functional.conv2d(_side_by_side(features), weights["weight"], weights.get("bias"), padding="same")
+    if has_addend(node) and ACCUMULATE.of(node):
+        value = value + inputs[-1]
+    value = _activate(node, value)
+    return value + inputs[-1] if RESIDUAL.of(node) else value
+
+
+def _masked_conv2d(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    mask, *features = inputs
+    weight, bias = weights["weight"], weights.get("bias")
+    active = functional.conv2d(_side_by_side(features), weight, bias, padding="same")
+    inactive = torch.zeros_like(active)
+    rows, columns = DENSE_OUT.of(node), _dense_columns(features, DENSE_IN.of(node))
+    if rows and columns:  # torch cannot convolve no channels
+        dense = [feature[:, :n] for feature, n in zip(features, DENSE_IN.of(node), strict=True)]
+        inactive[:, :rows] = functional.conv2d(_side_by_side(dense), weight[:rows, columns], padding="same")
+    if bias is not None:
+        inactive[:, :rows] += bias[:rows].reshape(1, -1, 1, 1)
+    return _activate(node, torch.where(mask > 0, active, inactive))
+
+
+def _dense_columns(features: Sequence[Tensor], dense_in: Sequence[int]) -> list[int]:
+    columns: list[int] = []
+    first = 0
+    for feature, dense in zip(features, dense_in, strict=True):
+        columns += range(first, first + dense)
+        first += feature.shape[1]
+    return columns
+
+
+def _side_by_side(features: Sequence[Tensor]) -> Tensor:
+    return features[0] if len(features) == 1 else torch.cat(list(features), dim=1)
+
+
+def _conv_transpose2x(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    return functional.conv_transpose2d(
+        inputs[0], weights["weight"], weights.get("bias"), stride=2, padding=1, output_padding=1
+    )
+
+
+def _spatial_mask(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    return (inputs[0][:, 1:2] > inputs[0][:, 0:1]).to(inputs[0].dtype)
+
+
+def _channel_attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    hidden = functional.relu(functional.linear(inputs[0].flatten(1), weights["w1"], weights["b1"]))
+    return torch.sigmoid(functional.linear(hidden, weights["w2"], weights["b2"]))[:, :, None, None]
+
+
+def _pixel_shuffle(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    value = functional.pixel_shuffle(inputs[0], SCALE.of(node))
+    return value if len(inputs) == 1 else value + inputs[1]
+
+
+def _bicubic_upsample(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    return functional.interpolate(inputs[0], scale_factor=SCALE.of(node), mode="bicubic", align_corners=False)
+
+
+_OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
+    "conv2d": _conv2d,
+    "masked_conv2d": _masked_conv2d,
+    "avg_pool2x2": lambda node, inputs, weights: functional.avg_pool2d(inputs[0], 2),
+    "conv_transpose2x": _conv_transpose2x,
+    "spatial_mask": _spatial_mask,
+    "global_mean": lambda node, inputs, weights: inputs[0].mean(dim=(2, 3), keepdim=True),
+    "channel_attention": _channel_attention,
+    "scale_add": lambda node, inputs, weights: inputs[0] * inputs[1] + inputs[2],
+    "pixel_shuffle": _pixel_shuffle,
+    "bicubic_upsample": _bicubic_upsample,
+}

@@ -1,0 +1,1 @@
+"""From trained networks and foreign checkpoints to model files."""

@@ -1,0 +1,110 @@
+"""Collects the nodes and weights of a model file; weights stay float64 until all is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from sparsesr.errors import ModelError
+from sparsesr.modelfile.spec import Graph, Node
+
+Weights = npt.NDArray[np.float64]
+
+
+class GraphBuilder:
+    """A graph in the making. Implements :class:`sparsesr.lab.nn.lowering.Lowering`."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Weights] = {}
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        output: str,
+        weights: Mapping[str, Tensor | None] | None = None,
+        **attrs: Any,
+    ) -> str:
+        """Append a node and return ``output``; weights that are None are left out."""
+        given = {role: tensor for role, tensor in (weights or {}).items() if tensor is not None}
+        names = {role: f"{output}.{role}" for role in given}
+        for role, tensor in given.items():
+            self.tensors[names[role]] = tensor.detach().cpu().double().numpy().copy()
+        self.nodes.append(Node(op, tuple(inputs), output, attrs, names))
+        return output
+
+    def add_conv(self, conv: nn.Conv2d, inputs: Sequence[str], output: str, **attrs: Any) -> str:
+        """Append an ordinary convolution, checked for what the runtime can do."""
+        check_conv(conv, output)
+        weights = {"weight": conv.weight, "bias": conv.bias}
+        return self.add("conv2d", inputs, output, weights, kernel=conv.kernel_size[0], **attrs)
+
+    def node(self, output: str) -> Node:
+        """The node that produces a tensor."""
+        return next(node for node in self.nodes if node.output == output)
+
+    def change(self, output: str, inputs: Sequence[str] | None = None, **attrs: Any) -> None:
+        """Replace the inputs of a node, or set some of its attributes."""
+        index = next(index for index, node in enumerate(self.nodes) if node.output == output)
+        node = self.nodes[index]
+        inputs = node.inputs if inputs is None else tuple(inputs)
+        self.nodes[index] = replace(node, inputs=tuple(inputs), attrs={**node.attrs, **attrs})
+
+    def is_before(self, first: str, second: str) -> bool:
+        """True if ``first`` is produced before ``second``."""
+        order = [node.output for node in self.nodes]
+        return order.index(first) < order.index(second)
+
+    def scale_conv(self, output: str, factor: float, shift: Weights | None = None) -> None:
+        """Make a convolution give ``factor * result + shift`` (one number per output channel)."""
+        node = self.node(output)
+        self.tensors[node.weights["weight"]] *= factor
+        bias = self.tensors.get(node.weights.get("bias", ""), np.zeros(1)) * factor
+        if shift is not None:
+            bias = bias + shift
+        if "bias" in node.weights or bias.any():
+            node.weights["bias"] = f"{output}.bias"
+            self.tensors[f"{output}.bias"] = bias
+
+    def hoist(self, outputs: Collection[str]) -> None:
+        """Move the nodes with these outputs to right after the last of their inputs."""
+        for node in [node for node in self.nodes if node.output in outputs]:
+            self.nodes.remove(node)
+            order = [other.output for other in self.nodes]
+            at = max(order.index(name) for name in node.inputs)
+            self.nodes.insert(at + 1, node)
+
+    def graph(self, image: str, output: str) -> tuple[Graph, dict[str, npt.NDArray[np.float32]]]:
+        """The finished graph and its float32 tensors.
+
+        Raises:
+            ModelError: a weight is not finite.
+        """
+        tensors = {name: tensor.astype(np.float32) for name, tensor in self.tensors.items()}
+        bad = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+        if bad:
+            raise ModelError(f"weights {bad[0]} hold values that are not finite; the training went wrong")
+        return Graph(image, output, tuple(self.nodes)), tensors
+
+
+def check_conv(conv: nn.Conv2d, name: str) -> None:
+    """Raise ModelError unless the runtime has this convolution: 1x1 or 3x3, stride 1, zero padding."""
+    side = conv.kernel_size[0]
+    padding = conv.padding if isinstance(conv.padding, str) else tuple(conv.padding)
+    same = padding == "same" or padding == (side // 2, side // 2)
+    problems = {
+        "a kernel of 1x1 or 3x3": conv.kernel_size in ((1, 1), (3, 3)),
+        "stride 1": tuple(conv.stride) == (1, 1),
+        "padding of half the kernel": same and conv.padding_mode == "zeros",
+        "no dilation": tuple(conv.dilation) == (1, 1),
+        "no groups": conv.groups == 1,
+    }
+    missing = [words for words, holds in problems.items() if not holds]
+    if missing:
+        raise ModelError(f"{name} (Conv2d): the runtime's convolution has {missing[0]}; got {conv}")

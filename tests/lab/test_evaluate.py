@@ -1,0 +1,160 @@
+"""Evaluation: the protocol, and the figures of the published weights."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from lab.smsr_cases import small_smsr
+from sparsesr.cli import evaluate as cli
+from sparsesr.errors import InputError, UsageError
+from sparsesr.lab.evaluate.evaluation import evaluate
+from sparsesr.lab.evaluate.protocol import find_sets, load_pair
+from sparsesr.lab.export.exporter import export
+from sparsesr.modelfile.catalogue import install_model
+
+SET5_PSNR = {"baby": 38.888, "bird": 43.282, "butterfly": 35.382, "head": 35.988, "woman": 36.415}
+SET5_MASKS = {
+    "baby": (0.082, 0.189, 0.398, 0.061, 0.153),
+    "bird": (0.400, 0.202, 0.457, 0.188, 0.380),
+    "butterfly": (0.477, 0.584, 0.742, 0.680, 0.645),
+    "head": (0.321, 0.330, 0.550, 0.178, 0.326),
+    "woman": (0.204, 0.302, 0.543, 0.359, 0.397),
+}
+TOLERANCE_DB = {"torch": 0.002, "native": 0.005}
+
+
+def write_ppm(path, height: int, width: int, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    path.write_bytes(f"P6 {width} {height} 255\n".encode() + pixels.tobytes())
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two sets of one and two pictures of awkward sizes."""
+    write_ppm(tmp_path / "data" / "A" / "HR" / "one.ppm", 47, 53)
+    write_ppm(tmp_path / "data" / "B" / "HR" / "two.ppm", 40, 42, 1)
+    write_ppm(tmp_path / "data" / "B" / "HR" / "three.ppm", 45, 44, 2)
+    return tmp_path / "data"
+
+
+def test_sets_are_found(data):
+    assert [found.name for found in find_sets(data, 2)] == ["A", "B"]
+    assert [found.name for found in find_sets(data, 2, ["B"])] == ["B"]
+    assert [image.name for image in find_sets(data / "B", 2)[0].images] == ["three", "two"]
+    assert [image.name for image in find_sets(data / "B" / "HR", 2)[0].images] == ["three", "two"]
+
+
+def test_missing_sets_are_named(data, tmp_path):
+    with pytest.raises(InputError, match="no set C here; there are A, B"):
+        find_sets(data, 2, ["C"])
+    with pytest.raises(InputError, match="no such folder"):
+        find_sets(tmp_path / "nowhere", 2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no pictures"):
+        find_sets(tmp_path / "empty", 2)
+
+
+@pytest.mark.parametrize(("scale", "lr"), [(2, (22, 26)), (3, (14, 16)), (4, (10, 12))])
+def test_crop_to_even(data, scale, lr):
+    pair = load_pair(find_sets(data, scale, ["A"])[0].images[0], scale, 2)
+    assert pair.lr.shape == (*lr, 3) and pair.hr.shape == (lr[0] * scale, lr[1] * scale, 3)
+
+
+def test_a_stored_picture_is_preferred_and_checked(data):
+    folder = data / "A" / "LRx2_std"
+    write_ppm(folder / "one.ppm", 23, 26, 7)
+    image = find_sets(data, 2, ["A"])[0].images[0]
+    assert image.lr == folder / "one.ppm"
+    assert load_pair(image, 2, 2).lr.shape == (22, 26, 3)
+    write_ppm(folder / "one.ppm", 20, 26, 7)
+    with pytest.raises(InputError, match="is 26x20, but HR / 2 is 26x23"):
+        load_pair(image, 2, 2)
+
+
+def test_too_small(data):
+    write_ppm(data / "C" / "HR" / "tiny.ppm", 2, 40)
+    with pytest.raises(InputError, match="too small"):
+        load_pair(find_sets(data, 2, ["C"])[0].images[0], 2, 2)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    install_model(export(small_smsr(), "small", check=False), "small")
+    return "small"
+
+
+def test_both_forms_agree(data, installed):
+    images = find_sets(data, 2, ["B"])[0]
+    native, in_torch = (evaluate(installed, images, form, threads=1) for form in ("native", "torch"))
+    for ours, theirs in zip(native.images, in_torch.images, strict=True):
+        assert ours.psnr_y == pytest.approx(theirs.psnr_y, abs=0.005)
+        assert ours.masks == pytest.approx(theirs.masks, abs=0.01)
+        assert 0 < ours.density < 1 and ours.macs > 0
+    assert native.mean("psnr_y") == np.mean([image.psnr_y for image in native.images])
+
+
+def call(data, model, **given):
+    settings = {"sets": None, "scale": None, "form": "native", "threads": 1, "as_json": False, **given}
+    return cli.run(data, model, **settings)
+
+
+def test_command(data, installed, capsys):
+    assert call(data, installed, sets=["B"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["B,", "picture", "three", "two", "mean"]
+    assert call(data, installed, as_json=True) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [result["set"] for result in results] == ["A", "B"]
+    assert results[0]["images"][0].keys() >= {"name", "psnr_y", "ssim_y", "density", "macs", "seconds"}
+
+
+def test_command_refuses(data, installed):
+    with pytest.raises(UsageError, match="not x3"):
+        call(data, installed, scale=3)
+    with pytest.raises(UsageError, match="native or torch"):
+        call(data, installed, form="onnx")
+
+
+def test_checkpoints_are_measured_too(data, tmp_path, capsys):
+    torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
+    for form in ("torch", "native"):
+        assert call(data, str(tmp_path / "small.pt"), sets=["A"], form=form, as_json=True) == 0
+    in_torch, native = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert in_torch["mean"]["psnr_y"] == pytest.approx(native["mean"]["psnr_y"], abs=0.005)
+
+
+# --- the published weights ---
+
+
+@pytest.fixture
+def official(shared_dir):
+    path = shared_dir / "checkpoints" / "smsr_x2_official.pt"
+    if not path.is_file():
+        pytest.skip("the shared data has no official weights")
+    return str(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["torch", "native"])
+def test_set5(official, benchmarks_dir, form):
+    result = evaluate(official, find_sets(benchmarks_dir, 2, ["Set5"])[0], form)
+    for image in result.images:
+        assert image.psnr_y == pytest.approx(SET5_PSNR[image.name], abs=TOLERANCE_DB[form])
+        assert tuple(image.masks.values()) == pytest.approx(SET5_MASKS[image.name], abs=0.002)
+    assert result.mean("psnr_y") == pytest.approx(37.991, abs=TOLERANCE_DB[form])
+    assert result.mean("ssim_y") == pytest.approx(0.9602, abs=1e-4)
+    assert result.mean("density") == pytest.approx(0.416, abs=0.001)
+
+
+@pytest.mark.slow
+def test_set14(official, benchmarks_dir):
+    result = evaluate(official, find_sets(benchmarks_dir, 2, ["Set14"])[0], "native")
+    assert result.mean("psnr_y") == pytest.approx(33.623, abs=0.005)
+    assert result.mean("ssim_y") == pytest.approx(0.9179, abs=1e-4)
+    assert result.mean("density") == pytest.approx(0.537, abs=0.001)
