@@ -1,6 +1,6 @@
 """Times whole networks: sparse, the same runtime dense, and torch fp32 dense, interleaved in one run.
 
-    python benchmarks/whole_network.py smsr_x2_official photo.png [--threads 1 2] [--repeats 5] [--torch CHECKPOINT] [--json]
+    python benchmarks/whole_network.py smsr_x2_official photo.png [--threads 1 2] [--torch CHECKPOINT] [--json]
 
 Medians over interleaved repeats; the share of peak is of the processor's multiply-add peak, measured in the same run.
 """
@@ -29,7 +29,12 @@ def main() -> None:
     chosen = _arguments()
     rgb = decode(chosen.photo).rgb
     rows = [_measure(chosen, rgb, threads) for threads in chosen.threads]
-    result = {"processor": _processor(), "model": chosen.model, "input": f"{rgb.shape[1]}x{rgb.shape[0]}", "rows": rows}
+    result = {
+        "processor": _processor(),
+        "model": chosen.model,
+        "input": f"{rgb.shape[1]}x{rgb.shape[0]}",
+        "rows": rows,
+    }
     print(json.dumps(result, indent=1) if chosen.json else "\n".join(_line(row) for row in rows))
 
 
@@ -53,7 +58,7 @@ def _measure(chosen: argparse.Namespace, rgb: np.ndarray, threads: int) -> dict[
     if chosen.torch:
         runs["torch_dense_ms"] = _torch_run(chosen.torch, rgb, threads)
     stats = session.run(rgb).stats
-    row: dict[str, Any] = {name: value for name, value in _interleaved(runs, chosen.repeats).items()}
+    row: dict[str, Any] = dict(_interleaved(runs, chosen.repeats))
     peak = _native.multiply_add_peak("f32", threads, 200)
     row |= {
         "threads": threads,
@@ -78,7 +83,13 @@ def _torch_run(checkpoint: Path, rgb: np.ndarray, threads: int) -> Callable[[], 
     network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
     for module in network.sparse_modules():
         module.forward = _dense_forward(module)  # type: ignore[method-assign]
-    image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=torch.channels_last)
+    image = (
+        torch.from_numpy(rgb)
+        .permute(2, 0, 1)[None]
+        .float()
+        .div(255)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
     def run() -> object:
         with torch.inference_mode():
@@ -123,7 +134,10 @@ def _processor() -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items())
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in row.items()
+    )
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ def make_pair(rgb: NDArray[np.uint8 | np.uint16], scale: int) -> tuple[NDArray[n
     if rgb.dtype == np.uint16:
         rgb = (rgb // 257).astype(np.uint8)
     height, width = (side // scale * scale for side in rgb.shape[:2])
-    hr = np.ascontiguousarray(rgb[:height, :width])
-    return hr, imresize(hr, (height // scale, width // scale))
+    hr: NDArray[np.uint8] = np.ascontiguousarray(rgb[:height, :width], dtype=np.uint8)
+    return hr, imresize(hr, (height // scale, width // scale)).astype(np.uint8, copy=False)
 
 
 def _pictures(folders: Iterable[Path]) -> Iterator[Path]:

@@ -59,7 +59,8 @@ class NativeForm:
         started = perf_counter()
         result = self._session.run(image, keep_masks=True)
         seconds = perf_counter() - started
-        return _enlarged(self.model, image, result.image, result.masks or [], seconds)
+        enlarged: Pixels = result.image.astype(np.uint8, copy=False)  # the session keeps the input's type
+        return _enlarged(self.model, image, enlarged, result.masks or [], seconds)
 
 
 class TorchForm:

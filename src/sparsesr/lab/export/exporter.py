@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.fx.proxy import TraceError
 
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES, State
@@ -90,7 +91,7 @@ class _Tracer(fx.Tracer):
 def _lower(module: nn.Module) -> tuple[State, HRPicture]:
     try:
         traced = _Tracer().trace(module)
-    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
+    except (TraceError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(
             f"{type(module).__name__}: cannot be traced ({reason}); give the layer at fault a lower() method"
@@ -129,7 +130,8 @@ def _apply_rule(state: State, node: fx.Node, modules: dict[str, nn.Module], inpu
     if node.op == "call_module":
         module, name = modules[str(node.target)], str(node.target)
         if hasattr(module, "lower"):
-            return Map(module.lower(state.build, [state.map_name(value) for value in inputs], name))
+            lower = cast(Any, module).lower  # the protocol of lab.nn.lowering
+            return Map(lower(state.build, [state.map_name(value) for value in inputs], name))
         rule = MODULE_RULES.get(type(module))
     else:
         module, name, rule = None, node.name, FUNCTION_RULES.get(node.target)

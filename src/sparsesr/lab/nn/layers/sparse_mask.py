@@ -6,7 +6,7 @@ Shape suffixes: B batch, C channels, H and W rows and columns, L masked layers, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ class SpatialMaskHead(nn.Sequential):
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """Five nodes; returns the mask: logit 1 > logit 0."""
-        first, _, _, second, _, last = self
+        first, _, _, second, _, last = cast(list[Any], list(self))  # torch types them as bare modules
         hidden = graph.add_conv(first, inputs, f"{name}.0", activation="relu")
         hidden = graph.add("avg_pool2x2", [hidden], f"{name}.2")
         hidden = graph.add_conv(second, [hidden], f"{name}.3", activation="relu")
@@ -124,7 +124,7 @@ class MaskedConvolutions(nn.Module):
         channels = self.collect.out_channels
         columns, dense_in = torch.arange(channels), channels
         maps: list[str] = []
-        for layer, conv in enumerate(self.body):
+        for layer, conv in enumerate(cast(list[Any], list(self.body))):
             weight = conv.weight[orders[layer]][:, columns]
             sizes = {"dense_in": [dense_in], "dense_out": dense[layer]}
             feature = graph.add(
@@ -182,7 +182,7 @@ class SparseMaskModule(nn.Module):
         mask = self.spa_mask.lower(graph, [feature], f"{name}.mask")
         collected = self.body.lower(graph, [mask, feature], name)
         mean = graph.add("global_mean", [collected], f"{name}.mean")
-        squeeze, _, expand, _ = self.ca.conv_du
+        squeeze, _, expand, _ = cast(list[Any], list(self.ca.conv_du))
         weights = {
             "w1": squeeze.weight.flatten(1),
             "b1": squeeze.bias,
