@@ -8,8 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from recipes.run import RECIPES  # noqa: E402
-from sparsesr.lab.nn.registry import create  # noqa: E402
+from recipes.run import RECIPES
+
+from sparsesr.lab.nn.registry import create
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
