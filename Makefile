@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 IMAGE ?= samples/coffee.jpg
 PIP := -m pip --disable-pip-version-check
 QUIET ?= --quiet
-BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1.10"
+BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1.10" "setuptools>=70.1"
 
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
 PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.pyc')
