@@ -225,6 +225,19 @@ def test_value_range_is_only_a_unit():
         torch.testing.assert_close(unit(picture()), large(picture()), atol=1e-5, rtol=1e-5)
 
 
+def test_open_masks_keep_every_pixel_and_channel():
+    module = small_smsr()
+    module.open_masks()
+    opened, density = module(picture()), module.density()
+    module.open_masks(False)
+    with torch.no_grad():
+        for part in module.sparse_modules():
+            choose_dense(part.body.ch_mask, [8, 8, 8])
+    torch.testing.assert_close(opened, module(picture()), atol=1e-5, rtol=1e-5)
+    assert density == 1
+    assert opened.requires_grad, "a training may begin like this"
+
+
 def test_loading_is_strict():
     state = small_smsr().state_dict()
     del state["tail.0.bias"]

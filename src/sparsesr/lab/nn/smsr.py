@@ -86,6 +86,11 @@ class SMSR(nn.Module):
         for module in self.sparse_modules():
             module.temperature = temperature
 
+    def open_masks(self, is_open: bool = True) -> None:
+        """Keep every pixel and channel (or mask them again): a training may begin with the dense network."""
+        for module in self.sparse_modules():
+            module.is_open = is_open
+
     def freeze_channel_masks(self) -> None:
         """Make the channel masks hard for the rest of the training; halves the work of the masked layers."""
         for module in self.sparse_modules():

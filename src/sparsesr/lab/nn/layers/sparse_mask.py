@@ -92,6 +92,15 @@ class MaskedConvolutions(nn.Module):
             outputs.append(feat)
         return self.collect(torch.cat(outputs, dim=1))
 
+    def forward_open(self, feat_BCHW: Tensor) -> Tensor:
+        """The block with every pixel and channel kept."""
+        outputs: list[Tensor] = []
+        feat = feat_BCHW
+        for conv in self.body:
+            feat = functional.relu(conv(feat))
+            outputs.append(feat)
+        return self.collect(torch.cat(outputs, dim=1))
+
     def _convolve(
         self, conv: nn.Module, feat: Tensor, layer: int, dense_CL: Tensor
     ) -> tuple[Tensor, Tensor | None]:
@@ -161,6 +170,8 @@ class SparseMaskModule(nn.Module):
         self.body = MaskedConvolutions(channels, layers)
         self.ca = ChannelAttention(channels, attention_channels)
         self.temperature = 1.0
+        #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
+        self.is_open = False
         #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
         #: The spatial mask of the last forward pass, (B, 1, H, W).
@@ -170,11 +181,19 @@ class SparseMaskModule(nn.Module):
         """(B, C, H, W) -> the same shape; H and W even."""
         if feat_BCHW.shape[2] % 2 or feat_BCHW.shape[3] % 2:
             raise ValueError(f"height and width must be even, not {tuple(feat_BCHW.shape[2:])}")
+        if self.is_open:
+            return self._forward_open(feat_BCHW)
         mask_B1HW = self._spatial_mask(self.spa_mask(feat_BCHW))
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
         self.last_density = density(mask_B1HW, dense_CL)
         self.last_mask_B1HW = mask_B1HW.detach()
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
+
+    def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
+        """The module with nothing masked: one convolution per layer, no noise."""
+        self.last_density = feat_BCHW.new_ones(())
+        self.last_mask_B1HW = feat_BCHW.new_ones(feat_BCHW[:, :1].shape)
+        return self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """Add the nodes of the evaluation form to ``graph``; returns the name of the output."""
