@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import statistics
 import time
@@ -22,6 +21,7 @@ import numpy as np
 from sparsesr import _native
 from sparsesr.image.decode import decode
 from sparsesr.modelfile.catalogue import load
+from sparsesr.processor import processor_name
 from sparsesr.runtime.session import Session
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     rgb = decode(chosen.photo).rgb
     rows = [_measure(chosen, rgb, threads) for threads in chosen.threads]
     result = {
-        "processor": _processor(),
+        "processor": f"{processor_name()}, {'/'.join(_native.cpu_features())}",
         "model": chosen.model,
         "input": f"{rgb.shape[1]}x{rgb.shape[0]}",
         "rows": rows,
@@ -123,15 +123,6 @@ def _interleaved(runs: dict[str, Callable[[], object]], repeats: int) -> dict[st
             if repeat:  # the first round warms up
                 times[name].append(1e3 * (time.perf_counter() - began))
     return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return f"{line.split(':')[1].strip()}, {'/'.join(_native.cpu_features())}"
-    return platform.processor()
 
 
 def _line(row: dict[str, Any]) -> str:

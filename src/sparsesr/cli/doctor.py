@@ -13,6 +13,7 @@ import typer
 
 from sparsesr import __version__
 from sparsesr.cli.messages import print_json
+from sparsesr.processor import processor_name, usable_threads
 
 _PEAK_MS = 200
 
@@ -25,8 +26,8 @@ def run(
     problems: list[str] = []
     facts: dict[str, Any] = {
         "sparsesr": __version__,
-        "processor": _processor_name(),
-        "threads": _usable_threads(),
+        "processor": processor_name(),
+        "threads": usable_threads(),
         "memory": _memory(),
         "native": _native(problems, with_peak=peak),
         "versions": _versions(problems),
@@ -39,24 +40,6 @@ def run(
     else:
         _print(facts)
     return 1 if problems else 0
-
-
-def _processor_name() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _usable_threads() -> int:
-    """What this process may use, which containers and taskset make less than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> dict[str, int]:
@@ -84,7 +67,7 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         "kernels": dict(native.kernel_table("f32")),
     }
     if with_peak:
-        threads = _usable_threads()
+        threads = usable_threads()
         facts["peak_gflops_1_thread"] = round(native.multiply_add_peak("f32", 1, _PEAK_MS), 1)
         facts[f"peak_gflops_{threads}_threads"] = round(native.multiply_add_peak("f32", threads, _PEAK_MS), 1)
     return facts

@@ -18,7 +18,8 @@ from sparsesr.limits import MEBIBYTE
 from sparsesr.modelfile.op_schema import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
-from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bias, processors, result_dtype
+from sparsesr.processor import usable_threads
+from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bias, result_dtype
 from sparsesr.runtime.buffers import F32, ArenaPool
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.layers import Layer, make_layer
@@ -66,7 +67,7 @@ class Session:
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
         self.model = model
-        self.threads = threads or min(processors(), MAX_THREADS)
+        self.threads = threads or min(usable_threads(), MAX_THREADS)
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         self._typed = type_graph(model.graph, shapes)
         self._typed_dense = without_masks(self._typed, model.graph.output)
