@@ -14,6 +14,7 @@ from torch import nn
 
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.checkpoint import StateDict
+from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.lab.nn.layers.pictures import DIV2K_MEAN_RGB
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 
@@ -94,8 +95,28 @@ def _build_smsr(tensors: StateDict) -> nn.Module:
 
 def _check_affordable(config: SMSRConfig, tensors: StateDict) -> None:
     """The network that the sizes promise must not be much larger than what the file holds."""
-    held = sum(tensor.numel() for tensor in tensors.values())
-    if 9 * config.channels**2 * config.modules * config.layers > 2 * held:
+    _check_held(9 * config.channels**2 * config.modules * config.layers, tensors)
+
+
+def _build_esrt(tensors: StateDict) -> nn.Module:
+    """Heads, segments and passes of the low branch show in no shape: they are those of the paper."""
+    steps = 2 if "up.0.2.weight" in tensors else 1
+    channels, rows = tensors["head.0.weight"].shape[0], tensors["up.0.0.weight"].shape[0]
+    hidden = tensors["body.0.encoder1.att.conv_du.0.weight"].shape[0]
+    config = ESRTConfig(
+        scale=math.isqrt(rows // channels) ** steps,
+        channels=channels,
+        attention_reduction=channels // hidden,
+    )
+    with torch.device("meta"):
+        module = ESRT(config)
+    _check_held(sum(tensor.numel() for tensor in module.state_dict().values()), tensors)
+    return module.to_empty(device="cpu")
+
+
+def _check_held(promised: int, tensors: StateDict) -> None:
+    """The weights that the sizes promise must not be far more than the file holds."""
+    if promised > 2 * sum(tensor.numel() for tensor in tensors.values()):
         raise ValueError("its sizes do not fit together")
 
 
@@ -127,5 +148,19 @@ ARCHITECTURES = (
             }
         ),
         _build_smsr,
+    ),
+    Architecture(
+        "esrt",
+        frozenset(
+            {
+                "up.0.0.weight",
+                "up.1.conv.weight",
+                "head.0.weight",
+                "body.0.encoder1.att.conv_du.0.weight",
+                "body.0.attention.atten.qkv.weight",
+                "tail.1.weight",
+            }
+        ),
+        _build_esrt,
     ),
 )

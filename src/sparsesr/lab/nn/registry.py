@@ -7,11 +7,16 @@ from functools import partial
 
 from torch import nn
 
+from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 
 
 def _smsr(**settings: int) -> nn.Module:
     return SMSR(SMSRConfig(**settings))
+
+
+def _esrt(**settings: int) -> nn.Module:
+    return ESRT(ESRTConfig(**settings))
 
 
 # smsr_s: half the width, so about a quarter of the multiply-adds. value_range 1 trains faster than the paper's 255.
@@ -24,6 +29,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "smsr_s_x2": partial(_smsr, scale=2, **_SMALL),
     "smsr_s_x3": partial(_smsr, scale=3, **_SMALL),
     "smsr_s_x4": partial(_smsr, scale=4, **_SMALL),
+    "esrt_x2": partial(_esrt, scale=2),
+    "esrt_x3": partial(_esrt, scale=3),
+    "esrt_x4": partial(_esrt, scale=4),
 }
 
 

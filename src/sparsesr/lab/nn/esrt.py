@@ -1,0 +1,96 @@
+"""ESRT: "Transformer for Single Image Super-Resolution" (Lu et al., CVPRW 2022, arXiv 2108.11084).
+
+Parameter names equal those of the authors' code, so that checkpoints in its layout can be imported. Where paper and
+code may differ, this is the code. Shape suffixes: B batch, C channels, H and W rows and columns of the LR picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
+from sparsesr.lab.nn.layers.efficient_transformer import EfficientTransformer
+from sparsesr.lab.nn.layers.high_preserving import HighPreservingBlock
+from sparsesr.lab.nn.layers.shuffle_upsampler import ShuffleUpsampler
+from sparsesr.lab.nn.layers.weighted import Weight
+
+
+@dataclass(frozen=True)
+class ESRTConfig:
+    """Hyper-parameters; the defaults are the paper's."""
+
+    scale: int = 2
+    channels: int = 32
+    heads: int = 8
+    segments: int = 4
+    """Parts that the tokens are split into for attention; 1 is the original, full attention."""
+    attention_reduction: int = 16
+    """Channels per hidden unit of channel attention."""
+    low_passes: int = 5
+    """How often the shared low-frequency block is run."""
+
+    def __post_init__(self) -> None:
+        if self.scale not in (2, 3, 4):
+            raise ValueError(f"scale must be 2, 3 or 4, not {self.scale}")
+        if min(self.heads, self.segments, self.attention_reduction, self.low_passes) < 1:
+            raise ValueError(f"all sizes must be at least 1: {self}")
+        if (
+            self.channels % 4
+            or 9 * self.channels % (2 * self.heads)
+            or self.channels < self.attention_reduction
+        ):
+            raise ValueError(f"{self.channels} channels cannot be divided as needed: {self}")
+
+
+class Trunk(nn.Module):
+    """Three high preserving blocks, fused, and the efficient transformer; the input added with a weight."""
+
+    def __init__(self, config: ESRTConfig) -> None:
+        super().__init__()
+        channels = config.channels
+        sizes = (channels, config.attention_reduction, config.low_passes)
+        self.encoder1 = HighPreservingBlock(*sizes)
+        self.encoder2 = HighPreservingBlock(*sizes)
+        self.encoder3 = HighPreservingBlock(*sizes)
+        self.reduce = nn.Conv2d(3 * channels, channels, 3, padding=1)
+        self.attention = EfficientTransformer(channels, config.heads, config.segments)
+        self.alise = nn.Conv2d(channels, channels, 3, padding=1)
+        self.weight1 = Weight()
+        self.weight2 = Weight()
+
+    def forward(self, feat_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape; H and W at least 2."""
+        first = self.encoder1(feat_BCHW)
+        second = self.encoder2(first)
+        third = self.encoder3(second)
+        fused = self.reduce(torch.cat([first, second, third], dim=1))
+        return self.weight1(feat_BCHW) + self.weight2(self.alise(self.attention(fused)))
+
+
+class ESRT(nn.Module):
+    """Efficient super-resolution transformer. Input (B, 3, H, W) in 0..1, at least 2x2; output scale times larger.
+
+    The attention depends on the size of the picture (its segments are quarters of it): a crop gives other values than
+    the whole. The authors always run it on crops; see :mod:`sparsesr.lab.evaluate`.
+    """
+
+    def __init__(self, config: ESRTConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or ESRTConfig()
+        channels = config.channels
+        self.up = nn.Sequential(ShuffleUpsampler(channels, config.scale), BiasFreeConv(channels, 3, 3))
+        self.head = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1))
+        self.body = nn.Sequential(Trunk(config))
+        self.tail = nn.Sequential(
+            ShuffleUpsampler(channels, config.scale), nn.Conv2d(channels, 3, 3, padding=1)
+        )
+        self.reduce = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, image_B3HW: Tensor) -> Tensor:
+        """Enlarge a batch; not clipped. The skip branch enlarges shallow features and ends in a ReLU."""
+        shallow_BCHW = self.head(image_B3HW)
+        deep_BCHW = self.reduce(self.body(shallow_BCHW))
+        return self.tail(deep_BCHW) + self.up(shallow_BCHW)

@@ -1,0 +1,53 @@
+"""The efficient transformer of ESRT (CVPRW 2022, section 3.3): 3x3 neighbourhoods as tokens, one encoder layer.
+
+Shape suffixes: B batch, C channels, H and W rows and columns, N tokens (H W, row by row), D = 9 C numbers per token.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsesr.lab.nn.layers.efficient_attention import EfficientAttention
+
+
+def unfold_tokens(feat_BCHW: Tensor) -> Tensor:
+    """The zero-padded 3x3 neighbourhood of every pixel, channel by channel: (B, N, D)."""
+    return functional.unfold(feat_BCHW, 3, padding=1).transpose(1, 2)
+
+
+def fold_tokens(tokens_BND: Tensor, height: int, width: int) -> Tensor:
+    """Put neighbourhoods back and *sum* where they overlap (9 times inside, 6 at edges, 4 in corners)."""
+    return functional.fold(tokens_BND.transpose(1, 2), (height, width), 3, padding=1)
+
+
+class TokenPerceptron(nn.Module):
+    """Two linear layers; the hidden one is a quarter of the width."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, dim // 4)
+        self.fc2 = nn.Linear(dim // 4, dim)
+
+    def forward(self, tokens_BND: Tensor) -> Tensor:
+        """(B, N, D) -> the same shape."""
+        return self.fc2(functional.relu(self.fc1(tokens_BND)))
+
+
+class EfficientTransformer(nn.Module):
+    """Attention and perceptron over the 3x3 neighbourhoods of a map, each normalised before and added to its input."""
+
+    def __init__(self, channels: int, heads: int, segments: int) -> None:
+        super().__init__()
+        dim = 9 * channels
+        self.atten = EfficientAttention(dim, heads, segments)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = TokenPerceptron(dim)
+
+    def forward(self, feat_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape; overlaps of the neighbourhoods are summed."""
+        tokens_BND = unfold_tokens(feat_BCHW)
+        tokens_BND = tokens_BND + self.atten(self.norm1(tokens_BND))
+        tokens_BND = tokens_BND + self.mlp(self.norm2(tokens_BND))
+        return fold_tokens(tokens_BND, *feat_BCHW.shape[-2:])

@@ -1,0 +1,26 @@
+"""Half the resolution and back, at any size: an odd last row or column is dropped on the way down."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class HalfPool(nn.Module):
+    """Mean of 2x2 blocks; a last row or column without a partner is left out."""
+
+    def forward(self, feat_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H // 2, W // 2); ValueError below 2x2."""
+        if min(feat_BCHW.shape[-2:]) < 2:
+            raise ValueError(f"height and width must be at least 2, not {tuple(feat_BCHW.shape[2:])}")
+        return functional.avg_pool2d(feat_BCHW, 2)
+
+
+class BilinearLike(nn.Module):
+    """Bilinear enlargement to the size of another map, corner on corner (``align_corners=True``)."""
+
+    def forward(self, feat_BCHW: Tensor, like_BCHW: Tensor) -> Tensor:
+        """(B, C, h, w) and a map of H x W -> (B, C, H, W)."""
+        return functional.interpolate(
+            feat_BCHW, size=like_BCHW.shape[-2:], mode="bilinear", align_corners=True
+        )

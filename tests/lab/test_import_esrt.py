@@ -1,0 +1,58 @@
+"""Checkpoints in the layout of ESRT's authors: recognised, strict, and wrong ones named in one line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lab.esrt_cases import small_esrt
+from lab.smsr_cases import picture
+from sparsesr.errors import ModelError
+from sparsesr.lab.export.architectures import build_network
+from sparsesr.lab.export.importer import load_network
+from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_published_layout_is_recognised(tmp_path, scale):
+    torch.manual_seed(scale)
+    module, path = ESRT(ESRTConfig(scale=scale)).eval(), tmp_path / "epoch_990.pth"
+    torch.save({f"module.{name}": tensor for name, tensor in module.state_dict().items()}, path)
+    architecture, found = load_network(path)
+    assert architecture == "esrt" and found.config == module.config and not found.training
+    with torch.no_grad():
+        assert torch.equal(found(picture(6, 7)), module(picture(6, 7)))
+
+
+def test_other_widths_are_recovered():
+    module = small_esrt(scale=3)
+    architecture, found = build_network(module.state_dict(), "test")
+    assert architecture.name == "esrt" and found.config == module.config
+
+
+def changed(**tensors):
+    state = ESRT().state_dict()
+    for name, tensor in tensors.items():
+        name = name.replace("__", ".")
+        if tensor is None:
+            del state[name]
+        else:
+            state[name] = tensor
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (changed(tail__1__bias=None), r"not esrt; missing: tail\.1\.bias"),
+        (changed(body__0__encoder4=torch.zeros(1)), r"unexpected: body\.0\.encoder4"),
+        (changed(reduce__bias=torch.zeros(5)), r"reduce\.bias \[5\] instead of \[32\]"),
+        (changed(head__0__weight=torch.zeros(30_000, 3, 1, 1)), r"looks like esrt, but"),
+        (changed(up__0__0__weight=torch.zeros(800, 32, 3, 3)), r"scale must be 2, 3 or 4"),
+    ],
+    ids=["missing", "extra", "shape", "sizes", "scale"],
+)
+def test_what_does_not_fit_is_named(state, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        build_network(state, "bad.pth")
+    assert "\n" not in str(caught.value)
