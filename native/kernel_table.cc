@@ -40,6 +40,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
   add("row_sums", table.row_sums);
   add("channel_attention", table.channel_attention);
   add("scale_add", table.scale_add);
+  add("add", table.add);
   add("pixel_shuffle", table.pixel_shuffle);
   add("bicubic", table.bicubic);
   add("image", table.image);

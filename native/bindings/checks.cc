@@ -112,6 +112,12 @@ void check_threads(int threads) {
   }
 }
 
+void check_scale(int64_t scale) {
+  if (scale < 1 || scale > kMaxScale) {
+    fail("'scale' must be 1 to " + std::to_string(kMaxScale) + ", not " + std::to_string(scale));
+  }
+}
+
 void check_has_rows(const InputWindow& window, int64_t r0, int64_t r1, std::string_view name) {
   if (r0 >= window.row0 && r1 <= window.row0 + window.rows) return;
   fail(quoted(name) + " holds rows [" + std::to_string(window.row0) + ", " +

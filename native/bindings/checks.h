@@ -36,6 +36,7 @@ InputWindow read_only(const Window& window);
 
 void check_rows(int64_t r0, int64_t r1);
 void check_threads(int threads);
+void check_scale(int64_t scale);
 void check_has_rows(const InputWindow& window, int64_t r0, int64_t r1, std::string_view name);
 void check_width(const InputWindow& window, int64_t width, std::string_view name);
 void check_channels(const InputWindow& window, int64_t channels, std::string_view name);

@@ -1,8 +1,12 @@
 // Operations on feature maps that are not convolutions.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bindings/checks.h"
@@ -92,6 +96,62 @@ void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
   run_rows(kernel_table(current_isa()).scale_add, args, r0, r1, threads);
 }
 
+void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,
+              const InArray& slopes, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
+              int threads) {
+  AddArgs args{};
+  if (inputs.empty() || inputs.size() > kMaxAddends) {
+    fail("'inputs' must be 1 to " + std::to_string(kMaxAddends) + " windows");
+  }
+  args.input_count = static_cast<int>(inputs.size());
+  const float* values = array_data<float>(factors, 1, "factors");
+  if (factors.shape(0) != inputs.size()) fail("'factors' must have one value per input");
+  std::copy_n(values, inputs.size(), args.factors);
+  args.activation = parse_activation(activation);
+  args.slopes = array_data<float>(slopes, 1, "slopes");
+  args.channels = static_cast<int64_t>(slopes.shape(0));
+  args.out = output_window(out, out_row0, "out");
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_channels(read_only(args.out), args.channels, "out");
+  if (args.out.stride % kPictureStride != 0) fail("'out' must have a stride that is a multiple of 4");
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const InputWindow& x = args.inputs[i] = input_window(inputs[i], "inputs");
+    check_width(x, args.out.width, "inputs");
+    if (x.stride != args.out.stride) fail("'inputs' and 'out' must have the same stride");
+    check_apart(args.out, x, Sharing::kSamePixel, "inputs");
+    if (r0 < r1) check_has_rows(x, r0, r1, "inputs");
+  }
+  if (r0 == r1) return;
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).add, args, r0, r1, threads);
+}
+
+void pixel_shuffle_rows(const InArray& x, int64_t x_row0, int64_t scale, int64_t channels,
+                        const std::optional<PlacedArray>& skip, const OutArray& out, int64_t out_row0,
+                        int64_t r0, int64_t r1, int threads) {
+  check_scale(scale);
+  const PixelShuffleArgs args{input_window(x, x_row0, "x"), input_window(skip, "skip"),
+                              output_window(out, out_row0, "out"), scale, channels};
+  check_threads(threads);
+  check_rows(r0, r1);
+  if (channels < 1 || channels > args.x.stride) fail("'channels' must be 1 to what 'x' has room for");
+  check_channels(args.x, channels * scale * scale, "x");
+  check_channels(read_only(args.out), channels, "out");
+  check_width(read_only(args.out), scale * args.x.width, "out");
+  check_apart(args.out, args.x, Sharing::kNever, "x");
+  check_apart(args.out, args.skip, Sharing::kSamePixel, "skip");
+  if (args.skip.data != nullptr) {
+    check_width(args.skip, args.out.width, "skip");
+    if (args.skip.stride != args.out.stride) fail("'skip' and 'out' must have the same stride");
+    if (r0 < r1) check_has_rows(args.skip, r0, r1, "skip");
+  }
+  if (r0 == r1) return;
+  check_has_rows(args.x, r0 / scale, (r1 - 1) / scale + 1, "x");
+  check_has_rows(read_only(args.out), r0, r1, "out");
+  run_rows(kernel_table(current_isa()).pixel_shuffle, args, r0, r1, threads);
+}
+
 }  // namespace
 
 void bind_maps(nb::module_& m) {
@@ -100,6 +160,10 @@ void bind_maps(nb::module_& m) {
         "threads"_a = 1);
   m.def("row_sums", &row_sums, "x"_a, "row0"_a, "r0"_a, "r1"_a, "sums"_a, "threads"_a = 1);
   m.def("channel_attention", &channel_attention, "mean"_a, "w1"_a, "b1"_a, "w2"_a, "b2"_a);
+  m.def("add_rows", &add_rows, "inputs"_a, "factors"_a, "activation"_a, "slopes"_a, "out"_a, "out_row0"_a,
+        "r0"_a, "r1"_a, "threads"_a = 1);
+  m.def("pixel_shuffle_rows", &pixel_shuffle_rows, "x"_a, "x_row0"_a, "scale"_a, "channels"_a,
+        "skip"_a.none(), "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
   m.def("scale_add_rows", &scale_add_rows, "x"_a, "x_row0"_a, "scale"_a, "residual"_a.none(), "out"_a,
         "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
 }

@@ -1,7 +1,4 @@
 // Operations on pictures: windows of three channels with four values per pixel, and image arrays.
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
-
 #include <algorithm>
 
 #include "bindings/checks.h"
@@ -13,34 +10,6 @@ namespace sparsesr::bindings {
 namespace {
 
 namespace nb = nanobind;
-
-void check_scale(int64_t scale) {
-  if (scale < 1 || scale > kMaxScale) {
-    fail("'scale' must be 1 to " + std::to_string(kMaxScale) + ", not " + std::to_string(scale));
-  }
-}
-
-void pixel_shuffle_rows(const InArray& x, int64_t x_row0, int64_t scale,
-                        const std::optional<PlacedArray>& skip, const OutArray& out, int64_t out_row0,
-                        int64_t r0, int64_t r1, int threads) {
-  check_scale(scale);
-  const PixelShuffleArgs args{input_window(x, x_row0, "x"), input_window(skip, "skip"),
-                              output_window(out, out_row0, "out"), scale};
-  check_threads(threads);
-  check_rows(r0, r1);
-  check_channels(args.x, kPictureChannels * scale * scale, "x");
-  check_apart(args.out, args.x, Sharing::kNever, "x");
-  for (const auto& [map, name] : {std::pair{read_only(args.out), "out"}, {args.skip, "skip"}}) {
-    if (map.data == nullptr) continue;
-    check_picture(map, name);
-    check_width(map, scale * args.x.width, name);
-    if (r0 < r1) check_has_rows(map, r0 * scale, r1 * scale, name);
-  }
-  check_apart(args.out, args.skip, Sharing::kSamePixel, "skip");
-  if (r0 == r1) return;
-  check_has_rows(args.x, r0, r1, "x");
-  run_rows(kernel_table(current_isa()).pixel_shuffle, args, r0, r1, threads);
-}
 
 void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t scale, const OutArray& out,
                   int64_t out_row0, int64_t r0, int64_t r1, int threads) {
@@ -125,8 +94,6 @@ void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r
 
 void bind_pictures(nb::module_& m) {
   using namespace nb::literals;
-  m.def("pixel_shuffle_rows", &pixel_shuffle_rows, "x"_a, "x_row0"_a, "scale"_a, "skip"_a.none(), "out"_a,
-        "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
   m.def("bicubic_rows", &bicubic_rows, "x"_a, "x_row0"_a, "x_height"_a, "scale"_a, "out"_a, "out_row0"_a,
         "r0"_a, "r1"_a, "threads"_a = 1);
   m.def("image_rows", &image_rows, "image"_a, "offset"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "height"_a,

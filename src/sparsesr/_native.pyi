@@ -165,6 +165,7 @@ def pixel_shuffle_rows(
     x: F32,
     x_row0: int,
     scale: int,
+    channels: int,
     skip: Placed | None,
     out: F32,
     out_row0: int,
@@ -172,9 +173,26 @@ def pixel_shuffle_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Turn rows [r0, r1) of 3 * scale**2 channels into scale times as many rows of a picture, plus `skip`.
+    """Compute rows [r0, r1) of a map of `channels` out of one of channels * scale**2, plus `skip`.
 
     The order of channels is that of torch.nn.PixelShuffle. `out` may be the buffer of `skip`.
+    """
+
+def add_rows(
+    inputs: Sequence[Placed],
+    factors: F32,
+    activation: str,
+    slopes: F32,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute out = activation(sum of inputs[i] * factors[i], from the first to the last).
+
+    The activation is none, relu or leaky_relu with `slopes`, one per channel. All windows have the same
+    stride; `out` may be the buffer of any input.
     """
 
 def bicubic_rows(

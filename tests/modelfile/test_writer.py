@@ -78,8 +78,11 @@ def changed(model, **tensors):
 
 
 def test_refuses_what_the_reader_would_refuse(model):
-    refused(replace(model, graph=Graph("image", "output", model.graph.nodes[:-1])), "not an enlarged picture")
-    refused(replace(model, facts=replace(model.facts, scale=4)), "enlarges x2, the model x4")
+    unfinished = Graph("image", "output", model.graph.nodes[:-1])
+    refused(replace(model, graph=unfinished), "is not a picture of 3 channels, enlarged x2")
+    refused(
+        replace(model, facts=replace(model.facts, scale=4)), "is not a picture of 3 channels, enlarged x4"
+    )
     refused(replace(model, facts=replace(model.facts, scale=2.0)), "scale must be a whole number")
     refused(changed(model, extra=np.zeros(3, np.float32)), "'extra' belongs to no node")
     refused(changed(model, **{"tail.bias": np.full(12, np.nan)}), "holds NaN or infinite")

@@ -109,6 +109,56 @@ def test_scale_add__without_residual(isa: str, rng: np.random.Generator) -> None
     out.assert_only_written(np.ones((3, 5), np.bool_))
 
 
+@pytest.mark.parametrize("c", [3, 16, 20])
+@pytest.mark.parametrize("activation", ["none", "relu", "leaky_relu"])
+@pytest.mark.parametrize("shared", [None, 0, 2])
+def test_add__is_the_sum_also_in_place(
+    isa: str, rng: np.random.Generator, c: int, activation: str, shared: int | None
+) -> None:
+    h, w, stride = 4, 9, 4 if c == 3 else stride_of(c)
+    maps = [rng.standard_normal((h, w, c)).astype(np.float32) for _ in range(3)]
+    factors, slopes = np.array([1, -0.5, 2], np.float32), rng.standard_normal(c).astype(np.float32)
+    total = maps[0] * factors[0] + maps[1] * factors[1] + maps[2] * factors[2]
+    below = {"none": total, "relu": np.zeros_like(total), "leaky_relu": total * slopes}[activation]
+    windows = [make_window(x, stride) for x in maps]
+    out = np.full((h + 2, w + 2, stride), CANARY) if shared is None else windows[shared]
+    native.add_rows(
+        [(window, -1) for window in windows], factors, activation, slopes, out, -1, 0, h, threads=2
+    )
+    assert np.array_equal(out[1:-1, 1:-1, :c], np.where(total < 0, below, total))
+    assert (out[1:-1, 1:-1, c:] == 0).all()
+
+
+def test_add__one_map_only_activates(isa: str, rng: np.random.Generator) -> None:
+    x, one, slopes = random_map(rng, 3, 5, 16), np.ones(1, np.float32), np.full(16, 0.25, np.float32)
+    out = Guarded.make(3, 5, 16)
+    native.add_rows([(make_window(x), -1)], one, "leaky_relu", slopes, out.window, 0, 0, 3)
+    assert np.array_equal(out.inside(), np.where(x < 0, x * np.float32(0.25), x))
+    out.assert_only_written(np.ones((3, 5), np.bool_))
+
+
+def test_add__refuses_what_does_not_fit() -> None:
+    x, wide = np.zeros((6, 10, 16), np.float32), np.zeros((6, 10, 32), np.float32)
+    one, two, slopes = np.ones(1, np.float32), np.ones(2, np.float32), np.ones(16, np.float32)
+    out = np.zeros_like(x)
+    native.add_rows([(x, -1)], one, "none", slopes, out, -1, 0, 4)
+    for inputs, factors, activation, rows in (
+        ([], one[:0], "none", 4),
+        ([(x, -1)] * 17, np.ones(17, np.float32), "none", 4),
+        ([(x, -1)], two, "none", 4),
+        ([(x, -1)], one, "gelu", 4),
+        ([(x, -1)], one, "none", 6),
+        ([(x[:3], -1)], one, "none", 4),
+        ([(x[:, :9].copy(), -1)], one, "none", 4),
+        ([(x, -1), (wide, -1)], two, "none", 4),
+        ([(out, 0)], one, "none", 4),
+    ):
+        with pytest.raises(ValueError, match=r"."):
+            native.add_rows(inputs, factors, activation, slopes, out, -1, 0, rows)
+    with pytest.raises(ValueError, match="room for 16"):
+        native.add_rows([(x, -1)], one, "none", np.ones(17, np.float32), out, -1, 0, 4)
+
+
 def test_maps__refuse_what_does_not_fit() -> None:
     x, half = np.zeros((6, 10, 16), np.float32), np.zeros((2, 6, 16), np.float32)
     with pytest.raises(ValueError, match="width 8"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_cases import CANARY, Guarded, make_window
+from native_cases import CANARY, Guarded, make_window, stride_of
 
 from sparsesr import _native as native
 
@@ -26,7 +26,7 @@ def test_pixel_shuffle__has_the_order_of_torch(
     skip = random_picture(rng, h * scale, w * scale)
     out = Guarded.make(h * scale, w * scale, 4)
     placed = (make_window(skip, 4), -1) if with_skip else None
-    native.pixel_shuffle_rows(make_window(x), -1, scale, placed, out.window, 0, 0, h, threads=2)
+    native.pixel_shuffle_rows(make_window(x), -1, scale, 3, placed, out.window, 0, 0, h * scale, threads=2)
     assert np.array_equal(out.inside(3), cells + skip if with_skip else cells)
     assert (out.inside()[:, :, 3] == 0).all()
     out.assert_only_written(np.ones((h * scale, w * scale), np.bool_))
@@ -36,9 +36,23 @@ def test_pixel_shuffle__adds_in_place(isa: str, rng: np.random.Generator) -> Non
     x = rng.standard_normal((2, 3, 12)).astype(np.float32)
     skip = make_window(random_picture(rng, 4, 6), 4)
     apart = np.zeros_like(skip)
-    native.pixel_shuffle_rows(make_window(x), -1, 2, (skip, -1), apart, -1, 0, 2)
-    native.pixel_shuffle_rows(make_window(x), -1, 2, (skip, -1), skip, -1, 0, 2)
+    native.pixel_shuffle_rows(make_window(x), -1, 2, 3, (skip, -1), apart, -1, 0, 4)
+    native.pixel_shuffle_rows(make_window(x), -1, 2, 3, (skip, -1), skip, -1, 0, 4)
     assert np.array_equal(skip, apart)
+
+
+@pytest.mark.parametrize(("scale", "c"), [(2, 64), (3, 64), (2, 5), (4, 17), (5, 2)])
+def test_pixel_shuffle__of_maps_row_by_row(isa: str, rng: np.random.Generator, scale: int, c: int) -> None:
+    h, w = 3, 7
+    x = rng.standard_normal((h, w, c * scale**2)).astype(np.float32)
+    cells = x.reshape(h, w, c, scale, scale).transpose(0, 3, 1, 4, 2).reshape(h * scale, w * scale, c)
+    out = Guarded.make(h * scale, w * scale, stride_of(c))
+    for r in range(h * scale):
+        part = np.ascontiguousarray(make_window(x)[r // scale + 1][None])
+        native.pixel_shuffle_rows(part, r // scale, scale, c, None, out.window, 0, r, r + 1)
+    assert np.array_equal(out.inside(c), cells)
+    assert (out.inside()[:, :, c:] == 0).all()
+    out.assert_only_written(np.ones((h * scale, w * scale), np.bool_))
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
@@ -129,6 +143,7 @@ def test_pictures__refuse_what_does_not_fit() -> None:
     picture, big = np.zeros((4, 6, 4), np.float32), np.zeros((8, 10, 4), np.float32)
     image, offset = np.zeros((4, 4, 3), np.uint8), np.zeros(3, np.float32)
     native.bicubic_rows(picture, 0, 4, 2, big, 0, 0, 8)
+    native.pixel_shuffle_rows(picture, 0, 2, 1, None, big, 0, 0, 8)
     native.image_rows(image, offset, picture, 0, 0, 4, 4, 4)
     native.store_rows(picture, 0, image, 0, 4)
     for bad in (
@@ -137,7 +152,11 @@ def test_pictures__refuse_what_does_not_fit() -> None:
         lambda: native.bicubic_rows(picture, 0, 3, 2, big, 0, 0, 8),
         lambda: native.bicubic_rows(picture[:2], 0, 4, 2, big, 0, 0, 8),
         lambda: native.bicubic_rows(np.zeros((4, 6, 16), np.float32), 0, 4, 2, big, 0, 0, 8),
-        lambda: native.pixel_shuffle_rows(picture, 0, 2, None, big, 0, 0, 4),
+        lambda: native.pixel_shuffle_rows(picture, 0, 2, 3, None, big, 0, 0, 4),
+        lambda: native.pixel_shuffle_rows(picture, 0, 2, 0, None, big, 0, 0, 4),
+        lambda: native.pixel_shuffle_rows(picture, 0, 2, 1, None, big, 0, 0, 9),
+        lambda: native.pixel_shuffle_rows(picture, 0, 2, 1, (picture, 0), big, 0, 0, 8),
+        lambda: native.pixel_shuffle_rows(picture, 0, 9, 1, None, big, 0, 0, 8),
         lambda: native.image_rows(image, offset, picture, 0, 0, 5, 4, 4),
         lambda: native.image_rows(image, offset, picture, 0, 0, 3, 3, 4),
         lambda: native.image_rows(image, offset[:2], picture, 0, 0, 4, 4, 4),

@@ -8,6 +8,7 @@ import torch
 
 import graphs
 from lab.smsr_cases import MIXED, small_smsr
+from runtime.random_graphs import at_every_size
 from sparsesr.lab.evaluate.graph_module import graph_module
 from sparsesr.lab.evaluate.parity import check_parity
 from sparsesr.lab.evaluate.torch_form import forced_masks, masks_of, run_torch
@@ -46,8 +47,8 @@ def test_hand_made_graphs(seed):
     assert report.max_abs_same_masks <= TOLERANCE
 
 
-def test_plain_graph():
-    model = graphs.plain()
+@pytest.mark.parametrize("model", [graphs.plain(), at_every_size()], ids=lambda model: model.facts.name)
+def test_graphs_without_masks(model):
     assert check_parity(graph_module(model), model, pictures()).max_abs_free <= 1e-5
 
 

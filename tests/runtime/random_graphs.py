@@ -53,6 +53,46 @@ def halves(seed: int = 0, scale: int = 3) -> ModelFile:
     return _model(build, build.add("pixel_shuffle", [near, first], "output", scale=scale), scale)
 
 
+def at_every_size(seed: int = 0) -> ModelFile:
+    """x4 in two steps, with convolutions at x1/4, x1/2, x1, x2 and x4, and down again; sums as they come.
+
+    Sums of long chains that grow while the chain does, in and out of order, with factors and slopes; a mean of
+    an enlarged map; a shuffle with a skip that is no picture; a skip over the whole network.
+    """
+    build = GraphBuilder(seed)
+    image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
+    f = build.conv([image], "f0", 3, 8, bias=False, activation="relu")
+    total = f
+    for index in range(1, 4):
+        f = build.conv([f], f"f{index}", 8, 8, activation="leaky_relu", slope=-0.5)
+        total = build.add("add", [total, f], f"total{index}")
+    half = build.add("avg_pool2x2", [f], "half")
+    quarter = build.add("avg_pool2x2", [build.conv([half], "half1", 8, 8)], "quarter")
+    shapes = {"weight": (8, 8, 3, 3), "bias": (8,)}
+    again = build.add_weighted("conv_transpose2x", [quarter], "again_half", shapes)
+    again = build.add_weighted("conv_transpose2x", [again], "again", {"weight": (8, 8, 3, 3)})
+    attrs = {"factors": [0.1, -0.5, 0.25], "activation": "leaky_relu"}
+    mixed = build.add_weighted("add", [total, again, f], "mixed", {"slopes": (8,)}, **attrs)
+    wide = build.conv([mixed], "wide", 8, 32, activation="relu")
+    twice = build.add("pixel_shuffle", [wide], "twice", scale=2)
+    mean = build.add("global_mean", [build.conv([twice], "small", 8, 8, kernel=1)], "mean")
+    scaled = build.add("scale_add", [twice, mean, twice], "scaled")
+    first = build.conv([scaled], "first", 8, 8, activation="relu")
+    joined = build.conv([first, twice, twice], "joined", 16, 8, accumulate=True, activation="relu")
+    joined = build.conv([joined, first], "joined1", 8, 8, residual=True)
+    down = build.add("avg_pool2x2", [joined], "down")
+    direct = build.conv([down, mixed], "direct", 16, 48, kernel=1)
+    wide = build.conv([joined], "wider", 8, 12)
+    straight = build.add("pixel_shuffle", [direct], "straight", scale=4)
+    both = build.add("pixel_shuffle", [wide, straight], "both", scale=2)
+    large = build.conv([both], "large", 3, 16, activation="relu")
+    large = build.add("add", [large], "large_again", activation="relu")
+    enlarged = build.add("bicubic_upsample", [image], "enlarged", scale=4)
+    picture = build.conv([large, enlarged], "picture", 16, 3, residual=True)
+    facts = Facts(name="sizes", architecture="sizes", scale=4, size_multiple=4)
+    return ModelFile(facts, Graph("image", picture, tuple(build.nodes)), build.tensors)
+
+
 def only_bicubic() -> ModelFile:
     """No convolution at all."""
     build = GraphBuilder()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import plain, smsr
-from runtime.random_graphs import halves, only_bicubic, picture, shared_mask
+from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask
 from sparsesr.errors import CancelledError, LimitError
 from sparsesr.runtime.plan import Grid, make_plan
 from sparsesr.runtime.session import Session
@@ -24,6 +24,7 @@ MODELS = [
     shared_mask(),
     halves(),
     only_bicubic(),
+    at_every_size(),
 ]
 SESSIONS = [Session(model, threads=1) for model in MODELS]
 PARALLEL = [Session(model, threads=2) for model in MODELS]
@@ -133,7 +134,7 @@ def test_peak_bytes_is_what_a_run_allocates(index, low_memory):
 @pytest.mark.parametrize("index", range(len(MODELS)))
 def test_peak_bytes_of_tall_pictures_needs_no_full_plan(index, low_memory):
     session = SESSIONS[index]
-    height, width = 1802, 600
+    height, width = 1804, 600
     grid = Grid(height, width, session.model.facts.scale)
     rows = session._default_band_rows(grid)
     plan = make_plan(session._typed, grid, rows, low_memory)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import graphs
-from sparsesr.modelfile.spec import Graph, Node
+from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask
+from sparsesr.modelfile.spec import Graph, ModelFile, Node
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 
 ROWS = 400
@@ -31,38 +34,53 @@ def dependencies(node: Node, row: int) -> list[tuple[str, int]]:
     if node.op == "conv_transpose2x":
         return [(features[0], (row + 1 - tap) // 2) for tap in range(3) if (row + 1 - tap) % 2 == 0]
     if node.op == "bicubic_upsample":
-        return [(features[0], row + offset) for offset in range(-2, 3)]
-    in_place = (
-        features[:1] if node.op == "masked_conv2d" else features[1:] if node.attrs.get("residual") else ()
-    )
+        first = math.floor((row + 0.5) / node.attrs["scale"] - 0.5) - 1
+        return [(features[0], at) for at in range(first, first + 4)]
+    if node.op == "pixel_shuffle":
+        return [(features[0], row // node.attrs["scale"]), *((name, row) for name in features[1:])]
+    is_added = node.attrs.get("residual") or node.attrs.get("accumulate")
+    in_place = (0,) if node.op == "masked_conv2d" else (len(features) - 1,) if is_added else ()
     reach = 1 if node.attrs.get("kernel") == 3 else 0
-    around = [(name, row + offset) for name in features for offset in range(-reach, reach + 1)]
-    return [(name, at) for name, at in around if name not in in_place or at == row]
+    return [
+        (name, row + offset)
+        for index, name in enumerate(features)
+        for offset in range(-reach, reach + 1)
+        if index not in in_place or offset == 0
+    ]
 
 
 @pytest.mark.parametrize(("modules", "layers"), [(1, 1), (1, 4), (2, 2), (5, 4)])
 def test_halo_is_what_the_dependencies_say(modules, layers):
-    graph = graphs.smsr(channels=4, modules=modules, layers=layers, mask_channels=2).graph
-    reaches = []
-    for row in (ROWS // 2, ROWS // 2 + 1):
-        rows = rows_seen(graph, row)
+    model = graphs.smsr(channels=4, modules=modules, layers=layers, mask_channels=2)
+    assert halo_px(model) == seen_px(model)
+
+
+@pytest.mark.parametrize("model", [halves(), at_every_size(), shared_mask()], ids=lambda m: m.facts.name)
+def test_halo_of_graphs_that_change_their_size(model):
+    assert halo_px(model) == seen_px(model)
+
+
+def seen_px(model: ModelFile) -> int:
+    """The halo by following dependencies, at every place that a row can have in blocks of four."""
+    scale, reaches = model.facts.scale, []
+    for row in range(ROWS // 2, ROWS // 2 + 4):
+        rows = set().union(*(rows_seen(model.graph, row * scale + i) for i in range(scale)))
         reaches += [row - min(rows), max(rows) - row]
-    assert halo_px(graph) == max(reaches)
+    return max(reaches)
 
 
 def test_halo_of_the_papers_network():
-    assert halo_px(graphs.smsr().graph) == 44
+    assert halo_px(graphs.smsr()) == 44
 
 
 def test_plain_network():
-    graph = graphs.plain().graph
-    assert halo_px(graph) == 2
-    assert not has_global_op(graph)
+    model = graphs.plain()
+    assert halo_px(model) == 2
+    assert not has_global_op(model.graph)
 
 
 def test_bicubic_alone_reaches_two_pixels():
-    nodes = (Node("image", (), "image"), Node("bicubic_upsample", ("image",), "out", {"scale": 2}))
-    assert halo_px(Graph("image", "out", nodes)) == 2
+    assert halo_px(only_bicubic()) == 2
 
 
 def test_channel_attention_is_global():

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs import plain, smsr
-from runtime.random_graphs import halves, only_bicubic, shared_mask
+from graphs import GraphBuilder, plain, smsr
+from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask
 from sparsesr.modelfile.op_schema import Kind
 from sparsesr.modelfile.ops import input_rows
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.plan import Grid, make_plan
 from sparsesr.runtime.schedule import make_bands, total_rows
@@ -22,7 +22,10 @@ def typed(model: ModelFile):
 
 
 SMSR = typed(smsr(8, modules=4, layers=2))
-GRAPHS = [SMSR, typed(plain()), typed(shared_mask()), typed(halves()), typed(only_bicubic())]
+GRAPHS = [
+    SMSR,
+    *(typed(model) for model in (plain(), shared_mask(), halves(), only_bicubic(), at_every_size())),
+]
 
 
 def replay(segment: Segment, height: int, band_rows: int) -> None:
@@ -47,7 +50,7 @@ def replay(segment: Segment, height: int, band_rows: int) -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     graph=st.sampled_from(GRAPHS),
-    height=st.integers(1, 40).map(lambda rows: 2 * rows),
+    height=st.integers(1, 20).map(lambda rows: 4 * rows),
     band_rows=st.integers(1, 90),
     recompute=st.booleans(),
 )
@@ -95,3 +98,23 @@ def test_rolling_windows_do_not_grow_with_the_picture():
         return sum(rows for rows, _, _ in plan.buffers if rows < height)
 
     assert rolling_rows(400) == rolling_rows(200)
+
+
+def chain_with_a_sum(layers: int) -> ModelFile:
+    """A chain of convolutions and the sum of all of their outputs, grown one by one."""
+    build = GraphBuilder()
+    last = total = build.conv([build.add("image", (), "image")], "layer0", 3, 16)
+    for index in range(1, layers):
+        last = build.conv([last], f"layer{index}", 16, 16)
+        total = build.add("add", [total, last], f"total{index}")
+    output = build.add("pixel_shuffle", [build.conv([total], "tail", 16, 12)], "output", scale=2)
+    return ModelFile(Facts("chain", "chain", 2), Graph("image", output, tuple(build.nodes)), build.tensors)
+
+
+def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
+    plan = make_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, recompute=False)
+    wide = [rows for rows, _, stride in plan.buffers if stride == 16]
+    # 17 layers and 16 sums: the four rows of a band, and at most what a convolution and its reader need
+    # around them. Were the layers kept until the last sum, the first would need 16 rows more.
+    assert len(wide) == 34
+    assert max(wide) <= 4 + 3

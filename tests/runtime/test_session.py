@@ -15,7 +15,7 @@ from sparsesr.runtime.session import Session
 
 pytest.importorskip("torch")
 
-from runtime.random_graphs import halves, only_bicubic, picture, shared_mask
+from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask
 from runtime.torch_graph import TorchGraph
 
 MODELS = {
@@ -28,6 +28,7 @@ MODELS = {
     "shared_mask": shared_mask(),
     "halves": halves(),
     "only_bicubic": only_bicubic(),
+    "at_every_size": at_every_size(),
 }
 SESSIONS = {name: Session(model, threads=1) for name, model in MODELS.items()}
 

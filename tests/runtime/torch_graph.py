@@ -85,6 +85,12 @@ class TorchGraph:
     def scale_add(self, node: Node, x: torch.Tensor, v: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         return x * v[:, :, None, None] + residual
 
+    def add(self, node: Node, *inputs: torch.Tensor) -> torch.Tensor:
+        factors = node.attrs.get("factors") or [1.0] * len(inputs)
+        total = sum(x * factor for x, factor in zip(inputs, factors, strict=True))
+        slopes = self.weight(node, "slopes")
+        return activate(node, total) if slopes is None else F.prelu(total, slopes)
+
     def pixel_shuffle(self, node: Node, x: torch.Tensor, *skip: torch.Tensor) -> torch.Tensor:
         return sum(skip, F.pixel_shuffle(x, node.attrs["scale"]))
 

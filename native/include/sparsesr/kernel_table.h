@@ -27,6 +27,7 @@ struct KernelTable {
   Kernel<RowSumsKernel> row_sums;
   Kernel<ChannelAttentionKernel> channel_attention;
   Kernel<ScaleAddKernel> scale_add;
+  Kernel<AddKernel> add;
   Kernel<PixelShuffleKernel> pixel_shuffle;
   Kernel<BicubicKernel> bicubic;
   Kernel<ImageKernel> image;

@@ -115,20 +115,34 @@ struct ScaleAddArgs {
 };
 using ScaleAddKernel = void(const ScaleAddArgs& args, int64_t begin, int64_t end);
 
-// ---- pictures: three channels, four values per pixel --------------------------------------------------
-
-constexpr int kPictureChannels = 3;
-constexpr int kPictureStride = 4;
 constexpr int kMaxScale = 8;
+constexpr int kMaxAddends = 16;
+
+// Maps of the same stride: sum of inputs[i] * factors[i], then the activation.
+struct AddArgs {
+  InputWindow inputs[kMaxAddends];
+  float factors[kMaxAddends];
+  int input_count;
+  Activation activation;
+  const float* slopes;  // of kLeakyRelu, one per channel
+  int64_t channels;
+  Window out;
+};
+using AddKernel = void(const AddArgs& args, int64_t begin, int64_t end);
 
 struct PixelShuffleArgs {
   InputWindow x;
   InputWindow skip;  // data is null without one
   Window out;
   int64_t scale;
+  int64_t channels;  // of `out`; `x` has scale^2 times as many
 };
 using PixelShuffleKernel = void(const PixelShuffleArgs& args, int64_t begin, int64_t end);
 
+// ---- pictures: three channels, four values per pixel --------------------------------------------------
+
+constexpr int kPictureChannels = 3;
+constexpr int kPictureStride = 4;
 struct BicubicArgs {
   InputWindow x;
   int64_t x_height;

@@ -64,7 +64,7 @@ def show(
     height, width = (-(-side // loaded.facts.scale) for side in _PAPER_OUTPUT_PX)
     about["path"] = str(entry.path)
     about["dense_macs_for_1280x720"] = count_macs(loaded, height, width).macs_dense
-    about["sees_px"] = halo_px(loaded.graph)
+    about["sees_px"] = halo_px(loaded)
     about["sees_whole_picture"] = has_global_op(loaded.graph)
     if as_json:
         print_json(about)

@@ -66,9 +66,9 @@ KERNEL: AttrSpec[int] = AttrSpec("kernel", "int", choices=(1, 3))
 ACTIVATION: AttrSpec[str] = AttrSpec(
     "activation", "str", default="none", choices=("none", "relu", "leaky_relu")
 )
-"""Function applied to the result of a convolution."""
-SLOPE: AttrSpec[float] = AttrSpec("slope", "float", default=0.0, low=0.0, high=1.0)
-"""Slope of leaky_relu below zero."""
+"""Function applied to the result of a convolution or sum."""
+SLOPE: AttrSpec[float] = AttrSpec("slope", "float", default=0.0, low=-16.0, high=16.0)
+"""Slope of leaky_relu below zero; learned ones (PReLU) may be anything."""
 RESIDUAL: AttrSpec[bool] = AttrSpec("residual", "bool", default=False)
 """The last input is added after the activation."""
 ACCUMULATE: AttrSpec[bool] = AttrSpec("accumulate", "bool", default=False)
@@ -78,7 +78,9 @@ DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)
 DENSE_OUT: AttrSpec[int] = AttrSpec("dense_out", "int", low=0)
 """Leading output channels that are produced at every pixel."""
 SCALE: AttrSpec[int] = AttrSpec("scale", "int", low=1, high=MAX_SCALE)
-"""Enlargement; equal to the model's scale."""
+"""Enlargement of the input."""
+FACTORS: AttrSpec[list[float]] = AttrSpec("factors", "floats", default=[])
+"""What each input is multiplied with; none: 1."""
 OFFSET: AttrSpec[list[float]] = AttrSpec(
     "offset", "floats", default=[0.0, 0.0, 0.0], low=-1.0, high=1.0, length=3
 )

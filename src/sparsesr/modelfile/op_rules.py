@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.attributes import ACCUMULATE, DENSE_IN, DENSE_OUT, KERNEL, RESIDUAL, SCALE
-from sparsesr.modelfile.op_schema import Kind, Macs, Resolution, Rows, Sizes, TypedNode, ValueType
+from sparsesr.modelfile.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    DENSE_IN,
+    DENSE_OUT,
+    FACTORS,
+    KERNEL,
+    RESIDUAL,
+    SCALE,
+)
+from sparsesr.modelfile.op_schema import FULL, Kind, Macs, Resolution, Rows, Sizes, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
 MAX_CONCAT = 64
+MAX_ADDENDS = 16
 
 
 def has_addend(node: Node) -> bool:
@@ -39,11 +49,6 @@ def no_sizes(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 def same_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """The output is like the first input."""
     return inputs[0]
-
-
-def picture_hr(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """The output is a picture at HR."""
-    return ValueType(Kind.MAP, 3, Resolution.HR)
 
 
 def same_rows(node: Node, a: int, b: int, index: int) -> Rows:
@@ -113,7 +118,7 @@ def masked_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> Value
     """Channels out, of which ``dense_out`` may not claim more than there are."""
     if DENSE_OUT.of(node) > sizes["O"]:
         raise ModelError(f"dense_out is larger than the {sizes['O']} channels of its output")
-    return ValueType(Kind.MAP, sizes["O"], Resolution.FULL)
+    return ValueType(Kind.MAP, sizes["O"], FULL)
 
 
 def masked_rows(node: Node, a: int, b: int, index: int) -> Rows:
@@ -127,15 +132,24 @@ def masked_macs(typed: TypedNode) -> Macs:
     node, sizes = typed.node, typed.sizes
     taps = sizes["k"] ** 2
     dense = sum(DENSE_IN.of(node)) * DENSE_OUT.of(node) * taps
-    return Macs(sizes["I"] * sizes["O"] * taps, dense, Resolution.FULL)
+    return Macs(sizes["I"] * sizes["O"] * taps, dense, FULL)
 
 
 # --- change of resolution ---
 
 
+def _resized(value: ValueType, channels: int, up: int, down: int = 1) -> ValueType:
+    return ValueType(Kind.MAP, channels, _resolution(value).times(up, down))
+
+
+def _resolution(value: ValueType) -> Resolution:
+    """Of a map, which always has one."""
+    return value.resolution or FULL
+
+
 def halve(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """As many channels at half resolution."""
-    return ValueType(Kind.MAP, inputs[0].channels, Resolution.HALF)
+    """As many channels at half the resolution."""
+    return _resized(inputs[0], inputs[0].channels, 1, 2)
 
 
 def pool_rows(node: Node, a: int, b: int, index: int) -> Rows:
@@ -149,8 +163,8 @@ def deconv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 
 
 def deconv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """Channels out at full resolution."""
-    return ValueType(Kind.MAP, sizes["O"], Resolution.FULL)
+    """Channels out at twice the resolution."""
+    return _resized(inputs[0], sizes["O"], 2)
 
 
 def deconv_rows(node: Node, a: int, b: int, index: int) -> Rows:
@@ -161,20 +175,57 @@ def deconv_rows(node: Node, a: int, b: int, index: int) -> Rows:
 def deconv_macs(typed: TypedNode) -> Macs:
     """Every tap of every input pixel is one multiply-add, whatever it is added to."""
     per_input_pixel = typed.sizes["I"] * typed.sizes["O"] * 9
-    return Macs(per_input_pixel, per_input_pixel, Resolution.HALF)
+    return Macs(per_input_pixel, per_input_pixel, typed.inputs[0].resolution)
 
 
 def shuffle_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Each HR pixel of a 3-channel block comes from a channel of its own."""
-    wanted = 3 * SCALE.of(node) ** 2
-    if inputs[0].channels != wanted:
-        raise ModelError(f"needs {wanted} channels, got {inputs[0].channels}")
+    """Each pixel of a block of scale x scale comes from a channel of its own."""
+    cell = SCALE.of(node) ** 2
+    if inputs[0].channels % cell:
+        raise ModelError(f"needs a multiple of {cell} channels, got {inputs[0].channels}")
     return {}
 
 
+def shuffle_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The enlarged map; the skip must be like it."""
+    scale = SCALE.of(node)
+    output = _resized(inputs[0], inputs[0].channels // scale**2, scale)
+    if len(inputs) > 1 and inputs[1] != output:
+        raise ModelError(f"adds a {inputs[1]} to a {output}")
+    return output
+
+
+def shuffle_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """A row becomes scale rows; the skip is read in place."""
+    return (a, b) if index else (a // SCALE.of(node), -(-b // SCALE.of(node)))
+
+
+def enlarge(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """As many channels at scale times the resolution."""
+    return _resized(inputs[0], inputs[0].channels, SCALE.of(node))
+
+
 def bicubic_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """An HR row lies less than half a row from the centre of its LR row; the filter reaches two further."""
-    return a - 2, b + 2
+    """Four rows around the place of each output row; half a row is lost to the centres of pixels."""
+    scale = SCALE.of(node)
+    return (2 * a + 1 - scale) // (2 * scale) - 1, (2 * b - 1 - scale) // (2 * scale) + 3
+
+
+# --- sums ---
+
+
+def add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Maps of one type, each with a factor if there are any; slopes belong to leaky_relu."""
+    other = next((value for value in inputs if value != inputs[0]), None)
+    if other is not None:
+        raise ModelError(f"adds a {other} to a {inputs[0]}")
+    if len(inputs) > MAX_ADDENDS:
+        raise ModelError(f"adds {len(inputs)} maps, the limit is {MAX_ADDENDS}")
+    if len(FACTORS.of(node)) not in (0, len(inputs)):
+        raise ModelError(f"has {len(FACTORS.of(node))} factors for {len(inputs)} inputs")
+    if "slopes" in node.weights and ACTIVATION.of(node) != "leaky_relu":
+        raise ModelError("has slopes, but its activation is not leaky_relu")
+    return {"C": inputs[0].channels}
 
 
 # --- masks and attention ---
@@ -182,12 +233,12 @@ def bicubic_rows(node: Node, a: int, b: int, index: int) -> Rows:
 
 def image_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """Red, green, blue."""
-    return ValueType(Kind.MAP, 3, Resolution.FULL)
+    return ValueType(Kind.MAP, 3, FULL)
 
 
 def mask_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """One flag per pixel."""
-    return ValueType(Kind.MASK, 1, Resolution.FULL)
+    return ValueType(Kind.MASK, 1, FULL)
 
 
 def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:

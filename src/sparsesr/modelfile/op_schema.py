@@ -1,9 +1,8 @@
 """What one entry of the op registry declares, and how a node is checked against it.
 
-A graph carries three kinds of tensors: *maps* (channels at the picture's resolution, at half of it, or at
-scale times it), *masks* (which pixels are active) and *vectors* (one number per channel for the whole
-picture). Resolutions are named relative to the LR picture. Rows of an HR map are counted in LR rows, rows of
-a half-resolution map in its own.
+A graph carries three kinds of tensors: *maps* (channels at the picture's resolution, or at any multiple or
+fraction of it), *masks* (which pixels are active) and *vectors* (one number per channel for the whole
+picture). Resolutions are relative to the LR picture. Rows of a map are its own rows.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import gcd
 from typing import TypeAlias
 
 from sparsesr.errors import ModelError
@@ -27,12 +27,29 @@ class Kind(Enum):
     VECTOR = "vector"
 
 
-class Resolution(Enum):
-    """Size of a map or mask relative to the LR picture."""
+@dataclass(frozen=True)
+class Resolution:
+    """Size of a map or mask relative to the LR picture: ``up / down``, in lowest terms, of its sides."""
 
-    FULL = "full"
-    HALF = "half"
-    HR = "hr"
+    up: int = 1
+    down: int = 1
+
+    def times(self, up: int, down: int = 1) -> Resolution:
+        """The resolution of a map that is ``up / down`` times as large."""
+        common = gcd(self.up * up, self.down * down)
+        return Resolution(self.up * up // common, self.down * down // common)
+
+    def of(self, lr_px: int) -> int:
+        """Pixels of a side that has ``lr_px`` pixels in the LR picture; what does not divide is rounded up."""
+        return -(-lr_px * self.up // self.down)
+
+    def __str__(self) -> str:
+        if self.up == self.down:
+            return "full"
+        return f"{self.up}/{self.down}" if self.down > 1 else f"x{self.up}"
+
+
+FULL, HALF = Resolution(), Resolution(1, 2)
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,7 @@ class ValueType:
     resolution: Resolution | None
 
     def __str__(self) -> str:
-        place = "" if self.resolution is None else f" at {self.resolution.value} resolution"
+        place = "" if self.resolution is None else f" at {self.resolution} resolution"
         return f"{self.kind.value} of {self.channels} channels{place}"
 
 
@@ -54,7 +71,7 @@ class InputSpec:
 
     name: str
     kind: Kind
-    resolutions: tuple[Resolution, ...] = ()
+    resolution: Resolution | None = None
     channels: int | None = None
     optional: bool = False
     """Only the last input may be left out."""
@@ -65,7 +82,7 @@ class InputSpec:
         """True if a tensor of this type may stand here."""
         return (
             value.kind is self.kind
-            and (value.resolution is None or value.resolution in self.resolutions)
+            and (value.resolution is None or self.resolution in (None, value.resolution))
             and self.channels in (None, value.channels)
         )
 
@@ -126,6 +143,8 @@ class OpSchema:
     macs: Callable[[TypedNode], Macs]
     is_global: bool = False
     """True if every output value depends on the whole picture: a barrier for row-wise execution."""
+    is_eager: bool = False
+    """True if it is computed as soon as its inputs are there, so that one map is kept instead of several."""
 
     def type_node(
         self, node: Node, inputs: Sequence[ValueType], shapes: Mapping[str, tuple[int, ...]]

@@ -11,25 +11,22 @@ from sparsesr.modelfile.attributes import (
     ACTIVATION,
     DENSE_IN,
     DENSE_OUT,
+    FACTORS,
     KERNEL,
     OFFSET,
     RESIDUAL,
     SCALE,
     SLOPE,
 )
-from sparsesr.modelfile.op_schema import InputSpec, Kind, OpSchema, Resolution, Rows, WeightRole
+from sparsesr.modelfile.op_schema import FULL, InputSpec, Kind, OpSchema, Rows, WeightRole
 from sparsesr.modelfile.spec import Node
-
-FULL, HALF, HR = Resolution.FULL, Resolution.HALF, Resolution.HR
-LR = (FULL, HALF)
 
 
 def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
     """Rows [lo, hi) of one input that output rows [a, b) of a node depend on, not clipped to the picture.
 
-    HR maps count in LR rows (row r stands for HR rows [r * scale, (r + 1) * scale)), half-resolution maps in
-    their own. For global ops (``OPS[node.op].is_global``) and vector inputs the answer has no meaning: they
-    need the whole picture.
+    Every map counts in its own rows. For global ops (``OPS[node.op].is_global``) and vector inputs the answer
+    has no meaning: they need the whole picture.
     """
     return OPS[node.op].rows(node, a, b, input_index)
 
@@ -50,7 +47,7 @@ _SCHEMAS = (
         name="conv2d",
         summary="convolution of the concatenated inputs, stride 1, zero padding; residual adds the last "
         "input after the activation, accumulate before it",
-        inputs=(InputSpec("x", Kind.MAP, LR, repeats=True),),
+        inputs=(InputSpec("x", Kind.MAP, repeats=True),),
         attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE),
         weights=(WeightRole("weight", ("O", "I", "k", "k")), WeightRole("bias", ("O",), optional=True)),
         bind=rules.conv_bind,
@@ -62,7 +59,7 @@ _SCHEMAS = (
         name="masked_conv2d",
         summary="conv2d in full at active pixels; elsewhere only leading dense inputs -> leading dense "
         "outputs, the other outputs being zero",
-        inputs=(InputSpec("mask", Kind.MASK, (FULL,)), InputSpec("x", Kind.MAP, (FULL,), repeats=True)),
+        inputs=(InputSpec("mask", Kind.MASK, FULL), InputSpec("x", Kind.MAP, FULL, repeats=True)),
         attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT),
         weights=(WeightRole("weight", ("O", "I", "k", "k")), WeightRole("bias", ("O",), optional=True)),
         bind=rules.masked_bind,
@@ -73,7 +70,7 @@ _SCHEMAS = (
     OpSchema(
         name="avg_pool2x2",
         summary="mean of each 2x2 block",
-        inputs=(InputSpec("x", Kind.MAP, (FULL,)),),
+        inputs=(InputSpec("x", Kind.MAP),),
         attrs=(),
         weights=(),
         bind=rules.no_sizes,
@@ -83,8 +80,8 @@ _SCHEMAS = (
     ),
     OpSchema(
         name="conv_transpose2x",
-        summary="transposed 3x3 convolution, stride 2, padding 1, output padding 1: half to full resolution",
-        inputs=(InputSpec("x", Kind.MAP, (HALF,)),),
+        summary="transposed 3x3 convolution, stride 2, padding 1, output padding 1: twice the resolution",
+        inputs=(InputSpec("x", Kind.MAP),),
         attrs=(),
         weights=(WeightRole("weight", ("I", "O", 3, 3)), WeightRole("bias", ("O",), optional=True)),
         bind=rules.deconv_bind,
@@ -95,7 +92,7 @@ _SCHEMAS = (
     OpSchema(
         name="spatial_mask",
         summary="active where logit 1 > logit 0",
-        inputs=(InputSpec("logits", Kind.MAP, (FULL,), channels=2),),
+        inputs=(InputSpec("logits", Kind.MAP, FULL, channels=2),),
         attrs=(),
         weights=(),
         bind=rules.no_sizes,
@@ -106,7 +103,7 @@ _SCHEMAS = (
     OpSchema(
         name="global_mean",
         summary="mean of each channel over the whole picture",
-        inputs=(InputSpec("x", Kind.MAP, LR),),
+        inputs=(InputSpec("x", Kind.MAP),),
         attrs=(),
         weights=(),
         bind=rules.no_sizes,
@@ -136,9 +133,9 @@ _SCHEMAS = (
         name="scale_add",
         summary="x * vector + residual",
         inputs=(
-            InputSpec("x", Kind.MAP, LR),
+            InputSpec("x", Kind.MAP),
             InputSpec("vector", Kind.VECTOR),
-            InputSpec("residual", Kind.MAP, LR),
+            InputSpec("residual", Kind.MAP),
         ),
         attrs=(),
         weights=(),
@@ -148,27 +145,37 @@ _SCHEMAS = (
         macs=rules.no_macs,
     ),
     OpSchema(
+        name="add",
+        summary="sum of maps, each times its factor; then the activation, with a slope per channel if given",
+        inputs=(InputSpec("x", Kind.MAP, repeats=True),),
+        attrs=(FACTORS, ACTIVATION, SLOPE),
+        weights=(WeightRole("slopes", ("C",), optional=True),),
+        bind=rules.add_bind,
+        infer=rules.same_type,
+        rows=rules.same_rows,
+        macs=rules.no_macs,
+        is_eager=True,
+    ),
+    OpSchema(
         name="pixel_shuffle",
-        summary="3 s s channels at LR -> 3 channels at HR, in torch's channel order; plus the skip if given",
-        inputs=(
-            InputSpec("x", Kind.MAP, (FULL,)),
-            InputSpec("skip", Kind.MAP, (HR,), channels=3, optional=True),
-        ),
+        summary="C s s channels -> C channels at s times the resolution, in torch's channel order; plus the "
+        "skip if given",
+        inputs=(InputSpec("x", Kind.MAP), InputSpec("skip", Kind.MAP, optional=True)),
         attrs=(SCALE,),
         weights=(),
         bind=rules.shuffle_bind,
-        infer=rules.picture_hr,
-        rows=rules.same_rows,
+        infer=rules.shuffle_infer,
+        rows=rules.shuffle_rows,
         macs=rules.no_macs,
     ),
     OpSchema(
         name="bicubic_upsample",
         summary="bicubic, a = -0.75, half-pixel centres, clamped edges, as torch with align_corners False",
-        inputs=(InputSpec("image", Kind.MAP, (FULL,), channels=3),),
+        inputs=(InputSpec("image", Kind.MAP, channels=3),),
         attrs=(SCALE,),
         weights=(),
         bind=rules.no_sizes,
-        infer=rules.picture_hr,
+        infer=rules.enlarge,
         rows=rules.bicubic_rows,
         macs=rules.no_macs,
     ),

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
-from sparsesr.modelfile.attributes import SCALE
 from sparsesr.modelfile.json_fields import shown
-from sparsesr.modelfile.op_schema import Kind, Resolution, TypedNode, ValueType
+from sparsesr.modelfile.op_schema import FULL, Kind, Resolution, TypedNode, ValueType
 from sparsesr.modelfile.ops import OPS
 from sparsesr.modelfile.spec import Facts, Graph, Node
 
@@ -43,7 +42,7 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
     _check_facts(facts, limits)
     typed = type_graph(graph, shapes)
     _check_sizes(typed, facts, limits)
-    _check_output(typed, graph)
+    _check_output(typed, graph, facts.scale)
     _check_all_used(graph, shapes)
     return typed
 
@@ -105,19 +104,25 @@ def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits
         node = entry.node
         if entry.output.channels > limits.max_channels:
             raise ModelError(f"node {shown(node.name)} has {entry.output.channels} channels, over the limit")
-        if SCALE in OPS[node.op].attrs and SCALE.of(node) != facts.scale:
-            raise ModelError(f"node {shown(node.name)} enlarges x{SCALE.of(node)}, the model x{facts.scale}")
-        if entry.output.resolution is Resolution.HALF and facts.size_multiple % 2:
-            raise ModelError(f"size_multiple {facts.size_multiple} is odd, but the graph halves the picture")
+        resolution = entry.output.resolution or FULL
+        if resolution.up > limits.max_scale:
+            raise ModelError(f"node {shown(node.name)} is at {resolution} resolution, over the limit")
+        if facts.size_multiple % resolution.down:
+            raise ModelError(
+                f"node {shown(node.name)} is at {resolution} resolution, but size_multiple"
+                f" {facts.size_multiple} is no multiple of {resolution.down}"
+            )
 
 
-def _check_output(typed: tuple[TypedNode, ...], graph: Graph) -> None:
+def _check_output(typed: tuple[TypedNode, ...], graph: Graph, scale: int) -> None:
     images = [entry.node.output for entry in typed if entry.node.op == "image"]
     if images != [graph.input]:
         raise ModelError(f"graph input {shown(graph.input)} is not the output of the only image node")
     results = [entry.output for entry in typed if entry.node.output == graph.output]
-    if results != [ValueType(Kind.MAP, 3, Resolution.HR)]:
-        raise ModelError(f"graph output {shown(graph.output)} is not an enlarged picture of 3 channels")
+    if results != [ValueType(Kind.MAP, 3, Resolution(scale))]:
+        raise ModelError(
+            f"graph output {shown(graph.output)} is not a picture of 3 channels, enlarged x{scale}"
+        )
 
 
 def _check_all_used(graph: Graph, shapes: Shapes) -> None:

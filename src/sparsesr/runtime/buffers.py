@@ -29,19 +29,18 @@ class Window:
         self._place = place
         self._first = -1
         if not place.is_whole:
-            array[: place.unit] = 0
+            array[0] = 0
 
     @property
     def placed(self) -> tuple[F32, int]:
         """The array and the row of the map that it begins with."""
-        return self.array, self._first * self._place.unit
+        return self.array, self._first
 
     def make_room(self, keep: int, done: int) -> None:
         """Forget the rows before `keep`; rows before `done` have been written."""
         if self._place.is_whole or keep <= self._first:
             return
-        unit = self._place.unit
-        shift, rows = (keep - self._first) * unit, (done - keep) * unit
+        shift, rows = keep - self._first, done - keep
         if rows > 0:
             self.array[:rows] = self.array[shift : shift + rows]
         self._first = keep
@@ -49,7 +48,7 @@ class Window:
     def finish(self) -> None:
         """Put the row of zeros below the picture."""
         if not self._place.is_whole:
-            self.array[self._place.rows - self._first * self._place.unit] = 0
+            self.array[self._place.rows - self._first] = 0
 
 
 class MaskLists:

@@ -96,10 +96,8 @@ def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities |
 
 
 def _pixels(resolution: Resolution | None, height: int, width: int) -> int:
-    """Pixels of the LR or half-size grid; 1 for what is computed once per picture (nothing counts at HR)."""
-    if resolution is Resolution.HALF:
-        return -(-height // 2) * -(-width // 2)
-    return height * width if resolution is Resolution.FULL else 1
+    """Pixels of a grid; 1 for what is computed once per picture."""
+    return 1 if resolution is None else resolution.of(height) * resolution.of(width)
 
 
 def _is_masked(typed: TypedNode) -> bool:

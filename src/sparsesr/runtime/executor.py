@@ -100,8 +100,8 @@ class Execution:
 
     def _store(self, r0: int, r1: int) -> None:
         """Copy finished rows into the result, without those that padding added."""
-        scale, rows = self.state.grid.scale, self.result.shape[0]
-        first, end = min(r0 * scale, rows), min(r1 * scale, rows)
+        rows = self.result.shape[0]
+        first, end = min(r0, rows), min(r1, rows)
         _native.store_rows(*self.state.placed(self.output), self.result, first, end, self.state.threads)
 
     def _end(self, planned: PlannedSegment) -> None:

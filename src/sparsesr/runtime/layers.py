@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from sparsesr import _native
-from sparsesr.modelfile.attributes import OFFSET
+from sparsesr.modelfile.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE
 from sparsesr.modelfile.op_schema import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.convolution_layers import Conv, MaskedConv
@@ -61,13 +61,14 @@ class _AvgPool:
 class _Deconv:
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,) = entry.inputs
         self._packed = _native.PackedDeconv(weights["weight"], weights.get("bias"))
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
-        half = state.grid.height // 2
-        _native.conv_transpose2x_rows(self._packed, x, x_row0, half, out, row0, r0, r1, state.threads)
+        height, _ = state.grid.size(self._type)
+        _native.conv_transpose2x_rows(self._packed, x, x_row0, height, out, row0, r0, r1, state.threads)
 
 
 class _SpatialMask:
@@ -102,27 +103,49 @@ class _ScaleAdd:
         _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, state.threads)
 
 
+class _Add:
+    """A sum; what is at or above zero keeps a slope of one."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        node, channels = entry.node, entry.output.channels
+        self._inputs, self._output = node.inputs, node.output
+        self._factors = np.array(FACTORS.of(node) or [1.0] * len(node.inputs), np.float32)
+        self._activation = ACTIVATION.of(node)
+        self._slopes = weights.get("slopes", np.full(channels, SLOPE.of(node), np.float32))
+
+    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+        inputs = [state.placed(name) for name in self._inputs]
+        out, row0 = state.placed(self._output)
+        _native.add_rows(
+            inputs, self._factors, self._activation, self._slopes, out, row0, r0, r1, state.threads
+        )
+
+
 class _PixelShuffle:
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._input, *skip = entry.node.inputs
+        self._scale, self._channels = SCALE.of(entry.node), entry.output.channels
         self._skip, self._output = skip[0] if skip else None, entry.node.output
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         skip = None if self._skip is None else state.placed(self._skip)
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
-        _native.pixel_shuffle_rows(x, x_row0, state.grid.scale, skip, out, row0, r0, r1, state.threads)
+        _native.pixel_shuffle_rows(
+            x, x_row0, self._scale, self._channels, skip, out, row0, r0, r1, state.threads
+        )
 
 
 class _Bicubic:
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,), self._scale = entry.inputs, SCALE.of(entry.node)
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
-        scale, height = state.grid.scale, state.grid.height
-        _native.bicubic_rows(x, x_row0, height, scale, out, row0, r0 * scale, r1 * scale, state.threads)
+        height, _ = state.grid.size(self._type)
+        _native.bicubic_rows(x, x_row0, height, self._scale, out, row0, r0, r1, state.threads)
 
 
 _LAYERS: dict[str, Callable[[TypedNode, Weights], Layer]] = {
@@ -134,6 +157,7 @@ _LAYERS: dict[str, Callable[[TypedNode, Weights], Layer]] = {
     "spatial_mask": _SpatialMask,
     "global_mean": _GlobalMean,
     "scale_add": _ScaleAdd,
+    "add": _Add,
     "pixel_shuffle": _PixelShuffle,
     "bicubic_upsample": _Bicubic,
 }

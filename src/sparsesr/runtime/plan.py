@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.op_schema import Kind, Resolution, TypedNode, ValueType
+from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode, ValueType
 from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
 from sparsesr.runtime.segments import Segment, Segmentation, split
 
@@ -30,14 +30,8 @@ class Grid:
 
     def size(self, value: ValueType) -> tuple[int, int]:
         """Rows and columns of a map."""
-        if value.resolution is Resolution.HALF:
-            return self.height // 2, self.width // 2
-        factor = self.unit(value)
-        return self.height * factor, self.width * factor
-
-    def unit(self, value: ValueType) -> int:
-        """Rows of the map per row of the schedule."""
-        return self.scale if value.resolution is Resolution.HR else 1
+        resolution = value.resolution or FULL
+        return resolution.of(self.height), resolution.of(self.width)
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,6 @@ class Place:
     buffer: int
     """Index into :attr:`Plan.buffers`."""
     is_whole: bool
-    unit: int
-    """Rows of the map per row of the schedule."""
     rows: int
     """Rows of the whole map."""
 
@@ -146,7 +138,7 @@ class _WholeMaps:
                 shape = (rows + 2, columns + 2, stride_of(value.channels))
                 taken = {place.buffer for place in live.values()}
                 buffer = self._find(index, name, shape, taken, entering)
-                live[name] = Place(buffer, True, self._grid.unit(value), rows)
+                live[name] = Place(buffer, True, rows)
                 for old in [old for old, b in entering.items() if b == buffer]:
                     del live[old], entering[old]
 
@@ -187,9 +179,7 @@ def _roll(
     shapes = [(rows_of[key][rank], *key) for key, rank in numbers]
     places = [
         {
-            entry.node.output: Place(
-                first_buffer + numbers[slot], False, grid.unit(entry.output), grid.size(entry.output)[0]
-            )
+            entry.node.output: Place(first_buffer + numbers[slot], False, grid.size(entry.output)[0])
             for slot, (entry, _) in windows.items()
         }
         for windows in ranked
@@ -208,7 +198,7 @@ def _rank(cut: Segmentation, index: int, segment: Segment, bands: Sequence[Band]
         is_whole = name in cut.last_use and cut.home[name] == index
         if value.kind is Kind.MAP and not is_whole:
             key = (grid.size(value)[1] + 2, stride_of(value.channels))
-            rows = _window_rows(number, bands, total_rows(entry, grid.height)) * grid.unit(value)
+            rows = _window_rows(number, bands, total_rows(entry, grid.height))
             groups[key].append((rows, entry))
     ranked: _Ranked = {}
     for key, members in groups.items():

@@ -1,7 +1,8 @@
 """Which rows each node of a segment computes when: a wavefront that moves from top to bottom.
 
 In every band the last nodes of the segment advance by `band_rows`; the others go as far ahead as their
-readers need. No row is computed twice. Rows count as in :func:`sparsesr.modelfile.ops.input_rows`.
+readers need, and sums as far as their inputs are there. No row is computed twice. Every map counts in its own
+rows.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsesr.modelfile.op_rules import has_addend
-from sparsesr.modelfile.op_schema import Resolution, TypedNode
-from sparsesr.modelfile.ops import input_rows
+from sparsesr.modelfile.op_schema import FULL, TypedNode
+from sparsesr.modelfile.ops import OPS, input_rows
 from sparsesr.runtime.segments import Segment, streamed_inputs
 
 
@@ -40,14 +41,17 @@ class Band:
 def total_rows(entry: TypedNode, height: int) -> int:
     """Rows of a node's output; for a mean, those of the map it reads."""
     value = entry.output if entry.output.resolution is not None else entry.inputs[0]
-    return height // 2 if value.resolution is Resolution.HALF else height
+    return (value.resolution or FULL).of(height)
 
 
 def make_bands(segment: Segment, height: int, band_rows: int) -> tuple[Band, ...]:
     """Schedule a segment for a picture of `height` (padded) LR rows."""
     front = _Front(segment.nodes, height)
+    # The first nodes start alone, in the same strides: all at once, their windows would be as high as their lead.
+    start = [step for end in range(-front.lead(band_rows), 1, band_rows) for step in front.advance(end)]
     ends = [*range(band_rows, height, band_rows), height]
-    return tuple(Band(end, front.advance(end)) for end in ends)
+    first, *others = (Band(end, front.advance(end)) for end in ends)
+    return Band(first.end, (*start, *first.steps)), *others
 
 
 def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str, new: str) -> bool:
@@ -64,7 +68,7 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
     others = [(node, index) for node, index in readers if node != writer]
     for band in bands:
         for step in band.steps:
-            if step.node == writer and front.first_needed(others, height) < step.r1:
+            if step.node == writer and front.first_needed(others, front.total[writer]) < step.r1:
                 return False
             front.done[step.node] = step.r1
     return True
@@ -72,8 +76,8 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
 
 def _in_place(entry: TypedNode, index: int) -> bool:
     """True if the kernel allows its output to be the buffer of this input."""
-    if entry.node.op == "scale_add":
-        return index != 1
+    if entry.node.op in ("scale_add", "add"):
+        return True
     return has_addend(entry.node) and index == len(entry.node.inputs) - 1
 
 
@@ -85,6 +89,13 @@ class _Front:
         self.height = height
         self.total = [total_rows(entry, height) for entry in nodes]
         self.done = [0] * len(nodes)
+        number = {entry.node.output: node for node, entry in enumerate(nodes)}
+        #: For nodes that do not wait for their readers: those of their inputs that are made in this segment.
+        self.eager = {
+            node: [number[name] for name in entry.node.inputs if name in number]
+            for node, entry in enumerate(nodes)
+            if OPS[entry.node.op].is_eager
+        }
         self.readers: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for node, entry in enumerate(nodes):
             for index, name in streamed_inputs(entry):
@@ -110,19 +121,29 @@ class _Front:
         ]
         return min(rows, default=otherwise)
 
+    def lead(self, band_rows: int) -> int:
+        """LR rows, in multiples of `band_rows`, that the first nodes are ahead of the last ones."""
+        lead = 0
+        while max(self._wanted(-lead)) > 0:
+            lead += band_rows
+        return lead
+
     def _targets(self, end: int) -> list[int]:
-        """How far each node must come, from the last to the first."""
+        """How far each node must come."""
         if end == self.height:
             return self.total
-        targets = [0] * len(self.nodes)
+        targets = [max(rows) for rows in zip(self.done, self._wanted(end), strict=True)]
+        for node, sources in self.eager.items():
+            targets[node] = max(targets[node], min((targets[source] for source in sources), default=0))
+        return targets
+
+    def _wanted(self, end: int) -> list[int]:
+        """Rows that are needed to take the last nodes to LR row `end`; may be negative, as `end` may."""
+        wanted = [0] * len(self.nodes)
         for node in reversed(range(len(self.nodes))):
             readers = self.readers[self.nodes[node].node.output]
-            wanted = [
-                input_rows(self.nodes[reader].node, self.done[reader], targets[reader], index)[1]
-                for reader, index in readers
-                if targets[reader] > self.done[reader]
-            ]
+            ends = [input_rows(self.nodes[r].node, wanted[r] - 1, wanted[r], i)[1] for r, i in readers]
             if not readers:
-                wanted = [-(-end * self.total[node] // self.height)]
-            targets[node] = min(max([self.done[node], *wanted]), self.total[node])
-        return targets
+                ends = [-(-end * self.total[node] // self.height)]
+            wanted[node] = min(max(ends), self.total[node])
+        return wanted

@@ -141,12 +141,18 @@ def _add(
 
 def _cheap_tensors(typed: Sequence[TypedNode], home: Mapping[str, int]) -> frozenset[str]:
     """Maps of the first segment that depend on nothing but the picture and cost little."""
-    total = sum(OPS[entry.node.op].macs(entry).active for entry in typed)
-    macs: dict[str, int] = {}
+    total = sum(_macs_per_pixel(entry) for entry in typed)
+    macs: dict[str, float] = {}
     for entry in typed:
         if home[entry.node.output] == 0 and entry.output.kind is Kind.MAP:
             known = all(name in macs for name in entry.node.inputs)
             if known:
-                own = OPS[entry.node.op].macs(entry).active
+                own = _macs_per_pixel(entry)
                 macs[entry.node.output] = own + sum(macs[name] for name in entry.node.inputs)
     return frozenset(name for name, cost in macs.items() if cost <= _CHEAP_FRACTION * total)
+
+
+def _macs_per_pixel(entry: TypedNode) -> float:
+    """Multiply-adds per pixel of the LR picture."""
+    macs = OPS[entry.node.op].macs(entry)
+    return 0.0 if macs.counted_at is None else macs.active * (macs.counted_at.up / macs.counted_at.down) ** 2

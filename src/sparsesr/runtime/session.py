@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import LimitError, UsageError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.op_schema import FULL, TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.processor import usable_threads
@@ -161,7 +161,8 @@ class Session:
     def _grid(self, height: int, width: int) -> Grid:
         facts = self.model.facts
         rows, columns = (-(-side // facts.size_multiple) * facts.size_multiple for side in (height, width))
-        if (facts.scale * rows + 2) * (facts.scale * columns + 2) > _MAX_PIXEL_NUMBER:
+        sizes = {entry.output.resolution or FULL for entry in self._typed}
+        if any((size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in sizes):
             raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")
         return Grid(rows, columns, facts.scale)
 
@@ -189,8 +190,8 @@ class Session:
 
     def _default_band_rows(self, grid: Grid) -> int:
         """As many rows as fill the cache, a multiple of the model's size multiple and of two."""
-        channels = max(entry.output.channels for entry in self._typed)
-        rows = BAND_BYTES // ((grid.width + 2) * stride_of(min(channels, 64)) * FLOAT_BYTES)
+        row_bytes = max(_band_row_bytes(entry, grid) for entry in self._typed)
+        rows = BAND_BYTES // row_bytes
         multiple = lcm(self.model.facts.size_multiple, 2)
         return max(MIN_BAND_ROWS, rows // multiple * multiple)
 
@@ -221,3 +222,10 @@ class Session:
         ca = {n.output for n in self.model.graph.nodes if n.op == "channel_attention"}
         vectors = {name: vector for name, vector in execution.state.vectors.items() if name in ca}
         return RunResult(execution.result, stats, masks, vectors)
+
+
+def _band_row_bytes(entry: TypedNode, grid: Grid) -> int:
+    """Bytes of a map per LR row, as far as kernels read them together: 64 channels at most."""
+    rows, columns = grid.size(entry.output)
+    stride = stride_of(min(entry.output.channels, 64))
+    return -(-rows // grid.height) * (columns + 2) * stride * FLOAT_BYTES

@@ -73,7 +73,7 @@ class Upscaler:
             Session(self.model, threads),
             facts.name,
             facts.scale,
-            halo_px(self.model.graph),
+            halo_px(self.model),
             facts.size_multiple,
             has_global_op(self.model.graph),
         )

@@ -13,6 +13,7 @@ from sparsesr.modelfile.attributes import (
     ACTIVATION,
     DENSE_IN,
     DENSE_OUT,
+    FACTORS,
     OFFSET,
     RESIDUAL,
     SCALE,
@@ -125,6 +126,12 @@ def _channel_attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -
     return torch.sigmoid(functional.linear(hidden, weights["w2"], weights["b2"]))[:, :, None, None]
 
 
+def _add(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    factors = FACTORS.of(node) or [1.0] * len(inputs)
+    total = sum((x * factor for x, factor in zip(inputs, factors, strict=True)), torch.zeros(()))
+    return functional.prelu(total, weights["slopes"]) if "slopes" in weights else _activate(node, total)
+
+
 def _pixel_shuffle(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
     value = functional.pixel_shuffle(inputs[0], SCALE.of(node))
     return value if len(inputs) == 1 else value + inputs[1]
@@ -143,6 +150,7 @@ _OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "global_mean": lambda node, inputs, weights: inputs[0].mean(dim=(2, 3), keepdim=True),
     "channel_attention": _channel_attention,
     "scale_add": lambda node, inputs, weights: inputs[0] * inputs[1] + inputs[2],
+    "add": _add,
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,
 }
