@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import pyvips
 
 torch = pytest.importorskip("torch")
 
-from sparsesr.errors import InputError  # noqa: E402
+from sparsesr.errors import InputError, ModelError, UsageError  # noqa: E402
 from sparsesr.image.resize import imresize  # noqa: E402
+from sparsesr.lab.data.batches import DeviceBatches, HostBatches  # noqa: E402
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
-from sparsesr.lab.data.patches import PatchSampler  # noqa: E402
+from sparsesr.lab.data.patches import PatchSampler, to_unit  # noqa: E402
+from sparsesr.lab.data.training_set import open_training_set  # noqa: E402
 from training_pictures import write_pictures  # noqa: E402
 
 
@@ -36,11 +39,12 @@ def test_patches_are_aligned_and_repeatable(pairs):
     assert torch.equal(lr, again_lr) and torch.equal(hr, again_hr)
     assert not torch.equal(lr, sampler.batch_at(8)[0])
     # Shrinking the HR patch by a box filter must land near the LR patch: the two are of the same place.
+    lr, hr = to_unit((lr, hr))
     box = torch.nn.functional.avg_pool2d(hr, 2)
     assert (box - lr).abs().mean() < 0.05
 
 
-def test_small_and_broken_pictures_are_reported(tmp_path):
+def test_small_broken_pictures_are_reported(tmp_path):
     write_pictures(tmp_path / "photos", 1)
     write_pictures(tmp_path / "photos/small", 1, size=(16, 16))
     (tmp_path / "photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
@@ -52,3 +56,65 @@ def test_small_and_broken_pictures_are_reported(tmp_path):
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no usable training picture"):
         pack([tmp_path], tmp_path / "p.bin", 2, 16)
+
+
+def test_the_device_cuts_the_same_patches(pairs):
+    sampler = PatchSampler(pairs, 16, 8, seed=3)
+    host, device = HostBatches(sampler, torch.device("cpu")), DeviceBatches(sampler, torch.device("cpu"))
+    for step in (1, 2, 9):
+        for ours, theirs in zip(device.at(step), host.at(step), strict=True):
+            assert torch.equal(ours, theirs) and ours.dtype == torch.float32
+    host.close()
+
+
+def test_processes_share_a_larger_batch(pairs):
+    lr, hr = PatchSampler(pairs, 16, 6, seed=3).batch_at(4)
+    parts = [PatchSampler(pairs, 16, 3, seed=3, part=(index, 2)).batch_at(4) for index in range(2)]
+    assert torch.equal(lr, torch.cat([part[0] for part in parts]))
+    assert torch.equal(hr, torch.cat([part[1] for part in parts]))
+
+
+def test_patches_larger_than_pictures_are_refused(pairs):
+    with pytest.raises(UsageError, match="set lr_patch_px to at most 32"):
+        PatchSampler(pairs, 34, 1, seed=1)
+
+
+def test_grey_16_bit_and_transparent_pictures_are_used(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    grey = np.full((40, 48), 25700, np.uint16)
+    for name, picture in (
+        ("grey.png", grey),
+        ("alpha.png", np.full((40, 48, 4), 100, np.uint8)),
+        ("nearly.png", np.full((40, 48, 3), 25700 + 128, np.uint16)),
+    ):
+        deep = {"interpretation": "grey16" if picture.ndim == 2 else "rgb16"} if picture.itemsize == 2 else {}
+        pyvips.Image.new_from_array(picture).copy(**deep).write_to_file(str(folder / name))
+    assert pack([folder], tmp_path / "p.bin", 2, 16) == []
+    pairs = PackedPairs(tmp_path / "p.bin")
+    values = {pair.name: set(np.unique(pairs.hr(index))) for index, pair in enumerate(pairs.pairs)}
+    assert values == {"grey.png": {100}, "alpha.png": {100}, "nearly.png": {100}}
+
+
+def test_a_missing_folder_and_all_broken_are_errors(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        pack([tmp_path / "none"], tmp_path / "p.bin", 2, 16)
+    (tmp_path / "broken.png").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match="none of 1 pictures can be used"):
+        pack([tmp_path], tmp_path / "p.bin", 2, 16)
+    assert not (tmp_path / "p.bin").exists()
+
+
+def test_a_packed_file_is_checked(pairs, tmp_path):
+    folders = [tmp_path / "photos"]
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, print)
+    with pytest.raises(UsageError, match="packed for x2"):
+        open_training_set(folders, tmp_path / "p.bin", 3, 16, print)
+    with pytest.raises(UsageError, match="packed from"):
+        open_training_set([tmp_path], tmp_path / "p.bin", 2, 16, print)
+    (tmp_path / "p.bin").write_bytes(b"1234")
+    with pytest.raises(ModelError, match="cut short"):
+        PackedPairs(tmp_path / "p.bin")
+    (tmp_path / "p.json").write_text("{}")
+    with pytest.raises(ModelError, match="delete it"):
+        PackedPairs(tmp_path / "p.bin")

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it resumes exactly, it stops on a broken loss."""
+"""The training loop: it learns, it resumes exactly, and it stops with a reason."""
 
 from __future__ import annotations
 
@@ -9,78 +9,160 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sparsesr.errors import ModelError  # noqa: E402
+from lab.training_runs import quiet, tiny, tiny_recipe  # noqa: E402
+from sparsesr.errors import InputError, ModelError, UsageError  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
-from sparsesr.lab.nn.smsr import SMSR, SMSRConfig  # noqa: E402
+from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
+from sparsesr.lab.train import checkpoint  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
-from sparsesr.lab.train.recipe import Recipe  # noqa: E402
-from training_pictures import write_pictures  # noqa: E402
-
-
-def _tiny() -> SMSR:
-    return SMSR(
-        SMSRConfig(channels=8, modules=2, layers=2, mask_channels=4, attention_channels=2, value_range=1)
-    )
+from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
 
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    monkeypatch.setitem(NETWORKS, "tiny_x2", _tiny)
-    write_pictures(tmp_path / "photos", 3)
-    write_pictures(tmp_path / "val", 1)
-    return Recipe(
-        network="tiny_x2", scale=2, folders=(str(tmp_path / "photos"),), validation=str(tmp_path / "val"),
-        steps=60, batch=2, lr_patch_px=16, learning_rate=5e-3, validate_every=30, save_every=20,
-    )  # fmt: skip
+    monkeypatch.setitem(NETWORKS, "tiny_x2", tiny)
+    return tiny_recipe(tmp_path)
 
 
-def _quiet(line: str) -> None:
-    pass
+def run(recipe, folder, **settings):
+    return train(recipe, folder, device="cpu", **{"report": quiet, **settings})
 
 
-def _weights(path):
-    return torch.load(path, weights_only=True)["network"]
+def log_of(folder, name):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if name in line}
 
 
-def test_training_beats_the_first_steps(recipe, tmp_path):
-    train(recipe, tmp_path / "run", report=_quiet)
-    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    scores = [line["psnr_y"] for line in lines if "psnr_y" in line]
-    assert len(scores) == 2 and scores[-1] > 20
-    assert all(0 <= line["density"] <= 1 for line in lines)
+class StopAfter:
+    """As Ctrl-C in the middle of step ``count``."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self) -> bool:
+        self.count -= 1
+        return self.count == 0
 
 
-def test_resuming_gives_the_same_weights_as_one_run(recipe, tmp_path):
-    whole = train(recipe, tmp_path / "whole", report=_quiet)
-
-    class Interrupt(Exception):
-        pass
-
-    def stop_at_50(line: str) -> None:
-        if line.startswith("step=50"):
-            raise Interrupt
-
-    with pytest.raises(Interrupt):
-        train(recipe, tmp_path / "halves", report=stop_at_50)
-    halves = train(recipe, tmp_path / "halves", report=_quiet)
-    expected, found = _weights(whole), _weights(halves)
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+def test_training_learns_and_logs(recipe, tmp_path):
+    outcome = run(recipe, tmp_path / "run")
+    assert outcome.finished and outcome.step == 60
+    losses = list(log_of(tmp_path / "run", "l1").values())
+    assert len(losses) == 60 and sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    assert list(log_of(tmp_path / "run", "psnr_y")) == [30, 60]
+    assert all(0 < kept <= 1 for kept in log_of(tmp_path / "run", "kept").values())
+    densities = log_of(tmp_path / "run", "density")
+    assert densities[12] == 1 and densities[60] < 1
+    assert list((tmp_path / "run/tensorboard").iterdir())
 
 
-def test_a_foreign_checkpoint_is_refused(recipe, tmp_path):
-    train(replace(recipe, steps=1), tmp_path / "run", report=_quiet)
-    other = replace(recipe, network="smsr_s_x2")
-    with pytest.raises(ModelError, match="trains tiny_x2"):
-        train(other, tmp_path / "run", report=_quiet)
+def test_resuming_gives_the_same_losses_and_weights(recipe, tmp_path):
+    whole = run(recipe, tmp_path / "whole")
+    first = run(recipe, tmp_path / "halves", should_stop=StopAfter(8))  # in the dense phase
+    assert first.step == 8 and not first.finished
+    run(recipe, tmp_path / "halves", resume=True, should_stop=StopAfter(20))  # while masks change
+    halves = run(recipe, tmp_path / "halves", resume=True)
+    assert log_of(tmp_path / "whole", "l1") == log_of(tmp_path / "halves", "l1")
+    assert log_of(tmp_path / "whole", "sparsity_weight") == log_of(tmp_path / "halves", "sparsity_weight")
+    expected, found = (torch.load(end.checkpoint, weights_only=True) for end in (whole, halves))
+    for weights in ("network", "ema"):
+        assert all(torch.equal(expected[weights][name], found[weights][name]) for name in expected[weights])
 
 
-def test_a_broken_loss_stops_with_the_step(recipe, tmp_path, monkeypatch):
+def test_a_log_beyond_the_checkpoint_is_dropped(recipe, tmp_path):
+    run(recipe, tmp_path / "run", should_stop=StopAfter(10))
+    with (tmp_path / "run/log.jsonl").open("a") as file:
+        file.write('{"step": 13, "l1": 7.0}\n{"step": 1')  # a crash after the checkpoint
+    run(recipe, tmp_path / "run", resume=True, should_stop=StopAfter(2))
+    assert list(log_of(tmp_path / "run", "l1")) == list(range(1, 13))
+
+
+def test_a_run_is_not_overwritten(recipe, tmp_path):
+    run(replace(recipe, steps=1), tmp_path / "run")
+    with pytest.raises(UsageError, match="--resume"):
+        run(recipe, tmp_path / "run")
+
+
+def test_time_is_kept(recipe, tmp_path):
+    outcome = run(recipe, tmp_path / "run", max_minutes=0.0)
+    assert outcome.step == 1 and not outcome.finished
+
+
+@pytest.mark.parametrize("setting", [{"network": "smsr_s_x2"}, {"learning_rate": 1e-4}, {"sparsity": None}])
+def test_a_checkpoint_of_another_recipe_is_refused(recipe, tmp_path, setting):
+    run(replace(recipe, steps=1), tmp_path / "run")
+    with pytest.raises(ModelError, match=f"another recipe.*{next(iter(setting))}"):
+        run(replace(recipe, **setting), tmp_path / "run", resume=True)
+
+
+def test_damaged_and_old_checkpoints_are_refused(recipe, tmp_path):
+    (tmp_path / "run").mkdir()
+    path = tmp_path / "run/checkpoint.pt"
+    path.write_bytes(b"rubbish")
+    with pytest.raises(ModelError, match="not a training checkpoint"):
+        run(recipe, tmp_path / "run", resume=True)
+    torch.save({"recipe": {"network": "tiny_x2"}, "step": 3}, path)
+    with pytest.raises(ModelError, match=r"this version.*init_from"):
+        run(recipe, tmp_path / "run", resume=True)
+
+
+def test_a_broken_loss_stops_with_the_step_and_a_way_on(recipe, tmp_path, monkeypatch):
     def broken() -> SMSR:
-        network = _tiny()
+        network = tiny()
         with torch.no_grad():
             network.head[0].weight.fill_(float("nan"))
         return network
 
     monkeypatch.setitem(NETWORKS, "tiny_x2", broken)
-    with pytest.raises(FloatingPointError, match="step 1"):
-        train(recipe, tmp_path / "run", report=_quiet)
+    with pytest.raises(ModelError, match=r"nan at step 1;.*learning_rate"):
+        run(recipe, tmp_path / "run")
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
+    run(replace(recipe, steps=7), tmp_path / "run", should_stop=StopAfter(5))
+    before = (tmp_path / "run/checkpoint.pt").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    lines = []
+    with pytest.raises(InputError, match="no space left"):  # the last save may not fail silently
+        run(replace(recipe, steps=7, save_every=6), tmp_path / "run", resume=True, report=lines.append)
+    assert any("goes on" in line and "of step 5" in line for line in lines)
+    assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
+    assert not list((tmp_path / "run").glob(".sparsesr-*"))
+
+
+def test_weights_are_taken_over_where_they_fit(recipe, tmp_path):
+    first = run(replace(recipe, steps=2), tmp_path / "x2")
+    network = SMSR(replace(tiny().config, scale=3))
+    missing = checkpoint.warm_start(network, first.checkpoint)
+    assert missing == ["tail.0.weight", "tail.0.bias"]
+    ema = torch.load(first.checkpoint, weights_only=True)["ema"]
+    assert torch.equal(network.body[1].body.ch_mask, ema["body.1.body.ch_mask"])
+    torch.save({"step": 3, "network": {}, "ema": ema}, tmp_path / "soft.pt")
+    assert checkpoint.warm_start(tiny(), tmp_path / "soft.pt") == []
+    torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match="none of its weights fits"):
+        checkpoint.warm_start(tiny(), tmp_path / "other.pt")
+
+
+def test_bf16_trains_too(recipe, tmp_path):
+    run(replace(recipe, steps=15, precision="bf16"), tmp_path / "run")
+    losses = list(log_of(tmp_path / "run", "l1").values())
+    assert len(losses) == 15 and losses[-1] < losses[0]
+
+
+def test_learning_rates(recipe):
+    def rates(schedule, **settings):
+        chosen = replace(recipe, steps=100, schedule=schedule, **settings)
+        return [lr_factor_at(chosen, step) for step in range(1, 101)]
+
+    assert rates("constant", lr_warmup_fraction=0.04)[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+    cosine = rates("cosine", lr_warmup_fraction=0.0)
+    assert cosine[0] == 1 and cosine[50] == pytest.approx(0.5) and cosine[99] < 0.001
+    halved = rates("step", lr_warmup_fraction=0.0, halve_at=(0.5, 0.75))
+    assert (halved[49], halved[50], halved[75]) == (1, 0.5, 0.25)
+    cycle = rates("one_cycle", lr_warmup_fraction=0.1)
+    assert cycle[0] < 0.15 and max(cycle) == cycle[9] == 1 and cycle[99] < 0.001

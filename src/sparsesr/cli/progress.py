@@ -33,8 +33,11 @@ def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, N
 
 
 @contextmanager
-def interruptible() -> Generator[Callable[[], bool], None, None]:
-    """Yield a function that says whether Ctrl-C was pressed; a second press interrupts at once."""
+def interruptible(*signals: int) -> Generator[Callable[[], bool], None, None]:
+    """Yield a function that says whether Ctrl-C was pressed; a second press interrupts at once.
+
+    ``signals``: other signals that count as well.
+    """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed.is_set
@@ -45,8 +48,9 @@ def interruptible() -> Generator[Callable[[], bool], None, None]:
             raise KeyboardInterrupt
         pressed.set()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_interrupt) for number in {signal.SIGINT, *signals}}
     try:
         yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

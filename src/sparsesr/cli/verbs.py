@@ -32,6 +32,7 @@ VERBS = (
     Verb("models", "list, show, verify and import models", commands=_MODELS),
     Verb("eval", "measure quality on a folder of reference pictures", "sparsesr.cli.evaluate"),
     Verb("doctor", "what this machine and this installation can do", "sparsesr.cli.doctor"),
+    Verb("train", "train a network as a recipe says (needs [train])", "sparsesr.cli.train"),
     Verb("export", "turn a trained network into a model file (needs [train])", "sparsesr.cli.export"),
 )
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsesr.errors import InputError, SparsesrError
+from sparsesr.errors import InputError, ModelError, SparsesrError
 from sparsesr.image.decode import decode
+from sparsesr.image.destination import atomic_file
+from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"))
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,28 @@ class PackedPair:
 
 
 class PackedPairs:
-    """HR and LR pictures (uint8, (H, W, 3)) of one packed file."""
+    """HR and LR pictures (uint8, (H, W, 3)) of one packed file.
+
+    Raises:
+        ModelError: the file or its index is missing, damaged, or of another version.
+    """
 
     def __init__(self, path: Path) -> None:
-        index = json.loads(path.with_suffix(".json").read_text())
-        self.scale: int = index["scale"]
-        self.pairs = [PackedPair(**entry) for entry in index["pairs"]]
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+        try:
+            index = json.loads(path.with_suffix(".json").read_text())
+            self.scale: int = index["scale"]
+            self.folders: list[str] = index.get("folders", [])
+            self.min_lr_side_px: int = index.get("min_lr_side_px", 0)
+            self.pairs = [PackedPair(**entry) for entry in index["pairs"]]
+            #: The whole file, (N,) uint8.
+            self.bytes = np.memmap(path, dtype=np.uint8, mode="c")  # torch wants writable memory
+            end = max(pair.lr_offset + 3 * pair.lr_height * pair.lr_width for pair in self.pairs)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"{path}: not a file of packed pictures ({type(error).__name__}); delete it to pack anew"
+            ) from None
+        if end > self.bytes.size:
+            raise ModelError(f"{path}: is cut short; delete it to pack the pictures anew")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -54,43 +74,65 @@ class PackedPairs:
         return self._picture(pair.hr_offset, pair.lr_height * self.scale, pair.lr_width * self.scale)
 
     def _picture(self, offset: int, height: int, width: int) -> NDArray[np.uint8]:
-        return self._bytes[offset : offset + height * width * 3].reshape(height, width, 3)
+        return self.bytes[offset : offset + height * width * 3].reshape(height, width, 3)
 
 
 def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px: int) -> list[str]:
-    """Write the packed file and its index; returns one line per picture that was left out, and why."""
+    """Write the packed file and its index, whole or not at all; returns a line per picture left out, and why.
+
+    Grey pictures count as colour pictures with equal channels; of transparent ones the colours count.
+
+    Raises:
+        InputError: a folder is missing, no picture can be used, or the file cannot be written.
+    """
+    folders = list(folders)
     pairs: list[PackedPair] = []
     skipped: list[str] = []
-    with destination.open("wb") as file:
+    with atomic_file(destination, overwrite=True) as file:
         for path in _pictures(folders):
             try:
-                hr, lr = make_pair(decode(path).rgb, scale)
+                hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
-                skipped.append(str(error))
-                continue
-            if min(lr.shape[:2]) < min_lr_side_px:
-                skipped.append(f"{path}: smaller than a training patch")
+                skipped.append(str(error) if str(path) in str(error) else f"{path}: {error}")
                 continue
             offset = file.tell()
             file.write(hr.tobytes())
             file.write(lr.tobytes())
             pairs.append(PackedPair(path.name, offset, offset + hr.nbytes, lr.shape[0], lr.shape[1]))
-    if not pairs:
-        raise InputError("no usable training picture found; give folders with PNG, JPEG, WebP or TIFF files")
-    index = {"scale": scale, "pairs": [asdict(pair) for pair in pairs]}
-    destination.with_suffix(".json").write_text(json.dumps(index))
+        if not pairs:
+            raise InputError(_nothing_found(folders, skipped))
+    index: dict[str, Any] = {
+        "format": FORMAT,
+        "scale": scale,
+        "min_lr_side_px": min_lr_side_px,
+        "folders": [str(folder.resolve()) for folder in folders],
+        "pairs": [asdict(pair) for pair in pairs],
+    }
+    with atomic_file(destination.with_suffix(".json"), overwrite=True) as file:
+        file.write(json.dumps(index).encode())
     return skipped
 
 
-def make_pair(rgb: NDArray[np.uint8 | np.uint16], scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Crop to whole LR pixels and shrink: (HR, LR), both uint8."""
-    if rgb.dtype == np.uint16:
-        rgb = (rgb // 257).astype(np.uint8)
-    height, width = (side // scale * scale for side in rgb.shape[:2])
-    hr: NDArray[np.uint8] = np.ascontiguousarray(rgb[:height, :width], dtype=np.uint8)
-    return hr, imresize(hr, (height // scale, width // scale)).astype(np.uint8, copy=False)
+def make_pair(
+    rgb: NDArray[np.uint8 | np.uint16], scale: int, min_lr_side_px: int = 1
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Crop to whole LR pixels and shrink: (HR, LR), both uint8. InputError if LR has a side below the least."""
+    height, width = (side // scale for side in rgb.shape[:2])
+    if min(height, width) < max(min_lr_side_px, 1):
+        raise InputError(f"is {width}x{height} at low resolution, less than a patch of {min_lr_side_px}")
+    hr = np.ascontiguousarray(to_eight_bit(rgb[: height * scale, : width * scale]))
+    return hr, imresize(hr, Fraction(1, scale)).astype(np.uint8, copy=False)
 
 
 def _pictures(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder of training pictures; check the name")
+        yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def _nothing_found(folders: list[Path], skipped: list[str]) -> str:
+    where = ", ".join(map(str, folders)) or "no folder given"
+    if skipped:
+        return f"{where}: none of {len(skipped)} pictures can be used (the first: {skipped[0]})"
+    return f"{where}: no usable training picture found; give folders with PNG, JPEG, WebP or TIFF files"

@@ -76,14 +76,13 @@ class TorchForm:
 
     def enlarge(self, image: Pixels) -> Enlarged:
         """Enlarge (H, W, 3), 8 bits."""
-        from sparsesr.lab.evaluate.torch_form import masks_of, run_torch
+        from sparsesr.lab.evaluate.torch_form import enlarge_eight_bit, masks_of
 
         facts = self.model.facts
         started = perf_counter()
-        enlarged = run_torch(self._module, image, facts.scale, facts.size_multiple)
+        enlarged = enlarge_eight_bit(self._module, image, facts.scale, facts.size_multiple)
         seconds = perf_counter() - started
-        rounded = np.floor(np.clip(enlarged, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-        return _enlarged(self.model, image, rounded, masks_of(self._module), seconds)
+        return _enlarged(self.model, image, enlarged, masks_of(self._module), seconds)
 
 
 def _enlarged(model: ModelFile, given: Pixels, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
+from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
 
 Pixels = npt.NDArray[np.uint8]
@@ -99,7 +99,7 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
     Raises:
         InputError: a file is no picture, too small, or the stored small picture is of another size.
     """
-    hr = _eight_bit(decode(image.hr).rgb)
+    hr = to_eight_bit(decode(image.hr).rgb)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     hr = hr[: height * scale, : width * scale]
     if min(height, width) < size_multiple:
@@ -107,7 +107,7 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
     if image.lr is None:
         lr = imresize(hr, Fraction(1, scale), edge="mirror")
     else:
-        lr = _eight_bit(decode(image.lr).rgb)
+        lr = to_eight_bit(decode(image.lr).rgb)
         if lr.shape[:2] != (height, width):
             found = f"{lr.shape[1]}x{lr.shape[0]}"
             raise InputError(f"{image.lr}: is {found}, but HR / {scale} is {width}x{height}")
@@ -122,9 +122,3 @@ def load_pairs(images: EvaluationSet, scale: int, size_multiple: int) -> Iterato
     """Name and pictures of each image of a set, one at a time."""
     for image in images.images:
         yield image.name, load_pair(image, scale, size_multiple)
-
-
-def _eight_bit(pixels: npt.NDArray[Any]) -> Pixels:
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

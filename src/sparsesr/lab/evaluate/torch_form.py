@@ -44,6 +44,14 @@ def run_torch(
     return cropped.permute(1, 2, 0).cpu().numpy()
 
 
+def enlarge_eight_bit(
+    module: nn.Module, image: npt.NDArray[np.uint8], scale: int, multiple: int
+) -> npt.NDArray[np.uint8]:
+    """As :func:`run_torch`, clipped and rounded to 8 bits."""
+    enlarged = run_torch(module, image, scale, multiple)
+    return np.floor(np.clip(enlarged, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
 def masks_of(module: nn.Module) -> Masks:
     """The spatial masks of the last run, padding included."""
     if isinstance(module, GraphModule):

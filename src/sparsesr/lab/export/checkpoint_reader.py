@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 REFUSED = 3
 """Exit status when the file was understood enough to say what is wrong with it."""
-WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "network")
+WRAPPERS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "model", "network")
 """Keys under which training programs keep the weights, the preferred first."""
 _EXTRA_BYTES = 1 << 30
 _CPU_SECONDS = 60

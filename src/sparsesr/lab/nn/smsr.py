@@ -91,6 +91,11 @@ class SMSR(nn.Module):
         for module in self.sparse_modules():
             module.is_open = is_open
 
+    def share_batch(self, index: int, parts: int) -> None:
+        """This process sees the ``index``-th of ``parts`` equal parts of every batch (see ``gumbel_softmax``)."""
+        for module in self.sparse_modules():
+            module.batch_part = (index, parts)
+
     def freeze_channel_masks(self) -> None:
         """Make the channel masks hard for the rest of the training; halves the work of the masked layers."""
         for module in self.sparse_modules():

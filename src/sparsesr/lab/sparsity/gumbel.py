@@ -14,8 +14,14 @@ def gumbel_noise_like(logits: Tensor) -> Tensor:
     return -torch.log(-torch.log(u)).to(logits.dtype)
 
 
-def gumbel_softmax(logits: Tensor, dim: int, temperature: float) -> Tensor:
-    """Soft one-hot sample of ``softmax(logits)`` along ``dim``; sharper for lower ``temperature``."""
+def gumbel_softmax(logits: Tensor, dim: int, temperature: float, part: tuple[int, int] = (0, 1)) -> Tensor:
+    """Soft one-hot sample of ``softmax(logits)`` along ``dim``; sharper for lower ``temperature``.
+
+    ``part`` (i, n) says that ``logits`` are the i-th of n equal parts of a batch which n processes share. All draw the
+    noise of the whole batch and use theirs, so that n processes see the numbers that one would.
+    """
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
-    return torch.softmax((logits + gumbel_noise_like(logits)) / temperature, dim=dim)
+    index, parts = part
+    noise = gumbel_noise_like(logits.repeat(parts, *(1,) * (logits.dim() - 1)) if parts > 1 else logits)
+    return torch.softmax((logits + noise.chunk(parts)[index]) / temperature, dim=dim)

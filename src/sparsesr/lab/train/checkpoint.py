@@ -1,33 +1,97 @@
-"""Checkpoints: everything that a run needs to go on, written atomically."""
+"""Checkpoints: everything that a run needs to go on, written atomically. ``ema`` holds the weights to ship."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from sparsesr import __version__
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.train.recipe import Recipe
 
+FORMAT = 2
+# What may change when a run goes on: where things are, how often it reports, how it computes, and how long it is.
+_MAY_CHANGE = frozenset(
+    (
+        *("folders", "packed", "validation", "init_from", "steps"),
+        *("log_every", "validate_every", "save_every", "compile", "channels_last", "precision"),
+    )
+)
+_SHOWN = 3
 
-def save(path: Path, recipe: Recipe, step: int, **states: dict[str, Any]) -> None:
-    """Write ``step`` and the state dicts; the old checkpoint stays whole until the new one is."""
+
+def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
+    """Write ``step`` and the states; the old checkpoint stays whole until the new one is.
+
+    Raises:
+        InputError: it cannot be written (a full disk); nothing is left of it.
+    """
+    written = {"format": FORMAT, "version": __version__, "recipe": asdict(recipe), "step": step, **states}
+    buffer = io.BytesIO()  # torch hides a full disk behind errors of its own
+    torch.save(written, buffer)
     with atomic_file(path, overwrite=True) as file:
-        torch.save({"recipe": asdict(recipe), "step": step, **states}, file)
+        file.write(buffer.getbuffer())
 
 
 def load(path: Path, recipe: Recipe) -> dict[str, Any]:
-    """Read a checkpoint of this recipe; ModelError if it belongs to another network."""
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        network = stored["recipe"]["network"]
-    except Exception as error:
-        raise ModelError(f"{path}: not a training checkpoint ({type(error).__name__})") from error
-    if network != recipe.network:
+    """Read a checkpoint of this recipe.
+
+    Raises:
+        ModelError: it is damaged, of another version, or of another recipe.
+    """
+    stored = _read(path)
+    if stored.get("format") != FORMAT or not isinstance(stored.get("recipe"), dict):
         raise ModelError(
-            f"{path}: trains {network}, the recipe wants {recipe.network}; choose another folder"
+            f"{path}: not a checkpoint of this version of sparsesr; start in another folder, with "
+            f"--set init_from={path} to take its weights"
+        )
+    theirs, ours = stored["recipe"], asdict(recipe)
+    different = [key for key in ours if key not in _MAY_CHANGE and theirs.get(key) != ours[key]]
+    if different:
+        shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours[key]!r}" for key in different[:_SHOWN])
+        more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
+        raise ModelError(
+            f"{path}: was made with another recipe ({shown}{more}); resume with the same settings, or start in "
+            f"another folder with --set init_from={path}"
         )
     return stored
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such checkpoint; check the name") from None
+    except Exception as error:
+        raise ModelError(f"{path}: not a training checkpoint ({type(error).__name__}), or damaged") from error
+    if not isinstance(stored, dict):
+        raise ModelError(f"{path}: not a training checkpoint; it holds no weights by name")
+    return stored
+
+
+def warm_start(network: nn.Module, path: Path) -> list[str]:
+    """Take over all weights of equal name and shape; returns the names of the network's others.
+
+    Reads checkpoints of runs (the averaged weights), dictionaries with ``ema`` or ``network``, plain state dicts.
+
+    Raises:
+        ModelError: it cannot be read, or nothing fits.
+    """
+    stored = _read(path)
+    found = next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
+    own = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, torch.Tensor) and name in own and own[name].shape == value.shape
+    }
+    if not fitting:
+        raise ModelError(f"{path}: none of its weights fits the network; it is of another one")
+    network.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]

@@ -2,131 +2,225 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
-from sparsesr.lab.data.pack import PackedPairs, pack
+from sparsesr.errors import InputError, ModelError, UsageError
+from sparsesr.lab.data.batches import open_batches
 from sparsesr.lab.data.patches import PatchSampler
+from sparsesr.lab.data.training_set import open_training_set
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.smsr import SMSR
-from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
 from sparsesr.lab.train import checkpoint
+from sparsesr.lab.train.masks import mask_training
+from sparsesr.lab.train.optimisation import make_average, make_optimizer, set_learning_rate
+from sparsesr.lab.train.processes import ends_with_the_others, mean_over, start_fabric, sum_over
 from sparsesr.lab.train.recipe import Recipe
-from sparsesr.lab.train.validation import load_pairs, validate
+from sparsesr.lab.train.run_log import RunLog
+from sparsesr.lab.train.validation import Validation
+
+CHECKPOINT = "checkpoint.pt"
+_LOOK_EVERY = 10
+"""Steps between two looks at the loss and at Ctrl-C where looking makes a GPU, or other processes, wait."""
+_SEED_STRIDE = 1_000_003
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of :func:`train` ended."""
+
+    checkpoint: Path
+    step: int
+    finished: bool
+    """All steps of the recipe are done."""
 
 
 def train(
     recipe: Recipe,
     run_folder: Path,
     *,
+    resume: bool = False,
     max_minutes: float | None = None,
-    autocast: bool = True,
+    device: str = "auto",
+    threads: int | None = None,
     report: Callable[[str], None] = print,
-) -> Path:
-    """Train, or go on where ``run_folder`` stopped; returns the path of the checkpoint.
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train until the last step, ``max_minutes``, or ``should_stop``; the state is saved in each case.
 
-    The folder gets ``packed.*`` (the pictures), ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship)
-    and ``log.jsonl``. Ctrl-C saves and stops.
+    The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
+    and, unless the recipe names another place, the packed pictures.
+
+    Raises:
+        UsageError: the folder holds a run already, and ``resume`` is not set; the recipe does not fit the pictures.
+        InputError: pictures or validation pictures cannot be used; the checkpoint cannot be written.
+        ModelError: the checkpoint is of another recipe or version; the loss is not finite.
+        BackendError: another process of the run died.
     """
-    run_folder.mkdir(parents=True, exist_ok=True)
-    path = run_folder / "checkpoint.pt"
+    # ---- who and where ----
+    if threads is not None:
+        torch.set_num_threads(threads)
+    fabric = start_fabric(recipe, device)
+    processes, is_first = fabric.world_size, fabric.global_rank == 0
+    report = report if is_first else _say_nothing
+    path = run_folder / CHECKPOINT
+    _make_folder(run_folder, resume)
+    stored = checkpoint.load(path, recipe) if path.exists() else None
+
+    # ---- pictures ----
+    pairs = open_training_set(
+        [Path(folder) for folder in recipe.folders],
+        Path(recipe.packed) if recipe.packed else run_folder / f"packed_x{recipe.scale}.bin",
+        recipe.scale, recipe.lr_patch_px, report, packs=is_first,
+    )  # fmt: skip
+    part = (fabric.global_rank, processes)
+    batches = open_batches(
+        PatchSampler(pairs, recipe.lr_patch_px, recipe.batch, recipe.seed, part), fabric.device
+    )
+    validation = Validation(recipe.validation, recipe.scale, *part)
+
+    # ---- network, average, optimiser; the same on all processes ----
     torch.manual_seed(recipe.seed)
-    sampler = PatchSampler(_packed(recipe, run_folder, report), recipe.lr_patch_px, recipe.batch, recipe.seed)
-    validation = load_pairs(Path(recipe.validation), recipe.scale)
-
-    network = cast(SMSR, create(recipe.network)).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.05)
-
+    plain = _network(recipe, report if stored is None else None)
+    if isinstance(plain, SMSR):
+        plain.share_batch(*part)
+    average = make_average(recipe, plain).to(fabric.device)
+    masks = mask_training(recipe, plain, average.module)
+    optimizer: Any = make_optimizer(recipe, plain)
     start = 0
-    if path.exists():
-        stored = checkpoint.load(path, recipe)
+    if stored is not None:
         start = stored["step"]
-        network.load_state_dict(stored["network"])
-        average.load_state_dict(stored["average"])
+        plain.load_state_dict(stored["network"])
+        average.module.load_state_dict(stored["ema"])
+        average.n_averaged.fill_(start)
+        masks.restore(stored["masks"])
+        report(f"goes on after step {start:,}")
+    compiled: Any = torch.compile(plain) if recipe.compile else plain
+    network, optimizer = fabric.setup(compiled, optimizer)
+    network.train()
+    if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
-        schedule.load_state_dict(stored["schedule"])
-        torch.set_rng_state(stored["random"]["cpu"])
-        report(f"resumed at step {start}")
 
     def save(step: int) -> None:
-        checkpoint.save(
-            path, recipe, step,
-            network=network.state_dict(), average=average.state_dict(), ema=average.module.state_dict(),
-            optimizer=optimizer.state_dict(), schedule=schedule.state_dict(),
-            random={"cpu": torch.get_rng_state()},
-        )  # fmt: skip
+        if is_first:
+            checkpoint.save(
+                path, recipe, step,
+                network=plain.state_dict(), ema=average.module.state_dict(),
+                optimizer=optimizer.state_dict(), masks=masks.state(),
+            )  # fmt: skip
 
+    # ---- the loop ----
+    log = RunLog(run_folder, start, recipe.steps, report) if is_first else None
+    look_every = 1 if fabric.device.type == "cpu" and processes == 1 else _LOOK_EVERY
+    l1_sum, l1_count = torch.zeros((), device=fabric.device), 0
     began = time.monotonic()
-    step = start
+    step, saved = start, start
+    stopped = False
     try:
-        for step in range(start + 1, recipe.steps + 1):
-            progress = step / recipe.steps
-            network.set_temperature(
-                temperature_at(progress, recipe.temperature_final, recipe.temperature_decay_fraction)
-            )
-            if progress >= recipe.freeze_channel_masks_fraction:
-                network.freeze_channel_masks()
-
-            lr_B3HW, hr_B3HW = sampler.batch_at(step)
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        while step < recipe.steps and not stopped:
+            step += 1
+            with ends_with_the_others(fabric, step - 1):
+                torch.manual_seed(
+                    recipe.seed * _SEED_STRIDE + step
+                )  # whatever a step draws depends on it alone
+                masks.begin_step(step)
+                rate = set_learning_rate(optimizer, recipe, step)
+                lr_B3HW, hr_B3HW = batches.at(step)
+                if recipe.channels_last:
+                    lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
                 sr_B3HW = network(lr_B3HW)
-            fidelity = _l1(sr_B3HW, hr_B3HW)
-            density = network.density()
-            weight = recipe.sparsity_weight * warmup_at(progress, recipe.sparsity_warmup_fraction)
-            loss = fidelity + weight * density
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"loss is {loss.item()} at step {step}; resume from {path} with a lower learning rate"
+                l1 = (sr_B3HW.float() - hr_B3HW).abs().mean()
+                loss = l1 + masks.pressure() / 255
+                optimizer.zero_grad(set_to_none=True)
+                fabric.backward(loss)
+                fabric.clip_gradients(
+                    network, optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
                 )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(network)
+                optimizer.step()
+                average.update_parameters(plain)
+                masks.observe(step, partial(mean_over, fabric))
+                l1_sum, l1_count = l1_sum + l1.detach(), l1_count + 1
 
-            if step % 50 == 0:
-                rate = (step - start) / (time.monotonic() - began)
-                _log(run_folder, report, step=step, l1=255 * fidelity.item(), density=density.item(),
-                     steps_per_s=rate, minutes_left=(recipe.steps - step) / rate / 60)  # fmt: skip
-            if step % recipe.validate_every == 0:
-                _log(run_folder, report, step=step, **validate(cast(SMSR, average.module), validation))
-            if step % recipe.save_every == 0:
-                save(step)
-            if max_minutes is not None and time.monotonic() - began > 60 * max_minutes:
-                break
-    except KeyboardInterrupt:
-        report(f"interrupted after step {step - 1}")
-        step -= 1
+                # ---- now and then: is the loss sound, log, validate, save, stop ----
+                if step % recipe.log_every == 0:
+                    mean_l1 = 255 * mean_over(fabric, l1_sum / l1_count).item()
+                    l1_sum, l1_count = torch.zeros_like(l1_sum), 0
+                    _check_finite(mean_l1, step, path, saved)
+                    if log:
+                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=rate)
+                if step % look_every == 0 or step == recipe.steps:
+                    _check_finite(mean_over(fabric, loss.detach()).item(), step, path, saved)
+                    late = max_minutes is not None and time.monotonic() - began > 60 * max_minutes
+                    wish = torch.tensor(float(late or should_stop()), device=fabric.device)
+                    stopped = mean_over(fabric, wish).item() > 0
+                if recipe.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
+                    figures = validation.measure(average.module, partial(sum_over, fabric))
+                    if log:
+                        log.write(step, **figures)
+                        report(
+                            "validation  "
+                            + "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+                        )
+                if step % recipe.save_every == 0:
+                    saved = _saved_or_warned(save, step, saved, report)
+    finally:
+        batches.close()
+        if log:
+            log.close()
     save(step)
-    return path
+    return Outcome(path, step, step >= recipe.steps)
 
 
-def _l1(sr: Tensor, hr: Tensor) -> Tensor:
-    return (sr.float() - hr).abs().mean()
+def _say_nothing(line: str) -> None:
+    """Only the first process speaks."""
 
 
-def _packed(recipe: Recipe, run_folder: Path, report: Callable[[str], None]) -> PackedPairs:
-    """The packed pictures, made on the first run."""
-    path = run_folder / f"packed_x{recipe.scale}.bin"
-    if not path.with_suffix(".json").exists():
-        report("packing the training pictures (once)")
-        for line in pack(map(Path, recipe.folders), path, recipe.scale, recipe.lr_patch_px):
-            report(f"left out: {line}")
-    return PackedPairs(path)
+def _make_folder(folder: Path, resume: bool) -> None:
+    if (folder / CHECKPOINT).exists() and not resume:
+        raise UsageError(
+            f"{folder}: holds a run already; go on with --resume, or choose another folder with -o"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another with -o") from None
 
 
-def _log(run_folder: Path, report: Callable[[str], None], **values: float) -> None:
-    with (run_folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(values) + "\n")
-    report(" ".join(f"{name}={value:.4g}" for name, value in values.items()))
+def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
+    """The network of the recipe; with ``report``, begun from the weights that the recipe names."""
+    try:
+        network = create(recipe.network)
+    except KeyError as error:
+        raise UsageError(f"recipe: {error.args[0]}") from None
+    if recipe.init_from and report is not None:
+        missing = checkpoint.warm_start(network, Path(recipe.init_from))
+        report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
+    return network.to(memory_format=torch.channels_last) if recipe.channels_last else network  # type: ignore[call-overload]
+
+
+def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"the loss is {loss} at step {step}; {path} holds step {saved}: go on from there in another folder with "
+            f"--set init_from={path} --set learning_rate=LOWER, or with --set precision=fp32"
+        )
+
+
+def _saved_or_warned(
+    save: Callable[[int], None], step: int, saved: int, report: Callable[[str], None]
+) -> int:
+    """Save; a full disk does not end a run that may find room again. Returns the step of the last good checkpoint."""
+    try:
+        save(step)
+    except InputError as error:
+        report(f"warning: {error}; the training goes on, the checkpoint is still of step {saved:,}")
+        return saved
+    return step

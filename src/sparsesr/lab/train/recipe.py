@@ -1,35 +1,107 @@
-"""What fully describes a training run."""
+"""What fully describes a training run. Imports no torch, so that recipes can be listed without it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sparsesr.errors import UsageError
+
+OPTIMIZERS = ("adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "one_cycle")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """How masks are trained. Fractions are of the whole run; densities are *kept* fractions.
+
+    The run begins with all masks open (``dense_fraction``). Then masks begin, biased towards "keep"; the temperature
+    falls, and the pressure on the density rises. With ``target_density`` the pressure is controlled so that the
+    density follows a line from 1 to the target; without, it is the paper's constant weight after a warm-up.
+    """
+
+    target_density: float | None = None
+    """Kept fraction that is asked for; None: constant ``weight``."""
+    weight: float = 0.1
+    """Weight of the density in the paper's unit: beside an L1 loss on 0..255. With a target: the largest weight."""
+    dense_fraction: float = 0.0
+    """This share of the steps is trained without any mask: one convolution per layer, no noise."""
+    keep_masks: bool = False
+    """Masks begin as the initial weights have them (a model with trained masks), not biased towards "keep"."""
+    warmup_fraction: float = 0.05
+    """The weight rises over this share of the steps, the target falls over it, from the beginning of the masks."""
+    temperature_final: float = 0.4
+    temperature_fraction: float = 0.3
+    """The temperature falls from 1 over this share of the steps, from the beginning of the masks."""
+    freeze_fraction: float = 0.6
+    """After this share of the steps channel masks are hard: half the work of a masked layer."""
+    module_floor: float = 0.05
+    """A module below this density feels no pressure: nothing closes for good."""
+    channel_lr_factor: float = 1.0
+    """Learning rate of the channel masks, relative to the others': short runs need more for them to settle."""
+
+    def __post_init__(self) -> None:
+        if self.target_density is not None:
+            _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
+        _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
+        _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
+        for name in ("dense_fraction", "warmup_fraction", "temperature_fraction", "freeze_fraction"):
+            _check(0 <= getattr(self, name) <= 1, f"sparsity.{name} {getattr(self, name)} must be in 0..1")
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. Lengths are optimiser steps, sizes are LR pixels."""
+    """A training run. Lengths are optimiser steps; patch sizes are LR pixels; losses are L1 on 0..255."""
 
     network: str
     """Name in the registry of networks."""
     scale: int
-    folders: tuple[str, ...]
-    """Folders of training pictures."""
-    validation: str
-    """Folder of validation pictures; never benchmark pictures."""
     steps: int
+    folders: tuple[str, ...] = ()
+    """Folders of training pictures, searched deeply."""
+    packed: str = ""
+    """File that the pictures are packed into, made when it is missing; none: in the run's folder."""
+    validation: str = ""
+    """Folder of validation pictures, never benchmark pictures; none: no validation."""
+    init_from: str = ""
+    """Checkpoint to take weights from: all of equal name and shape."""
     batch: int = 16
+    """Patches per process and step."""
     lr_patch_px: int = 48
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
-    """Peak of the one-cycle schedule."""
+    """Its peak."""
+    betas: tuple[float, ...] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    """constant, step (halved at ``halve_at``), cosine (to 0), or one_cycle (from 1/25 up, then cosine to 0)."""
+    lr_warmup_fraction: float = 0.01
+    halve_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     gradient_clip: float = 1.0
-    sparsity_weight: float = 0.1 / 255
-    """Weight of the density, relative to an L1 loss on 0..1 (the paper's 0.1 is relative to 0..255)."""
-    sparsity_warmup_fraction: float = 0.1
-    temperature_final: float = 0.4
-    temperature_decay_fraction: float = 0.3
-    freeze_channel_masks_fraction: float = 0.6
-    """After this share of the steps the channel masks are made hard."""
     ema_decay: float = 0.999
+    sparsity: Sparsity | None = None
+    """None for networks without masks."""
+    precision: str = "fp32"
+    """fp32, or bf16 (autocast): faster where the hardware multiplies bf16 faster."""
+    channels_last: bool = True
+    compile: bool = False
     seed: int = 1
-    validate_every: int = 500
-    save_every: int = 250
+    log_every: int = 50
+    validate_every: int = 1000
+    save_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "lr_patch_px", "log_every", "validate_every", "save_every"):
+            _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        _check(self.lr_patch_px % 2 == 0, f"lr_patch_px {self.lr_patch_px} must be even")
+        _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
+        _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
+        _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
+        _check(len(self.betas) == 2, "betas are two numbers")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
+
+
+def _check(is_good: bool, message: str) -> None:
+    if not is_good:
+        raise UsageError(f"recipe: {message}")

@@ -170,10 +170,14 @@ class SparseMaskModule(nn.Module):
         self.body = MaskedConvolutions(channels, layers)
         self.ca = ChannelAttention(channels, attention_channels)
         self.temperature = 1.0
+        #: Which part of a batch that several processes share is seen here; see :func:`gumbel_softmax`.
+        self.batch_part: tuple[int, int] = (0, 1)
         #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
         self.is_open = False
         #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
+        #: The same with hard masks: what evaluation would keep.
+        self.last_hard_density: Tensor = torch.ones(())
         #: The spatial mask of the last forward pass, (B, 1, H, W).
         self.last_mask_B1HW: Tensor | None = None
 
@@ -183,15 +187,17 @@ class SparseMaskModule(nn.Module):
             raise ValueError(f"height and width must be even, not {tuple(feat_BCHW.shape[2:])}")
         if self.is_open:
             return self._forward_open(feat_BCHW)
-        mask_B1HW = self._spatial_mask(self.spa_mask(feat_BCHW))
+        logits_B2HW = self.spa_mask(feat_BCHW)
+        mask_B1HW = self._spatial_mask(logits_B2HW)
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
         self.last_density = density(mask_B1HW, dense_CL)
+        self.last_hard_density = density(is_active_B1HW(logits_B2HW.detach()), self.body.is_dense_CL())
         self.last_mask_B1HW = mask_B1HW.detach()
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
     def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
         """The module with nothing masked: one convolution per layer, no noise."""
-        self.last_density = feat_BCHW.new_ones(())
+        self.last_density = self.last_hard_density = feat_BCHW.new_ones(())
         self.last_mask_B1HW = feat_BCHW.new_ones(feat_BCHW[:, :1].shape)
         return self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
 
@@ -213,8 +219,27 @@ class SparseMaskModule(nn.Module):
 
     def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:
         if self.training:
-            return gumbel_softmax(logits_B2HW, dim=1, temperature=self.temperature)[:, 1:]
-        return (logits_B2HW[:, 1:] > logits_B2HW[:, :1]).to(logits_B2HW.dtype)
+            return gumbel_softmax(logits_B2HW, 1, self.temperature, self.batch_part)[:, 1:]
+        return is_active_B1HW(logits_B2HW).to(logits_B2HW.dtype)
+
+    @torch.no_grad()
+    def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
+        """Begin the masks anew, biased towards "important" and "dense" by these differences of logits.
+
+        The last layer of the head is made small beside the bias, so that no pixel is far from the others: masks
+        that begin closed anywhere get no gradient there to open again.
+        """
+        last = cast(nn.ConvTranspose2d, self.spa_mask[-1])
+        last.weight.mul_(0.1)
+        cast(Tensor, last.bias).copy_(torch.tensor([-logit_gap / 2, logit_gap / 2]))
+        noise = torch.rand_like(self.body.ch_mask) - 0.5
+        centre = torch.tensor([channel_gap / 2, -channel_gap / 2], device=noise.device)
+        self.body.ch_mask.copy_(centre + 0.2 * noise)
+
+
+def is_active_B1HW(logits_B2HW: Tensor) -> Tensor:
+    """The hard mask: where "important" has the larger logit, strictly."""
+    return logits_B2HW[:, 1:] > logits_B2HW[:, :1]
 
 
 def density(mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
@@ -223,5 +248,5 @@ def density(mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
     The paper's sparsity loss is the mean of this over the modules. Written in its separable form, which never builds
     a (B, C L, H, W) tensor (the mask and the channel masks are independent factors).
     """
-    dense = dense_CL.mean()
-    return dense + (1 - dense) * mask_B1HW.mean()
+    dense = dense_CL.float().mean()
+    return dense + (1 - dense) * mask_B1HW.float().mean()

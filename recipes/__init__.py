@@ -1,1 +1,0 @@
-"""Recipes: typed functions that return the configuration of a training run."""

@@ -1,0 +1,89 @@
+"""``sparsesr train``: train a network as a recipe says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsesr.cli import options
+from sparsesr.cli.messages import print_json
+from sparsesr.cli.progress import interruptible
+from sparsesr.cli.training_extra import require_training_extra
+from sparsesr.errors import UsageError
+
+_INTERRUPTED = 130
+
+
+def run(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe, or FILE.py:FUNCTION.")
+    ] = None,
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDER...", help="Folders of training pictures.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="Folder of validation pictures.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the run. [runs/NETWORK]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeat it."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", help="Save and stop after this time.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the recipes, or show the one named.")] = False,
+) -> int:
+    """Train a network. Ctrl-C saves and stops; --resume goes on exactly there.
+
+    Several GPUs or machines: torchrun --nproc-per-node N -m sparsesr train RECIPE ...
+    """
+    options.check_positive("-j", threads)
+    from sparsesr.lab.recipes import RECIPES, find_recipe
+    from sparsesr.lab.train.overrides import with_overrides
+
+    if recipe is None:
+        if not show:
+            raise UsageError("name a recipe; `sparsesr train --list` lists them")
+        print("\n".join(RECIPES))
+        return 0
+    chosen = find_recipe(recipe)
+    if pictures:
+        chosen = replace(chosen, folders=tuple(map(str, pictures)))
+    if validation is not None:
+        chosen = replace(chosen, validation=str(validation))
+    chosen = with_overrides(chosen, settings or ())
+    if show:
+        from dataclasses import asdict
+
+        print_json(asdict(chosen))
+        return 0
+    require_training_extra("train")
+    from sparsesr.lab.train.loop import train
+
+    folder = output or Path("runs") / chosen.network
+    with interruptible(signal.SIGTERM) as should_stop:
+        outcome = train(
+            chosen, folder, resume=resume, max_minutes=max_minutes, device=device, threads=threads,
+            report=_say, should_stop=should_stop,
+        )  # fmt: skip
+        interrupted = should_stop() and not outcome.finished
+    if os.environ.get("RANK", "0") == "0":
+        ending = "done" if outcome.finished else "saved; go on with --resume"
+        _say(f"{outcome.checkpoint}: step {outcome.step:,} of {chosen.steps:,}, {ending}")
+    return _INTERRUPTED if interrupted else 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,101 @@
+"""Feeds a training loop: patches cut ahead of time by a thread, or cut on the device that holds all the pictures."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sparsesr.lab.data.patches import Batch, PatchPlan, PatchSampler, to_unit
+
+_AHEAD = 4
+_DEVICE_SHARE = 0.3
+
+
+class Batches(Protocol):
+    """What the loop asks for its patches."""
+
+    def at(self, step: int) -> Batch:
+        """LR and HR of that step on the device, float32 in 0..1."""
+        ...
+
+    def close(self) -> None:
+        """Stop working ahead."""
+        ...
+
+
+class HostBatches:
+    """Cuts patches out of the mapped file in a thread, some steps ahead of the loop."""
+
+    def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
+        self.sampler, self.device = sampler, device
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="patches")
+        self._waiting: dict[int, Future[Batch]] = {}
+
+    def at(self, step: int) -> Batch:
+        """LR and HR of that step on the device, float32 in 0..1."""
+        for ahead in range(step, step + _AHEAD):
+            if ahead not in self._waiting:
+                self._waiting[ahead] = self._pool.submit(self._prepare, ahead)
+        lr, hr = self._waiting.pop(step).result()
+        return to_unit((lr.to(self.device, non_blocking=True), hr.to(self.device, non_blocking=True)))
+
+    def _prepare(self, step: int) -> Batch:
+        lr, hr = self.sampler.batch_at(step)
+        return (lr.pin_memory(), hr.pin_memory()) if self.device.type == "cuda" else (lr, hr)
+
+    def close(self) -> None:
+        """Stop working ahead."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class DeviceBatches:
+    """Holds the packed file on the device and cuts, flips and transposes there; the same patches bit for bit."""
+
+    def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
+        self.sampler, self.device = sampler, device
+        pairs = sampler.pairs
+        self._bytes = torch.from_numpy(pairs.bytes).to(device)
+        self._offsets = [
+            torch.tensor([pair.lr_offset for pair in pairs.pairs], device=device),
+            torch.tensor([pair.hr_offset for pair in pairs.pairs], device=device),
+        ]
+        self._widths = torch.tensor([pair.lr_width for pair in pairs.pairs], device=device)
+
+    def at(self, step: int) -> Batch:
+        """LR and HR of that step on the device, float32 in 0..1."""
+        plan = self.sampler.plan(step)
+        scale = self.sampler.pairs.scale
+        return to_unit((self._cut(plan, self._offsets[0], 1), self._cut(plan, self._offsets[1], scale)))
+
+    def _cut(self, plan: PatchPlan, offsets: Tensor, scale: int) -> Tensor:
+        """(B, 3, size, size) bytes: for every pixel of every patch the address that it comes from."""
+        size = self.sampler.lr_patch_px * scale
+        along = torch.arange(size, device=self.device)
+
+        def given(values: object) -> Tensor:
+            return torch.as_tensor(values).to(self.device, non_blocking=True).reshape(-1, 1, 1)
+
+        transpose = given(plan.transpose)
+        y, x = along.reshape(1, -1, 1), along.reshape(1, 1, -1)
+        row, column = torch.where(transpose, x, y), torch.where(transpose, y, x)
+        row = torch.where(given(plan.flip_rows), size - 1 - row, row) + given(plan.top) * scale
+        column = torch.where(given(plan.flip_columns), size - 1 - column, column) + given(plan.left) * scale
+        picture = given(plan.picture)
+        pixel = row * (self._widths[picture] * scale) + column
+        address = (offsets[picture] + 3 * pixel)[..., None] + torch.arange(3, device=self.device)
+        return self._bytes[address].permute(0, 3, 1, 2)
+
+    def close(self) -> None:
+        """Nothing is running."""
+
+
+def open_batches(sampler: PatchSampler, device: torch.device) -> Batches:
+    """On the device if it is a GPU with plenty of room for all the pictures; cut ahead on the host otherwise."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if sampler.pairs.bytes.nbytes < _DEVICE_SHARE * free:
+            return DeviceBatches(sampler, device)
+    return HostBatches(sampler, device)

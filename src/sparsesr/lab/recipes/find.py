@@ -1,0 +1,51 @@
+"""The recipes by name, and recipes in files of the user's own. Adding one: write its function, list it here."""
+
+from __future__ import annotations
+
+import difflib
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+from sparsesr.errors import InputError, UsageError
+from sparsesr.lab.recipes import smsr
+from sparsesr.lab.train.recipe import Recipe
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "smsr_x2": smsr.smsr_x2,
+    "smsr_x3": smsr.smsr_x3,
+    "smsr_x4": smsr.smsr_x4,
+    "smsr_s_x2": smsr.smsr_s_x2,
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name in ``RECIPES``, or of ``path.py:function``, a file that is run to get it.
+
+    Raises:
+        UsageError: no such name; the function is missing or gives no recipe.
+        InputError: the file is missing or fails.
+    """
+    path, colon, function = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), function)
+    if name not in RECIPES:
+        close = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(RECIPES)}"
+        raise UsageError(f"no recipe {name!r}; {hint} (or write path.py:function)")
+    return RECIPES[name]()
+
+
+def _from_file(path: Path, function: str) -> Recipe:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; recipes are named, or path.py:function")
+    try:
+        made = runpy.run_path(str(path)).get(function)
+        recipe = made() if callable(made) else None
+    except (UsageError, InputError):
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: fails with {type(error).__name__}: {error}; mend it") from error
+    if not isinstance(recipe, Recipe):
+        raise UsageError(f"{path}: has no function {function!r} that returns a Recipe")
+    return recipe

@@ -1,0 +1,73 @@
+"""Recipes for SMSR. Folders are given by the caller: the project ships no training pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparsesr.lab.train.recipe import Recipe, Sparsity
+
+
+def smsr_x2() -> Recipe:
+    """The paper's network (64 channels); a third of the run dense, then masks down to the paper's density, 0.51."""
+    return Recipe(
+        network="smsr_x2",
+        scale=2,
+        steps=300_000,
+        batch=16,
+        lr_patch_px=64,
+        learning_rate=5e-4,
+        betas=(0.9, 0.99),
+        sparsity=Sparsity(
+            target_density=0.51,
+            weight=1.0,
+            dense_fraction=0.3,
+            warmup_fraction=0.2,
+            temperature_fraction=0.2,
+            freeze_fraction=0.65,
+        ),
+    )
+
+
+def smsr_x3() -> Recipe:
+    """From ``smsr_x2`` (set ``init_from`` to its checkpoint); body and masks are taken over."""
+    return _from_x2(3, target_density=0.61)
+
+
+def smsr_x4() -> Recipe:
+    """From ``smsr_x2`` (set ``init_from`` to its checkpoint); body and masks are taken over."""
+    return _from_x2(4, target_density=0.67)
+
+
+def _from_x2(scale: int, target_density: float) -> Recipe:
+    sparsity = Sparsity(
+        target_density=target_density,
+        weight=1.0,
+        keep_masks=True,
+        temperature_fraction=0.0,
+        freeze_fraction=0.3,
+    )
+    return replace(
+        smsr_x2(), network=f"smsr_x{scale}", scale=scale, steps=150_000, lr_patch_px=48, sparsity=sparsity
+    )
+
+
+def smsr_s_x2() -> Recipe:
+    """A narrow SMSR (32 channels, a quarter of the multiply-adds), for hours on a few processor cores."""
+    return Recipe(
+        network="smsr_s_x2",
+        scale=2,
+        steps=30_000,
+        batch=8,
+        lr_patch_px=48,
+        learning_rate=1e-3,
+        betas=(0.9, 0.99),
+        sparsity=Sparsity(
+            target_density=0.5,
+            weight=1.0,
+            dense_fraction=0.4,
+            warmup_fraction=0.2,
+            temperature_fraction=0.2,
+            freeze_fraction=0.7,
+            channel_lr_factor=5.0,
+        ),
+    )

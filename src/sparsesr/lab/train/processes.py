@@ -1,0 +1,86 @@
+"""Devices and processes of a run, through lightning-fabric: one process, or those that ``torchrun`` started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+
+from sparsesr.errors import BackendError, UsageError
+from sparsesr.lab.train.recipe import Recipe
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
+#: How long processes wait for one that has ended or hangs, before they end too.
+_PATIENCE = timedelta(seconds=45)
+
+
+def start_fabric(recipe: Recipe, device: str) -> Fabric:
+    """Fabric for this process, joined with the others if ``torchrun`` started several.
+
+    Raises:
+        UsageError: no such device here.
+        BackendError: the other processes do not answer.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: torch sees no GPU here; use --device cpu, or a build of torch for it"
+        )
+    processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    precision = _PRECISIONS[recipe.precision]
+    if processes == 1:
+        fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    else:
+        # Masks that are open or frozen leave parameters without gradients.
+        strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)
+        nodes = processes // local
+        fabric = Fabric(
+            accelerator=device, devices=local, num_nodes=nodes, strategy=strategy, precision=precision
+        )
+    with ends_with_the_others(fabric, 0):
+        fabric.launch()
+    return fabric
+
+
+@contextmanager
+def ends_with_the_others(fabric: Fabric, step: int) -> Generator[None]:
+    """Turn what torch raises when another process has died or hangs into one line that says so."""
+    try:
+        yield
+    except (RuntimeError, torch.distributed.DistBackendError) as error:
+        text = " ".join(str(error).split())
+        if not _is_lost_peer(text):
+            raise
+        raise BackendError(
+            f"another process of this run ended or hangs (noticed by process {os.environ.get('RANK', '0')} after "
+            f"step {step}: {text[:120]}); see the messages of the others, then start all again with --resume"
+        ) from error
+
+
+def _is_lost_peer(text: str) -> bool:
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    signs = ("onnection", "imed out", "imeout", "peer", "gloo", "NCCL", "TCPStore", "rendezvous")
+    return several and any(sign in text for sign in signs)
+
+
+def mean_over(fabric: Fabric, value: Tensor) -> Tensor:
+    """The mean of a tensor over the processes."""
+    return value if fabric.world_size == 1 else fabric.all_reduce(value.clone(), reduce_op="mean")  # type: ignore[return-value]
+
+
+def sum_over(fabric: Fabric, value: Tensor) -> Tensor:
+    """The sum of a tensor over the processes; on the host again."""
+    if fabric.world_size == 1:
+        return value
+    # GPUs of some kinds have no double precision
+    total: Any = fabric.all_reduce(value.float().to(fabric.device), reduce_op="sum")
+    return total.cpu()
