@@ -41,6 +41,11 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
   add("channel_attention", table.channel_attention);
   add("scale_add", table.scale_add);
   add("add", table.add);
+  add("bilinear", table.bilinear);
+  add("unfold3x3", table.unfold);
+  add("fold3x3", table.fold);
+  add("layer_norm", table.layer_norm);
+  add("segment_attention", table.segment_attention);
   add("pixel_shuffle", table.pixel_shuffle);
   add("bicubic", table.bicubic);
   add("image", table.image);

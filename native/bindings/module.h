@@ -10,5 +10,6 @@ void bind_transposed_convolution(nanobind::module_& m);
 void bind_masks(nanobind::module_& m);
 void bind_maps(nanobind::module_& m);
 void bind_pictures(nanobind::module_& m);
+void bind_tokens(nanobind::module_& m);
 
 }  // namespace sparsesr::bindings

@@ -113,7 +113,10 @@ def mask_rows(
 def avg_pool2x2_rows(
     x: F32, x_row0: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
 ) -> None:
-    """Compute rows [r0, r1) of the half-size map; both windows have the same stride."""
+    """Compute rows [r0, r1) of the half-size map; both windows have the same stride.
+
+    An odd last row or column of `x` has no part in it.
+    """
 
 class PackedDeconv:
     """Weights of a transposed 3x3 convolution with stride 2, padding 1 and output padding 1."""
@@ -160,6 +163,70 @@ def scale_add_rows(
     threads: int = 1,
 ) -> None:
     """Compute out = x * scale[channel] + residual; `out` may be the buffer of `x` or of `residual`."""
+
+def bilinear_rows(
+    x: F32,
+    x_row0: int,
+    x_height: int,
+    out: F32,
+    out_row0: int,
+    out_height: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute rows [r0, r1) of a map of `x_height` rows brought to `out_height` rows and the width of `out`.
+
+    As torch.nn.functional.interpolate(mode="bilinear", align_corners=True); reads no rows beyond the map.
+    """
+
+def unfold3x3_rows(
+    x: F32, x_row0: int, channels: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+) -> None:
+    """Write each pixel's 3x3 neighbourhood: channel c, row y and column x go to channel 9 c + 3 y + x."""
+
+def fold3x3_rows(
+    x: F32, x_row0: int, channels: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+) -> None:
+    """The adjoint of `unfold3x3_rows`: sum what all neighbourhoods hold for a pixel; `channels` are those of `out`."""
+
+def layer_norm_rows(
+    x: F32,
+    x_row0: int,
+    weight: F32,
+    bias: F32,
+    epsilon: float,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Normalise the channels of each pixel: (x - mean) / sqrt(variance + epsilon) * weight + bias.
+
+    `out` may be the buffer of `x`.
+    """
+
+def segment_attention_rows(
+    qkv: F32,
+    qkv_row0: int,
+    height: int,
+    heads: int,
+    head_dim: int,
+    segment_tokens: int,
+    scale: float,
+    out: F32,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute rows [r0, r1) of multi-head attention; pixels in raster order are tokens.
+
+    `qkv` holds the whole map, `height` rows: queries, keys and values of `heads` heads with `head_dim` (1 to 32)
+    channels each. A token attends to its segment: tokens [n * segment_tokens, (n + 1) * segment_tokens). The
+    scores are scaled by `scale`. No more than keys and values of one head of a segment are held besides.
+    """
 
 def pixel_shuffle_rows(
     x: F32,

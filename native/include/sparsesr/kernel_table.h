@@ -28,6 +28,11 @@ struct KernelTable {
   Kernel<ChannelAttentionKernel> channel_attention;
   Kernel<ScaleAddKernel> scale_add;
   Kernel<AddKernel> add;
+  Kernel<BilinearKernel> bilinear;
+  Kernel<UnfoldKernel> unfold;
+  Kernel<FoldKernel> fold;
+  Kernel<LayerNormKernel> layer_norm;
+  Kernel<SegmentAttentionKernel> segment_attention;
   Kernel<PixelShuffleKernel> pixel_shuffle;
   Kernel<BicubicKernel> bicubic;
   Kernel<ImageKernel> image;

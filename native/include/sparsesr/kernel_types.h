@@ -115,6 +115,14 @@ struct ScaleAddArgs {
 };
 using ScaleAddKernel = void(const ScaleAddArgs& args, int64_t begin, int64_t end);
 
+struct BilinearArgs {
+  InputWindow x;
+  int64_t x_height;
+  int64_t out_height;
+  Window out;
+};
+using BilinearKernel = void(const BilinearArgs& args, int64_t begin, int64_t end);
+
 constexpr int kMaxScale = 8;
 constexpr int kMaxAddends = 16;
 
@@ -139,10 +147,59 @@ struct PixelShuffleArgs {
 };
 using PixelShuffleKernel = void(const PixelShuffleArgs& args, int64_t begin, int64_t end);
 
+// ---- tokens: a token is a pixel, in raster order ------------------------------------------------------
+
+struct UnfoldArgs {
+  InputWindow x;
+  Window out;
+  int64_t channels;  // of x; the token has nine times as many, channel by channel
+};
+using UnfoldKernel = void(const UnfoldArgs& args, int64_t begin, int64_t end);
+
+struct FoldArgs {
+  InputWindow x;
+  Window out;
+  int64_t channels;  // of out
+};
+using FoldKernel = void(const FoldArgs& args, int64_t begin, int64_t end);
+
+struct LayerNormArgs {
+  InputWindow x;
+  Window out;
+  const float* weight;
+  const float* bias;
+  int64_t channels;
+  float epsilon;
+};
+using LayerNormKernel = void(const LayerNormArgs& args, int64_t begin, int64_t end);
+
+constexpr int kMaxHeadDim = 32;
+constexpr int kAttentionKeys = 16;  // keys are packed by groups of this size: [group][dim][key]
+constexpr int kAttentionDims = 6;   // dimensions of packed keys and values are padded to a multiple of this
+constexpr int kMaxPaddedDim = (kMaxHeadDim + kAttentionDims - 1) / kAttentionDims * kAttentionDims;
+
+// One head of one segment. Packed dimensions and keys beyond the last are zero.
+struct SegmentAttentionArgs {
+  const float* keys;
+  const float* values;
+  int64_t key_count;
+  int64_t groups;
+  int64_t head_dim;
+  int64_t padded_dim;
+  float scale;  // of scores
+  InputWindow queries;
+  int64_t query_channel;  // where the head's query begins
+  Window out;
+  int64_t out_channel;
+};
+// Tokens [begin, end): softmax over the keys of scale * query . key, times the values.
+using SegmentAttentionKernel = void(const SegmentAttentionArgs& args, int64_t begin, int64_t end);
+
 // ---- pictures: three channels, four values per pixel --------------------------------------------------
 
 constexpr int kPictureChannels = 3;
 constexpr int kPictureStride = 4;
+
 struct BicubicArgs {
   InputWindow x;
   int64_t x_height;

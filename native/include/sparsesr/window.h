@@ -26,4 +26,10 @@ static inline T* pixel_at(const WindowOf<T>& window, int64_t row, int64_t x) {
   return window.data + ((row - window.row0) * (window.width + 2) + x + 1) * window.stride;
 }
 
+// The same by number in raster order.
+template <typename T>
+static inline T* token_at(const WindowOf<T>& window, int64_t token) {
+  return pixel_at(window, token / window.width, token % window.width);
+}
+
 }  // namespace sparsesr

@@ -1,0 +1,211 @@
+// Attention of a tile of queries to all keys of a segment, one head, without ever holding a row of scores.
+//
+// Keys lie in lanes: each lane is an online softmax of its own, over every n-th key, with its own running
+// maximum; only the end adds lanes up. Keys and values are taken block by block, so that a block stays in L1
+// while all queries of the tile pass over it. What a query goes through depends on nothing but the keys, so
+// neither tiles nor threads change a bit.
+//
+// `V` is the instruction set: a vector type, its lanes, and the operations below. Everything has internal
+// linkage on purpose, see window.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kTileQueries = 64;
+constexpr float kNoScore = -3e38f;  // of keys that do not exist; not infinite, for infinities make NaN
+constexpr float kNoMaximum = -1e30f;
+constexpr float kLog2E = 1.4426950408889634f;
+
+// ln(2)^n / n!, highest power first.
+constexpr int kExp2Terms = 7;
+constexpr float kExp2Series[kExp2Terms] = {1.5403530e-4f, 1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f,
+                                           0.24022651f,   0.69314718f,   1.0f};
+
+// kQueries x kGroups score vectors, and kQueries x kAttentionDims accumulators, are what registers hold.
+template <typename V, int kQueries, int kGroups, int kGroupsPerBlock>
+struct OnlineSoftmax {
+  using Vector = typename V::Vector;
+  static constexpr int kLanes = V::kLanes;
+  static constexpr int kParts = kAttentionKeys / kLanes;  // vectors per packed group of keys
+  static constexpr int kBlockVectors = kGroupsPerBlock * kParts;
+  static_assert(kBlockVectors % kGroups == 0 && kTileQueries % kQueries == 0);
+
+  const SegmentAttentionArgs& args;
+  int64_t dims;  // padded
+  alignas(64) float queries[kTileQueries * kMaxPaddedDim];
+  alignas(64) float state[kTileQueries * kMaxPaddedDim * kLanes];  // weighted sums, [query][dim][lane]
+  alignas(64) float maximum[kTileQueries * kLanes];
+  alignas(64) float total[kTileQueries * kLanes];
+  alignas(64) float scores[kQueries * kBlockVectors * kLanes];
+
+  explicit OnlineSoftmax(const SegmentAttentionArgs& given) : args(given), dims(given.padded_dim) {}
+
+  void run(int64_t first, int64_t count) {
+    begin(first, count);
+    const int64_t groups = args.groups;
+    for (int64_t group = 0; group < groups; group += kGroupsPerBlock) {
+      const int64_t here = groups - group < kGroupsPerBlock ? groups - group : kGroupsPerBlock;
+      for (int q = 0; q < kTileQueries && q < count; q += kQueries) attend(q, group, here);
+    }
+    finish(first, count);
+  }
+
+ private:
+  // Queries are scaled once, to base 2; those beyond the last are zero.
+  void begin(int64_t first, int64_t count) {
+    const float factor = args.scale * kLog2E;
+    for (int64_t q = 0; q < kTileQueries; ++q) {
+      const float* query = q < count ? token_at(args.queries, first + q) + args.query_channel : nullptr;
+      for (int64_t d = 0; d < dims; ++d) {
+        queries[q * dims + d] = query != nullptr && d < args.head_dim ? query[d] * factor : 0.0f;
+      }
+    }
+    for (int64_t i = 0; i < kTileQueries * kLanes; ++i) maximum[i] = kNoMaximum;
+    for (int64_t i = 0; i < kTileQueries * kLanes; ++i) total[i] = 0.0f;
+    for (int64_t i = 0; i < kTileQueries * dims * kLanes; ++i) state[i] = 0.0f;
+  }
+
+  void attend(int q, int64_t group, int64_t groups) {
+    const int64_t vectors = groups * kParts;
+    for (int64_t v = 0; v < vectors; v += kGroups) {
+      if (vectors - v >= kGroups) {
+        score<kGroups>(q, group, v);
+      } else {
+        for (int64_t rest = v; rest < vectors; ++rest) score<1>(q, group, rest);
+      }
+    }
+    if (group + groups == args.groups) hide_missing(vectors);
+    Vector correction[kQueries];
+    for (int i = 0; i < kQueries; ++i) correction[i] = exponentiate(q + i, i, vectors);
+    for (int64_t d = 0; d < dims; d += kAttentionDims) add_values(q, group, vectors, d, correction);
+  }
+
+  // scores[query][vector] = query . key, for kCount vectors of keys.
+  template <int kCount>
+  __attribute__((always_inline)) void score(int q, int64_t group, int64_t vector) {
+    const float* keys[kCount];
+#pragma GCC unroll 8
+    for (int g = 0; g < kCount; ++g) keys[g] = packed(args.keys, group, vector + g);
+    const float* query = queries + q * dims;
+    Vector sum[kQueries][kCount];
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+      for (int g = 0; g < kCount; ++g) sum[i][g] = V::zero();
+    }
+    for (int64_t d = 0; d < dims; ++d) {
+      Vector value[kQueries];
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) value[i] = V::broadcast(query[i * dims + d]);
+#pragma GCC unroll 8
+      for (int g = 0; g < kCount; ++g) {
+        const Vector key = V::load(keys[g] + d * kAttentionKeys);
+#pragma GCC unroll 8
+        for (int i = 0; i < kQueries; ++i) sum[i][g] = V::multiply_add(value[i], key, sum[i][g]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+      for (int g = 0; g < kCount; ++g) V::store(score_at(i, vector + g), sum[i][g]);
+    }
+  }
+
+  // The last group may hold fewer keys than lanes.
+  void hide_missing(int64_t vectors) {
+    const int64_t first = args.key_count - (args.groups - 1) * kAttentionKeys;
+    const int64_t begin = (vectors - kParts) * kLanes + first;
+    for (int i = 0; i < kQueries; ++i) {
+      for (int64_t k = begin; k < vectors * kLanes; ++k) score_at(i, 0)[k] = kNoScore;
+    }
+  }
+
+  // Scores become weights; returns what earlier sums must be multiplied with.
+  Vector exponentiate(int q, int i, int64_t vectors) {
+    float* row = score_at(i, 0);
+    const Vector before = V::load(maximum + q * kLanes);
+    Vector highest = before;
+    for (int64_t v = 0; v < vectors; ++v) highest = V::maximum(highest, V::load(row + v * kLanes));
+    const Vector correction = V::exp2(V::subtract(before, highest));
+    Vector sum = V::multiply(V::load(total + q * kLanes), correction);
+    for (int64_t v = 0; v < vectors; ++v) {
+      const Vector weight = V::exp2(V::subtract(V::load(row + v * kLanes), highest));
+      V::store(row + v * kLanes, weight);
+      sum = V::add(sum, weight);
+    }
+    V::store(maximum + q * kLanes, highest);
+    V::store(total + q * kLanes, sum);
+    return correction;
+  }
+
+  __attribute__((always_inline)) void add_values(int q, int64_t group, int64_t vectors, int64_t first_dim,
+                                                 const Vector* correction) {
+    Vector sum[kQueries][kAttentionDims];
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+      for (int d = 0; d < kAttentionDims; ++d) {
+        sum[i][d] = V::multiply(V::load(state_at(q + i, first_dim + d)), correction[i]);
+      }
+    }
+    for (int64_t v = 0; v < vectors; ++v) {
+      const float* values = packed(args.values, group, v) + first_dim * kAttentionKeys;
+      Vector weight[kQueries];
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) weight[i] = V::load(score_at(i, v));
+#pragma GCC unroll 8
+      for (int d = 0; d < kAttentionDims; ++d) {
+        const Vector value = V::load(values + d * kAttentionKeys);
+#pragma GCC unroll 8
+        for (int i = 0; i < kQueries; ++i) sum[i][d] = V::multiply_add(weight[i], value, sum[i][d]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+      for (int d = 0; d < kAttentionDims; ++d) V::store(state_at(q + i, first_dim + d), sum[i][d]);
+    }
+  }
+
+  // Brings the lanes of each query to a common maximum and adds them.
+  void finish(int64_t first, int64_t count) {
+    alignas(64) float share[kLanes];
+    for (int64_t q = 0; q < count; ++q) {
+      float highest = kNoMaximum;
+      for (int l = 0; l < kLanes; ++l) highest = maximum[q * kLanes + l] > highest ? maximum[q * kLanes + l] : highest;
+      V::store(share, V::exp2(V::subtract(V::load(maximum + q * kLanes), V::broadcast(highest))));
+      float sum = 0.0f;
+      for (int l = 0; l < kLanes; ++l) sum += share[l] * total[q * kLanes + l];
+      float* out = token_at(args.out, first + q) + args.out_channel;
+      for (int64_t d = 0; d < args.head_dim; ++d) {
+        float value = 0.0f;
+        for (int l = 0; l < kLanes; ++l) value += share[l] * state_at(q, d)[l];
+        out[d] = value / sum;
+      }
+    }
+  }
+
+  float* score_at(int i, int64_t vector) { return scores + (i * kBlockVectors + vector) * kLanes; }
+  float* state_at(int64_t q, int64_t d) { return state + (q * dims + d) * kLanes; }
+
+  // Where vector `vector` of the block that begins with group `group` has its first dimension.
+  const float* packed(const float* data, int64_t group, int64_t vector) const {
+    return data + (group + vector / kParts) * dims * kAttentionKeys + vector % kParts * kLanes;
+  }
+};
+
+template <typename Softmax>
+void attend_in_tiles(const SegmentAttentionArgs& args, int64_t begin, int64_t end) {
+  Softmax softmax(args);
+  for (int64_t first = begin; first < end; first += kTileQueries) {
+    softmax.run(first, end - first < kTileQueries ? end - first : kTileQueries);
+  }
+}
+
+}  // namespace
+}  // namespace sparsesr
