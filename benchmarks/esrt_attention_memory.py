@@ -1,11 +1,11 @@
-"""Peak memory of a training step of ESRT: full attention against efficient attention (ESRT's abstract: 16,057 M, 4,191 M).
+"""Peak memory of a training step of ESRT: full attention against efficient attention.
 
-Setting of the claim, as reconstructed (it is not stated): fp32, batch 16, LR patches of 48x48, one training step, scores
-materialised. That needs 16 GB, so what the step allocates is accounted exactly, allocation by allocation, at small batches:
-the peak is a constant plus so much per sample (three batches show it), which gives that of batch 16. Beside it stands the
-arithmetic of the score matrices alone.
+The abstract of the paper claims 16,057 M against 4,191 M. Setting, as reconstructed (it is not stated): fp32, batch 16,
+LR patches of 48x48, one training step, scores materialised. That needs 16 GB, so what the step allocates is
+accounted exactly, allocation by allocation, at small batches: the peak is a constant plus so much per sample (three
+batches show it), which gives that of batch 16. Beside it stands the arithmetic of the score matrices alone.
 
-    python benchmarks/esrt_attention_memory.py --batches 1 2 3 -o benchmarks/results/esrt_attention_memory.json
+    python benchmarks/esrt_attention_memory.py -o benchmarks/results/esrt_attention_memory.json
 """
 
 from __future__ import annotations

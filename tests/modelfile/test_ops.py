@@ -37,6 +37,7 @@ CONV = {"weight": (16, 8, 3, 3), "bias": (16,)}
 WIDE = {"weight": (16, 24, 1, 1)}
 CA = {"w1": (2, 8), "b1": (2,), "w2": (8, 2), "b2": (8,)}
 
+ATTENTION = {"heads": 2, "segments": 4, "score_scale": 0.5}
 VALID = [
     ("image", [], {}, {"offset": [0.4, 0.4, 0.4]}, fmap(3), Macs(0, 0, FULL)),
     ("image", [], {}, {}, fmap(3), Macs(0, 0, FULL)),
@@ -81,6 +82,20 @@ VALID = [
     ("global_mean", [fmap(8)], {}, {}, vector(8), Macs(0, 0, None)),
     ("channel_attention", [vector(8)], CA, {}, vector(8), Macs(32, 32, None)),
     ("scale_add", [fmap(8), vector(8), fmap(8)], {}, {}, fmap(8), Macs(0, 0, FULL)),
+    ("scale_add", [fmap(8), vector(8)], {}, {}, fmap(8), Macs(0, 0, FULL)),
+    ("bilinear_upsample", [fmap(8, HALF), fmap(5)], {}, {}, fmap(8), Macs(0, 0, FULL)),
+    ("bilinear_upsample", [fmap(8), fmap(5, TWICE)], {}, {}, fmap(8, TWICE), Macs(0, 0, TWICE)),
+    ("unfold3x3", [fmap(8)], {}, {}, fmap(72), Macs(0, 0, FULL)),
+    ("fold3x3", [fmap(72, HALF)], {}, {}, fmap(8, HALF), Macs(0, 0, HALF)),
+    ("layer_norm", [fmap(8)], {"weight": (8,), "bias": (8,)}, {"epsilon": 1e-6}, fmap(8), Macs(0, 0, FULL)),
+    (
+        "segment_attention",
+        [fmap(24)],
+        {},
+        ATTENTION,
+        fmap(8),
+        Macs(0, 0, FULL, 16, 4),
+    ),
     ("conv2d", [fmap(8, TWICE)], CONV, {"kernel": 3}, fmap(16, TWICE), Macs(1152, 1152, TWICE)),
     ("avg_pool2x2", [fmap(8, HALF)], {}, {}, fmap(8, Resolution(1, 4)), Macs(0, 0, Resolution(1, 4))),
     ("avg_pool2x2", [fmap(8, TWICE)], {}, {}, fmap(8), Macs(0, 0, FULL)),
@@ -176,6 +191,20 @@ INVALID = [
     ),
     ("masked_conv2d", [MASK, fmap(8)], CONV, {"kernel": 3, "dense_in": [1]}, "dense_out is missing"),
     ("avg_pool2x2", [MASK], {}, {}, "input x cannot be"),
+    ("bilinear_upsample", [fmap(8), fmap(8)], {}, {}, "not twice as large"),
+    ("fold3x3", [fmap(8)], {}, {}, "needs a multiple of 9 channels, got 8"),
+    ("layer_norm", [fmap(8)], {"weight": (8,), "bias": (9,)}, {}, r"bias has shape \[9\]"),
+    ("layer_norm", [fmap(8)], {"weight": (8,)}, {}, "weight role bias is missing"),
+    (
+        "segment_attention",
+        [fmap(25)],
+        {},
+        ATTENTION,
+        "25 channels are not queries, keys and values of 2 heads",
+    ),
+    ("segment_attention", [fmap(198)], {}, ATTENTION, "with up to 32 channels"),
+    ("segment_attention", [fmap(24)], {}, {**ATTENTION, "segments": 0}, "segments must lie in"),
+    ("segment_attention", [fmap(24)], {}, {"heads": 2, "segments": 4}, "score_scale is missing"),
     ("conv_transpose2x", [MASK], {"weight": (8, 2, 3, 3)}, {}, "input x cannot be"),
     ("spatial_mask", [fmap(2, TWICE)], {}, {}, "input logits cannot be a map of 2 channels at x2 resolution"),
     ("add", [], {}, {}, r"takes \(x, ...\), got 0"),
@@ -190,7 +219,7 @@ INVALID = [
     ("channel_attention", [vector(8)], {**CA, "w2": (8, 3)}, {}, r"w2 has shape \[8, 3\], expected \[8, 2\]"),
     ("scale_add", [fmap(8), vector(7), fmap(8)], {}, {}, "scales 8 channels by a vector of 7"),
     ("scale_add", [fmap(8), vector(8), fmap(8, HALF)], {}, {}, "adds a map"),
-    ("scale_add", [fmap(8), vector(8)], {}, {}, r"takes \(x, vector, residual\), got 2"),
+    ("scale_add", [fmap(8)], {}, {}, r"takes \(x, vector, \[residual\]\), got 1"),
     ("pixel_shuffle", [fmap(12)], {}, {"scale": 3}, "needs a multiple of 9 channels, got 12"),
     (
         "pixel_shuffle",

@@ -157,7 +157,7 @@ def test_tokens__refuse_what_does_not_fit() -> None:
     attention = (x, -1, 4, 2, 8, 8, 1.0, out, 0, 0, 4)
     native.segment_attention_rows(*attention)
     bad = {
-        2: (5, "holds rows"),
+        2: (6, "holds rows"),
         3: (0, "heads"),
         4: (33, "head_dim"),
         5: (0, "segment_tokens"),

@@ -93,6 +93,36 @@ def at_every_size(seed: int = 0) -> ModelFile:
     return ModelFile(facts, Graph("image", picture, tuple(build.nodes)), build.tensors)
 
 
+def tokens(seed: int = 0) -> ModelFile:
+    """A transformer on halves and wholes of any size, odd ones too: an odd row or column is lost on the way down.
+
+    Attention at two resolutions, one over maps of an earlier segment that others overwrite in the meantime.
+    """
+    build = GraphBuilder(seed)
+    image = build.add("image", (), "image", offset=[0.5, 0.5, 0.5])
+    f = build.conv([image], "f", 3, 6, activation="relu")
+    low = build.add("avg_pool2x2", [f], "low")
+    coarse = build.add("bilinear_upsample", [low, image], "coarse")
+    high = build.add("add", [f, coarse], "high", factors=[1.0, -1.0])
+    mean = build.add("global_mean", [low], "mean")
+    low = build.add("scale_add", [low, mean], "low_scaled")
+    qkv = build.conv([low], "low_qkv", 6, 2 * 3 * 5, kernel=1)
+    attended = build.add("segment_attention", [qkv], "low_attended", heads=2, segments=3, score_scale=0.7)
+    low = build.conv([attended, low], "low_out", 10, 6, residual=True)
+    wide = build.add("bilinear_upsample", [low, f], "wide")
+    mixed = build.conv([wide, high], "mixed", 12, 6, activation="relu")
+    unfolded = build.add("unfold3x3", [mixed], "unfolded")
+    normed = build.add_weighted("layer_norm", [unfolded], "normed", {"weight": (54,), "bias": (54,)})
+    qkv = build.conv([normed], "qkv", 54, 3 * 9, kernel=1)
+    attended = build.add("segment_attention", [qkv], "attended", heads=1, segments=4, score_scale=1.5)
+    out = build.conv([attended, unfolded], "projected", 9, 54, kernel=1, residual=True)
+    folded = build.add("fold3x3", [out], "folded")
+    tail = build.conv([folded, f], "tail", 12, 12)
+    output = build.add("pixel_shuffle", [tail], "output", scale=2)
+    facts = Facts(name="tokens", architecture="tokens", scale=2, size_multiple=1)
+    return ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
+
+
 def only_bicubic() -> ModelFile:
     """No convolution at all."""
     build = GraphBuilder()

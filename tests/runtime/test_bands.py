@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import plain, smsr
-from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask
+from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
 from sparsesr.errors import CancelledError, LimitError
 from sparsesr.runtime.plan import Grid, make_plan
 from sparsesr.runtime.session import Session
@@ -25,6 +25,7 @@ MODELS = [
     halves(),
     only_bicubic(),
     at_every_size(),
+    tokens(),
 ]
 SESSIONS = [Session(model, threads=1) for model in MODELS]
 PARALLEL = [Session(model, threads=2) for model in MODELS]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import graphs
+from runtime.random_graphs import tokens
 from sparsesr.runtime.cost import count_macs, paper_density, paper_macs
 
 # The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
@@ -88,6 +89,16 @@ def test_densities_must_be_complete(densities):
         count_macs(model, 4, 4, densities)
     with pytest.raises(ValueError, match="needs a density"):
         paper_density(model, densities)
+
+
+def test_attention_costs_pairs_of_pixels():
+    def macs(height, width):
+        return {node.output: node.macs for node in count_macs(tokens(), height, width).nodes}
+
+    assert macs(8, 6)["attended"] == 2 * 9 * 4 * 12**2
+    assert macs(3, 5)["attended"] == 2 * 9 * 5 * 3**2  # 15 pixels: five segments of three
+    assert macs(3, 9)["attended"] == 2 * 9 * (4 * 6**2 + 3**2)  # 27: four of six, and three left over
+    assert macs(9, 7)["low_attended"] == 2 * 10 * 3 * 4**2  # 4 x 3 pixels at half resolution
 
 
 def test_halved_grids_of_odd_pictures_round_up():

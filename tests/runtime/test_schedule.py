@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import GraphBuilder, plain, smsr
-from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask
+from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask, tokens
 from sparsesr.modelfile.op_schema import Kind
 from sparsesr.modelfile.ops import input_rows
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
@@ -24,7 +24,10 @@ def typed(model: ModelFile):
 SMSR = typed(smsr(8, modules=4, layers=2))
 GRAPHS = [
     SMSR,
-    *(typed(model) for model in (plain(), shared_mask(), halves(), only_bicubic(), at_every_size())),
+    *(
+        typed(model)
+        for model in (plain(), shared_mask(), halves(), only_bicubic(), at_every_size(), tokens())
+    ),
 ]
 
 

@@ -15,7 +15,7 @@ from sparsesr.runtime.session import Session
 
 pytest.importorskip("torch")
 
-from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask
+from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
 from runtime.torch_graph import TorchGraph
 
 MODELS = {
@@ -29,6 +29,7 @@ MODELS = {
     "halves": halves(),
     "only_bicubic": only_bicubic(),
     "at_every_size": at_every_size(),
+    "tokens": tokens(),
 }
 SESSIONS = {name: Session(model, threads=1) for name, model in MODELS.items()}
 

@@ -20,7 +20,9 @@ class TorchGraph:
         h, w, _ = image.shape
         multiple, scale = self.model.facts.size_multiple, self.model.facts.scale
         picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-        self.picture = F.pad(picture, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+        least = 2 if any(node.op == "avg_pool2x2" for node in self.model.graph.nodes) else 1
+        rows, columns = (-(-max(side, least) // multiple) * multiple for side in (h, w))
+        self.picture = F.pad(picture, (0, columns - w, 0, rows - h), mode="replicate")
         with torch.no_grad():
             for node in self.model.graph.nodes:
                 inputs = [self.values[name] for name in node.inputs]
@@ -82,14 +84,46 @@ class TorchGraph:
         hidden = F.relu(F.linear(v, self.weight(node, "w1"), self.weight(node, "b1")))
         return torch.sigmoid(F.linear(hidden, self.weight(node, "w2"), self.weight(node, "b2")))
 
-    def scale_add(self, node: Node, x: torch.Tensor, v: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        return x * v[:, :, None, None] + residual
+    def scale_add(
+        self, node: Node, x: torch.Tensor, v: torch.Tensor, *residual: torch.Tensor
+    ) -> torch.Tensor:
+        return sum(residual, x * v[:, :, None, None])
 
     def add(self, node: Node, *inputs: torch.Tensor) -> torch.Tensor:
         factors = node.attrs.get("factors") or [1.0] * len(inputs)
         total = sum(x * factor for x, factor in zip(inputs, factors, strict=True))
         slopes = self.weight(node, "slopes")
         return activate(node, total) if slopes is None else F.prelu(total, slopes)
+
+    def bilinear_upsample(self, node: Node, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=True)
+
+    def unfold3x3(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        taps = F.pad(x, (1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1)  # (1, C, H, W, 3, 3)
+        return taps.permute(0, 1, 4, 5, 2, 3).flatten(1, 3)
+
+    def fold3x3(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        _, channels, height, width = x.shape
+        taps = x.reshape(1, channels // 9, 3, 3, height, width)
+        total = torch.zeros(1, channels // 9, height + 2, width + 2)
+        for y in range(3):
+            for column in range(3):
+                total[:, :, y : y + height, column : column + width] += taps[:, :, y, column]
+        return total[:, :, 1:-1, 1:-1]
+
+    def layer_norm(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        deviation = (centred.square().mean(1, keepdim=True) + node.attrs.get("epsilon", 1e-5)).sqrt()
+        weight, bias = (self.weight(node, role).view(1, -1, 1, 1) for role in ("weight", "bias"))
+        return centred / deviation * weight + bias
+
+    def segment_attention(self, node: Node, qkv: torch.Tensor) -> torch.Tensor:
+        heads, segments, scale = (node.attrs[name] for name in ("heads", "segments", "score_scale"))
+        _, channels, height, width = qkv.shape
+        tokens = qkv.reshape(3, heads, channels // (3 * heads), height * width).transpose(2, 3)
+        parts = tokens.split(max(1, height * width // segments), dim=2)
+        attended = [torch.softmax(q @ k.mT * scale, -1) @ v for q, k, v in parts]
+        return torch.cat(attended, 1).transpose(1, 2).reshape(1, channels // 3, height, width)
 
     def pixel_shuffle(self, node: Node, x: torch.Tensor, *skip: torch.Tensor) -> torch.Tensor:
         return sum(skip, F.pixel_shuffle(x, node.attrs["scale"]))

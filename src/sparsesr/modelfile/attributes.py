@@ -81,6 +81,14 @@ SCALE: AttrSpec[int] = AttrSpec("scale", "int", low=1, high=MAX_SCALE)
 """Enlargement of the input."""
 FACTORS: AttrSpec[list[float]] = AttrSpec("factors", "floats", default=[])
 """What each input is multiplied with; none: 1."""
+HEADS: AttrSpec[int] = AttrSpec("heads", "int", low=1, high=64)
+"""Heads of an attention."""
+SEGMENTS: AttrSpec[int] = AttrSpec("segments", "int", low=1, high=4096)
+"""Parts that the tokens of a picture are cut into for attention."""
+SCORE_SCALE: AttrSpec[float] = AttrSpec("score_scale", "float", low=0.0)
+"""What the scores of an attention are multiplied with."""
+EPSILON: AttrSpec[float] = AttrSpec("epsilon", "float", default=1e-5, low=0.0, high=1.0)
+"""Added to a variance before its root is taken."""
 OFFSET: AttrSpec[list[float]] = AttrSpec(
     "offset", "floats", default=[0.0, 0.0, 0.0], low=-1.0, high=1.0, length=3
 )

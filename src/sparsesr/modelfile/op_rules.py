@@ -16,9 +16,11 @@ from sparsesr.modelfile.attributes import (
     DENSE_IN,
     DENSE_OUT,
     FACTORS,
+    HEADS,
     KERNEL,
     RESIDUAL,
     SCALE,
+    SEGMENTS,
 )
 from sparsesr.modelfile.op_schema import FULL, Kind, Macs, Resolution, Rows, Sizes, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
@@ -258,10 +260,92 @@ def attention_macs(typed: TypedNode) -> Macs:
 
 
 def scale_add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """All three inputs must have the same channels, both maps the same resolution."""
-    feature, vector, residual = inputs
+    """All inputs must have the same channels, maps the same resolution."""
+    feature, vector, *rest = inputs
     if vector.channels != feature.channels:
         raise ModelError(f"scales {feature.channels} channels by a vector of {vector.channels}")
-    if residual != feature:
-        raise ModelError(f"adds a {residual} to a {feature}")
+    if rest and rest[0] != feature:
+        raise ModelError(f"adds a {rest[0]} to a {feature}")
     return {}
+
+
+# --- tokens: pixels in raster order ---
+
+PATCH = 9
+MAX_HEAD_CHANNELS = 32
+
+
+def like_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """The map to be enlarged has half the size of the other."""
+    if _resolution(inputs[1]) != _resolution(inputs[0]).times(2):
+        raise ModelError(f"brings a {inputs[0]} to the size of a {inputs[1]}, not twice as large")
+    return {}
+
+
+def like_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The channels of the first at the resolution of the second."""
+    return ValueType(Kind.MAP, inputs[0].channels, inputs[1].resolution)
+
+
+def like_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """Row y lies at y (h - 1) / (H - 1), with H = 2 h or 2 h + 1: not after y / 2, and less than 1.5 before."""
+    return (a, b) if index else (a // 2 - 1, (b - 1) // 2 + 2)
+
+
+def unfold_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """A neighbourhood of 3x3 per pixel."""
+    return ValueType(Kind.MAP, PATCH * inputs[0].channels, inputs[0].resolution)
+
+
+def fold_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Neighbourhoods of 3x3."""
+    if inputs[0].channels % PATCH:
+        raise ModelError(f"needs a multiple of {PATCH} channels, got {inputs[0].channels}")
+    return {}
+
+
+def fold_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """What the neighbourhoods were made of."""
+    return ValueType(Kind.MAP, inputs[0].channels // PATCH, inputs[0].resolution)
+
+
+def patch_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """One more row on both sides."""
+    return a - 1, b + 1
+
+
+def channels_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Channels of the input."""
+    return {"C": inputs[0].channels}
+
+
+def segment_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Queries, keys and values of all heads."""
+    channels, heads = inputs[0].channels, HEADS.of(node)
+    if channels % (3 * heads) or channels // (3 * heads) > MAX_HEAD_CHANNELS:
+        raise ModelError(
+            f"{channels} channels are not queries, keys and values of {heads} heads with up to"
+            f" {MAX_HEAD_CHANNELS} channels"
+        )
+    return {}
+
+
+def segment_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """As many channels as the values have."""
+    return ValueType(Kind.MAP, inputs[0].channels // 3, inputs[0].resolution)
+
+
+def whole_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """All rows, from the first on."""
+    return 0, b
+
+
+def segment_macs(typed: TypedNode) -> Macs:
+    """A score and a weighted value per pair of tokens, for each channel."""
+    channels = typed.output.channels
+    return Macs(0, 0, typed.output.resolution, 2 * channels, SEGMENTS.of(typed.node))
+
+
+def segment_tokens(tokens: int, segments: int) -> int:
+    """Tokens per segment, at least 1; what is left over makes further, shorter segments."""
+    return max(1, tokens // segments)

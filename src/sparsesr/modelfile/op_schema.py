@@ -40,8 +40,8 @@ class Resolution:
         return Resolution(self.up * up // common, self.down * down // common)
 
     def of(self, lr_px: int) -> int:
-        """Pixels of a side that has ``lr_px`` pixels in the LR picture; what does not divide is rounded up."""
-        return -(-lr_px * self.up // self.down)
+        """Pixels of a side that has ``lr_px`` pixels in the LR picture; what does not divide is left out."""
+        return lr_px * self.up // self.down
 
     def __str__(self) -> str:
         if self.up == self.down:
@@ -109,6 +109,10 @@ class Macs:
     inactive: int
     """At a pixel that the mask switches off; equal to ``active`` for ops without a mask."""
     counted_at: Resolution | None
+    per_pair: int = 0
+    """Besides, for each two pixels (query and key) of the same segment."""
+    segments: int = 1
+    """Parts that the pixels are cut into, in raster order."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ class OpSchema:
     """``rows(node, a, b, i)``: rows [lo, hi) of input ``i`` that output rows [a, b) need, not clipped."""
     macs: Callable[[TypedNode], Macs]
     is_global: bool = False
-    """True if every output value depends on the whole picture: a barrier for row-wise execution."""
+    """True if output values depend on the whole picture: a barrier for row-wise execution."""
+    enlarges: bool = False
+    """True if it multiplies the size of its input, which must then be a whole fraction of the picture."""
     is_eager: bool = False
     """True if it is computed as soon as its inputs are there, so that one map is kept instead of several."""
 

@@ -107,11 +107,18 @@ def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits
         resolution = entry.output.resolution or FULL
         if resolution.up > limits.max_scale:
             raise ModelError(f"node {shown(node.name)} is at {resolution} resolution, over the limit")
-        if facts.size_multiple % resolution.down:
-            raise ModelError(
-                f"node {shown(node.name)} is at {resolution} resolution, but size_multiple"
-                f" {facts.size_multiple} is no multiple of {resolution.down}"
-            )
+        if OPS[node.op].enlarges:
+            _check_divides(entry, facts.size_multiple)
+
+
+def _check_divides(entry: TypedNode, multiple: int) -> None:
+    """What is enlarged again must not have lost a row or column when it was made smaller."""
+    resolution = entry.inputs[0].resolution or FULL
+    if multiple % resolution.down:
+        raise ModelError(
+            f"node {shown(entry.node.name)} enlarges a map at {resolution} resolution, but size_multiple"
+            f" {multiple} is no multiple of {resolution.down}"
+        )
 
 
 def _check_output(typed: tuple[TypedNode, ...], graph: Graph, scale: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sparsesr.modelfile.attributes import DENSE_OUT, KERNEL
+from sparsesr.modelfile.op_rules import segment_tokens
 from sparsesr.modelfile.op_schema import Macs, Resolution, TypedNode
 from sparsesr.modelfile.ops import OPS
 from sparsesr.modelfile.spec import ModelFile
@@ -69,7 +70,7 @@ def count_macs(
 
     Args:
         model: the model.
-        height: rows of the LR picture (padded to the model's ``size_multiple``, if that is what runs).
+        height: rows of the LR picture; padded to the model's ``size_multiple``, as it is when it runs.
         width: its columns.
         densities: density of every mask; None: all pixels active.
         typed: the graph with its types, from those who have it already.
@@ -77,8 +78,9 @@ def count_macs(
     Raises:
         ValueError: a mask has no density, or one outside 0..1.
     """
-    nodes = _typed(model) if typed is None else typed
-    return Cost(tuple(_node_cost(entry, height, width, densities) for entry in nodes))
+    nodes, multiple = _typed(model) if typed is None else typed, model.facts.size_multiple
+    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
+    return Cost(tuple(_node_cost(entry, rows, columns, densities) for entry in nodes))
 
 
 def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
@@ -91,8 +93,16 @@ def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities |
     active = (
         pixels if densities is None or not _is_masked(typed) else round(_density(typed, densities) * pixels)
     )
-    true_macs = active * macs.active + (pixels - active) * macs.inactive
-    return NodeCost(node.name, node.op, node.output, pixels * macs.active, true_macs)
+    pairs = macs.per_pair * _pairs(pixels, macs.segments)
+    true_macs = active * macs.active + (pixels - active) * macs.inactive + pairs
+    return NodeCost(node.name, node.op, node.output, pixels * macs.active + pairs, true_macs)
+
+
+def _pairs(tokens: int, segments: int) -> int:
+    """Pairs of tokens that lie in the same segment."""
+    length = segment_tokens(tokens, segments)
+    whole, rest = divmod(tokens, length)
+    return whole * length**2 + rest**2
 
 
 def _pixels(resolution: Resolution | None, height: int, width: int) -> int:

@@ -106,12 +106,13 @@ class Execution:
 
     def _end(self, planned: PlannedSegment) -> None:
         """Means, and what is to be known about the masks before their lists are used again."""
-        height, width, scale = self.state.grid.height, self.state.grid.width, self.state.grid.scale
+        grid = self.state.grid
+        height, width, scale = grid.height, grid.width, grid.scale
         for entry in planned.segment.nodes:
             name = entry.node.output
             if entry.output.kind is Kind.VECTOR:
-                sums = self.state.sums.pop(name)
-                pixels = len(sums) * (width * len(sums) // height)
+                sums, (rows, columns) = self.state.sums.pop(name), grid.size(entry.inputs[0])
+                pixels = rows * columns
                 self.state.vectors[name] = (sums.sum(axis=0) / pixels).astype(np.float32)
             elif entry.output.kind is Kind.MASK:
                 mask = self.state.masks[name]

@@ -13,6 +13,7 @@ from sparsesr.modelfile.op_schema import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.convolution_layers import Conv, MaskedConv
 from sparsesr.runtime.run_state import RunState, Weights
+from sparsesr.runtime.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
 
 
 class Layer(Protocol):
@@ -94,12 +95,14 @@ class _GlobalMean:
 
 class _ScaleAdd:
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
-        (self._input, self._vector, self._residual), self._output = entry.node.inputs, entry.node.output
+        self._input, self._vector, *residual = entry.node.inputs
+        self._residual, self._output = residual[0] if residual else None, entry.node.output
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
-        scale, residual = state.vectors[self._vector], state.placed(self._residual)
+        scale = state.vectors[self._vector]
+        residual = None if self._residual is None else state.placed(self._residual)
         _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, state.threads)
 
 
@@ -158,6 +161,11 @@ _LAYERS: dict[str, Callable[[TypedNode, Weights], Layer]] = {
     "global_mean": _GlobalMean,
     "scale_add": _ScaleAdd,
     "add": _Add,
+    "bilinear_upsample": Bilinear,
+    "unfold3x3": Unfold,
+    "fold3x3": Fold,
+    "layer_norm": LayerNorm,
+    "segment_attention": SegmentAttention,
     "pixel_shuffle": _PixelShuffle,
     "bicubic_upsample": _Bicubic,
 }

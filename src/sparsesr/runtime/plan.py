@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sparsesr.modelfile.attributes import HEADS, SEGMENTS
+from sparsesr.modelfile.op_rules import segment_tokens
 from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode, ValueType
 from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
 from sparsesr.runtime.segments import Segment, Segmentation, split
@@ -85,7 +87,9 @@ class Plan:
         lists = self.mask_lists * 2 * height * self.grid.width
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
-        return FLOAT_BYTES * (windows + lists) + 8 * sums
+        grid = replace(self.grid, height=height)
+        packed = [_packed_values(e, grid) for s in self.segments for e in s.segment.nodes]
+        return FLOAT_BYTES * (windows + lists + max(packed)) + 8 * sums
 
 
 def make_plan(typed: Sequence[TypedNode], grid: Grid, band_rows: int, recompute: bool) -> Plan:
@@ -107,6 +111,15 @@ def make_plan(typed: Sequence[TypedNode], grid: Grid, band_rows: int, recompute:
         for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
     )
     return Plan(grid, segments, (*whole.shapes, *rolling.shapes), mask_lists)
+
+
+def _packed_values(entry: TypedNode, grid: Grid) -> int:
+    """Values that an attention packs: keys and values of one head of a segment, in groups of 16, dims of 6."""
+    if entry.node.op != "segment_attention":
+        return 0
+    rows, columns = grid.size(entry.output)
+    keys = -(-segment_tokens(rows * columns, SEGMENTS.of(entry.node)) // 16) * 16
+    return 2 * keys * (-(-entry.output.channels // HEADS.of(entry.node) // 6) * 6)
 
 
 def stride_of(channels: int) -> int:

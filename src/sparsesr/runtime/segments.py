@@ -1,7 +1,8 @@
 """Cuts a graph into segments: runs of nodes that can be computed together, band of rows by band of rows.
 
-A node that depends on the whole picture (the mean of a map) ends a segment: what is scaled by it can only
-begin when the last row of the map is there. Within a segment every node is local.
+A node that depends on the whole picture separates segments: what is scaled by the mean of a map can only begin
+when the map's last row is there, and so can an attention. Within a segment every node is local, apart from
+an attention that reads maps of earlier ones.
 """
 
 from __future__ import annotations
@@ -104,12 +105,17 @@ def _is_vector_node(entry: TypedNode) -> bool:
 def _homes(typed: Sequence[TypedNode]) -> dict[str, int]:
     """Segment of the node that produces each tensor: as early as possible, and late if it reads the picture.
 
-    A mean belongs to the segment of its map, but is available one segment later.
+    A mean belongs to the segment of its map, but is available one segment later. An attention needs whole maps,
+    so it begins a segment.
     """
     home: dict[str, int] = {}
-    means = {e.node.output for e in typed if OPS[e.node.op].is_global and not _is_vector_node(e)}
+    barriers = {e.node.output for e in typed if OPS[e.node.op].is_global and e.output.kind is Kind.MAP}
+    means = {e.node.output for e in typed if e.output.kind is Kind.VECTOR and not _is_vector_node(e)}
     for entry in typed:
-        home[entry.node.output] = max((home[n] + (n in means) for n in entry.node.inputs), default=0)
+        is_barrier = entry.node.output in barriers
+        home[entry.node.output] = max(
+            (home[n] + (n in means or is_barrier) for n in entry.node.inputs), default=0
+        )
     pictures = {entry.node.output for entry in typed if entry.node.op == "image"}
     for entry in reversed(typed):
         if entry.node.inputs and set(entry.node.inputs) <= pictures and not OPS[entry.node.op].is_global:

@@ -71,6 +71,8 @@ class Session:
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         self._typed = type_graph(model.graph, shapes)
         self._typed_dense = without_masks(self._typed, model.graph.output)
+        #: No map may be empty: smaller pictures are padded to this size.
+        self._least_px = max((entry.output.resolution or FULL).down for entry in self._typed)
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, str], Layer] = {}
         self._plans: OrderedDict[tuple[Grid, int, bool, bool], Plan] = OrderedDict()
@@ -94,7 +96,7 @@ class Session:
 
         Args:
             image: (H, W, 3), RGB: uint8, uint16, or float32 in 0..1. Any size from 1 x 1; it is padded to
-                the model's ``size_multiple`` by repeating its edge, and the result is cropped.
+                the model's ``size_multiple`` (and least size) by repeating its edge, and the result is cropped.
             out_dtype: type of the result; None: that of `image`. Float results are not clipped.
             dense: compute every pixel in full; masks are then not computed at all.
             effort: None: the masks as learned. 0..1: fewer or more pixels; adds ``8 * (effort - 0.5)`` to
@@ -160,7 +162,8 @@ class Session:
 
     def _grid(self, height: int, width: int) -> Grid:
         facts = self.model.facts
-        rows, columns = (-(-side // facts.size_multiple) * facts.size_multiple for side in (height, width))
+        multiple, least = facts.size_multiple, self._least_px
+        rows, columns = (-(-max(side, least) // multiple) * multiple for side in (height, width))
         sizes = {entry.output.resolution or FULL for entry in self._typed}
         if any((size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in sizes):
             raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")

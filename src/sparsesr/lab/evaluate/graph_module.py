@@ -13,13 +13,17 @@ from sparsesr.modelfile.attributes import (
     ACTIVATION,
     DENSE_IN,
     DENSE_OUT,
+    EPSILON,
     FACTORS,
+    HEADS,
     OFFSET,
     RESIDUAL,
     SCALE,
+    SCORE_SCALE,
+    SEGMENTS,
     SLOPE,
 )
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
+from sparsesr.modelfile.op_rules import feature_inputs, has_addend, segment_tokens
 from sparsesr.modelfile.spec import ModelFile, Node
 
 Weights = Mapping[str, Tensor]
@@ -36,6 +40,8 @@ class GraphModule(nn.Module):
         self.names = {name: f"tensor_{index}" for index, name in enumerate(sorted(model.tensors))}
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
+        #: As the runtime pads: half of one pixel is none.
+        self.least_size_px = 2 ** any(node.op == "avg_pool2x2" for node in model.graph.nodes)
         #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
         #: Masks to be used instead of the predicted ones.
@@ -141,6 +147,37 @@ def _bicubic_upsample(node: Node, inputs: Sequence[Tensor], weights: Weights) ->
     return functional.interpolate(inputs[0], scale_factor=SCALE.of(node), mode="bicubic", align_corners=False)
 
 
+def _bilinear_upsample(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    size = inputs[1].shape[2:]
+    return functional.interpolate(inputs[0], size=size, mode="bilinear", align_corners=True)
+
+
+def _unfold(feat_BCHW: Tensor) -> Tensor:
+    return functional.unfold(feat_BCHW, 3, padding=1).unflatten(2, feat_BCHW.shape[2:])
+
+
+def _fold(feat_BCHW: Tensor) -> Tensor:
+    return functional.fold(feat_BCHW.flatten(2), feat_BCHW.shape[2:], 3, padding=1)
+
+
+def _layer_norm(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    channels_last = inputs[0].permute(0, 2, 3, 1)
+    size = channels_last.shape[3:]
+    normed = functional.layer_norm(channels_last, size, weights["weight"], weights["bias"], EPSILON.of(node))
+    return normed.permute(0, 3, 1, 2)
+
+
+def _segment_attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    tokens_BCN = inputs[0].flatten(2)
+    length = segment_tokens(tokens_BCN.shape[2], SEGMENTS.of(node))
+    qkv_3BMNd = tokens_BCN.unflatten(1, (3, HEADS.of(node), -1)).permute(1, 0, 2, 4, 3)
+    attended = [
+        functional.scaled_dot_product_attention(part[0], part[1], part[2], scale=SCORE_SCALE.of(node))
+        for part in qkv_3BMNd.split(length, dim=3)
+    ]
+    return torch.cat(attended, dim=2).transpose(2, 3).flatten(1, 2).unflatten(2, inputs[0].shape[2:])
+
+
 _OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "conv2d": _conv2d,
     "masked_conv2d": _masked_conv2d,
@@ -149,7 +186,12 @@ _OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "spatial_mask": _spatial_mask,
     "global_mean": lambda node, inputs, weights: inputs[0].mean(dim=(2, 3), keepdim=True),
     "channel_attention": _channel_attention,
-    "scale_add": lambda node, inputs, weights: inputs[0] * inputs[1] + inputs[2],
+    "scale_add": lambda node, inputs, weights: sum(inputs[2:], inputs[0] * inputs[1]),
+    "bilinear_upsample": _bilinear_upsample,
+    "unfold3x3": lambda node, inputs, weights: _unfold(inputs[0]),
+    "fold3x3": lambda node, inputs, weights: _fold(inputs[0]),
+    "layer_norm": _layer_norm,
+    "segment_attention": _segment_attention,
     "add": _add,
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,

@@ -37,7 +37,9 @@ def run_torch(
     values = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
     device = next((tensor.device for tensor in [*module.parameters(), *module.buffers()]), "cpu")
     image_13HW = torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
-    padding = (0, -width % multiple, 0, -height % multiple)
+    least = getattr(module, "least_size_px", 1)
+    rows, columns = (-(-max(side, least) // multiple) * multiple for side in (height, width))
+    padding = (0, columns - width, 0, rows - height)
     with torch.inference_mode():
         enlarged_13HW = module(functional.pad(image_13HW, padding, mode="replicate"))
     cropped = enlarged_13HW[0, :, : height * scale, : width * scale]

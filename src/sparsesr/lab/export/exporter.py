@@ -53,7 +53,7 @@ def export(
         name=name,
         architecture=architecture or type(module).__name__.lower(),
         scale=result.scale,
-        size_multiple=2 if any(node.op == "avg_pool2x2" for node in graph.nodes) else 1,
+        size_multiple=2 if any(node.op == "conv_transpose2x" for node in graph.nodes) else 1,
         license=license,
         description=description,
         training=training or {},

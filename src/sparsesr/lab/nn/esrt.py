@@ -6,6 +6,7 @@ code may differ, this is the code. Shape suffixes: B batch, C channels, H and W 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,8 @@ from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
 from sparsesr.lab.nn.layers.efficient_transformer import EfficientTransformer
 from sparsesr.lab.nn.layers.high_preserving import HighPreservingBlock
 from sparsesr.lab.nn.layers.shuffle_upsampler import ShuffleUpsampler
-from sparsesr.lab.nn.layers.weighted import Weight
+from sparsesr.lab.nn.layers.weighted import Weight, weighted_sum
+from sparsesr.lab.nn.lowering import Lowering
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ class Trunk(nn.Module):
         fused = self.reduce(torch.cat([first, second, third], dim=1))
         return self.weight1(feat_BCHW) + self.weight2(self.alise(self.attention(fused)))
 
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """All nodes of the trunk; returns the weighted sum."""
+        (feature,) = inputs
+        first = self.encoder1.lower(graph, [feature], f"{name}.encoder1")
+        second = self.encoder2.lower(graph, [first], f"{name}.encoder2")
+        third = self.encoder3.lower(graph, [second], f"{name}.encoder3")
+        fused = graph.add_conv(self.reduce, [first, second, third], f"{name}.reduce")
+        folded = self.attention.lower(graph, [fused], f"{name}.attention")
+        deep = graph.add_conv(self.alise, [folded], f"{name}.alise")
+        return weighted_sum(graph, {feature: self.weight1, deep: self.weight2}, name)
+
 
 class ESRT(nn.Module):
     """Efficient super-resolution transformer. Input (B, 3, H, W) in 0..1, at least 2x2; output scale times larger.
@@ -76,6 +89,9 @@ class ESRT(nn.Module):
     The attention depends on the size of the picture (its segments are quarters of it): a crop gives other values than
     the whole. The authors always run it on crops; see :mod:`sparsesr.lab.evaluate`.
     """
+
+    #: Smaller pictures must be padded: half of one pixel is none.
+    least_size_px = 2
 
     def __init__(self, config: ESRTConfig | None = None) -> None:
         super().__init__()
@@ -92,5 +108,6 @@ class ESRT(nn.Module):
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Enlarge a batch; not clipped. The skip branch enlarges shallow features and ends in a ReLU."""
         shallow_BCHW = self.head(image_B3HW)
+        skip_B3HW = self.up(shallow_BCHW)
         deep_BCHW = self.reduce(self.body(shallow_BCHW))
-        return self.tail(deep_BCHW) + self.up(shallow_BCHW)
+        return self.tail(deep_BCHW) + skip_B3HW

@@ -5,12 +5,15 @@ Shape suffixes: B batch, C channels, H and W rows and columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
 from sparsesr.lab.nn.layers.channel_attention import ChannelAttention
-from sparsesr.lab.nn.layers.weighted import Weight
+from sparsesr.lab.nn.layers.weighted import Weight, weighted_sum
+from sparsesr.lab.nn.lowering import Lowering
 
 
 class ResidualUnit(nn.Module):
@@ -28,6 +31,15 @@ class ResidualUnit(nn.Module):
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         return self.weight1(feat_BCHW) + self.weight2(self.conv1(self.relu(self.conv(feat_BCHW))))
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """Four nodes; returns the weighted sum."""
+        (feature,) = inputs
+        hidden = graph.add_conv(self.conv, [feature], f"{name}.conv")
+        slopes = {"slopes": self.relu.weight}
+        hidden = graph.add("add", [hidden], f"{name}.relu", slopes, activation="leaky_relu")
+        detail = graph.add_conv(self.conv1, [hidden], f"{name}.conv1")
+        return weighted_sum(graph, {feature: self.weight1, detail: self.weight2}, name)
 
 
 class AdaptiveResidualBlock(nn.Module):
@@ -53,3 +65,14 @@ class AdaptiveResidualBlock(nn.Module):
         fused = self.alise(torch.cat([self.weight2(second), self.weight3(first)], dim=1))
         refined = self.layer4(self.atten(fused))
         return self.weight4(feat_BCHW) + self.weight5(refined)
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """All nodes of the block; returns the weighted sum."""
+        (feature,) = inputs
+        first = self.layer1.lower(graph, [feature], f"{name}.layer1")
+        second = self.layer2.lower(graph, [first], f"{name}.layer2")
+        factors = [self.weight2.scale, self.weight3.scale]
+        fused = self.alise.lower_weighted(graph, [second, first], factors, f"{name}.alise")
+        scaled = self.atten.lower(graph, [fused], f"{name}.atten")
+        refined = self.layer4.lower(graph, [scaled], f"{name}.layer4")
+        return weighted_sum(graph, {feature: self.weight4, refined: self.weight5}, name)

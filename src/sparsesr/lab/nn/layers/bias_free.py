@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sparsesr.lab.nn.lowering import Lowering
 
 
 class BiasFreeConv(nn.Module):
@@ -16,3 +21,17 @@ class BiasFreeConv(nn.Module):
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H, W), nowhere negative."""
         return functional.relu(self.conv(feat_BCHW))
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """One node; several inputs are concatenated."""
+        return graph.add_conv(self.conv, inputs, name, activation="relu")
+
+    def lower_weighted(
+        self, graph: Lowering, inputs: Sequence[str], factors: Sequence[Tensor], name: str
+    ) -> str:
+        """One node over equally wide inputs, each times a number: the weights take the numbers in."""
+        width = self.conv.in_channels // len(inputs)
+        columns = torch.cat([factor.expand(width) for factor in factors])
+        weight = self.conv.weight * columns[:, None, None]
+        kernel = self.conv.kernel_size[0]
+        return graph.add("conv2d", inputs, name, {"weight": weight}, kernel=kernel, activation="relu")

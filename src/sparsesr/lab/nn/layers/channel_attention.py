@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 from torch import Tensor, nn
+
+from sparsesr.lab.nn.lowering import Lowering
 
 
 class ChannelAttention(nn.Module):
@@ -24,3 +29,20 @@ class ChannelAttention(nn.Module):
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         return feat_BCHW * self.conv_du(self.avg_pool(feat_BCHW))
+
+    def lower_vector(self, graph: Lowering, feature: str, name: str) -> str:
+        """Nodes from a map to the weights of its channels, a vector."""
+        mean = graph.add("global_mean", [feature], f"{name}.mean")
+        squeeze, _, expand, _ = cast(list[Any], list(self.conv_du))
+        weights = {
+            "w1": squeeze.weight.flatten(1),
+            "b1": squeeze.bias,
+            "w2": expand.weight.flatten(1),
+            "b2": expand.bias,
+        }
+        return graph.add("channel_attention", [mean], f"{name}.ca", weights)
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """Three nodes; returns the scaled map."""
+        (feature,) = inputs
+        return graph.add("scale_add", [feature, self.lower_vector(graph, feature, name)], name)

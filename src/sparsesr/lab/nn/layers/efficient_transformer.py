@@ -5,10 +5,14 @@ Shape suffixes: B batch, C channels, H and W rows and columns, N tokens (H W, ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.efficient_attention import EfficientAttention
+from sparsesr.lab.nn.lowering import Lowering
 
 
 def unfold_tokens(feat_BCHW: Tensor) -> Tensor:
@@ -51,3 +55,35 @@ class EfficientTransformer(nn.Module):
         tokens_BND = tokens_BND + self.atten(self.norm1(tokens_BND))
         tokens_BND = tokens_BND + self.mlp(self.norm2(tokens_BND))
         return fold_tokens(tokens_BND, *feat_BCHW.shape[-2:])
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """A map per step: tokens are pixels, linear layers are 1x1 convolutions.
+
+        The tokens are unfolded a second time for the sum after the attention: that costs less than keeping them.
+        """
+        (feature,) = inputs
+        atten = self.atten
+        tokens = graph.add("unfold3x3", [feature], f"{name}.tokens")
+        tokens = _lower_norm(graph, self.norm1, tokens, f"{name}.norm1")
+        tokens = _lower_linear(graph, atten.reduce, [tokens], f"{name}.reduce")
+        qkv = _lower_linear(graph, atten.qkv, [tokens], f"{name}.qkv")
+        sizes: dict[str, Any] = {"heads": atten.heads, "segments": atten.segments, "score_scale": atten.scale}
+        attended = graph.add("segment_attention", [qkv], f"{name}.atten", **sizes)
+        again = graph.add("unfold3x3", [feature], f"{name}.again")
+        tokens = _lower_linear(graph, atten.proj, [attended, again], f"{name}.proj", residual=True)
+        hidden = _lower_norm(graph, self.norm2, tokens, f"{name}.norm2")
+        hidden = _lower_linear(graph, self.mlp.fc1, [hidden], f"{name}.fc1", activation="relu")
+        tokens = _lower_linear(graph, self.mlp.fc2, [hidden, tokens], f"{name}.fc2", residual=True)
+        return graph.add("fold3x3", [tokens], name)
+
+
+def _lower_linear(
+    graph: Lowering, linear: nn.Linear, inputs: Sequence[str], name: str, **attrs: bool | str
+) -> str:
+    weights = {"weight": linear.weight[:, :, None, None], "bias": linear.bias}
+    return graph.add("conv2d", inputs, name, weights, kernel=1, **attrs)
+
+
+def _lower_norm(graph: Lowering, norm: nn.LayerNorm, tokens: str, name: str) -> str:
+    weights = {"weight": norm.weight, "bias": norm.bias}
+    return graph.add("layer_norm", [tokens], name, weights, epsilon=norm.eps)

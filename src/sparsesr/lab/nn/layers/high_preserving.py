@@ -5,6 +5,8 @@ Shape suffixes: B batch, C channels, H and W rows and columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from sparsesr.lab.nn.layers.adaptive_residual import AdaptiveResidualBlock
 from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
 from sparsesr.lab.nn.layers.channel_attention import ChannelAttention
 from sparsesr.lab.nn.layers.resolution import BilinearLike, HalfPool
+from sparsesr.lab.nn.lowering import Lowering
 
 
 class HighPreservingBlock(nn.Module):
@@ -41,3 +44,19 @@ class HighPreservingBlock(nn.Module):
             low_BChw = self.decoder_low(low_BChw)
         both = torch.cat([self.enlarge(low_BChw, encoded), self.decoder_high(high)], dim=1)
         return self.alise(self.att(self.alise2(both))) + feat_BCHW
+
+    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
+        """All nodes of the block. Of what is enlarged to the size of ``feature``, only that size matters."""
+        (feature,) = inputs
+        encoded = self.encoder.lower(graph, [feature], f"{name}.encoder")
+        low = graph.add("avg_pool2x2", [encoded], f"{name}.down")
+        coarse = graph.add("bilinear_upsample", [low, feature], f"{name}.coarse")
+        high = graph.add("add", [encoded, coarse], f"{name}.high", factors=[1.0, -1.0])
+        for index in range(self.low_passes):
+            low = self.decoder_low.lower(graph, [low], f"{name}.decoder_low.{index}")
+        wide = graph.add("bilinear_upsample", [low, feature], f"{name}.wide")
+        high = self.decoder_high.lower(graph, [high], f"{name}.decoder_high")
+        fused = self.alise2.lower(graph, [wide, high], f"{name}.alise2")
+        scaled = self.att.lower(graph, [fused], f"{name}.att")
+        refined = self.alise.lower(graph, [scaled], f"{name}.alise")
+        return graph.add("add", [refined, feature], name)

@@ -206,15 +206,7 @@ class SparseMaskModule(nn.Module):
         (feature,) = inputs
         mask = self.spa_mask.lower(graph, [feature], f"{name}.mask")
         collected = self.body.lower(graph, [mask, feature], name)
-        mean = graph.add("global_mean", [collected], f"{name}.mean")
-        squeeze, _, expand, _ = cast(list[Any], list(self.ca.conv_du))
-        weights = {
-            "w1": squeeze.weight.flatten(1),
-            "b1": squeeze.bias,
-            "w2": expand.weight.flatten(1),
-            "b2": expand.bias,
-        }
-        attention = graph.add("channel_attention", [mean], f"{name}.ca", weights)
+        attention = self.ca.lower_vector(graph, collected, name)
         return graph.add("scale_add", [collected, attention, feature], name)
 
     def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+from sparsesr.lab.nn.lowering import Lowering
 
 
 class Weight(nn.Module):
@@ -16,3 +20,9 @@ class Weight(nn.Module):
     def forward(self, feat: Tensor) -> Tensor:
         """Any shape -> the same."""
         return feat * self.scale
+
+
+def weighted_sum(graph: Lowering, weights: Mapping[str, Weight], name: str) -> str:
+    """One node: the sum of the maps, each times its weight."""
+    factors = [float(weight.scale.detach()) for weight in weights.values()]
+    return graph.add("add", list(weights), name, factors=factors)
