@@ -140,10 +140,12 @@ def _expand_rle8(source: OpenSource, header: _Header) -> npt.NDArray[np.uint8]:
         elif value == 2:
             step = data[at : at + 2].ljust(2, b"\0")
             x, y, at = x + step[0], y + step[1], at + 2
+        elif at + value > len(data):
+            break
         else:
             run = np.frombuffer(data[at : at + value], np.uint8)[: max(0, header.width - x)]
             out[y, x : x + len(run)] = run
             x, at = x + value, at + value + value % 2
-    if y < header.height - 1:
+    if (y, x) < (header.height - 1, header.width):
         raise _damaged(source, "the BMP data is cut short")
     return out

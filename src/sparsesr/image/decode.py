@@ -14,6 +14,7 @@ from sparsesr.errors import InputError, LimitError
 from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import read_bmp
 from sparsesr.image.colour import ProfileKind
+from sparsesr.image.jpeg_damage import jpeg_complaints
 from sparsesr.image.orientation import upright
 from sparsesr.image.picture import Metadata, Picture, Pixels
 from sparsesr.image.png_chunks import read_png_facts
@@ -43,6 +44,9 @@ class _Work:
     orientation: int = 1
     is_linear: bool = False
     notes: list[str] = field(default_factory=list[str])
+    has_several_scans: bool = False
+    fail_on: str = "warning"
+    """When libvips gives up. With less than this it takes a TIFF that is cut short for whole."""
 
 
 def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Picture:
@@ -54,10 +58,9 @@ def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Pictu
     """
     with open_source(source, limits) as opened:
         kind = recognise(opened)
-        work = _Work()
         vips.forget_errors()  # else a message may quote an older failure
         try:
-            samples = _samples(opened, kind, limits, work)
+            samples, work = _judged(opened, kind, limits)
         except pyvips.Error as error:
             raise InputError(_vips_message(opened.name, kind, error)) from None
         except MemoryError:
@@ -65,6 +68,29 @@ def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Pictu
                 f"{opened.name}: not enough memory to decode it; free some or shrink it"
             ) from None
         return _picture(samples, kind, work)
+
+
+def _judged(source: OpenSource, kind: str, limits: ImageLimits) -> tuple[npt.NDArray[Any], _Work]:
+    """Decode strictly; a JPEG once more if all that its decoder complained of is harmless."""
+    work = _Work()
+    if kind != "jpeg":
+        return _samples(source, kind, limits, work), work
+    with jpeg_complaints() as complaints:
+        try:
+            samples = _samples(source, kind, limits, work)
+        except pyvips.Error as error:
+            complaints.hear(str(error))
+            if complaints.count == 0 or complaints.damage(has_several_scans=work.has_several_scans):
+                raise
+            work = _Work(fail_on="error")
+            samples = _samples(source, kind, limits, work)
+    # libvips does not look for complaints about the last rows.
+    reason = complaints.damage(has_several_scans=work.has_several_scans)
+    if reason:
+        raise InputError(_damaged(source.name, kind, f" ({reason})"))
+    if complaints.count:
+        work.notes.append(f"its JPEG file is not quite regular ({complaints.first}), the picture is whole")
+    return samples, work
 
 
 def _samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Work) -> npt.NDArray[Any]:
@@ -92,7 +118,8 @@ def _vips_samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Wor
     elif kind == "gif":
         check_gif_size(source, limits)
     # Opening reads the header only; pixels flow when they are asked for.
-    image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on="error")
+    image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on=work.fail_on)
+    work.has_several_scans = vips.get_int(image, "interlaced", 0) != 0
     check_size(source.name, image.height, image.width, limits)
     _check_frames(source.name, kind, image, limits, work)
     _gather_metadata(source, kind, image, raw_exif, work)
@@ -235,6 +262,10 @@ def _vips_message(name: str, kind: str, error: pyvips.Error) -> str:
     because = f" ({reason})" if reason else ""
     if any(sign in reason for sign in ("premature end", "end of", "unable to parse", "expected")):
         return f"{name}: the {kind.upper()} data is cut short{because}; copy or download the file again"
+    return _damaged(name, kind, because)
+
+
+def _damaged(name: str, kind: str, because: str) -> str:
     return (
         f"{name}: the {kind.upper()} data is damaged or of an unknown kind{because}; save it anew elsewhere"
     )
