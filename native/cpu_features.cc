@@ -1,7 +1,6 @@
 #include "sparsesr/cpu_features.h"
 
 #include <array>
-#include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -11,7 +10,8 @@ namespace {
 constexpr std::array<std::string_view, 4> kNames = {"scalar", "avx2", "avx512", "avx512_bf16"};
 constexpr int kNotForced = -1;
 
-std::atomic<int> forced_isa{kNotForced};
+// Of each thread by itself: forcing one set in one run must not change another's.
+thread_local int forced_isa = kNotForced;
 
 Isa detect() {
 #if defined(__x86_64__)
@@ -48,14 +48,14 @@ Isa best_isa() {
 }
 
 Isa current_isa() {
-  const int forced = forced_isa.load(std::memory_order_relaxed);
-  return forced == kNotForced ? best_isa() : static_cast<Isa>(forced);
+  return forced_isa == kNotForced ? best_isa() : static_cast<Isa>(forced_isa);
 }
 
-void force_isa(std::string_view name) {
+std::string force_isa(std::string_view name) {
+  const std::string before(forced_isa == kNotForced ? "" : isa_name(static_cast<Isa>(forced_isa)));
   if (name.empty()) {
     forced_isa = kNotForced;
-    return;
+    return before;
   }
   const Isa wanted = parse(name, "set_cpu");
   if (wanted > best_isa()) {
@@ -63,6 +63,7 @@ void force_isa(std::string_view name) {
                                 std::string(isa_name(best_isa())) + "'");
   }
   forced_isa = static_cast<int>(wanted);
+  return before;
 }
 
 std::vector<std::string> available_isas() {

@@ -26,6 +26,11 @@ nb::dict table(const std::string& dtype) {
   return names;
 }
 
+std::optional<std::string> set_cpu(const std::optional<std::string>& name) {
+  const std::string before = force_isa(name.value_or(""));
+  return before.empty() ? std::nullopt : std::optional(before);
+}
+
 double peak(const std::string& dtype, int threads, int ms) {
   check_dtype(dtype);
   check_threads(threads);
@@ -40,8 +45,7 @@ double peak(const std::string& dtype, int threads, int ms) {
 void bind_processor(nb::module_& m) {
   using namespace nb::literals;
   m.def("cpu_features", &available_isas);
-  m.def("set_cpu", [](const std::optional<std::string>& name) { force_isa(name.value_or("")); },
-        "name"_a.none());
+  m.def("set_cpu", &set_cpu, "name"_a.none());
   m.def("kernel_table", &table, "dtype"_a = "f32");
   m.def("multiply_add_peak", &peak, "dtype"_a = "f32", "threads"_a = 1, "ms"_a = 100);
 }

@@ -28,8 +28,11 @@ Placed: TypeAlias = tuple[F32, int]
 def cpu_features() -> list[str]:
     """Instruction sets that kernels may use here, ascending; the variable SPARSESR_CPU lowers the last."""
 
-def set_cpu(name: str | None) -> None:
-    """Force an instruction set of `cpu_features()`; None returns to the best one."""
+def set_cpu(name: str | None) -> str | None:
+    """Force an instruction set of `cpu_features()` in this thread, and return what was forced before.
+
+    None stands for the best one. Weights that are packed keep the set that they were packed for.
+    """
 
 def kernel_table(dtype: str = "f32") -> dict[str, str]:
     """Operation to name of the kernel that runs it with the instruction set in force."""

@@ -48,6 +48,13 @@ class BackendError(SparsesrError):
     exit_status = 1
 
 
+class ResultError(SparsesrError):
+    """An enlarged picture is not one (broken values, other colours), with the plainest kernels too."""
+
+    code = "result"
+    exit_status = 3
+
+
 class CancelledError(SparsesrError):
     """The user interrupted the work."""
 

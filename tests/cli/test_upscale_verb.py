@@ -5,13 +5,16 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.runtime.session import Session
 from sparsesr.upscale.files import enlarge_file
 from upscale.upscale_models import photo, size_of, tiny
 
@@ -170,6 +173,18 @@ def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     assert_one_line_error(capsys.readouterr().err, "RuntimeError: two lines", "--debug")
     assert up("a.png", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_broken_result_is_refused_and_not_written(monkeypatch, capsys):
+    def black(self, image, **options):
+        return replace(run(self, image, **options), image=np.zeros((24, 32, 3), np.uint8))
+
+    run = Session.run
+    save("a.png")
+    monkeypatch.setattr(Session, "run", black)
+    assert up("a.png") == 3
+    assert_one_line_error(capsys.readouterr().err, "a.png: tiny: ", "mean colour", "nothing was written")
+    assert [path.name for path in Path().iterdir()] == ["a.png"]
 
 
 def test_interrupting_leaves_nothing(monkeypatch, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -90,3 +91,24 @@ def test_pool__works_in_a_forked_child() -> None:
         "assert os.waitpid(pid, 0)[1] == 0\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=30)
+
+
+def test_set_cpu__is_for_one_thread_and_tells_what_was_forced() -> None:
+    def force() -> None:
+        seen.append(native.set_cpu("scalar"))
+        seen.append(native.set_cpu(None))
+
+    seen: list[str | None] = []
+    best = native.kernel_table()
+    thread = threading.Thread(target=force)
+    thread.start()
+    thread.join()
+    assert seen == [None, "scalar"]
+    native.set_cpu("scalar")
+    try:
+        thread = threading.Thread(target=lambda: seen.append(native.kernel_table()["conv"]))
+        thread.start()
+        thread.join()
+    finally:
+        native.set_cpu(None)
+    assert seen[-1] == best["conv"]

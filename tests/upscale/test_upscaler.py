@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparsesr.errors import BackendError, CancelledError, InputError, LimitError, UsageError
+from sparsesr import _native
+from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
+from sparsesr.runtime.session import Session
 from sparsesr.upscale.check import check_result
 from sparsesr.upscale.plan import PROCESS_BYTES, Mode
 from sparsesr.upscale.tiles import average_attention
@@ -139,13 +141,60 @@ def test_broken_results_are_never_success():
     tensors = dict(model.tensors)
     tensors["head.0.weight"] = tensors["head.0.weight"] * np.float32(1e30)
     tensors["head.2.weight"] = tensors["head.2.weight"] * np.float32(1e30)
-    with pytest.raises(BackendError):
+    with pytest.raises(ResultError):
         Upscaler(replace(model, tensors=tensors))(photo(16, 16))
     given = photo(8, 8, "float32")
     good = given.repeat(2, axis=0).repeat(2, axis=1)
     check_result(given, good, 2, {}, "m")
-    with pytest.raises(BackendError, match="mean colour"):
+    with pytest.raises(ResultError, match="mean colour"):
         check_result(given, np.zeros_like(good), 2, {}, "m")
     good[3, 4, 1] = np.nan
-    with pytest.raises(BackendError, match="not numbers"):
+    with pytest.raises(ResultError, match="not numbers"):
         check_result(given, good, 2, {}, "m")
+
+
+@pytest.fixture
+def vector_kernels_broken(monkeypatch):
+    """The fault: kernels that are not the scalar ones give black pictures. Yields the kernels used."""
+    used = []
+    run = Session.run
+
+    def faulty(self, *args, **kwargs):
+        result = run(self, *args, **kwargs)
+        used.append(_native.kernel_table()["conv"])
+        return result if "scalar" in used[-1] else replace(result, image=np.zeros_like(result.image))
+
+    monkeypatch.setattr(Session, "run", faulty)
+    before = _native.set_cpu(None)
+    yield used
+    _native.set_cpu(before)
+
+
+@pytest.mark.skipif(_native.cpu_features() == ["scalar"], reason="there are only scalar kernels")
+@pytest.mark.parametrize("is_tiled", [False, True])
+def test_a_broken_result_is_computed_again_with_the_scalar_kernels(vector_kernels_broken, is_tiled):
+    image = photo(90, 140)
+    plain = Upscaler(tiny(), threads=1)
+    upscaler = Upscaler(tiny(), threads=1, memory=_limit_for_tiles(plain, image)) if is_tiled else plain
+    result = upscaler(image)
+    assert "scalar" not in vector_kernels_broken[0] and "scalar" in vector_kernels_broken[-1]
+    assert "the scalar kernels computed it right" in result.notes[0]
+    assert _native.set_cpu(None) is None, "the fast kernels are in force again"
+    _native.set_cpu("scalar")
+    expected = Upscaler(tiny(), threads=1, memory=upscaler.memory)(image)
+    np.testing.assert_array_equal(result.image, expected.image)
+    assert expected.notes == result.notes[1:]
+
+
+def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):
+    runs = []
+
+    def black(self, image, **options):
+        runs.append(_native.kernel_table()["conv"])
+        return replace(run(self, image, **options), image=np.zeros((32, 32, 3), np.uint8))
+
+    run = Session.run
+    monkeypatch.setattr(Session, "run", black)
+    with pytest.raises(ResultError, match="mean colour"):
+        Upscaler(tiny())(photo(16, 16))
+    assert len(runs) == 2 and "scalar" in runs[1]

@@ -15,12 +15,12 @@ std::string_view isa_name(Isa isa);
 // Throws std::invalid_argument when that variable names no known set.
 Isa best_isa();
 
-// The set in force: best_isa() unless force_isa() was called.
+// The set in force in this thread: best_isa() unless it called force_isa().
 Isa current_isa();
 
-// Forces a set by name; an empty name returns to the best one. Throws std::invalid_argument for an unknown
-// name or a set above best_isa().
-void force_isa(std::string_view name);
+// Forces a set by name, for this thread; an empty name returns to the best one. Returns the name that was
+// forced before, "" if none. Throws std::invalid_argument for an unknown name or a set above best_isa().
+std::string force_isa(std::string_view name);
 
 // Names of all sets up to best_isa(), ascending.
 std::vector<std::string> available_isas();

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import BackendError
+from sparsesr.errors import ResultError
 
 Pixels = npt.NDArray[Any]
 
@@ -19,20 +19,20 @@ _TARGET_SAMPLES = 1_000_000
 def check_result(
     given: Pixels, enlarged: Pixels, scale: int, attention: Mapping[str, npt.NDArray[np.float32]], model: str
 ) -> None:
-    """Raise BackendError when ``enlarged`` cannot be the enlarged ``given``.
+    """Raise ResultError when ``enlarged`` cannot be the enlarged ``given``.
 
     Checked: size, finite values (also of the attention vectors: integer pixels hide a NaN), and the mean of
     each channel, which enlarging leaves alone, within 12/255. On large pictures samples are looked at.
     """
     height, width = given.shape[:2]
     if enlarged.shape != (height * scale, width * scale, 3) or enlarged.dtype != given.dtype:
-        raise BackendError(f"{model}: gave {enlarged.shape} {enlarged.dtype} for {given.shape}; {_ADVICE}")
+        raise ResultError(f"{model}: gave {enlarged.shape} {enlarged.dtype} for {given.shape}; {_ADVICE}")
     vectors_finite = all(bool(np.isfinite(vector).all()) for vector in attention.values())
     if not vectors_finite or (enlarged.dtype.kind == "f" and not _is_finite(enlarged)):
-        raise BackendError(f"{model}: the result holds values that are not numbers; {_ADVICE}")
+        raise ResultError(f"{model}: the result holds values that are not numbers; {_ADVICE}")
     shift = float(np.abs(_mean(enlarged) - _mean(given)).max())
     if shift > _MEAN_TOLERANCE:
-        raise BackendError(
+        raise ResultError(
             f"{model}: the result's mean colour is {shift * 255:.0f}/255 away from the picture's; {_ADVICE}"
         )
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.errors import ResultError
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.instruction_set import scalar_kernels
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale.check import check_result
@@ -64,10 +66,24 @@ class Executed:
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
     """Enlarge (H, W, 3) uint8, uint16 or float32 pixels.
 
+    A result that is no plausible picture is computed once more with the scalar kernels, which is slow.
+
     Raises:
         CancelledError: ``options.cancelled`` said so.
-        BackendError: the result is not a plausible picture.
+        ResultError: that result is not a plausible picture either.
     """
+    try:
+        return _execute(network, pixels, plan, options)
+    except ResultError as error:
+        fault = str(error).partition(";")[0]
+    # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
+    with scalar_kernels():
+        done = _execute(network.with_empty_session(), pixels, plan, options)
+    note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
+    return replace(done, notes=(note, *done.notes))
+
+
+def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
     if plan.mode is Mode.TILES:
         return _execute_tiles(network, pixels, plan, options)
     result = _run(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)

@@ -46,7 +46,7 @@ def enlarge_file(
 ) -> FileResult:
     """Enlarge an encoded picture into ``destination``, or into bytes if that is None.
 
-    Raises InputError, LimitError, UsageError, CancelledError or BackendError; then nothing was written.
+    Raises InputError, LimitError, UsageError, CancelledError or ResultError; then nothing was written.
     """
     start = time.perf_counter()
     if destination is not None:

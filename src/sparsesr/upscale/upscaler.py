@@ -98,7 +98,7 @@ class Upscaler:
         """Enlarge a path, a numpy array or a PIL image; ``result.image`` is of the same kind.
 
         Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. For a path see
-        :func:`upscale`. Raises InputError, LimitError, CancelledError or BackendError.
+        :func:`upscale`. Raises InputError, LimitError, CancelledError or ResultError.
         """
         options = RunOptions(effort, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
         if isinstance(image, (str, os.PathLike)):
