@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class SparsesrError(Exception):
     """Base of all errors that sparsesr raises on purpose.
@@ -60,3 +62,9 @@ class CancelledError(SparsesrError):
 
     code = "cancelled"
     exit_status = 130
+
+
+def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
+    """Raise CancelledError if ``cancelled`` says True."""
+    if cancelled is not None and cancelled():
+        raise CancelledError("interrupted; nothing was written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -9,12 +10,14 @@ from typing import Any
 
 from sparsesr import __version__
 from sparsesr.cli import messages
+from sparsesr.cli.interrupts import Pressed, noting_interrupts
 from sparsesr.cli.verbs import VERBS, Verb, find, help_text
-from sparsesr.errors import SparsesrError
+from sparsesr.errors import CancelledError, SparsesrError
 
 _ABOUT = "Enlarge photographs, computing only where there is detail:  sparsesr upscale photo.jpg"
 _TRAIN_PACKAGES = ("torch", "lightning_fabric", "lightning", "tensorboard")
 _INTERNAL, _USAGE, _INTERRUPTED = 1, 2, 130
+_INTERRUPTED_TEXT = "interrupted; nothing half-written was left behind"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,18 +28,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     given = messages.take_debug_flag(given)
     try:
-        return _dispatch("sparsesr", VERBS, given, _ABOUT)
+        with noting_interrupts() as interrupted:
+            return _guarded_dispatch(given, interrupted)
     except KeyboardInterrupt:
-        return messages.failed("interrupted; nothing half-written was left behind", _INTERRUPTED)
+        return messages.failed(_INTERRUPTED_TEXT, _INTERRUPTED)
+
+
+def _guarded_dispatch(given: list[str], interrupted: Pressed) -> int:
+    try:
+        return _dispatch("sparsesr", VERBS, given, _ABOUT)
     except BrokenPipeError:
         # The reader of our output went away. Point stdout elsewhere, or Python complains again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _INTERNAL
     except SparsesrError as error:
         return messages.failed(str(error), error.exit_status)
-    except ModuleNotFoundError as error:
-        return messages.failed(_missing_module(given, error), _INTERNAL)
     except Exception as error:
+        if interrupted():  # Ctrl-C while a library is being imported comes out as the library's own error
+            return messages.failed(_INTERRUPTED_TEXT, _INTERRUPTED)
+        if isinstance(error, ModuleNotFoundError):
+            return messages.failed(_missing_module(given, error), _INTERNAL)
         return messages.failed(messages.internal(error), _INTERNAL)
 
 
@@ -77,8 +88,20 @@ def _run(prog: str, verb: Verb, given: list[str]) -> int:
     function = getattr(importlib.import_module(verb.module), verb.function)
     import typer
 
+    has_returned = False
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        nonlocal has_returned
+        try:
+            status = function(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise CancelledError(_INTERRUPTED_TEXT) from None
+        has_returned = True
+        return status
+
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(guarded)
     command: Any = typer.main.get_command(app)
     try:
         status = command.main(args=given, prog_name=prog, standalone_mode=False)
@@ -90,4 +113,8 @@ def _run(prog: str, verb: Verb, given: list[str]) -> int:
         described = " ".join(str(getattr(error, "format_message")()).split()).rstrip(".")  # noqa: B009
         print(f"error: {described}; see `{prog} --help`", file=sys.stderr)
         return _USAGE
+    if (
+        status == _INTERRUPTED and not has_returned
+    ):  # the option parser's way to leave on Ctrl-C, without a word
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else 0

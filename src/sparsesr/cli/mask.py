@@ -9,8 +9,9 @@ import numpy as np
 import typer
 
 from sparsesr.cli import options
+from sparsesr.cli.interrupts import interruptible
 from sparsesr.cli.messages import print_json
-from sparsesr.cli.progress import interruptible, progress_bar
+from sparsesr.cli.progress import progress_bar
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
 from sparsesr.image.destination import check_destination
@@ -26,9 +27,11 @@ from sparsesr.upscale.upscaler import Upscaler
 
 
 def run(
-    image: Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")],
+    # Whether a path is readable is for us to say, with our words and status, hence readable=False.
+    image: Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.", readable=False)],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write. [PHOTO_mask.png]")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write. [PHOTO_mask.png]", readable=False),
     ] = None,
     scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
     model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
@@ -51,15 +54,16 @@ def run(
     refuse_clashes({image: target})
     check_destination(target, 1, 1, overwrite=overwrite)
     upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
-    picture = decode(image)
-    if min(picture.height, picture.width) < 2:
-        raise UsageError(
-            f"{printable(image)}: {picture.width}x{picture.height} px show no masks; take a photo"
-        )
-    seen = without_holes(picture.rgb, picture.alpha)
     with interruptible() as cancelled, progress_bar("measuring", quiet=quiet or as_json) as progress:
+        picture = decode(image, cancelled=cancelled)
+        if min(picture.height, picture.width) < 2:
+            raise UsageError(
+                f"{printable(image)}: {picture.width}x{picture.height} px show no masks; take a photo"
+            )
+        seen = without_holes(picture.rgb, picture.alpha)
         report = measure_masks(upscaler, seen, RunOptions(effort, cancelled=cancelled), on_run=progress)
-    encode(Picture(draw_mask_view(_opaque(picture), report)), target, overwrite=overwrite)
+        view = Picture(draw_mask_view(_opaque(picture), report))
+        encode(view, target, overwrite=overwrite, cancelled=cancelled)
     if as_json:
         print_json(_record(upscaler, image, target, picture, report))
     elif not quiet:

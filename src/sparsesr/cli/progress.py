@@ -1,13 +1,10 @@
-"""The progress bar on a terminal, and the flag that Ctrl-C raises."""
+"""The progress bar on a terminal."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import FrameType
 
 Report = Callable[[int, int], None]
 
@@ -30,27 +27,3 @@ def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, N
             progress.update(task, completed=done, total=total)
 
         yield report
-
-
-@contextmanager
-def interruptible(*signals: int) -> Generator[Callable[[], bool], None, None]:
-    """Yield a function that says whether Ctrl-C was pressed; a second press interrupts at once.
-
-    ``signals``: other signals that count as well.
-    """
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
-        return
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    before = {number: signal.signal(number, on_interrupt) for number in {signal.SIGINT, *signals}}
-    try:
-        yield pressed.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

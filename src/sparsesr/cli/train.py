@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options
+from sparsesr.cli.interrupts import interruptible
 from sparsesr.cli.messages import print_json
-from sparsesr.cli.progress import interruptible
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsesr.cli import messages
-from sparsesr.cli.progress import interruptible, progress_bar
+from sparsesr.cli.interrupts import interruptible
+from sparsesr.cli.progress import progress_bar
 from sparsesr.errors import CancelledError, InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.limits import MEBIBYTE, ImageLimits

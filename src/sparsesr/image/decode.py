@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyvips
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import read_bmp
 from sparsesr.image.colour import ProfileKind
@@ -40,6 +41,7 @@ _DEFAULT_LIMITS = ImageLimits()
 class _Work:
     """What is known of a picture while it is being decoded."""
 
+    cancelled: Callable[[], bool] | None
     metadata: Metadata = field(default_factory=Metadata)
     orientation: int = 1
     is_linear: bool = False
@@ -49,19 +51,23 @@ class _Work:
     """When libvips gives up. With less than this it takes a TIFF that is cut short for whole."""
 
 
-def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Picture:
+def decode(
+    source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS, cancelled: Callable[[], bool] | None = None
+) -> Picture:
     """Decode a picture upright, with what must survive an enlargement.
 
     Raises LimitError when the header promises more than ``limits`` allow, and InputError for everything else
     that keeps the picture from being right: not a picture, damaged, cut short, unreadable. Both in one line.
+    CancelledError soon after ``cancelled`` says True.
     Numbers and profile of ordinary RGB and grey are kept; what was changed is listed in ``Picture.notes``.
     """
     with open_source(source, limits) as opened:
         kind = recognise(opened)
         vips.forget_errors()  # else a message may quote an older failure
         try:
-            samples, work = _judged(opened, kind, limits)
+            samples, work = _judged(opened, kind, limits, cancelled)
         except pyvips.Error as error:
+            check_cancelled(cancelled)
             raise InputError(_vips_message(opened.name, kind, error)) from None
         except MemoryError:
             raise LimitError(
@@ -70,9 +76,11 @@ def decode(source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS) -> Pictu
         return _picture(samples, kind, work)
 
 
-def _judged(source: OpenSource, kind: str, limits: ImageLimits) -> tuple[npt.NDArray[Any], _Work]:
+def _judged(
+    source: OpenSource, kind: str, limits: ImageLimits, cancelled: Callable[[], bool] | None
+) -> tuple[npt.NDArray[Any], _Work]:
     """Decode strictly; a JPEG once more if all that its decoder complained of is harmless."""
-    work = _Work()
+    work = _Work(cancelled)
     if kind != "jpeg":
         return _samples(source, kind, limits, work), work
     with jpeg_complaints() as complaints:
@@ -82,7 +90,7 @@ def _judged(source: OpenSource, kind: str, limits: ImageLimits) -> tuple[npt.NDA
             complaints.hear(str(error))
             if complaints.count == 0 or complaints.damage(has_several_scans=work.has_several_scans):
                 raise
-            work = _Work(fail_on="error")
+            work = _Work(cancelled, fail_on="error")
             samples = _samples(source, kind, limits, work)
     # libvips does not look for complaints about the last rows.
     reason = complaints.damage(has_several_scans=work.has_several_scans)
@@ -119,6 +127,7 @@ def _vips_samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Wor
         check_gif_size(source, limits)
     # Opening reads the header only; pixels flow when they are asked for.
     image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on=work.fail_on)
+    vips.stop_when(image, work.cancelled)
     work.has_several_scans = vips.get_int(image, "interlaced", 0) != 0
     check_size(source.name, image.height, image.width, limits)
     _check_frames(source.name, kind, image, limits, work)

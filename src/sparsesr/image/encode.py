@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyvips
 
-from sparsesr.errors import InputError, UsageError
+from sparsesr.errors import InputError, UsageError, check_cancelled
 from sparsesr.image import colour, exif, vips, xmp
 from sparsesr.image.containers import (
     HEAD_BYTES,
@@ -74,23 +74,26 @@ def encode(
     quality: int | None = None,
     depth: int | None = None,
     overwrite: bool = False,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Encoded:
     """Write ``picture`` to ``destination``, or return it as bytes when that is None.
 
     The format comes from ``format`` or the extension. ``quality`` 1 to 100 is for JPEG and WebP (95).
     ``depth`` 8 or 16 overrides the source's. Grey stays grey, alpha and 16 bits stay where the format can
     hold them, and the result's notes say what it could not. Raises what ``check_destination`` raises, and
-    InputError when writing fails; then no file appears.
+    InputError when writing fails, or CancelledError soon after ``cancelled`` says True; then no file appears.
     """
     kind = check_destination(destination, picture.height, picture.width, overwrite=overwrite, format=format)
     prepared = _prepare(picture, kind, quality, depth)
+    vips.stop_when(prepared.image, cancelled)
     if destination is None:
         buffer = io.BytesIO()
-        _write(prepared, buffer, None)
+        _write(prepared, buffer, None, cancelled)
         data = buffer.getvalue()
         return Encoded(kind, len(data), data, prepared.notes)
     with atomic_file(destination, overwrite=overwrite) as file:
-        _write(prepared, file, destination)
+        _write(prepared, file, destination, cancelled)
+        check_cancelled(cancelled)
         size = file.seek(0, io.SEEK_END)
     return Encoded(kind, size, None, prepared.notes)
 
@@ -173,12 +176,15 @@ def _with_metadata(image: pyvips.Image, layout: str, bits: int, metadata: Metada
     return image
 
 
-def _write(prepared: _Prepared, file: BinaryIO, destination: Path | None) -> None:
+def _write(
+    prepared: _Prepared, file: BinaryIO, destination: Path | None, cancelled: Callable[[], bool] | None
+) -> None:
     try:
         _SAVERS[prepared.format](prepared, file)
     except OSError as error:
         raise write_error(destination, error) from None
     except pyvips.Error as error:
+        check_cancelled(cancelled)
         name = "the output" if destination is None else printable(destination)
         raise InputError(f"{name}: cannot be encoded ({vips.reason(error)}); try another format") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,22 @@ def image_over(pixels: npt.NDArray[Any]) -> pyvips.Image:
     bands = pixels.shape[2] if pixels.ndim == 3 else 1
     data: Any = pixels
     return pyvips.Image.new_from_memory(data, width, height, bands, _FORMATS[pixels.dtype.name])
+
+
+def stop_when(image: pyvips.Image, cancelled: Callable[[], bool] | None) -> None:
+    """Let whoever computes this image, or one made from it, fail soon after ``cancelled`` says True.
+
+    libvips asks between tiles, in the thread that runs the pipeline; Ctrl-C is noticed there too.
+    """
+    if cancelled is None:
+        return
+
+    def ask(computed: pyvips.Image, _progress: object) -> None:
+        if cancelled():
+            computed.set_kill(True)
+
+    image.set_progress(True)
+    image.signal_connect("eval", ask)
 
 
 def pixels_of(image: pyvips.Image) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from sparsesr.image.destination import check_destination
 from sparsesr.image.encode import Encoded, encode
 from sparsesr.image.picture import Picture
 from sparsesr.limits import ImageLimits
-from sparsesr.upscale.execute import RunOptions
+from sparsesr.upscale.execute import Cancelled, RunOptions
 from sparsesr.upscale.plan import PROCESS_BYTES
 from sparsesr.upscale.upscaler import Upscaler, UpscaleResult
 
@@ -51,13 +51,13 @@ def enlarge_file(
     start = time.perf_counter()
     if destination is not None:
         check_destination(destination, 1, 1, overwrite=writing.overwrite, format=writing.format)
-    picture = _decoded(source, upscaler)
+    picture = _decoded(source, upscaler, options.cancelled)
     kind = _format(picture, destination, writing)
     height, width = picture.height * upscaler.scale, picture.width * upscaler.scale
     kind = check_destination(destination, height, width, overwrite=writing.overwrite, format=kind)
     plan = upscaler.plan(picture.rgb, has_alpha=picture.alpha is not None, kind=kind)
     enlarged, done = upscaler.picture(picture, plan, options)
-    written = _encoded(enlarged, destination, kind, writing)
+    written = _encoded(enlarged, destination, kind, writing, options.cancelled)
     image: Any = written.data if destination is None else destination
     notes = [*enlarged.notes, *written.notes]
     seconds = time.perf_counter() - start
@@ -65,13 +65,13 @@ def enlarge_file(
     return FileResult(result, (picture.height, picture.width))
 
 
-def _decoded(source: Path | bytes, upscaler: Upscaler) -> Picture:
+def _decoded(source: Path | bytes, upscaler: Upscaler, cancelled: Cancelled | None) -> Picture:
     """Decode what can be enlarged within the memory limit: input and result have to fit in any case."""
     most = (upscaler.memory - PROCESS_BYTES) // (3 + 3 * upscaler.scale**2)
     if most >= _LIMITS.max_pixels:
-        return decode(source)
+        return decode(source, cancelled=cancelled)
     try:
-        return decode(source, replace(_LIMITS, max_pixels=max(most, 1)))
+        return decode(source, replace(_LIMITS, max_pixels=max(most, 1)), cancelled)
     except LimitError as error:
         raise LimitError(str(error).replace("raise max_pixels", "raise --memory")) from None
 
@@ -82,7 +82,13 @@ def _format(picture: Picture, destination: Path | None, writing: Writing) -> str
     return picture.source_format if picture.source_format in _WRITABLE else "png"
 
 
-def _encoded(picture: Picture, destination: Path | None, kind: str | None, writing: Writing) -> Encoded:
+def _encoded(
+    picture: Picture,
+    destination: Path | None,
+    kind: str | None,
+    writing: Writing,
+    cancelled: Cancelled | None,
+) -> Encoded:
     return encode(
         picture,
         destination,
@@ -90,4 +96,5 @@ def _encoded(picture: Picture, destination: Path | None, kind: str | None, writi
         quality=writing.quality,
         depth=writing.depth,
         overwrite=writing.overwrite,
+        cancelled=cancelled,
     )

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import UsageError, check_cancelled
 from sparsesr.image.encode import working_bytes
 from sparsesr.image.picture import Picture
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
@@ -138,7 +138,10 @@ class Upscaler:
     ) -> tuple[Executed, Pixels | None]:
         if plan.peak_bytes + IDLE_BYTES > self.memory:
             self.network = self.network.with_empty_session()
-        done = execute(self.network, without_holes(rgb, alpha), plan, options)
+        seen = without_holes(rgb, alpha)
+        check_cancelled(options.cancelled)
+        done = execute(self.network, seen, plan, options)
+        check_cancelled(options.cancelled)
         return done, enlarged_alpha(alpha, self.scale)
 
 

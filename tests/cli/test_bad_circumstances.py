@@ -1,0 +1,212 @@
+"""Full disks, missing permissions, odd sizes and Ctrl-C, each through the command line."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparsesr.cli.main import main
+from sparsesr.image import destination, source
+from sparsesr.modelfile.catalogue import install_model
+from upscale.upscale_models import photo, size_of, tiny
+
+VERBS = ("upscale", "mask")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    install_model(tiny(), "tiny")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Image.fromarray(photo(24, 32)).save("a.png")
+    return tmp_path / "work"
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in Path().rglob("*"))
+
+
+def refusal(capsys, status: int, *arguments: str) -> str:
+    """Run, and return the one line that was printed; nothing may have been written."""
+    before = names()
+    assert main([*arguments, "-n", "tiny", "-j", "1"]) == status
+    _, err = capsys.readouterr()
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    assert names() == before
+    return err
+
+
+class FullDisk(io.FileIO):
+    def write(self, data):
+        if self.tell() + len(data) > 200:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
+def test_a_full_disk(capsys, monkeypatch, verb, extension):
+    monkeypatch.setattr(destination.os, "fdopen", lambda descriptor, mode: FullDisk(descriptor, mode))
+    assert "no space left" in refusal(capsys, 3, verb, "a.png", "-o", f"out.{extension}")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_systems_own_refusal_to_write_more(verb):
+    """In a process of its own: the limit is for good, and its signal is not for the test run."""
+    pytest.importorskip("resource")
+    code = (
+        "import resource, sys; from sparsesr.cli.main import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)); sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, verb, "a.png", "-n", "tiny", "-o", "out.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "larger than the system allows" in done.stderr and done.stderr.count("\n") == 1
+    assert names() == ["a.png"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_permission_to_write(capsys, monkeypatch, verb):
+    monkeypatch.setattr(destination.os, "access", lambda *_: False)
+    assert "no permission to write there" in refusal(capsys, 3, verb, "a.png")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_permission_lost_meanwhile(capsys, monkeypatch, verb):
+    def refuse(*_args):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    create = os.open
+    monkeypatch.setattr(
+        destination.os,
+        "open",
+        lambda path, flags, *a: (refuse if flags & os.O_CREAT else create)(path, flags, *a),
+    )
+    assert "no permission to write there" in refusal(capsys, 3, verb, "a.png")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_permission_to_read(capsys, monkeypatch, verb):
+    def refuse(*_args):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(source.os, "open", refuse)
+    assert "a.png: no permission to read it" in refusal(capsys, 3, verb, "a.png")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_input_as_output(capsys, verb):
+    assert "is the input itself" in refusal(capsys, 2, verb, "a.png", "-o", "./a.png", "--overwrite")
+    Path("link.png").symlink_to("a.png")
+    assert "is the input itself" in refusal(capsys, 2, verb, "a.png", "-o", "link.png", "--overwrite")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_as_output_takes_the_file(verb):
+    Path("taken").mkdir()
+    assert main([verb, "a.png", "-o", "taken", "-n", "tiny", "-q"]) == 0
+    assert [path.name for path in Path("taken").iterdir()] == [f"a_{'x2' if verb == 'upscale' else verb}.png"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_in_the_place_of_the_output(capsys, verb):
+    Path(f"a_{'x2' if verb == 'upscale' else verb}.png").mkdir()
+    assert "is a folder" in refusal(
+        capsys, 3, verb, "a.png", "--overwrite", *(["-o", "."] if verb == "mask" else [])
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif"])
+def test_an_empty_file(capsys, verb, extension):
+    Path(f"empty.{extension}").touch()
+    assert f"empty.{extension}: the file is empty" in refusal(capsys, 3, verb, f"empty.{extension}")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 37), (53, 1), (2, 3), (3, 3), (1, 700)])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
+def test_the_smallest_pictures(shape, extension):
+    pixels = np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("s.png")
+    assert main(["upscale", "s.png", "-n", "tiny", "-o", f"s_out.{extension}", "-q"]) == 0
+    assert size_of(f"s_out.{extension}") == (2 * shape[1], 2 * shape[0])
+
+
+def test_a_line_of_pixels_shows_no_masks(capsys):
+    Image.fromarray(photo(1, 9)).save("line.png")
+    assert "show no masks" in refusal(capsys, 2, "mask", "line.png")
+
+
+def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.CompletedProcess[str]:
+    """Start, press Ctrl-C once the program has begun, and wait."""
+    code = "import sys; from sparsesr.cli.main import main; print('begun', flush=True); sys.exit(main())"
+    command = [sys.executable, "-c", code, verb, "big.png", "-j", "1", "-o", f"out.{extension}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.4, 0.8, 1.6])
+def test_an_interruption_leaves_nothing(verb, delay_s):
+    """With the bundled model, which takes long for so large a picture, from the first import on."""
+    Image.fromarray(photo(1200, 1600)).save("big.png")
+    done = interrupt(verb, delay_s, "png")
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert names() == ["a.png", "big.png"]
+
+
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
+def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, extension):
+    from sparsesr.image import encode as encode_module
+
+    write = encode_module._write
+
+    def press_and_write(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        write(*args)
+
+    monkeypatch.setattr(encode_module, "_write", press_and_write)
+    assert "interrupted" in refusal(capsys, 130, "upscale", "a.png", "-o", f"out.{extension}")
+
+
+def test_an_interruption_that_a_library_turns_into_its_own_error(monkeypatch, capsys):
+    def imported_badly(*_args):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("could not import module datetime") from None
+
+    monkeypatch.setattr("sparsesr.cli.main._dispatch", imported_badly)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; nothing half-written was left behind\n"
+
+
+def test_in_the_background_ctrl_c_is_for_others(monkeypatch):
+    from sparsesr.cli import interrupts
+    from sparsesr.cli.interrupts import interruptible
+
+    monkeypatch.setattr(interrupts, "_presses", 0)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible() as pressed:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not pressed()
+    finally:
+        signal.signal(signal.SIGINT, before)
