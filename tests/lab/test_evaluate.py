@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from lab.smsr_cases import small_smsr
+from runtime.random_graphs import tokens
 from sparsesr.cli import evaluate as cli
 from sparsesr.errors import InputError, UsageError
 from sparsesr.lab.evaluate.evaluation import evaluate
+from sparsesr.lab.evaluate.forms import ChoppedForm, open_form, resolve_inference
 from sparsesr.lab.evaluate.protocol import find_sets, load_pair
 from sparsesr.lab.export.exporter import export
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.modelfile.writer import write_model
 
 SET5_PSNR = {"baby": 38.888, "bird": 43.282, "butterfly": 35.382, "head": 35.988, "woman": 36.415}
 SET5_MASKS = {
@@ -47,6 +50,30 @@ def test_sets_are_found(data):
     assert [found.name for found in find_sets(data, 2, ["B"])] == ["B"]
     assert [image.name for image in find_sets(data / "B", 2)[0].images] == ["three", "two"]
     assert [image.name for image in find_sets(data / "B" / "HR", 2)[0].images] == ["three", "two"]
+
+
+@pytest.mark.parametrize("form", ["native", "torch"])
+def test_crops_are_measured_by_themselves(form, tmp_path):
+    model = tokens()
+    write_model(tmp_path / "tokens.safetensors", model.facts, model.graph, model.tensors)
+    whole = open_form(str(tmp_path / "tokens.safetensors"), form, 1)
+    image = np.random.default_rng(0).integers(0, 256, (41, 38, 3), np.uint8)
+    chopped = ChoppedForm(whole).enlarge(image)
+    assert chopped.image.shape == (82, 76, 3)
+    corner = whole.enlarge(image[:30, :29])  # the first quarter, with ten pixels more
+    np.testing.assert_array_equal(chopped.image[:40, :38], corner.image[:40, :38])
+    assert chopped.macs != whole.enlarge(image).macs
+
+
+def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
+    model, path = tokens(), tmp_path / "tokens.safetensors"
+    write_model(path, model.facts, model.graph, model.tensors)
+    for asked, named in (("auto", "chopped"), ("whole", "whole"), ("chopped", "chopped")):
+        assert cli.run(data, str(path), ["A"], inference=asked, as_json=True) == 0
+        assert json.loads(capsys.readouterr().out)["inference"] == named
+    assert resolve_inference("auto", export(small_smsr(), "small", check=False)) == "whole"
+    with pytest.raises(UsageError, match="--inference 'half' is unknown"):
+        cli.run(data, str(path), inference="half")
 
 
 def test_missing_sets_are_named(data, tmp_path):

@@ -30,6 +30,9 @@ def run(
         int | None, typer.Option("-s", "--scale", help="Enlargement. [the model's, or 2]")
     ] = None,
     form: Annotated[str, typer.Option("--form", help="native, or torch (needs [train]).")] = "native",
+    inference: Annotated[
+        str, typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per set on stdout.")] = False,
 ) -> int:
@@ -40,15 +43,18 @@ def run(
     options.check_positive("-j", threads)
     opened = _open(model, scale, form, threads)
     from sparsesr.lab.evaluate.evaluation import evaluate
+    from sparsesr.lab.evaluate.forms import ChoppedForm, resolve_inference
     from sparsesr.lab.evaluate.protocol import find_sets
 
     facts = opened.model.facts
+    inference = resolve_inference(inference, opened.model)
+    opened = ChoppedForm(opened) if inference == "chopped" else opened
     for images in find_sets(data, facts.scale, sets or ()):
         if not as_json:
-            _print_head(images.name, facts, form)
+            _print_head(images.name, facts, f"{form}, {inference}")
         result = evaluate(opened, images, progress=None if as_json else _print_image)
         if as_json:
-            about = {"model": facts.name, "scale": facts.scale, "form": form}
+            about = {"model": facts.name, "scale": facts.scale, "form": form, "inference": inference}
             print(json.dumps({**about, **result.to_json()}, allow_nan=False))
         else:
             _print_mean(result)

@@ -37,6 +37,9 @@ def run(
     ] = None,
     precision: Annotated[str, typer.Option(help="auto or fp32.")] = "auto",
     memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
+    inference: Annotated[
+        str, typer.Option(help="whole, chopped (into crops), or auto: as the model is meant to be used.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Folders below folders.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
@@ -62,7 +65,9 @@ def run(
             "-o - (standard output) goes with the input -; write: sparsesr upscale - < photo.jpg"
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
-    upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
+    upscaler = Upscaler(
+        model, scale=scale, threads=threads, memory=options.parse_memory(memory), inference=inference
+    )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STDOUT) else Path(output), job)
     targets = _targets(files, output, upscaler.scale, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from sparsesr.cli.progress import progress_bar
 from sparsesr.errors import CancelledError, InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.limits import MEBIBYTE, ImageLimits
+from sparsesr.upscale.estimate import expected_seconds, planned_macs
 from sparsesr.upscale.execute import RunOptions
 from sparsesr.upscale.files import FileResult, Writing, enlarge_file
+from sparsesr.upscale.plan import Plan
 from sparsesr.upscale.upscaler import Upscaler
+
+_LONG_S, _MINUTES_S = 10.0, 90.0
+_LIGHT_MACS = 10**11
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,23 @@ def _enlarge(
     upscaler: Upscaler, source: Path | bytes, target: Path | None, name: str, job: Job
 ) -> FileResult:
     with interruptible() as cancelled, progress_bar(name, quiet=job.quiet or job.as_json) as progress:
-        options = RunOptions(job.effort, progress=progress, cancelled=cancelled)
+        announce = None if job.quiet or job.as_json else partial(_announce, upscaler, name)
+        options = RunOptions(job.effort, on_plan=announce, progress=progress, cancelled=cancelled)
         done = enlarge_file(upscaler, source, target, options, job.writing)
         return done
+
+
+def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) -> None:
+    """Say beforehand what will take long."""
+    macs = planned_macs(upscaler.network, plan, *size)
+    if macs < _LIGHT_MACS:
+        return
+    seconds = expected_seconds(upscaler.network, macs)
+    if seconds >= _LONG_S:
+        words = f"{seconds / 60:.0f} minutes" if seconds >= _MINUTES_S else f"{seconds:.0f} seconds"
+        print(
+            f"{name}: about {words} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)", file=sys.stderr
+        )
 
 
 def _with_name(error: SparsesrError, name: str, target: Path | None) -> str:

@@ -48,6 +48,8 @@ class RunOptions:
     effort: float | None = None
     dense: bool = False
     keep_masks: bool = False
+    on_plan: Callable[[Plan, tuple[int, int]], None] | None = None
+    """Told how the picture of this height and width will be enlarged, before that begins."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
 
@@ -72,6 +74,8 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         CancelledError: ``options.cancelled`` said so.
         ResultError: that result is not a plausible picture either.
     """
+    if options.on_plan is not None:
+        options.on_plan(plan, (pixels.shape[0], pixels.shape[1]))
     try:
         return _execute(network, pixels, plan, options)
     except ResultError as error:
@@ -86,6 +90,8 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
 def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
     if plan.mode is Mode.TILES:
         return _execute_tiles(network, pixels, plan, options)
+    if plan.mode is Mode.CHOPPED:
+        return _execute_crops(network, pixels, plan, options)
     result = _run(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)
     check_result(pixels, result.image, network.scale, result.attention, network.name)
     return Executed(result.image, result.stats, result.masks)
@@ -129,6 +135,22 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
     masks = _joined_masks(height, width, tiled.results) if options.keep_masks else None
     note = _tiles_note(len(plan.tiles), network.has_attention, deviation)
     return Executed(tiled.image, _joined_stats(tiled.results), masks, deviation, (note,))
+
+
+def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
+    """Each crop as if it were a picture."""
+    quiet = replace(options, progress=None)
+
+    def run(window: Pixels, attention: Attention | None) -> RunResult:
+        return _run(network, window, quiet, attention, low_memory=False)
+
+    tiled = run_tiled(pixels, plan.tiles, network.scale, run, has_attention=False, on_tile=options.progress)
+    check_result(pixels, tiled.image, network.scale, {}, network.name)
+    height, width = pixels.shape[:2]
+    masks = _joined_masks(height, width, tiled.results) if options.keep_masks else None
+    largest = max(tile.window.area for tile in plan.tiles)
+    note = f"chopped: {len(plan.tiles)} overlapping crops of up to {largest} pixels, each enlarged by itself"
+    return Executed(tiled.image, _joined_stats(tiled.results), masks, None, (note,))
 
 
 def _tiles_note(count: int, has_attention: bool, deviation: Deviation | None) -> str:

@@ -1,6 +1,7 @@
 """``make_plan``: how a picture is enlarged within a memory limit, decided before any work starts.
 
-Nothing here allocates or computes pixels. Ways are tried from the best: whole picture with everything kept
+Nothing here allocates or computes pixels. Networks with attention between pixels are given crops (see
+:mod:`sparsesr.upscale.chop`). For all others, ways are tried from the best: whole picture with everything kept
 in memory, whole picture layer by layer with as few maps as possible (same bits), and tiles (not the same
 bits, if the network looks at the whole picture).
 """
@@ -27,6 +28,8 @@ class Mode(Enum):
 
     WHOLE = "whole"
     LOW_MEMORY = "low memory"
+    CHOPPED = "chopped"
+    """Crops enlarged each by itself, as networks with attention between pixels are used."""
     TILES = "tiles"
 
 
@@ -91,11 +94,33 @@ class Need:
     """Tiles start at multiples of this, so that pooling sees the same blocks as in the whole picture."""
 
 
-def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int) -> Plan:
+def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tuple[Tile, ...]) -> Plan:
+    """Enlarge these crops each by itself.
+
+    Raises:
+        LimitError: they do not fit into ``limit_bytes`` of process memory.
+    """
+    sizes = {(tile.window.height, tile.window.width) for tile in tiles}
+    largest = max(run_bytes(height, width, False) for height, width in sizes)
+    peak = PROCESS_BYTES + need.held_bytes + need.output_bytes + largest
+    if peak > limit_bytes:
+        raise _too_large(need, peak, limit_bytes)
+    return Plan(Mode.CHOPPED, peak, tiles)
+
+
+def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
+    return LimitError(
+        f"enlarging {need.width}x{need.height} px needs {-(-least_bytes // _MEGABYTE)} MB at least,"
+        f" {limit_bytes // _MEGABYTE} MB are allowed; raise --memory"
+    )
+
+
+def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: bool = True) -> Plan:
     """Choose the best way that stays within ``limit_bytes`` of process memory.
 
     Raises:
-        LimitError: not even the smallest tiles fit; the message names the figure that is needed.
+        LimitError: not even the smallest tiles fit, or without ``may_tile`` the whole picture does not; the
+            message names the figure that is needed.
     """
     fixed = PROCESS_BYTES + need.held_bytes
     peak = 0
@@ -103,6 +128,8 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int) -> Plan:
         peak = fixed + run_bytes(need.height, need.width, mode is Mode.LOW_MEMORY)
         if peak <= limit_bytes:
             return Plan(mode, peak)
+    if not may_tile:
+        raise _too_large(need, peak, limit_bytes)
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)
 
 
@@ -116,10 +143,7 @@ def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, 
         if peak <= limit_bytes:
             return Plan(Mode.TILES, peak, tiles, _probe_side(need, run_bytes, limit_bytes - fixed))
         if max(rows, columns) <= _round_up(_SMALLEST_CORE_PX, need.multiple):
-            raise LimitError(
-                f"enlarging {need.width}x{need.height} px needs {-(-least_bytes // _MEGABYTE)} MB at least,"
-                f" {limit_bytes // _MEGABYTE} MB are allowed; raise --memory"
-            )
+            raise _too_large(need, least_bytes, limit_bytes)
         if rows >= columns:
             rows = _smaller(rows, need.multiple)
         else:

@@ -81,7 +81,7 @@ def run_tiled(
     results: list[tuple[Tile, RunResult]] = []
     for tile in tiles:
         result = run(_window(pixels, tile.window), attention or None)
-        _paste(out, result.image, tile, scale)
+        paste(out, result.image, tile, scale)
         # Without the pixels: else those of all tiles would be held to the end.
         results.append((tile, replace(result, image=np.empty((0, 0, 3), pixels.dtype))))
         step()
@@ -104,7 +104,8 @@ def _window(pixels: Pixels, box: Box) -> Pixels:
     return np.ascontiguousarray(pixels[box.top : box.bottom, box.left : box.right])
 
 
-def _paste(out: Pixels, enlarged: Pixels, tile: Tile, scale: int) -> None:
+def paste(out: Pixels, enlarged: Pixels, tile: Tile, scale: int) -> None:
+    """Put the core of an enlarged window where it belongs."""
     core, window = tile.core, tile.window
     top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
     part = enlarged[top : top + core.height * scale, left : left + core.width * scale]

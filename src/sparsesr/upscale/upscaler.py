@@ -21,15 +21,17 @@ from sparsesr.runtime.buffers import IDLE_BYTES
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 from sparsesr.runtime.session import Session
 from sparsesr.runtime.stats import Stats
+from sparsesr.upscale import chop as chopping
 from sparsesr.upscale.arrays import enlarged_alpha, unpack, without_holes
 from sparsesr.upscale.destinations import default_output, refuse_clashes
 from sparsesr.upscale.execute import Cancelled, Executed, Network, Progress, RunOptions, execute
-from sparsesr.upscale.plan import Need, Plan, make_plan
+from sparsesr.upscale.plan import Need, Plan, chopped_plan, make_plan
 from sparsesr.upscale.tiles import Deviation
 
 Pixels = npt.NDArray[Any]
 ModelLike = str | os.PathLike[str] | ModelFile
 DEFAULT_SCALE = 2
+INFERENCE = ("auto", "whole", "chopped")
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,20 @@ class Upscaler:
         scale: int | None = None,
         threads: int | None = None,
         memory: int = DEFAULT_MEMORY_BYTES,
+        inference: str = "auto",
     ) -> None:
         """Load a model by name or path; None: the default one for the scale (2, if that is None too).
 
-        ``memory`` bounds the peak of the whole process, in bytes. Raises ModelError for unknown or refused
-        models, and UsageError when the model enlarges by another scale than asked for.
+        ``memory`` bounds the peak of the whole process, in bytes. ``inference``: ``whole`` pictures at once, or
+        ``chopped`` into overlapping crops; ``auto`` chops large pictures for networks whose pixels attend to each
+        other, as their authors do. Raises ModelError for unknown or refused models, and UsageError when the
+        model enlarges by another scale than asked for.
         """
+        if inference not in INFERENCE:
+            raise UsageError(
+                f"inference must be {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}, not {inference!r}"
+            )
+        self.inference = inference
         self.model = load_model(model, scale)
         facts = self.model.facts
         self.network = Network(
@@ -124,7 +134,11 @@ class Upscaler:
         def run_bytes(rows: int, columns: int, low_memory: bool) -> int:
             return self.network.session.peak_bytes(rows, columns, dtype, dtype, low_memory)
 
-        return make_plan(need, run_bytes, self.memory)
+        has_pixel_attention = chopping.has_pixel_attention(self.model.graph)
+        is_large = height * width >= chopping.CHOP_PX
+        if self.inference == "chopped" or (self.inference == "auto" and has_pixel_attention and is_large):
+            return chopped_plan(need, run_bytes, self.memory, chopping.chop(height, width))
+        return make_plan(need, run_bytes, self.memory, may_tile=not has_pixel_attention)
 
     def picture(self, picture: Picture, plan: Plan, options: RunOptions) -> tuple[Picture, Executed]:
         """Enlarge a decoded picture, its alpha included; metadata and notes go along."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +16,9 @@ from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
+from sparsesr.upscale.chop import chop, has_pixel_attention
+from sparsesr.upscale.tiles import paste
+from sparsesr.upscale.upscaler import INFERENCE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,6 +86,46 @@ class TorchForm:
         enlarged = enlarge_eight_bit(self._module, image, facts.scale, facts.size_multiple)
         seconds = perf_counter() - started
         return _enlarged(self.model, image, enlarged, masks_of(self._module), seconds)
+
+
+class ChoppedForm:
+    """Enlarges overlapping crops each by itself, as ESRT's authors measure it."""
+
+    def __init__(self, form: Form) -> None:
+        self.model, self._form = form.model, form
+
+    def enlarge(self, image: Pixels) -> Enlarged:
+        """Enlarge (H, W, 3), 8 bits; densities are weighted by the area of crops, overlaps included."""
+        height, width = image.shape[:2]
+        scale, tiles = self.model.facts.scale, chop(height, width)
+        out = np.empty((height * scale, width * scale, 3), np.uint8)
+        parts: list[Enlarged] = []
+        for tile in tiles:
+            box = tile.window
+            parts.append(self._form.enlarge(image[box.top : box.bottom, box.left : box.right]))
+            paste(out, parts[-1].image, tile, scale)
+        shares = np.array([tile.window.area for tile in tiles], np.float64)
+        shares /= shares.sum()
+
+        def mean(values: Iterable[float]) -> float:
+            return float(np.dot(shares, np.fromiter(values, np.float64)))
+
+        masks = {name: mean(part.masks[name] for part in parts) for name in parts[0].masks}
+        macs, seconds = sum(part.macs for part in parts), sum(part.seconds for part in parts)
+        return Enlarged(out, masks, mean(part.density for part in parts), macs, seconds)
+
+
+def resolve_inference(wanted: str, model: ModelFile) -> str:
+    """``whole`` or ``chopped``; ``auto`` is as the network's authors measure it.
+
+    Raises:
+        UsageError: another word.
+    """
+    if wanted not in INFERENCE:
+        raise UsageError(f"--inference {wanted!r} is unknown; use {', '.join(INFERENCE)}")
+    if wanted == "auto":
+        return "chopped" if has_pixel_attention(model.graph) else "whole"
+    return wanted
 
 
 def _enlarged(model: ModelFile, given: Pixels, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:
