@@ -9,14 +9,14 @@ PIP := -m pip --disable-pip-version-check
 QUIET ?= --quiet
 BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1.10" "setuptools>=70.1"
 
-NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
+NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f ! -path 'native/tests/*' ! -path 'native/bench/*')
 PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.pyc')
 
-.PHONY: help upscale test-env test test-runtime lint format types contracts native clean
+.PHONY: help upscale test-env test test-runtime lint format types contracts native sanitize instruction-counts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- using it ---------------------------------------------------------------------------------------
 
@@ -70,6 +70,16 @@ test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" chooses so
 test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against the installed wheel, without torch
 	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py
 	@$(RUNTIME_VENV)/bin/python -m pytest -o pythonpath="tests tests/native" --ignore=tests/lab --ignore=tests/parity $(ARGS)
+
+sanitize: $(RUNTIME_VENV)/.package ## Run the tests of the kernels and the runtime with sanitizers (ASan, UBSan, TSan)
+	@bash .ci/sanitize $(RUNTIME_VENV)
+
+instruction-counts: $(VENV)/.test-env ## Count instructions of fixed kernel runs; ARGS=--update accepts the new figures
+	@sh .ci/install-valgrind
+	@$(BIN)/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	    -DSPARSESR_BINDINGS=OFF -DSPARSESR_NATIVE_TESTS=ON >/dev/null
+	@$(BIN)/cmake --build build/native >/dev/null
+	@$(BIN)/python .ci/instruction_counts.py build/native/instruction_counts $(ARGS)
 
 lint: $(VENV)/.test-env ## Check style and formatting
 	@$(BIN)/ruff check .

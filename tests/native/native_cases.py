@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from guard_pages import guarded
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
@@ -18,9 +19,9 @@ def stride_of(channels: int) -> int:
 
 
 def make_window(map_hwc: F32, stride: int | None = None) -> F32:
-    """A window of the whole map with a zero row above and below: its first row is -1."""
+    """A window of the whole map with a zero row above and below: its first row is -1. It ends at a guard page."""
     h, w, c = map_hwc.shape
-    window = np.zeros((h + 2, w + 2, stride or stride_of(c)), np.float32)
+    window: F32 = guarded((h + 2, w + 2, stride or stride_of(c)))
     window[1:-1, 1:-1, :c] = map_hwc
     return window
 
@@ -37,7 +38,7 @@ def random_map(rng: np.random.Generator, h: int, w: int, c: int) -> F32:
 
 @dataclass
 class Guarded:
-    """An output window inside a larger buffer of canaries; its own values start as canaries too."""
+    """An output window inside a larger buffer of canaries, between guard pages; it starts as canaries too."""
 
     buffer: F32
     window: F32
@@ -45,7 +46,8 @@ class Guarded:
     @classmethod
     def make(cls, h: int, w: int, stride: int) -> Guarded:
         """Rows 0..h of a picture, with guard rows above and below."""
-        buffer = np.full((h + 4, w + 2, stride), CANARY, np.float32)
+        buffer: F32 = guarded((h + 4, w + 2, stride))
+        buffer[...] = CANARY
         return cls(buffer, buffer[2:-2])
 
     def inside(self, channels: int | None = None) -> F32:

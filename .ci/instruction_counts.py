@@ -1,0 +1,119 @@
+"""Counts the instructions of fixed kernel runs and compares them with the committed figures.
+
+    .ci/instruction_counts.py PROGRAM [--update]
+
+PROGRAM is ``instruction_counts`` of native/bench. Counts, unlike times, are the same on a busy machine. The
+scalar and AVX2 kernels are counted by valgrind (callgrind), which knows no AVX-512; the AVX-512 kernels are
+stepped through on the processor itself, where it has them and processes may be traced.
+
+With the compiler that the figures were made with (same name and major version) a count may be 2 % above its
+figure; with another one 25 %, for compilers unroll and spill differently. ``--update`` writes new figures: do
+that when a kernel was changed on purpose, and say in the commit why a count rose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+FIGURES = Path(__file__).resolve().parents[1] / "native" / "bench" / "instruction_counts.json"
+TOLERANCE, TOLERANCE_OTHER_COMPILER = 0.02, 0.25
+RUNS = (
+    "conv3x3_64_64_rows",
+    "conv3x3_64_64_list",
+    "conv1x1_64_64_rows",
+    "conv3x3_3_64_rows",
+    "conv3x3_64_12_rows",
+    "conv3x3_24_9_list",
+)
+EMULATED = ("scalar", "avx2")
+STEPPED = ("avx512",)
+
+
+def main() -> int:
+    """Exit status 0 if no count is above its figure."""
+    program, *flags = sys.argv[1:]
+    if flags not in ([], ["--update"]):
+        sys.exit(f"usage: {__doc__.splitlines()[2].strip() if __doc__ else ''}")
+    compiler = output_of([program, "compiler"]).strip()
+    counts = count_all(program)
+    if flags:
+        FIGURES.write_text(json.dumps({"compiler": compiler, "counts": counts}, indent=1) + "\n")
+        print(f"{len(counts)} figures written to {FIGURES.name} ({compiler})")
+        return 0
+    return compare(counts, json.loads(FIGURES.read_text()), compiler)
+
+
+def count_all(program: str) -> dict[str, int]:
+    """Instructions by "run instruction_set"."""
+    if shutil.which("valgrind") is None:
+        sys.exit("error: valgrind is missing (Debian: apt install valgrind)")
+    counts = {f"{run} {isa}": emulate(program, run, isa) for isa in EMULATED for run in RUNS}
+    for isa in STEPPED:
+        for run in RUNS:
+            steps = step(program, run, isa)
+            if steps is None:
+                break
+            counts[f"{run} {isa}"] = steps
+    return counts
+
+
+def emulate(program: str, run: str, isa: str) -> int:
+    """Count under callgrind, inside the measured function only."""
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    report = output_of([*command, "--toggle-collect=sparsesr_measured_run", program, run, isa])
+    found = re.search(r"Collected : (\d+)", report)
+    if found is None or found.group(1) == "0":
+        sys.exit(f"error: callgrind counted nothing for {run} {isa}:\n{report}")
+    return int(found.group(1))
+
+
+def step(program: str, run: str, isa: str) -> int | None:
+    """Count on the processor; None, after saying why, where that cannot be done."""
+    done = subprocess.run([program, "step", run, isa], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"not counted: {isa} ({done.stderr.strip()})")
+        return None
+    return int(done.stdout)
+
+
+def output_of(command: list[str]) -> str:
+    """Standard output and error of a command that must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"error: {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def compare(counts: dict[str, int], figures: dict, compiler: str) -> int:
+    """Print all counts beside their figures; 1 if one is too high."""
+    same = family(compiler) == family(figures["compiler"])
+    tolerance = TOLERANCE if same else TOLERANCE_OTHER_COMPILER
+    print(f"{compiler}; figures of {figures['compiler']}; tolerance {tolerance:.0%}")
+    worse = 0
+    for name, count in counts.items():
+        figure = figures["counts"].get(name)
+        if figure is None:
+            sys.exit(f"error: no figure for {name}; make instruction-counts ARGS=--update")
+        change = count / figure - 1
+        verdict = (
+            "WORSE" if change > tolerance else "better; update the figure" if change < -tolerance else ""
+        )
+        worse += change > tolerance
+        print(f"{name:<28} {count:>12,} {change:+8.2%}  {verdict}".rstrip())
+    if worse:
+        print(f"error: {worse} counts rose; if that is on purpose: make instruction-counts ARGS=--update")
+    return 1 if worse else 0
+
+
+def family(compiler: str) -> str:
+    """``GCC 12`` of ``GCC 12.2.0``."""
+    return compiler.partition(".")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

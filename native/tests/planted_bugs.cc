@@ -1,0 +1,74 @@
+// One bug of each kind, on purpose: `make sanitize` fails unless every one of them is reported. So a build
+// whose sanitizers have been lost (a missing flag, a runtime that is not loaded) cannot pass for a clean one.
+//   planted_bugs overflow INSTRUCTION_SET | guard INSTRUCTION_SET | undefined | race
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <thread>
+
+#include "sparsesr/parallel.h"
+#include "tests/small_convolution.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int64_t kHeight = 4;
+constexpr int64_t kWidth = 8;
+constexpr size_t kOutputBytes = kHeight * (kWidth + 2) * 16 * sizeof(float);  // rows -1 to 2; row 3 is written too
+
+void write_a_row_too_many(const char* isa, float* output) {
+  force_isa(isa);
+  const SmallConvolution conv(kHeight, kWidth, 3, 16, 3, current_isa());
+  conv.run_rows_into(output, 1);
+}
+
+void overflow(const char* isa) {
+  const auto output = std::make_unique<float[]>(kOutputBytes / sizeof(float));
+  write_a_row_too_many(isa, output.get());
+}
+
+// The output ends where a page begins that may not be touched. This is how masked stores are caught, which
+// the compiler does not instrument.
+void guard(const char* isa) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t usable = (kOutputBytes + page - 1) / page * page;
+  void* memory = mmap(nullptr, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return;
+  char* end = static_cast<char*>(memory) + usable;
+  if (mprotect(end, page, PROT_NONE) != 0) return;
+  write_a_row_too_many(isa, reinterpret_cast<float*>(end - kOutputBytes));
+}
+
+int undefined(int step) {
+  int value = std::numeric_limits<int>::max();
+  return value += step;
+}
+
+// All parts count in the same place, and last long enough for two threads to be at it together.
+void race() {
+  int64_t count = 0;
+  parallel_for(2, 0, 100, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ++count;
+    }
+  });
+  std::printf("%lld\n", static_cast<long long>(count));
+}
+
+}  // namespace
+}  // namespace sparsesr
+
+int main(int argc, char** argv) {
+  const std::string_view bug = argc > 1 ? argv[1] : "";
+  if (bug == "overflow" && argc > 2) sparsesr::overflow(argv[2]);
+  if (bug == "guard" && argc > 2) sparsesr::guard(argv[2]);
+  if (bug == "undefined") std::printf("%d\n", sparsesr::undefined(argc));
+  if (bug == "race") sparsesr::race();
+  return 0;
+}

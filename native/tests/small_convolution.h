@@ -1,0 +1,85 @@
+// A convolution with its maps, for the executables that run without Python.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "sparsesr/convolution.h"
+
+namespace sparsesr {
+
+// Random weights and a random input of height x width pixels; the output starts at zero.
+class SmallConvolution {
+ public:
+  SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa)
+      : height_(height),
+        width_(width),
+        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel, {c_in}, isa),
+        input_(window_size(c_in)),
+        output_(window_size(c_out)) {
+    const int64_t stride = padded(c_in);
+    for (int64_t row = 0; row < height; ++row) {
+      for (int64_t x = 0; x < width; ++x) {
+        const std::vector<float> pixel = random(c_in);
+        std::copy(pixel.begin(), pixel.end(), input_.begin() + ((row + 1) * (width + 2) + x + 1) * stride);
+      }
+    }
+  }
+
+  int64_t height() const { return height_; }
+  const std::vector<float>& output() const { return output_; }
+
+  void clear() { std::fill(output_.begin(), output_.end(), 0.0f); }
+
+  void run_rows(int threads) { conv_rows(call(output_.data()), 0, height_, threads); }
+  void run_pixels(const std::vector<int32_t>& pixels, int threads) {
+    conv_pixels(call(output_.data()), pixels.data(), static_cast<int64_t>(pixels.size()), threads);
+  }
+  // The same into memory of the caller's: rows -1 to height of the output's width and stride.
+  void run_rows_into(float* output, int threads) const { conv_rows(call(output), 0, height_, threads); }
+
+  // Every pixel that is chosen with this probability, in raster order.
+  std::vector<int32_t> random_pixels(double density) {
+    std::vector<int32_t> pixels;
+    for (int64_t row = 0; row < height_; ++row) {
+      for (int64_t x = 0; x < width_; ++x) {
+        if (uniform_(generator_) < density) pixels.push_back(static_cast<int32_t>(row * (width_ + 2) + x + 1));
+      }
+    }
+    return pixels;
+  }
+
+ private:
+  static int64_t padded(int64_t channels) { return (channels + 15) / 16 * 16; }
+
+  size_t window_size(int64_t channels) const {
+    return static_cast<size_t>((height_ + 2) * (width_ + 2) * padded(channels));
+  }
+
+  ConvCall call(float* output) const {
+    ConvCall call;
+    call.conv = &conv_;
+    call.inputs = {{input_.data(), -1, height_ + 2, width_, padded(conv_.c_in())}};
+    call.out = {output, -1, height_ + 2, width_, padded(conv_.c_out())};
+    call.activation = Activation::kRelu;
+    return call;
+  }
+
+  std::vector<float> random(int64_t count) {
+    std::vector<float> values(static_cast<size_t>(count));
+    for (float& value : values) value = static_cast<float>(uniform_(generator_) - 0.5);
+    return values;
+  }
+
+  std::mt19937 generator_{1};
+  std::uniform_real_distribution<double> uniform_{0.0, 1.0};
+  int64_t height_;
+  int64_t width_;
+  PackedConv conv_;
+  std::vector<float> input_;
+  std::vector<float> output_;
+};
+
+}  // namespace sparsesr

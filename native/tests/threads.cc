@@ -1,0 +1,130 @@
+// Drives the thread pool and the convolutions from several threads at once; built with ThreadSanitizer by
+// `make sanitize`. Exit status 0 if every result is right.
+#include <atomic>
+#include <cstdio>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "sparsesr/parallel.h"
+#include "tests/small_convolution.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kCallers = 4;
+constexpr int kRounds = 30;
+
+std::atomic<int> failures{0};
+
+void check(bool is_right, const char* what) {
+  if (is_right) return;
+  ++failures;
+  std::fprintf(stderr, "wrong: %s\n", what);
+}
+
+template <typename Body>
+void from_several_threads(const Body& body) {
+  std::vector<std::jthread> callers;
+  for (int caller = 0; caller < kCallers; ++caller) callers.emplace_back([&body, caller] { body(caller); });
+}
+
+// Plain integers on purpose: two threads that touch the same one, or a caller that reads before a worker
+// has finished, are a race that the sanitizer reports.
+void each_index_is_visited_once() {
+  from_several_threads([](int caller) {
+    for (int round = 0; round < 10 * kRounds; ++round) {
+      const int64_t end = 1 + (caller * 131 + round * 17) % 400;
+      std::vector<int> visits(static_cast<size_t>(end));
+      parallel_for(2 + round % 4, 0, end, 1 + round % 7, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) ++visits[static_cast<size_t>(i)];
+      });
+      bool all_once = true;
+      for (const int count : visits) all_once &= count == 1;
+      check(all_once, "a part was left out or done twice");
+    }
+  });
+}
+
+void calls_inside_calls_finish() {
+  from_several_threads([](int) {
+    std::vector<int> sums(16);
+    parallel_for(3, 0, 16, 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        std::vector<int> parts(64);
+        parallel_for(3, 0, 64, 4, [&](int64_t b, int64_t e) {
+          for (int64_t k = b; k < e; ++k) parts[static_cast<size_t>(k)] = 1;
+        });
+        for (const int part : parts) sums[static_cast<size_t>(i)] += part;
+      }
+    });
+    bool all_right = true;
+    for (const int sum : sums) all_right &= sum == 64;
+    check(all_right, "a call inside a call lost work");
+  });
+}
+
+void convolutions_do_not_depend_on_threads(Isa isa) {
+  from_several_threads([isa](int caller) {
+    SmallConvolution conv(13, 29 + caller, 24, caller % 2 == 0 ? 64 : 20, caller < 2 ? 3 : 1, isa);
+    const std::vector<int32_t> pixels = conv.random_pixels(0.4);
+    conv.run_rows(1);
+    const std::vector<float> dense = conv.output();
+    conv.clear();
+    conv.run_pixels(pixels, 1);
+    const std::vector<float> masked = conv.output();
+    for (int round = 0; round < kRounds; ++round) {
+      conv.clear();
+      conv.run_rows(2 + round % 3);
+      check(conv.output() == dense, "conv_rows depends on the threads");
+      conv.clear();
+      conv.run_pixels(pixels, 2 + round % 3);
+      check(conv.output() == masked, "conv_pixels depends on the threads");
+    }
+  });
+}
+
+// The weights and the input are shared; every caller has an output of its own.
+void one_convolution_serves_several_callers(Isa isa) {
+  SmallConvolution conv(11, 31, 16, 48, 3, isa);
+  conv.run_rows(1);
+  const std::vector<float> expected = conv.output();
+  from_several_threads([&](int) {
+    for (int round = 0; round < kRounds; ++round) {
+      std::vector<float> output(expected.size());
+      conv.run_rows_into(output.data(), 3);
+      check(output == expected, "callers that share weights disturb each other");
+    }
+  });
+}
+
+void the_instruction_set_may_change_meanwhile() {
+  const std::vector<std::string> names = available_isas();
+  from_several_threads([&](int caller) {
+    for (int round = 0; round < kRounds; ++round) {
+      force_isa(names[static_cast<size_t>(caller + round) % names.size()]);
+      SmallConvolution conv(3, 9, 4, 8, 3, current_isa());
+      conv.run_rows(2);
+    }
+  });
+  force_isa("");
+}
+
+}  // namespace
+}  // namespace sparsesr
+
+int main() {
+  using namespace sparsesr;
+  each_index_is_visited_once();
+  calls_inside_calls_finish();
+  for (const std::string& name : available_isas()) {
+    force_isa(name);
+    const Isa isa = current_isa();
+    force_isa("");
+    convolutions_do_not_depend_on_threads(isa);
+    one_convolution_serves_several_callers(isa);
+    std::printf("threads: %s is right\n", name.c_str());
+  }
+  the_instruction_set_may_change_meanwhile();
+  return failures == 0 ? 0 : 1;
+}

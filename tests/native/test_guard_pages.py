@@ -1,0 +1,128 @@
+"""Every operation between guard pages: no kernel reads or writes one byte beyond its arrays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from guard_pages import guarded, guarded_copy
+from native_cases import F32, make_window, pixel_numbers, random_map, stride_of
+
+from sparsesr import _native as native
+
+Guard = Callable[[np.ndarray], np.ndarray]
+H, W = 5, 23
+
+
+@pytest.fixture(params=["below", "above"])
+def guard(request: pytest.FixtureRequest) -> Guard:
+    """Copies an array to where it touches a guard page on one side."""
+    return partial(guarded_copy, at_start=request.param == "below")
+
+
+def needed_rows(window: F32, reach: int) -> F32:
+    """Without the rows around the picture, if they may not be read."""
+    return window if reach else np.ascontiguousarray(window[1:-1])
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize(("c_in", "c_out"), [(3, 64), (64, 64), (17, 12), (65, 80), (16, 3)])
+def test_convolution(isa: str, guard: Guard, rng: np.random.Generator, c_in: int, c_out: int, k: int) -> None:
+    weight = rng.standard_normal((c_out, c_in, k, k)).astype(np.float32)
+    bias = guard(rng.standard_normal(c_out).astype(np.float32))
+    packed = native.PackedConv(guard(weight), bias, [c_in])
+    x = guard(needed_rows(make_window(random_map(rng, H, W, c_in)), k // 2))
+    addend, residual = (guard(make_window(random_map(rng, H, W, c_out))[1:-1]) for _ in range(2))
+    out = guard(np.zeros((H, W + 2, stride_of(c_out)), np.float32))
+    native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu", 0.0, (residual, 0), (addend, 0))
+    dense = out.copy()
+    for density in (0.1, 0.5, 1.0):
+        pixels = guard(pixel_numbers(rng.random((H, W)) < density))
+        native.conv_pixels(
+            packed, [(x, -(k // 2))], out, 0, pixels, "relu", 0.0, (residual, 0), (addend, 0), threads=2
+        )
+    assert np.array_equal(out, dense, equal_nan=True)
+
+
+@pytest.mark.parametrize(("c_in", "c_out"), [(16, 2), (64, 64), (5, 33)])
+def test_transposed_convolution(
+    isa: str, guard: Guard, rng: np.random.Generator, c_in: int, c_out: int
+) -> None:
+    weight = rng.standard_normal((c_in, c_out, 3, 3)).astype(np.float32)
+    packed = native.PackedDeconv(guard(weight), guard(np.zeros(c_out, np.float32)))
+    x = guard(make_window(random_map(rng, H, W, c_in))[1:-1])
+    out = guard(np.zeros((2 * H, 2 * W + 2, stride_of(c_out)), np.float32))
+    native.conv_transpose2x_rows(packed, x, 0, H, out, 0, 0, 2 * H, threads=2)
+    assert out[:, 1:-1, :c_out].any(axis=2).all()
+
+
+def test_maps(isa: str, guard: Guard, rng: np.random.Generator) -> None:
+    x = guard(make_window(random_map(rng, 2 * H, 2 * W, 24))[1:-1])
+    half = guard(np.zeros((H, W + 2, 32), np.float32))
+    native.avg_pool2x2_rows(x, 0, half, 0, 0, H)
+    sums = guard(np.zeros((H, 24), np.float64))
+    native.row_sums(half, 0, 0, H, sums)
+    scale = guard(rng.standard_normal(24).astype(np.float32))
+    out = guard(np.zeros_like(half))
+    native.scale_add_rows(half, 0, scale, (half, 0), out, 0, 0, H, threads=2)
+    assert np.allclose(out[:, 1:-1, :24], half[:, 1:-1, :24] * (scale + 1), rtol=1e-5, atol=1e-35)
+    w1, w2 = (guard(rng.standard_normal(shape).astype(np.float32)) for shape in ((3, 24), (24, 3)))
+    vector = native.channel_attention(scale, w1, guard(np.zeros(3, np.float32)), w2, guard(scale))
+    assert vector.shape == (24,)
+
+
+def test_lists_of_pixels(isa: str, guard: Guard, rng: np.random.Generator) -> None:
+    logits = guard(make_window(random_map(rng, H, W, 2))[1:-1])
+    active, inactive = (guard(np.zeros(H * W, np.int32)) for _ in range(2))
+    n_active, n_inactive = native.mask_rows(logits, 0, 0, H, 0.0, active, 0, inactive, 0)
+    assert n_active + n_inactive == H * W
+    out = guard(np.ones((H, W + 2, 48), np.float32))
+    native.zero_pixels(out, 0, guard(active[:n_active]), threads=2)
+    assert (out[:, 1:-1] == 0).all(axis=2).sum() == n_active
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_pictures(isa: str, guard: Guard, rng: np.random.Generator, dtype: type, scale: int) -> None:
+    image = guard((rng.random((H, W, 3)) * 200).astype(dtype))
+    picture = guard(np.zeros((H, W + 2, 4), np.float32))
+    native.image_rows(image, guard(np.zeros(3, np.float32)), picture, 0, 0, H, H, W)
+    enlarged = guard(np.zeros((scale * H, scale * W + 2, 4), np.float32))
+    native.bicubic_rows(picture, 0, H, scale, enlarged, 0, 0, scale * H)
+    x = guard(make_window(rng.standard_normal((H, W, 3 * scale**2)).astype(np.float32))[1:-1])
+    out = guard(np.zeros_like(enlarged))
+    native.pixel_shuffle_rows(x, 0, scale, (enlarged, 0), out, 0, 0, H, threads=2)
+    result = guard(np.zeros((scale * H, scale * W, 3), dtype))
+    native.store_rows(out, 0, result, 0, scale * H)
+    assert result.any()
+
+
+@pytest.mark.parametrize("place", ["array.ctypes.data - 4", "array.ctypes.data + array.nbytes"])
+def test_the_guard_ends_a_process_that_reads_beyond(place: str) -> None:
+    side = "True" if "-" in place else "False"
+    code = (
+        "import ctypes, faulthandler; faulthandler.disable(); from guard_pages import guarded;"
+        f"array = guarded((3, 5), at_start={side}); array[:] = 1; print('ready', flush=True);"
+        f"print(ctypes.c_float.from_address({place}).value)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout == "ready\n"
+    assert run.returncode != 0
+
+
+def test_guarded_arrays_hold_values() -> None:
+    for at_start in (False, True):
+        array = guarded((7, 3), np.int32, at_start=at_start)
+        array[...] = np.arange(21).reshape(7, 3)
+        assert array.sum() == 210
