@@ -36,6 +36,16 @@ def check_effort(effort: float | None) -> None:
         raise UsageError(f"--effort {effort:g} is not between 0 and 1")
 
 
+def check_target(target_ms: float | None, effort: float | None) -> None:
+    """UsageError unless it is None, or more than 0 and the effort is left to it."""
+    if target_ms is None:
+        return
+    if not target_ms > 0:
+        raise UsageError(f"--target-ms {target_ms:g} must be more than 0")
+    if effort is not None:
+        raise UsageError("--target-ms chooses the effort; leave --effort out, or --target-ms")
+
+
 def check_positive(option: str, value: int | None) -> None:
     """UsageError unless it is None or at least 1."""
     if value is not None and value < 1:

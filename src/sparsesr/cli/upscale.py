@@ -35,6 +35,9 @@ def run(
     effort: Annotated[
         float | None, typer.Option(help="How much to compute, 0 to 1; as trained if not given.")
     ] = None,
+    target_ms: Annotated[
+        float | None, typer.Option("--target-ms", help="Choose the effort that takes so many milliseconds.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto or fp32.")] = "auto",
     memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
     inference: Annotated[
@@ -55,10 +58,11 @@ def run(
         raise UsageError("nothing to enlarge; name a picture: sparsesr upscale photo.jpg")
     options.check_precision(precision)
     options.check_effort(effort)
+    options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
     _check_written(quality, depth)
     kind = None if format is None else resolve_format(None, format)
-    job = Job(effort, Writing(overwrite, kind, quality, depth), as_json, quiet)
+    job = Job(effort, target_ms, Writing(overwrite, kind, quality, depth), as_json, quiet)
     is_stdin = split_stdin(named)
     if output == _STDOUT and not is_stdin:
         raise UsageError(

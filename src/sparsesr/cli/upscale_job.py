@@ -29,6 +29,7 @@ class Job:
     """What is the same for all pictures of a call."""
 
     effort: float | None
+    target_ms: float | None
     writing: Writing
     as_json: bool
     quiet: bool
@@ -88,7 +89,9 @@ def _enlarge(
 ) -> FileResult:
     with interruptible() as cancelled, progress_bar(name, quiet=job.quiet or job.as_json) as progress:
         announce = None if job.quiet or job.as_json else partial(_announce, upscaler, name)
-        options = RunOptions(job.effort, on_plan=announce, progress=progress, cancelled=cancelled)
+        options = RunOptions(
+            job.effort, job.target_ms, on_plan=announce, progress=progress, cancelled=cancelled
+        )
         done = enlarge_file(upscaler, source, target, options, job.writing)
         return done
 
@@ -138,12 +141,15 @@ def _report(
 
 
 def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
-    """What was done, how long it took, and which share of the computation was skipped."""
+    """What was done, how long it took, and how much was computed."""
     (height, width), scale, result = done.size, upscaler.scale, done.result
-    skipped = f"{100 * result.stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
+    stats = result.stats
+    used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
+    skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
+    chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
     return (
         f"{source} {width}x{height} -> {target} {width * scale}x{height * scale}"
-        f" in {result.seconds:.2f} s with {upscaler.network.name}: {skipped}"
+        f" in {result.seconds:.2f} s with {upscaler.network.name}{chosen}: {used}, {skipped}"
     )
 
 
@@ -161,6 +167,8 @@ def _record(upscaler: Upscaler, done: FileResult, source: str, target: str) -> d
         "scale": upscaler.scale,
         "seconds": round(result.seconds, 4),
         "network_seconds": round(stats.total_ms / 1000, 4),
+        "effort": result.effort,
+        "target": None if result.target is None else asdict(result.target),
         "macs": stats.macs,
         "macs_dense": stats.macs_dense,
         "macs_saved": stats.macs_saved_fraction,

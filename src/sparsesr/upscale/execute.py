@@ -16,6 +16,7 @@ from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale.check import check_result
 from sparsesr.upscale.plan import Box, Mode, Plan, Tile
+from sparsesr.upscale.target import TargetReport
 from sparsesr.upscale.tiles import Attention, Deviation, measure_deviation, run_tiled
 
 Pixels = npt.NDArray[Any]
@@ -46,6 +47,8 @@ class RunOptions:
     """How to run, apart from the plan."""
 
     effort: float | None = None
+    target_ms: float | None = None
+    """Choose the effort that takes so long; then `effort` is None."""
     dense: bool = False
     keep_masks: bool = False
     on_plan: Callable[[Plan, tuple[int, int]], None] | None = None
@@ -63,6 +66,10 @@ class Executed:
     masks: list[npt.NDArray[np.bool_]] | None
     deviation: Deviation | None = None
     notes: tuple[str, ...] = field(default=())
+    effort: float | None = None
+    """What was used; None: as trained."""
+    target: TargetReport | None = None
+    """How the effort was chosen, if a target was given."""
 
 
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
@@ -77,14 +84,14 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
     if options.on_plan is not None:
         options.on_plan(plan, (pixels.shape[0], pixels.shape[1]))
     try:
-        return _execute(network, pixels, plan, options)
+        return replace(_execute(network, pixels, plan, options), effort=options.effort)
     except ResultError as error:
         fault = str(error).partition(";")[0]
     # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
     with scalar_kernels():
         done = _execute(network.with_empty_session(), pixels, plan, options)
     note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
-    return replace(done, notes=(note, *done.notes))
+    return replace(done, notes=(note, *done.notes), effort=options.effort)
 
 
 def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> Executed:
@@ -92,12 +99,12 @@ def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) 
         return _execute_tiles(network, pixels, plan, options)
     if plan.mode is Mode.CHOPPED:
         return _execute_crops(network, pixels, plan, options)
-    result = _run(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)
+    result = run_whole(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)
     check_result(pixels, result.image, network.scale, result.attention, network.name)
     return Executed(result.image, result.stats, result.masks)
 
 
-def _run(
+def run_whole(
     network: Network, pixels: Pixels, options: RunOptions, attention: Attention | None, *, low_memory: bool
 ) -> RunResult:
     return network.session.run(
@@ -142,7 +149,7 @@ def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
     quiet = replace(options, progress=None)
 
     def run(window: Pixels, attention: Attention | None) -> RunResult:
-        return _run(network, window, quiet, attention, low_memory=False)
+        return run_whole(network, window, quiet, attention, low_memory=False)
 
     tiled = run_tiled(pixels, plan.tiles, network.scale, run, has_attention=False, on_tile=options.progress)
     check_result(pixels, tiled.image, network.scale, {}, network.name)

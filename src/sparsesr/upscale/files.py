@@ -15,7 +15,7 @@ from sparsesr.image.picture import Picture
 from sparsesr.limits import ImageLimits
 from sparsesr.upscale.execute import Cancelled, RunOptions
 from sparsesr.upscale.plan import PROCESS_BYTES
-from sparsesr.upscale.upscaler import Upscaler, UpscaleResult
+from sparsesr.upscale.upscaler import Upscaler, UpscaleResult, result_of
 
 _LIMITS = ImageLimits()
 _WRITABLE = ("jpeg", "png", "webp", "tiff")
@@ -60,9 +60,7 @@ def enlarge_file(
     written = _encoded(enlarged, destination, kind, writing, options.cancelled)
     image: Any = written.data if destination is None else destination
     notes = [*enlarged.notes, *written.notes]
-    seconds = time.perf_counter() - start
-    result = UpscaleResult(image, done.stats, done.masks, notes, plan, done.deviation, seconds)
-    return FileResult(result, (picture.height, picture.width))
+    return FileResult(result_of(image, done, notes, plan, start), (picture.height, picture.width))
 
 
 def _decoded(source: Path | bytes, upscaler: Upscaler, cancelled: Cancelled | None) -> Picture:

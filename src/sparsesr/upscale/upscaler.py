@@ -24,8 +24,17 @@ from sparsesr.runtime.stats import Stats
 from sparsesr.upscale import chop as chopping
 from sparsesr.upscale.arrays import enlarged_alpha, unpack, without_holes
 from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.execute import Cancelled, Executed, Network, Progress, RunOptions, execute
+from sparsesr.upscale.execute import (
+    Cancelled,
+    Executed,
+    Network,
+    Progress,
+    RunOptions,
+    execute,
+)
+from sparsesr.upscale.in_time import choose, execute_in_time
 from sparsesr.upscale.plan import Need, Plan, chopped_plan, make_plan
+from sparsesr.upscale.target import TargetReport
 from sparsesr.upscale.tiles import Deviation
 
 Pixels = npt.NDArray[Any]
@@ -50,6 +59,10 @@ class UpscaleResult:
     """How far tiles are from the whole-picture result; None if no tiles were needed."""
     seconds: float
     """Decoding and encoding included."""
+    effort: float | None = None
+    """What was used; None: as trained."""
+    target: TargetReport | None = None
+    """How the effort was chosen, if a target was given."""
 
 
 class Upscaler:
@@ -101,6 +114,7 @@ class Upscaler:
         image: Any,
         *,
         effort: float | None = None,
+        target_ms: float | None = None,
         keep_masks: bool = True,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
@@ -108,16 +122,17 @@ class Upscaler:
         """Enlarge a path, a numpy array or a PIL image; ``result.image`` is of the same kind.
 
         Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. For a path see
-        :func:`upscale`. Raises InputError, LimitError, CancelledError or ResultError.
+        :func:`upscale`. ``target_ms`` chooses the effort that takes so long, choosing included; ``result.target``
+        tells how that went. Raises UsageError, InputError, LimitError, CancelledError or ResultError.
         """
-        options = RunOptions(effort, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
+        options = RunOptions(effort, target_ms, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
         if isinstance(image, (str, os.PathLike)):
             return _enlarge_path(self, cast("str", image), None, options, {})
         start = time.perf_counter()
         parts = unpack(image)
         plan = self.plan(parts.rgb, has_alpha=parts.alpha is not None)
         done, alpha = self._enlarge(parts.rgb, parts.alpha, plan, options)
-        return _result(parts.pack(done.image, alpha), done, list(done.notes), plan, start)
+        return result_of(parts.pack(done.image, alpha), done, list(done.notes), plan, start)
 
     def plan(self, rgb: Pixels, *, has_alpha: bool = False, kind: str | None = None) -> Plan:
         """How pixels of this size would be enlarged; LimitError if they cannot be. ``kind``: file format."""
@@ -150,11 +165,15 @@ class Upscaler:
     def _enlarge(
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
     ) -> tuple[Executed, Pixels | None]:
+        pixels = without_holes(rgb, alpha)
+        report = choose(self.network, pixels, plan, options)
         if plan.peak_bytes + IDLE_BYTES > self.memory:
             self.network = self.network.with_empty_session()
-        seen = without_holes(rgb, alpha)
         check_cancelled(options.cancelled)
-        done = execute(self.network, seen, plan, options)
+        if report is None:
+            done = execute(self.network, pixels, plan, options)
+        else:
+            done = execute_in_time(self.network, pixels, plan, options, report)
         check_cancelled(options.cancelled)
         return done, enlarged_alpha(alpha, self.scale)
 
@@ -187,9 +206,12 @@ def _enlarge_path(
     return enlarge_file(upscaler, source, target, options, Writing(**writing)).result
 
 
-def _result(image: Any, done: Executed, notes: list[str], plan: Plan, start: float) -> UpscaleResult:
+def result_of(image: Any, done: Executed, notes: list[str], plan: Plan, start: float) -> UpscaleResult:
+    """What the user gets; ``start`` is when ``time.perf_counter`` was asked first."""
     seconds = time.perf_counter() - start
-    return UpscaleResult(image, done.stats, done.masks, notes, plan, done.deviation, seconds)
+    return UpscaleResult(
+        image, done.stats, done.masks, notes, plan, done.deviation, seconds, done.effort, done.target
+    )
 
 
 def upscale(
@@ -200,6 +222,7 @@ def upscale(
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     effort: float | None = None,
+    target_ms: float | None = None,
     threads: int | None = None,
     memory: int = DEFAULT_MEMORY_BYTES,
     **writing: Any,
@@ -212,7 +235,7 @@ def upscale(
     pictures make an :class:`Upscaler` once.
     """
     upscaler = Upscaler(model, scale=scale, threads=threads, memory=memory)
-    options = RunOptions(effort)
+    options = RunOptions(effort, target_ms)
     if isinstance(image, (str, os.PathLike)):
         target = None if output is None else Path(output)
         return _enlarge_path(
@@ -220,4 +243,4 @@ def upscale(
         ).image
     if output is not None or writing:
         raise UsageError("output and how to write go with a path; arrays and PIL images are returned")
-    return upscaler(image, effort=effort, keep_masks=False).image
+    return upscaler(image, effort=effort, target_ms=target_ms, keep_masks=False).image
