@@ -96,7 +96,7 @@ def test_pictures(isa: str, guard: Guard, rng: np.random.Generator, dtype: type,
     native.bicubic_rows(picture, 0, H, scale, enlarged, 0, 0, scale * H)
     x = guard(make_window(rng.standard_normal((H, W, 3 * scale**2)).astype(np.float32))[1:-1])
     out = guard(np.zeros_like(enlarged))
-    native.pixel_shuffle_rows(x, 0, scale, (enlarged, 0), out, 0, 0, H, threads=2)
+    native.pixel_shuffle_rows(x, 0, scale, 3, (enlarged, 0), out, 0, 0, H, threads=2)
     result = guard(np.zeros((scale * H, scale * W, 3), dtype))
     native.store_rows(out, 0, result, 0, scale * H)
     assert result.any()

@@ -107,6 +107,7 @@ def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) 
 def run_whole(
     network: Network, pixels: Pixels, options: RunOptions, attention: Attention | None, *, low_memory: bool
 ) -> RunResult:
+    """One run of the network over these pixels, unchecked."""
     return network.session.run(
         pixels,
         dense=options.dense,
@@ -127,7 +128,7 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
         nonlocal current, size
         if window.shape[:2] != size:  # sessions keep the memory of past sizes; here every byte counts
             current, size = current.with_empty_session(), (window.shape[0], window.shape[1])
-        return _run(current, window, quiet, attention, low_memory=True)
+        return run_whole(current, window, quiet, attention, low_memory=True)
 
     tiled = run_tiled(
         pixels, plan.tiles, network.scale, run, has_attention=network.has_attention, on_tile=options.progress
