@@ -205,6 +205,8 @@ def test_tiles_say_how_far_they_are_off(capsys):
     assert up("a.png", "--memory", "122MB", "--json") == 0
     record = json.loads(capsys.readouterr().out)
     assert record["mode"] == "tiles" and record["deviation"]["probe_px"] > 0
+    assert up("a.png", "--memory", "122MB", "--overwrite") == 0
+    assert capsys.readouterr().err.startswith("note: the memory allows only tiles: ")
     assert "deviates" in record["notes"][0]
 
 

@@ -14,7 +14,7 @@ def run_bytes(height: int, width: int, low_memory: bool) -> int:
 
 
 def need(height: int, width: int, halo: int = 20) -> Need:
-    return Need(height, width, 3 * height * width, 12 * height * width, halo, 2)
+    return Need(height, width, 3 * height * width, 12 * height * width, halo, 2, 2)
 
 
 sides = st.integers(1, 400)
@@ -64,3 +64,26 @@ def test_the_best_way_that_fits_is_taken():
 def test_the_refusal_names_what_to_do():
     with pytest.raises(LimitError, match=r"needs \d+ MB at least, 1 MB are allowed; raise --memory"):
         make_plan(need(100, 100), run_bytes, 1_000_000)
+
+
+def test_tiles_are_announced_with_their_cost_and_a_way_out():
+    size = need(400, 600)
+    enough = PROCESS_BYTES + size.held_bytes + run_bytes(400, 600, True)
+    assert make_plan(size, run_bytes, enough).warning() == ""
+    plan = make_plan(size, run_bytes, PROCESS_BYTES + size.held_bytes + size.output_bytes + 20_000_000)
+    assert plan.work_factor > 2 * sum(tile.window.area for tile in plan.tiles) / (400 * 600) > 2
+    assert f"{len(plan.tiles)} of them, about {plan.work_factor:.1f} times" in plan.warning()
+    named = int(plan.warning().split("--memory ")[1].split("MB")[0])
+    assert make_plan(size, run_bytes, named * 1_000_000).mode is Mode.LOW_MEMORY
+
+
+def test_tighter_limits_cost_more_and_the_probe_little():
+    size = need(600, 600)
+    fixed = PROCESS_BYTES + size.held_bytes + size.output_bytes
+    plans = [make_plan(size, run_bytes, fixed + room) for room in (150_000_000, 40_000_000, 10_000_000)]
+    assert [plan.mode for plan in plans] == [Mode.TILES] * 3
+    factors = [plan.work_factor for plan in plans]
+    assert factors == sorted(factors)
+    for plan in plans:
+        tiles = 2 * sum(tile.window.area for tile in plan.tiles) / (600 * 600)
+        assert plan.work_factor - tiles < 1.2

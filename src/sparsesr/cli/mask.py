@@ -10,7 +10,7 @@ import typer
 
 from sparsesr.cli import options
 from sparsesr.cli.interrupts import interruptible
-from sparsesr.cli.messages import print_json
+from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
@@ -61,7 +61,9 @@ def run(
                 f"{printable(image)}: {picture.width}x{picture.height} px show no masks; take a photo"
             )
         seen = without_holes(picture.rgb, picture.alpha)
-        report = measure_masks(upscaler, seen, RunOptions(effort, cancelled=cancelled), on_run=progress)
+        announce = None if quiet else warn_of_plan
+        given = RunOptions(effort, on_plan=announce, cancelled=cancelled)
+        report = measure_masks(upscaler, seen, given, on_run=progress)
         view = Picture(draw_mask_view(_opaque(picture), report))
         encode(view, target, overwrite=overwrite, cancelled=cancelled)
     if as_json:

@@ -6,7 +6,10 @@ import json
 import math
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsesr.upscale.plan import Plan
 
 _FLAG = "--debug"
 _wants_traceback = False
@@ -36,6 +39,13 @@ def internal(error: Exception) -> str:
     return (
         f"internal error: {type(error).__name__}: {error}; run again with --debug and report what it prints"
     )
+
+
+def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
+    """Say on stderr, before work starts, that it will take long and what would help."""
+    warning = plan.warning()
+    if warning:
+        print(f"note: {warning}", file=sys.stderr, flush=True)
 
 
 def print_json(record: dict[str, Any]) -> None:

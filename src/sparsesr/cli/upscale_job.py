@@ -97,7 +97,8 @@ def _enlarge(
 
 
 def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) -> None:
-    """Say beforehand what will take long."""
+    """Say beforehand what will take long, and why."""
+    messages.warn_of_plan(plan, size)
     macs = planned_macs(upscaler.network, plan, *size)
     if macs < _LIGHT_MACS:
         return

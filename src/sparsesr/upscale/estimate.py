@@ -18,8 +18,9 @@ def planned_macs(network: Network, plan: Plan, height: int, width: int) -> int:
         return count_macs(network.model, height, width).macs_dense
     windows = [(tile.window.height, tile.window.width) for tile in plan.tiles]
     passes = 2 if plan.mode is Mode.TILES and network.has_attention else 1
+    probe = round(plan.probe_work * count_macs(network.model, height, width).macs_dense)
     each = {size: count_macs(network.model, *size).macs_dense for size in set(windows)}
-    return passes * sum(each[size] for size in windows)
+    return probe + passes * sum(each[size] for size in windows)
 
 
 def expected_seconds(network: Network, macs: int) -> float:

@@ -109,6 +109,7 @@ def _alternate(
         is_dense = turn % 2 == 1
         keep = turn == 0
         done = execute(upscaler.network, rgb, plan, replace(options, dense=is_dense, keep_masks=keep))
+        options = replace(options, on_plan=None)  # told once
         masks = done.masks or [] if keep else masks
         runs[is_dense].append(done.stats)
         if on_run is not None:

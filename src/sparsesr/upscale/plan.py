@@ -75,7 +75,22 @@ class Plan:
     """Of the whole process."""
     tiles: tuple[Tile, ...] = ()
     probe_px: int = 0
-    """Side of the largest square that fits without tiles, to measure what tiles change; 0: none."""
+    """Side of the square on which it is measured what tiles change; 0: none."""
+    work_factor: float = 1.0
+    """Computation in units of one run on the whole picture: halos, repeated tiles and the probe count."""
+    probe_work: float = 0.0
+    """The probe's part of that."""
+    untiled_bytes: int = 0
+    """Memory with which no tiles would be needed; 0 where there are none."""
+
+    def warning(self) -> str:
+        """What people should know before work starts; "" if nothing."""
+        if self.mode is not Mode.TILES:
+            return ""
+        return (
+            f"the memory allows only tiles: {len(self.tiles)} of them, about {self.work_factor:.1f} times the"
+            f" computation; --memory {-(-self.untiled_bytes // _MEGABYTE)}MB would do without"
+        )
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,8 @@ class Need:
     """LR pixels of context that a pixel depends on."""
     multiple: int = 1
     """Tiles start at multiples of this, so that pooling sees the same blocks as in the whole picture."""
+    tile_runs: int = 1
+    """How often every tile is run: twice for a network that looks at the whole picture."""
 
 
 def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tuple[Tile, ...]) -> Plan:
@@ -133,21 +150,36 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: b
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)
 
 
-def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, least_bytes: int) -> Plan:
-    """``least_bytes``: the least that any way so far needs, for the message."""
+_PROBE_SHARE = 8
+"""The probe is at most this part of the picture: it costs about five times its area."""
+
+
+def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, untiled_bytes: int) -> Plan:
+    """``untiled_bytes``: what the way before this one needs, for messages."""
+    least_bytes = untiled_bytes
     rows, columns = _round_up(need.height, need.multiple), _round_up(need.width, need.multiple)
     while True:
         tiles = cut(need.height, need.width, rows, columns, need.halo_px, need.multiple)
         peak = fixed + _worst_tile(tiles, run_bytes)
         least_bytes = min(peak, least_bytes)
         if peak <= limit_bytes:
-            return Plan(Mode.TILES, peak, tiles, _probe_side(need, run_bytes, limit_bytes - fixed))
+            probe_px = _probe_side(need, run_bytes, limit_bytes - fixed) if need.tile_runs > 1 else 0
+            probe_work = _probe_work(need, probe_px)
+            area = need.tile_runs * sum(tile.window.area for tile in tiles)
+            work_factor = area / (need.height * need.width) + probe_work
+            return Plan(Mode.TILES, peak, tiles, probe_px, work_factor, probe_work, untiled_bytes)
         if max(rows, columns) <= _round_up(_SMALLEST_CORE_PX, need.multiple):
             raise _too_large(need, least_bytes, limit_bytes)
         if rows >= columns:
             rows = _smaller(rows, need.multiple)
         else:
             columns = _smaller(columns, need.multiple)
+
+
+def _probe_work(need: Need, probe_px: int) -> float:
+    """Whole and in four tiles, as :mod:`sparsesr.upscale.tiles` cuts it; in units of the whole picture."""
+    halved = min(probe_px, probe_px // 2 + need.halo_px)
+    return (probe_px**2 + need.tile_runs * 4 * halved**2) / (need.height * need.width)
 
 
 def _worst_tile(tiles: tuple[Tile, ...], run_bytes: PeakBytes) -> int:
@@ -165,8 +197,9 @@ def _round_up(size: int, multiple: int) -> int:
 
 
 def _probe_side(need: Need, run_bytes: PeakBytes, free_bytes: int) -> int:
-    """Side of the largest square that a whole run could take, no larger than the picture; by bisection."""
-    low, high = 0, min(need.height, need.width) // need.multiple
+    """Side of the largest square that a whole run could take, within reason; by bisection."""
+    reason = int((need.height * need.width / _PROBE_SHARE) ** 0.5)
+    low, high = 0, min(need.height, need.width, max(reason, 4 * need.halo_px)) // need.multiple
     while low < high:
         middle = (low + high + 1) // 2
         side = middle * need.multiple

@@ -143,7 +143,13 @@ class Upscaler:
         # Transparent pictures are held twice: as given, and as the network sees them.
         held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
         need = Need(
-            height, width, held, rgb.nbytes * self.scale**2, self.network.halo_px, self.network.multiple
+            height,
+            width,
+            held,
+            rgb.nbytes * self.scale**2,
+            self.network.halo_px,
+            self.network.multiple,
+            2 if self.network.has_attention else 1,
         )
 
         def run_bytes(rows: int, columns: int, low_memory: bool) -> int:
