@@ -181,3 +181,20 @@ def plain(channels: int = 8, scale: int = 2, seed: int = 0) -> ModelFile:
     output = build.add("pixel_shuffle", [tail], "output", scale=scale)
     facts = Facts(name=f"plain_x{scale}", architecture="plain", scale=scale)
     return ModelFile(facts, Graph(image, output, tuple(build.nodes)), build.tensors)
+
+
+def multi_scale(channels: int = 8) -> ModelFile:
+    """A trunk with a tail for x2 and one for x3, which share the weights of what follows the shuffle."""
+    build = GraphBuilder()
+    trunk = build.conv([build.add("image", (), "image")], "trunk", 3, channels, activation="relu")
+    outputs: dict[int, str] = {}
+    for scale in (2, 3):
+        wide = build.conv([trunk], f"up{scale}", channels, channels * scale**2)
+        enlarged = build.add("pixel_shuffle", [wide], f"enlarged{scale}", scale=scale)
+        outputs[scale] = build.conv([enlarged], f"output{scale}", channels, 3)
+    first, second = (node for node in build.nodes if node.output.startswith("output"))
+    for role in first.weights:
+        del build.tensors[second.weights[role]]
+        second.weights[role] = first.weights[role]
+    facts = Facts(name="multi", architecture="plain", scale=2)
+    return ModelFile(facts, Graph("image", outputs[2], tuple(build.nodes), {3: outputs[3]}), build.tensors)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sparsesr.cli import options
-from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsesr.lab.evaluate.evaluation import ImageResult, SetResult
@@ -70,10 +69,7 @@ def _open(model: str | None, scale: int | None, form: str, threads: int | None) 
         require_training_extra("eval of a checkpoint or in torch")
     from sparsesr.lab.evaluate.forms import open_form
 
-    opened = open_form(name, form, threads)
-    if scale not in (None, opened.model.facts.scale):
-        raise UsageError(f"{name} enlarges x{opened.model.facts.scale}, not x{scale}")
-    return opened
+    return open_form(name, form, threads, scale)
 
 
 def _print_head(name: str, facts: Facts, form: str) -> None:

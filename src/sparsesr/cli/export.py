@@ -28,9 +28,11 @@ def run(
         raise UsageError(f"{output} is the checkpoint itself; choose another name")
     require_training_extra("export")
     from sparsesr.lab.export.importer import convert_checkpoint
+    from sparsesr.modelfile.spec import scale_words
     from sparsesr.modelfile.writer import write_model
 
     model = convert_checkpoint(checkpoint, name or output.stem, license=license)
     write_model(output, model.facts, model.graph, model.tensors, dtype)
-    print(f"{output}: {model.facts.architecture} x{model.facts.scale}, {model.facts.parameters:,} weights")
+    facts = model.facts
+    print(f"{output}: {facts.architecture} {scale_words(model.scales)}, {facts.parameters:,} weights")
     return 0

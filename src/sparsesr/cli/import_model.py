@@ -22,8 +22,11 @@ def run(
     """
     require_training_extra("models import")
     from sparsesr.lab.export.importer import import_checkpoint
+    from sparsesr.modelfile.spec import scale_words
 
     entry, model = import_checkpoint(file, name, license=license, overwrite=overwrite)
     facts = model.facts
-    print(f"{name}: {facts.architecture} x{facts.scale}, {facts.parameters:,} weights -> {entry.path}")
+    print(
+        f"{name}: {facts.architecture} {scale_words(model.scales)}, {facts.parameters:,} weights -> {entry.path}"
+    )
     return 0

@@ -13,6 +13,7 @@ from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.reader import read_description
+from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.cost import count_macs
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 
@@ -32,21 +33,24 @@ def list_all(as_json: Json = False) -> int:
         print("no models yet; `sparsesr models import CHECKPOINT` makes one", file=sys.stderr)
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        print(f"{row['name']:<{width}}  x{row['scale'] or '?'}  {row['origin']:<8} {row['description']}")
+        scales = ",".join(map(str, row["scales"])) or "?"
+        print(f"{row['name']:<{width}}  x{scales:<5}  {row['origin']:<8} {row['description']}")
     return 0
 
 
 def _row(entry: ModelEntry) -> dict[str, Any]:
     scale, description = entry.scale, entry.description
+    scales = () if scale is None else (scale,)
     if scale is None:
         try:
-            facts = read_description(entry.path).facts
-            scale, description = facts.scale, facts.description
+            read = read_description(entry.path)
+            scale, scales, description = read.facts.scale, read.scales, read.facts.description
         except ModelError:
             description = f"damaged; see `sparsesr models verify {entry.name}`"
     return {
         "name": entry.name,
         "scale": scale,
+        "scales": scales,
         "origin": entry.origin,
         "description": " ".join(description.split()),
         "path": str(entry.path),
@@ -61,10 +65,11 @@ def show(
     entry = catalogue.resolve(model)
     loaded = catalogue.load(model)
     about: dict[str, Any] = describe(loaded)
-    height, width = (-(-side // loaded.facts.scale) for side in _PAPER_OUTPUT_PX)
     about["path"] = str(entry.path)
-    about["dense_macs_for_1280x720"] = count_macs(loaded, height, width).macs_dense
-    about["sees_px"] = halo_px(loaded)
+    for scale in loaded.scales:
+        of_scale = "" if len(loaded.scales) == 1 else f"_x{scale}"
+        about[f"dense_macs_for_1280x720{of_scale}"] = _macs(loaded.at_scale(scale))
+    about["sees_px"] = max(halo_px(loaded.at_scale(scale)) for scale in loaded.scales)
     about["sees_whole_picture"] = has_global_op(loaded.graph)
     if as_json:
         print_json(about)
@@ -72,6 +77,11 @@ def show(
     for key, value in about.items():
         _print_fact(key.replace("_", " "), value)
     return 0
+
+
+def _macs(model: ModelFile) -> int:
+    height, width = (-(-side // model.facts.scale) for side in _PAPER_OUTPUT_PX)
+    return count_macs(model, height, width).macs_dense
 
 
 def _print_fact(key: str, value: Any) -> None:

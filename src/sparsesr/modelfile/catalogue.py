@@ -172,11 +172,11 @@ def default_model_for(scale: int) -> ModelEntry:
     Raises:
         ModelError: there is none for this scale; the message says for which there is.
     """
-    scales = {entry.name: _scale_of(entry) for entry in list_models()}
-    for name, known in scales.items():
-        if known == scale:
+    scales = {entry.name: _scales_of(entry) for entry in list_models()}
+    for name, served in scales.items():
+        if scale in served:
             return resolve(name)
-    known = sorted({known for known in scales.values() if known is not None})
+    known = sorted({each for of_one in scales.values() for each in of_one})
     there_are = (
         f"there are models for {', '.join(f'x{known}' for known in known)}" if known else "there are none"
     )
@@ -185,14 +185,14 @@ def default_model_for(scale: int) -> ModelEntry:
     )
 
 
-def _scale_of(entry: ModelEntry) -> int | None:
+def _scales_of(entry: ModelEntry) -> tuple[int, ...]:
     """None for files that are damaged: listing goes on, opening one says what is wrong with it."""
     if entry.scale is not None:
-        return entry.scale
+        return (entry.scale,)
     try:
-        return read_description(entry.path).facts.scale
+        return read_description(entry.path).scales
     except ModelError:
-        return None
+        return ()
 
 
 def install_model(model: ModelFile, name: str, *, overwrite: bool = False, dtype: str = "f32") -> ModelEntry:

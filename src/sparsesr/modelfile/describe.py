@@ -13,12 +13,13 @@ from sparsesr.modelfile.spec import ModelFile
 def describe(model: ModelFile) -> dict[str, Json]:
     """All facts of a model, and what its graph is made of.
 
-    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``nodes`` and ``ops`` (how many of each);
-    ``weights`` (numbers stored); ``masks`` (names of the mask tensors); ``masked_layers`` (dense channels
-    out of all, by layer). Costs and receptive field, which need a picture's size or the runtime, are in
-    ``sparsesr.runtime``.
+    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``scales`` that it serves; ``nodes`` and ``ops``
+    (how many of each); ``weights`` (numbers stored); ``masks`` (names of the mask tensors);
+    ``masked_layers`` (dense channels out of all, by layer). Costs and receptive field, which need a
+    picture's size or the runtime, are in ``sparsesr.runtime``.
     """
     about: dict[str, Json] = asdict(model.facts)
+    about["scales"] = list(model.scales)
     about["nodes"] = len(model.graph.nodes)
     about["ops"] = {**Counter(node.op for node in model.graph.nodes)}
     about["weights"] = sum(tensor.size for tensor in model.tensors.values())

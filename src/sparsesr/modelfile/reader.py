@@ -16,7 +16,7 @@ from sparsesr.limits import ModelLimits
 from sparsesr.modelfile import json_fields
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.safetensors_header import Header, read_header
-from sparsesr.modelfile.spec import Facts, Graph, ModelFile, from_json
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile, from_json, scales_of
 from sparsesr.modelfile.validation import check_model
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Description:
     facts: Facts
     graph: Graph
     header: Header
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The scales that the model serves, ascending."""
+        return scales_of(self.facts, self.graph)
 
 
 def read_model(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> ModelFile:

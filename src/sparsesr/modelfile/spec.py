@@ -7,8 +7,9 @@ file's metadata.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sparsesr.modelfile import json_fields as fields
@@ -35,7 +36,7 @@ class Facts:
     architecture: str
     """The network's family, e.g. ``smsr``."""
     scale: int
-    """Output size / input size, 1 to 8."""
+    """Output size / input size, 1 to 8; of a model for several scales, the one that is used unless asked otherwise."""
     size_multiple: int = 1
     """Height and width of what the network is given must be multiples of this (pictures are padded to it)."""
     license: str = ""
@@ -81,6 +82,17 @@ class Graph:
     output: str
     """The tensor that is the enlarged picture: 3 channels, at ``scale`` times the input size."""
     nodes: tuple[Node, ...]
+    more_outputs: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Of a model for several scales: the enlarged picture at the others, by scale. All share ``nodes``."""
+
+    def only(self, output: str) -> Graph:
+        """The graph of one output, without the nodes that it does not need."""
+        needed, kept = {output}, list[Node]()
+        for node in reversed(self.nodes):
+            if node.output in needed:
+                needed.update(node.inputs)
+                kept.append(node)
+        return Graph(self.input, output, tuple(reversed(kept)))
 
 
 @dataclass(frozen=True)
@@ -91,11 +103,46 @@ class ModelFile:
     graph: Graph
     tensors: Mapping[str, Tensor]
 
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The scales that the model serves, ascending."""
+        return scales_of(self.facts, self.graph)
+
+    def at_scale(self, scale: int | None = None) -> ModelFile:
+        """The model for one of its scales alone; None: the model's own.
+
+        Raises:
+            ModelError: the model does not serve that scale.
+        """
+        wanted = self.facts.scale if scale is None else scale
+        if wanted not in self.scales:
+            fields.fail(f"{self.facts.name} enlarges {scale_words(self.scales)}, not x{wanted}")
+        if not self.graph.more_outputs:
+            return self
+        outputs = {**self.graph.more_outputs, self.facts.scale: self.graph.output}
+        graph = self.graph.only(outputs[wanted])
+        used = {name for node in graph.nodes for name in node.weights.values()}
+        tensors = {name: tensor for name, tensor in self.tensors.items() if name in used}
+        return ModelFile(replace(self.facts, scale=wanted), graph, tensors)
+
+
+def scales_of(facts: Facts, graph: Graph) -> tuple[int, ...]:
+    """The scales that a model serves, ascending."""
+    return tuple(sorted({facts.scale, *graph.more_outputs}))
+
+
+def scale_words(scales: Sequence[int]) -> str:
+    """``x2``, or ``x2, x3 or x4``."""
+    *others, last = (f"x{scale}" for scale in scales)
+    return f"{', '.join(others)} or {last}" if others else last
+
 
 def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
     """The document that describes a model, ready for ``json_fields.dump`` (which makes lists of tuples)."""
     nodes: list[Json] = [asdict(node) for node in graph.nodes]
     network: dict[str, Json] = {"input": graph.input, "output": graph.output, "nodes": nodes}
+    if graph.more_outputs:
+        network["more_outputs"] = {str(scale): name for scale, name in graph.more_outputs.items()}
     return {"format": FORMAT_VERSION, "facts": asdict(facts), "graph": network}
 
 
@@ -126,7 +173,7 @@ def _facts(data: dict[str, Json]) -> Facts:
 
 
 def _graph(data: dict[str, Json], max_nodes: int) -> Graph:
-    fields.only_keys(data, {"input", "output", "nodes"}, "the graph")
+    fields.only_keys(data, {"input", "output", "nodes", "more_outputs"}, "the graph")
     nodes = fields.sequence(data, "nodes")
     if len(nodes) > max_nodes:
         fields.fail(f"the graph has {len(nodes)} nodes, the limit is {max_nodes}")
@@ -134,7 +181,19 @@ def _graph(data: dict[str, Json], max_nodes: int) -> Graph:
         input=fields.text(data, "input"),
         output=fields.text(data, "output"),
         nodes=tuple(_node(item, f"node {index}") for index, item in enumerate(nodes)),
+        more_outputs=_more_outputs(data),
     )
+
+
+def _more_outputs(data: dict[str, Json]) -> dict[int, str]:
+    """Scales are keys of the JSON object, in plain decimal."""
+    if "more_outputs" not in data:
+        return {}
+    outputs = fields.text_mapping(data, "more_outputs")
+    wrong = [key for key in outputs if not re.fullmatch("[1-9][0-9]{0,3}", key)]
+    if wrong:
+        fields.fail(f"more_outputs: {fields.shown(wrong[0])} is no scale")
+    return {int(key): name for key, name in outputs.items()}
 
 
 def _node(item: Json, where: str) -> Node:

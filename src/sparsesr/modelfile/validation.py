@@ -42,7 +42,7 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
     _check_facts(facts, limits)
     typed = type_graph(graph, shapes)
     _check_sizes(typed, facts, limits)
-    _check_output(typed, graph, facts.scale)
+    _check_outputs(typed, graph, facts.scale, limits)
     _check_all_used(graph, shapes)
     return typed
 
@@ -121,20 +121,25 @@ def _check_divides(entry: TypedNode, multiple: int) -> None:
         )
 
 
-def _check_output(typed: tuple[TypedNode, ...], graph: Graph, scale: int) -> None:
+def _check_outputs(typed: tuple[TypedNode, ...], graph: Graph, scale: int, limits: ModelLimits) -> None:
     images = [entry.node.output for entry in typed if entry.node.op == "image"]
     if images != [graph.input]:
         raise ModelError(f"graph input {shown(graph.input)} is not the output of the only image node")
-    results = [entry.output for entry in typed if entry.node.output == graph.output]
-    if results != [ValueType(Kind.MAP, 3, Resolution(scale))]:
-        raise ModelError(
-            f"graph output {shown(graph.output)} is not a picture of 3 channels, enlarged x{scale}"
-        )
+    if scale in graph.more_outputs:
+        raise ModelError(f"has two outputs for x{scale}")
+    results = {entry.node.output: entry.output for entry in typed}
+    for factor, output in {scale: graph.output, **graph.more_outputs}.items():
+        _check_range("scale", factor, 1, limits.max_scale)
+        if results.get(output) != ValueType(Kind.MAP, 3, Resolution(factor)):
+            raise ModelError(
+                f"graph output {shown(output)} is not a picture of 3 channels, enlarged x{factor}"
+            )
 
 
 def _check_all_used(graph: Graph, shapes: Shapes) -> None:
     """Nothing dead: each tensor of the graph is read, each stored one belongs to a node."""
-    read = {name for node in graph.nodes for name in node.inputs} | {graph.output}
+    read = {name for node in graph.nodes for name in node.inputs}
+    read |= {graph.output, *graph.more_outputs.values()}
     dead = [node for node in graph.nodes if node.output not in read]
     if dead:
         raise ModelError(f"output {shown(dead[0].output)} of node {shown(dead[0].name)} is never used")

@@ -57,7 +57,7 @@ class Session:
         """Prepare a model; its weights are packed at the first run.
 
         Args:
-            model: the model.
+            model: the model; of one for several scales, its own scale is run (see :meth:`ModelFile.at_scale`).
             threads: threads that the kernels of one run use; None: the processors this process may use.
 
         Raises:
@@ -66,7 +66,7 @@ class Session:
         """
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
-        self.model = model
+        self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         self._typed = type_graph(model.graph, shapes)

@@ -16,7 +16,7 @@ from sparsesr.image.encode import working_bytes
 from sparsesr.image.picture import Picture
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.buffers import IDLE_BYTES
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 from sparsesr.runtime.session import Session
@@ -185,16 +185,17 @@ class Upscaler:
 
 
 def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
-    """Load what a user named, or the default for the scale; UsageError if scale and model disagree."""
+    """Load what a user named, or the default for the scale, for one scale; UsageError if they disagree."""
     if model is None:
-        return load(default_model_for(scale or DEFAULT_SCALE).path)
+        wanted = scale or DEFAULT_SCALE
+        return load(default_model_for(wanted).path).at_scale(wanted)
     loaded = model if isinstance(model, ModelFile) else load(model)
-    if scale not in (None, loaded.facts.scale):
+    if scale not in (None, *loaded.scales):
         raise UsageError(
-            f"the model {loaded.facts.name} enlarges x{loaded.facts.scale}, not x{scale};"
+            f"the model {loaded.facts.name} enlarges {scale_words(loaded.scales)}, not x{scale};"
             f" leave the scale out or name another model"
         )
-    return loaded
+    return loaded.at_scale(scale)
 
 
 def _enlarge_path(

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 from sparsesr.upscale.chop import chop, has_pixel_attention
@@ -135,20 +135,23 @@ def _enlarged(model: ModelFile, given: Pixels, image: Pixels, masks: list[Any], 
     return Enlarged(image, densities, paper_density(model, densities), macs, seconds)
 
 
-def open_form(name_or_path: str, form: str = "native", threads: int | None = None) -> Form:
+def open_form(
+    name_or_path: str, form: str = "native", threads: int | None = None, scale: int | None = None
+) -> Form:
     """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms.
 
-    A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op.
+    A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op. ``scale`` is
+    one of the model's, by default its own.
 
     Raises:
-        UsageError: no such form.
+        UsageError: no such form, or the model is for other scales.
         ModelError: no such model, or it cannot be read.
     """
     if form not in FORMS:
         raise UsageError(f"--form {form!r} is unknown; use {' or '.join(FORMS)}")
     if Path(name_or_path).suffix.lower() in FOREIGN_SUFFIXES:
-        return _open_checkpoint(Path(name_or_path), form, threads)
-    model = load(name_or_path)
+        return _open_checkpoint(Path(name_or_path), form, threads, scale)
+    model = _at_scale(load(name_or_path), scale, name_or_path)
     if form == "native":
         return NativeForm(model, threads)
     from sparsesr.lab.evaluate.graph_module import graph_module
@@ -156,10 +159,19 @@ def open_form(name_or_path: str, form: str = "native", threads: int | None = Non
     return TorchForm(graph_module(model), model, threads)
 
 
-def _open_checkpoint(path: Path, form: str, threads: int | None) -> Form:
+def _at_scale(model: ModelFile, scale: int | None, name: str) -> ModelFile:
+    if scale not in (None, *model.scales):
+        raise UsageError(f"{name} enlarges {scale_words(model.scales)}, not x{scale}")
+    return model.at_scale(scale)
+
+
+def _open_checkpoint(path: Path, form: str, threads: int | None, scale: int | None) -> Form:
     from sparsesr.lab.export.exporter import export
     from sparsesr.lab.export.importer import load_network
 
     architecture, module = load_network(path)
-    model = export(module, "checkpoint", architecture=architecture, check=False)
+    exported = export(module, "checkpoint", architecture=architecture, check=False)
+    model = _at_scale(exported, scale, str(path))
+    if len(exported.scales) > 1:
+        cast(Any, module).active_scale = model.facts.scale
     return NativeForm(model, threads) if form == "native" else TorchForm(module, model, threads)

@@ -14,6 +14,7 @@ from torch import nn
 
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.checkpoint import StateDict
+from sparsesr.lab.nn.acnet import SCALES, ACNet, ACNetConfig
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.lab.nn.layers.pictures import DIV2K_MEAN_RGB
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
@@ -114,6 +115,20 @@ def _build_esrt(tensors: StateDict) -> nn.Module:
     return module.to_empty(device="cpu")
 
 
+def _build_acnet(tensors: StateDict) -> nn.Module:
+    """One scale has ``upsample.up``, several have ``upsample.up2`` and so on."""
+    channels = tensors["conv1_3.0.weight"].shape[0]
+    layers = sum(f"conv{layer}_3.0.weight" in tensors for layer in range(1, len(tensors) + 1))
+    scales = tuple(scale for scale in SCALES if f"upsample.up{scale}.body.0.weight" in tensors)
+    if not scales:
+        steps = 2 if "upsample.up.body.2.weight" in tensors else 1
+        scales = (math.isqrt(tensors["upsample.up.body.0.weight"].shape[0] // channels) ** steps,)
+    with torch.device("meta"):
+        module = ACNet(ACNetConfig(scales, channels, layers))
+    _check_held(sum(tensor.numel() for tensor in module.state_dict().values()), tensors)
+    return module.to_empty(device="cpu")
+
+
 def _check_held(promised: int, tensors: StateDict) -> None:
     """The weights that the sizes promise must not be far more than the file holds."""
     if promised > 2 * sum(tensor.numel() for tensor in tensors.values()):
@@ -162,5 +177,10 @@ ARCHITECTURES = (
             }
         ),
         _build_esrt,
+    ),
+    Architecture(
+        "acnet",
+        frozenset({"sub_mean.shifter.bias", "conv1_1.0.weight", "conv1_3.0.weight", "conv22.0.weight"}),
+        _build_acnet,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from math import lcm
 from typing import Any, cast
 
 import numpy as np
@@ -12,12 +13,19 @@ from torch import fx, nn
 from torch.fx.proxy import TraceError
 
 from sparsesr.errors import ModelError
-from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES, State
+from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES
+from sparsesr.lab.export.lowering_state import IMAGE, State
+from sparsesr.lab.export.multi_scale import merge_scales
+from sparsesr.lab.export.picture_rules import as_picture
 from sparsesr.lab.export.values import HRPicture, LRPicture, Map, Value
+from sparsesr.modelfile.op_schema import FULL
+from sparsesr.modelfile.ops import OPS
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
+from sparsesr.modelfile.validation import type_graph
 from sparsesr.modelfile.writer import encode_model
 
 OUTPUT = "output"
+Tensors = dict[str, Any]
 PARITY_TOLERANCE = 1e-4
 
 
@@ -30,8 +38,11 @@ def export(
     description: str = "",
     training: dict[str, Any] | None = None,
     check: bool = True,
+    fold: bool = True,
 ) -> ModelFile:
     """Turn a network (input and output (B, 3, H, W) in 0..1) into a model file, and check that both agree.
+
+    A network with ``scales`` (several) and ``active_scale`` becomes one file that serves all of them.
 
     Args:
         module: the network; its weights and mode are left as they are.
@@ -41,19 +52,25 @@ def export(
         description: what the model is good for.
         training: how it was trained.
         check: run both on a few random pictures.
+        fold: make one convolution of parallel ones; only to measure what that gains is it left out.
 
     Raises:
         ModelError: a layer or operation has no form in model files (named in the message), a weight is not
             finite, or the runtime's result differs by more than 1e-4.
     """
     with torch.no_grad(), _evaluating(module):
-        state, result = _lower(module)
-        graph, tensors = _finish(state, result)
+        graphs = {}
+        for active in active_scales(module):
+            scale, graph, tensors = _lower(module, fold)
+            if active not in (None, scale):
+                raise ModelError(f"{type(module).__name__}: enlarges x{scale}, not x{active} as it says")
+            graphs[scale] = (graph, tensors)
+    scale, graph, tensors = merge_scales(graphs)
     facts = Facts(
         name=name,
         architecture=architecture or type(module).__name__.lower(),
-        scale=result.scale,
-        size_multiple=2 if any(node.op == "conv_transpose2x" for node in graph.nodes) else 1,
+        scale=scale,
+        size_multiple=_size_multiple(graph, tensors),
         license=license,
         description=description,
         training=training or {},
@@ -65,6 +82,22 @@ def export(
     if check:
         _check(module, model)
     return model
+
+
+def active_scales(module: nn.Module) -> Generator[int | None]:
+    """Make each scale of a network the active one in turn; None, once, for a network of one scale."""
+    scales: tuple[int, ...] = getattr(module, "scales", ())
+    if len(scales) < 2:
+        yield None
+        return
+    several = cast(Any, module)
+    active = several.active_scale
+    try:
+        for scale in scales:
+            several.active_scale = scale
+            yield scale
+    finally:
+        several.active_scale = active
 
 
 @contextmanager
@@ -88,7 +121,8 @@ class _Tracer(fx.Tracer):
         )
 
 
-def _lower(module: nn.Module) -> tuple[State, HRPicture]:
+def _lower(module: nn.Module, fold: bool) -> tuple[int, Graph, Tensors]:
+    """Scale, graph and tensors of a network as it is now."""
     try:
         traced = _Tracer().trace(module)
     except (TraceError, TypeError, ValueError, RuntimeError) as error:
@@ -97,18 +131,22 @@ def _lower(module: nn.Module) -> tuple[State, HRPicture]:
             f"{type(module).__name__}: cannot be traced ({reason}); give the layer at fault a lower() method"
         ) from None
     modules = dict(module.named_modules())
-    state, values = State(), dict[fx.Node, Any]()
+    state, values = State(folds=fold), dict[fx.Node, Any]()
     for node in traced.nodes:
         if node.op == "output":
-            return state, _result(values.get(node.args[0]))
+            return _finish(state, values.get(node.args[0]))
         values[node] = _lower_node(state, node, modules, values)
     raise ModelError(f"{type(module).__name__}: has no output")
 
 
-def _result(value: object) -> HRPicture:
-    if isinstance(value, HRPicture) and value.shuffled is not None:
-        return value
-    raise ModelError("the network must end in a pixel shuffle, to which a bicubic enlargement may be added")
+def _result(state: State, value: object) -> HRPicture:
+    picture = as_picture(state, value)
+    if isinstance(picture, HRPicture) and picture.source is not None:
+        return picture
+    raise ModelError(
+        "the network must end in a pixel shuffle or a convolution that gives an enlarged picture, to which a bicubic"
+        " enlargement may be added"
+    )
 
 
 def _lower_node(
@@ -128,7 +166,7 @@ def _lower_node(
 
 def _apply_rule(state: State, node: fx.Node, modules: dict[str, nn.Module], inputs: Any) -> Value:
     if node.op == "call_module":
-        module, name = modules[str(node.target)], str(node.target)
+        module, name = modules[str(node.target)], state.call_name(str(node.target))
         if hasattr(module, "lower"):
             lower = cast(Any, module).lower  # the protocol of lab.nn.lowering
             return Map(lower(state.build, [state.map_name(value) for value in inputs], name))
@@ -148,19 +186,19 @@ def _where(node: fx.Node, modules: dict[str, nn.Module]) -> str:
     return f"{function} in {around[-1][0] or 'the network'}" if around else function
 
 
-def _finish(state: State, result: HRPicture) -> tuple[Graph, dict[str, Any]]:
+def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
     """Fold the last scale and shift into the last convolution, and bring nodes into their final order."""
-    build, shuffled = state.build, str(result.shuffled)
-    if result.skip is not None and abs(result.skip_factor - 1) > 1e-6:
-        raise ModelError(f"the enlarged input is added {result.skip_factor:g} times; it must be added once")
-    node = build.node(shuffled)
-    if node.attrs.get("activation", "none") != "none" or node.attrs.get("residual"):
-        raise ModelError(f"{shuffled}: nothing may stand between the last convolution and the pixel shuffle")
-    build.scale_conv(shuffled, result.factor, np.repeat(result.shift, result.scale**2))
-    inputs = [shuffled] if result.skip is None else [shuffled, result.skip]
-    build.add("pixel_shuffle", inputs, OUTPUT, scale=result.scale)
-    build.hoist(state.links)
-    return build.graph("image", OUTPUT)
+    result = _result(state, value)
+    output = state.close(result, OUTPUT)
+    state.build.hoist(state.links)
+    return result.scale, *state.build.graph(IMAGE, output)
+
+
+def _size_multiple(graph: Graph, tensors: Tensors) -> int:
+    """What sizes must be multiples of, for maps of a fraction of the picture's size that are enlarged again."""
+    typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
+    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if OPS[entry.node.op].enlarges)
+    return lcm(*(resolution.down for resolution in enlarged))
 
 
 def _parameters(module: nn.Module) -> int:
@@ -176,9 +214,10 @@ def _check(module: nn.Module, model: ModelFile) -> None:
     random = np.random.default_rng(0)
     sizes = ((24, 20), (17, 23))
     images = [random.random((height, width, 3), dtype=np.float32) for height, width in sizes]
-    report = check_parity(module, model, images)
-    if not report.max_abs_same_masks <= PARITY_TOLERANCE:
-        raise ModelError(
-            f"{model.facts.name}: the exported model differs from the network by"
-            f" {report.max_abs_same_masks:.2e}, more than {PARITY_TOLERANCE:g}; this is a bug of the exporter"
-        )
+    for scale in active_scales(module):
+        report = check_parity(module, model.at_scale(scale), images)
+        if not report.max_abs_same_masks <= PARITY_TOLERANCE:
+            raise ModelError(
+                f"{model.facts.name}: the exported model differs from the network by"
+                f" {report.max_abs_same_masks:.2e}, more than {PARITY_TOLERANCE:g}; this is a bug of the exporter"
+            )

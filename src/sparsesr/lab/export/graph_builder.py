@@ -11,6 +11,8 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from sparsesr.errors import ModelError
+from sparsesr.modelfile.attributes import SCALE
+from sparsesr.modelfile.op_schema import FULL, Resolution
 from sparsesr.modelfile.spec import Graph, Node
 
 Weights = npt.NDArray[np.float64]
@@ -22,6 +24,7 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.tensors: dict[str, Weights] = {}
+        self._stored: list[tuple[Tensor, str]] = []
 
     def add(
         self,
@@ -33,17 +36,66 @@ class GraphBuilder:
     ) -> str:
         """Append a node and return ``output``; weights that are None are left out."""
         given = {role: tensor for role, tensor in (weights or {}).items() if tensor is not None}
-        names = {role: f"{output}.{role}" for role in given}
-        for role, tensor in given.items():
-            self.tensors[names[role]] = tensor.detach().cpu().double().numpy().copy()
+        names = {role: self._store(tensor, f"{output}.{role}") for role, tensor in given.items()}
         self.nodes.append(Node(op, tuple(inputs), output, attrs, names))
         return output
+
+    def _store(self, tensor: Tensor, name: str) -> str:
+        """Name under which a tensor is stored: layers that are used twice are stored once."""
+        for known, stored in self._stored:
+            if known is tensor:
+                return stored
+        self.tensors[name] = tensor.detach().cpu().double().numpy().copy()
+        self._stored.append((tensor, name))
+        return name
 
     def add_conv(self, conv: nn.Conv2d, inputs: Sequence[str], output: str, **attrs: Any) -> str:
         """Append an ordinary convolution, checked for what the runtime can do."""
         check_conv(conv, output)
         weights = {"weight": conv.weight, "bias": conv.bias}
-        return self.add("conv2d", inputs, output, weights, kernel=conv.kernel_size[0], **attrs)
+        self.add("conv2d", inputs, output, weights, kernel=max(conv.kernel_size), **attrs)
+        self.widen(output, max(conv.kernel_size))
+        return output
+
+    def channels(self, output: str) -> int:
+        """Channels of a map: rows of the weights that made it, looked up through nodes without weights."""
+        node = self.node(output)
+        if "weight" in node.weights:
+            axis = 1 if node.op == "conv_transpose2x" else 0
+            return int(self.tensors[node.weights["weight"]].shape[axis])
+        if not node.inputs:
+            return 3
+        cell = SCALE.of(node) ** 2 if node.op == "pixel_shuffle" else 1
+        return self.channels(node.inputs[0]) // cell
+
+    def resolution(self, output: str) -> Resolution:
+        """Size of a map relative to the picture."""
+        node = self.node(output)
+        before = self.resolution(node.inputs[0]) if node.inputs else FULL
+        if node.op == "avg_pool2x2":
+            return before.times(1, 2)
+        if node.op in ("pixel_shuffle", "bicubic_upsample"):
+            return before.times(SCALE.of(node))
+        return before.times(2) if node.op == "conv_transpose2x" else before
+
+    def own(self, output: str, role: str) -> None:
+        """Make a weight of a node its own, to be changed."""
+        node = self.node(output)
+        name = node.weights[role]
+        self._stored = [(tensor, stored) for tensor, stored in self._stored if stored != name]
+        if any(name in other.weights.values() for other in self.nodes if other is not node):
+            node.weights[role] = f"{output}.{role}.own"
+            self.tensors[node.weights[role]] = self.tensors[name].copy()
+
+    def widen(self, output: str, side: int) -> None:
+        """Write a kernel of 1x1, 1x3 or 3x1 as one of side x side, with zeros around."""
+        node = self.node(output)
+        weight = self.tensors[node.weights["weight"]]
+        rows, columns = ((side - size) // 2 for size in weight.shape[2:])
+        if rows or columns:
+            around = ((0, 0), (0, 0), (rows, rows), (columns, columns))
+            self.tensors[node.weights["weight"]] = np.pad(weight, around)
+        self.change(output, kernel=side)
 
     def node(self, output: str) -> Node:
         """The node that produces a tensor."""
@@ -56,6 +108,21 @@ class GraphBuilder:
         inputs = node.inputs if inputs is None else tuple(inputs)
         self.nodes[index] = replace(node, inputs=tuple(inputs), attrs={**node.attrs, **attrs})
 
+    def remove(self, output: str) -> None:
+        """Take out a node that nothing reads, and the tensors that only it uses."""
+        node = self.node(output)
+        self.nodes.remove(node)
+        used = {name for other in self.nodes for name in other.weights.values()}
+        for name in set(node.weights.values()) - used:
+            del self.tensors[name]
+            self._stored = [(tensor, stored) for tensor, stored in self._stored if stored != name]
+
+    def move_to_end(self, output: str) -> None:
+        """Compute a node last; nothing may read it yet."""
+        node = self.node(output)
+        self.nodes.remove(node)
+        self.nodes.append(node)
+
     def is_before(self, first: str, second: str) -> bool:
         """True if ``first`` is produced before ``second``."""
         order = [node.output for node in self.nodes]
@@ -64,13 +131,15 @@ class GraphBuilder:
     def scale_conv(self, output: str, factor: float, shift: Weights | None = None) -> None:
         """Make a convolution give ``factor * result + shift`` (one number per output channel)."""
         node = self.node(output)
+        for role in node.weights:
+            self.own(output, role)
         self.tensors[node.weights["weight"]] *= factor
         bias = self.tensors.get(node.weights.get("bias", ""), np.zeros(1)) * factor
         if shift is not None:
             bias = bias + shift
         if "bias" in node.weights or bias.any():
-            node.weights["bias"] = f"{output}.bias"
-            self.tensors[f"{output}.bias"] = bias
+            name = node.weights.setdefault("bias", f"{output}.bias")
+            self.tensors[name] = bias
 
     def hoist(self, outputs: Collection[str]) -> None:
         """Move the nodes with these outputs to right after the last of their inputs."""
@@ -95,11 +164,11 @@ class GraphBuilder:
 
 def check_conv(conv: nn.Conv2d, name: str) -> None:
     """Raise ModelError unless the runtime has this convolution: 1x1 or 3x3, stride 1, zero padding."""
-    side = conv.kernel_size[0]
+    rows, columns = conv.kernel_size
     padding = conv.padding if isinstance(conv.padding, str) else tuple(conv.padding)
-    same = padding == "same" or padding == (side // 2, side // 2)
+    same = padding == "same" or padding == (rows // 2, columns // 2)
     problems = {
-        "a kernel of 1x1 or 3x3": conv.kernel_size in ((1, 1), (3, 3)),
+        "a kernel of 1x1 or 3x3 (or 1x3, 3x1)": {rows, columns} <= {1, 3},
         "stride 1": tuple(conv.stride) == (1, 1),
         "padding of half the kernel": same and conv.padding_mode == "zeros",
         "no dilation": tuple(conv.dilation) == (1, 1),

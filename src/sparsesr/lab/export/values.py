@@ -47,16 +47,19 @@ class Concat:
 
 @dataclass(frozen=True)
 class HRPicture:
-    """``factor * shuffled + skip_factor * skip + shift``: what becomes the result."""
+    """``factor * shuffle(source) + skip_factor * skip + shift``: what becomes the result."""
 
-    shuffled: str | None = None
-    """A convolution with 3 scale^2 outputs whose pixel shuffle is meant."""
+    source: str | None = None
+    """A convolution with 3 shuffle^2 outputs."""
+    shuffle: int = 1
+    """Enlargement by the pixel shuffle that follows the convolution; 1: none."""
     factor: float = 1.0
     skip: str | None = None
     """A ``bicubic_upsample`` node."""
     skip_factor: float = 1.0
     shift: PerColour = field(default_factory=lambda: np.zeros(3))
     scale: int = 1
+    """Enlargement of the input picture in all."""
 
     def scaled(self, factor: float) -> HRPicture:
         """The same, times ``factor``."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import nn
 
+from sparsesr.lab.nn.acnet import SCALES, ACNet, ACNetConfig
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 
@@ -17,6 +18,10 @@ def _smsr(**settings: int) -> nn.Module:
 
 def _esrt(**settings: int) -> nn.Module:
     return ESRT(ESRTConfig(**settings))
+
+
+def _acnet(*scales: int) -> nn.Module:
+    return ACNet(ACNetConfig(scales))
 
 
 # smsr_s: half the width, so about a quarter of the multiply-adds. value_range 1 trains faster than the paper's 255.
@@ -32,6 +37,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "esrt_x2": partial(_esrt, scale=2),
     "esrt_x3": partial(_esrt, scale=3),
     "esrt_x4": partial(_esrt, scale=4),
+    "acnet_x2": partial(_acnet, 2),
+    "acnet_x3": partial(_acnet, 3),
+    "acnet_x4": partial(_acnet, 4),
+    "acnet_multi": partial(_acnet, *SCALES),
+    "acnet_noise_x2": partial(_acnet, 2),
 }
 
 
