@@ -12,7 +12,7 @@ BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f ! -path 'native/tests/*' ! -path 'native/bench/*')
 PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.pyc')
 
-.PHONY: help upscale test-env test test-runtime lint format types contracts native sanitize instruction-counts clean
+.PHONY: help upscale test-env test coverage test-runtime lint format types contracts native sanitize instruction-counts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -66,6 +66,9 @@ native: ## Build the native module again after a change in native/ (only what ch
 
 test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" chooses some
 	@$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(VENV)/.test-env ## Run all tests and say which share of the runtime wing's code they reach
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against the installed wheel, without torch
 	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py

@@ -124,3 +124,28 @@ def test_a_run_length_bitmap_that_ends_early():
     for codes in (rows[:4], b"\x04\x07\0\0\x02\x09", b"\x04\x07\0\0\0\x04\x09\x09"):
         with pytest.raises(InputError, match="BMP data is cut short"):
             decode(rle8(codes, 2, 4))
+
+
+def never() -> bool:
+    return False
+
+
+def test_decoding_and_encoding_stop_when_told_to():
+    from sparsesr.errors import CancelledError
+    from sparsesr.image.encode import encode
+    from sparsesr.image.picture import Picture
+
+    large = np.random.default_rng(1).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)
+    png = pyvips.Image.new_from_memory(large, 3000, 3000, 3, "uchar").pngsave_buffer(compression=1)
+    np.testing.assert_array_equal(decode(png, cancelled=never).rgb, large)
+    with pytest.raises(CancelledError):
+        decode(png, cancelled=lambda: True)
+    for format in ("png", "jpeg", "tiff", "webp"):
+        with pytest.raises(CancelledError):
+            encode(Picture(large), None, format=format, cancelled=lambda: True)
+    assert decode(encode(Picture(NOISE), None, format="png", cancelled=never).data).rgb.shape == NOISE.shape
+
+
+def test_errors_come_through_while_one_may_interrupt():
+    with pytest.raises(InputError, match="premature end"):
+        decode(jpeg()[:-202] + END_OF_IMAGE, cancelled=never)

@@ -127,13 +127,12 @@ def _vips_samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Wor
         check_gif_size(source, limits)
     # Opening reads the header only; pixels flow when they are asked for.
     image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on=work.fail_on)
-    vips.stop_when(image, work.cancelled)
     work.has_several_scans = vips.get_int(image, "interlaced", 0) != 0
     check_size(source.name, image.height, image.width, limits)
     _check_frames(source.name, kind, image, limits, work)
     _gather_metadata(source, kind, image, raw_exif, work)
     image = _with_known_colours(source.name, image, work)
-    samples = vips.pixels_of(image)
+    samples = vips.pixels_of(image, work.cancelled)
     if kind == "gif" and image.bands in (2, 4) and bool(np.all(samples[..., -1] == 255)):
         samples = samples[..., :-1]  # the GIF reader always adds alpha
     if kind == "heif" and samples.dtype == np.uint16:

@@ -85,7 +85,6 @@ def encode(
     """
     kind = check_destination(destination, picture.height, picture.width, overwrite=overwrite, format=format)
     prepared = _prepare(picture, kind, quality, depth)
-    vips.stop_when(prepared.image, cancelled)
     if destination is None:
         buffer = io.BytesIO()
         _write(prepared, buffer, None, cancelled)
@@ -180,7 +179,7 @@ def _write(
     prepared: _Prepared, file: BinaryIO, destination: Path | None, cancelled: Callable[[], bool] | None
 ) -> None:
     try:
-        _SAVERS[prepared.format](prepared, file)
+        vips.run(prepared.image, lambda: _SAVERS[prepared.format](prepared, file), cancelled)
     except OSError as error:
         raise write_error(destination, error) from None
     except pyvips.Error as error:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyvips
 from pyvips import vips_lib
 
+from sparsesr.errors import check_cancelled
+
 # libvips warns through this logger; without a handler Python would print the warnings.
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
 
+T = TypeVar("T")
+_ASK_EVERY_S = 0.1
+_STOPPING_S = 0.5
 _FORMATS = {
     "uint8": "uchar",
     "uint16": "ushort",
@@ -38,25 +44,39 @@ def image_over(pixels: npt.NDArray[Any]) -> pyvips.Image:
     return pyvips.Image.new_from_memory(data, width, height, bands, _FORMATS[pixels.dtype.name])
 
 
-def stop_when(image: pyvips.Image, cancelled: Callable[[], bool] | None) -> None:
-    """Let whoever computes this image, or one made from it, fail soon after ``cancelled`` says True.
+def run(image: pyvips.Image, work: Callable[[], T], cancelled: Callable[[], bool] | None) -> T:
+    """Run ``work``, which computes ``image``; CancelledError soon after ``cancelled`` says True.
 
-    libvips asks between tiles, in the thread that runs the pipeline; Ctrl-C is noticed there too.
+    It runs in a thread of its own: inside a call of libvips Python would not hear of Ctrl-C.
     """
     if cancelled is None:
-        return
+        return work()
+    results: list[T] = []
+    failures: list[BaseException] = []
 
-    def ask(computed: pyvips.Image, _progress: object) -> None:
+    def keep_outcome() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=keep_outcome, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_ASK_EVERY_S)
         if cancelled():
-            computed.set_kill(True)
+            image.set_kill(True)
+            thread.join(_STOPPING_S)  # encoding WebP does not stop, but it writes nothing either
+            check_cancelled(cancelled)
+    if failures:
+        raise failures[0]
+    return results[0]
 
-    image.set_progress(True)
-    image.signal_connect("eval", ask)
 
-
-def pixels_of(image: pyvips.Image) -> npt.NDArray[Any]:
+def pixels_of(image: pyvips.Image, cancelled: Callable[[], bool] | None = None) -> npt.NDArray[Any]:
     """Run the image's pipeline and return its pixels as (H, W, C), in memory that numpy now owns."""
-    samples = np.frombuffer(image.write_to_memory(), _NUMPY_NAMES[str(image.format)])
+    memory = run(image, image.write_to_memory, cancelled)
+    samples = np.frombuffer(memory, _NUMPY_NAMES[str(image.format)])
     return samples.reshape(image.height, image.width, image.bands)
 
 
