@@ -31,13 +31,15 @@ $(VENV)/.created:
 	@touch $@
 
 # Editable: Python files are used where they are, the native module is built and put into the environment.
-# Build tools are installed for developers only: they are as large as everything else together.
+# Build tools are installed for developers only: they are as large as everything else together. Users get no
+# compiled .pyc of modules that they may never import, nor the setuptools that old versions of venv bring.
 ISOLATION = $(if $(wildcard $(VENV)/.build-tools),--no-build-isolation)
 
 $(VENV)/.package: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
 	@PYTHON="$(PYTHON)" sh .ci/check-tools
-	@echo "installing sparsesr into $(VENV); the native part takes about a minute" >&2
-	@$(BIN)/python $(PIP) install $(QUIET) $(ISOLATION) --editable .
+	@echo "installing sparsesr into $(VENV); the native part takes about half a minute" >&2
+	@$(BIN)/python $(PIP) install $(QUIET) $(if $(ISOLATION),,--no-compile) $(ISOLATION) --editable .
+	@test -n "$(ISOLATION)" || $(BIN)/python $(PIP) uninstall $(QUIET) --yes setuptools 2>/dev/null || true
 	@touch $@
 
 $(VENV)/.test-env: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
