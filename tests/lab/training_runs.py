@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.train.recipe import Recipe, Sparsity
@@ -45,3 +46,16 @@ def register() -> None:
 
 def quiet(line: str) -> None:
     pass
+
+
+def tiny_acnet(*scales: int) -> ACNet:
+    return ACNet(ACNetConfig(scales, channels=6, layers=3))
+
+
+def acnet_recipe(folder: Path, *scales: int, **settings) -> Recipe:
+    """A recipe without masks; registers its network."""
+    NETWORKS["tiny_acnet"] = lambda: tiny_acnet(*scales)
+    several = {"scales": scales} if len(scales) > 1 else {}
+    return tiny_recipe(
+        folder, network="tiny_acnet", scale=scales[0], sparsity=None, **{"steps": 12, **several, **settings}
+    )

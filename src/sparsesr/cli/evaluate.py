@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sparsesr.cli import options
+from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsesr.lab.evaluate.evaluation import ImageResult, SetResult
     from sparsesr.lab.evaluate.forms import Form
     from sparsesr.modelfile.spec import Facts
 
+_MAX_SIGMA = 255
 _CHECKPOINTS = (".pt", ".pth", ".ckpt")
 
 
@@ -32,6 +34,9 @@ def run(
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it.")
     ] = "auto",
+    noise_sigma: Annotated[
+        float, typer.Option("--noise-sigma", help="Noise on the small pictures, of 255; always the same.")
+    ] = 0.0,
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per set on stdout.")] = False,
 ) -> int:
@@ -40,6 +45,8 @@ def run(
     The small pictures are read from SET/LRx2_std, or made as MATLAB's imresize does.
     """
     options.check_positive("-j", threads)
+    if not 0 <= noise_sigma <= _MAX_SIGMA:
+        raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {noise_sigma:g}")
     opened = _open(model, scale, form, threads)
     from sparsesr.lab.evaluate.evaluation import evaluate
     from sparsesr.lab.evaluate.forms import ChoppedForm, resolve_inference
@@ -50,10 +57,13 @@ def run(
     opened = ChoppedForm(opened) if inference == "chopped" else opened
     for images in find_sets(data, facts.scale, sets or ()):
         if not as_json:
-            _print_head(images.name, facts, f"{form}, {inference}")
-        result = evaluate(opened, images, progress=None if as_json else _print_image)
+            noise = f", noise sigma {noise_sigma:g}" if noise_sigma else ""
+            _print_head(images.name, facts, f"{form}, {inference}{noise}")
+        progress = None if as_json else _print_image
+        result = evaluate(opened, images, progress=progress, noise_sigma=noise_sigma)
         if as_json:
             about = {"model": facts.name, "scale": facts.scale, "form": form, "inference": inference}
+            about = {**about, "noise_sigma": noise_sigma}
             print(json.dumps({**about, **result.to_json()}, allow_nan=False))
         else:
             _print_mean(result)

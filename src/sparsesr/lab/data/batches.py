@@ -26,10 +26,18 @@ class Batches(Protocol):
         ...
 
 
+class Cutter(Protocol):
+    """What patches are cut by: one sampler, or one for each of several scales."""
+
+    def batch_at(self, step: int) -> Batch:
+        """The patches of that step, bytes on the host."""
+        ...
+
+
 class HostBatches:
     """Cuts patches out of the mapped file in a thread, some steps ahead of the loop."""
 
-    def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
+    def __init__(self, sampler: Cutter, device: torch.device) -> None:
         self.sampler, self.device = sampler, device
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="patches")
         self._waiting: dict[int, Future[Batch]] = {}

@@ -67,6 +67,7 @@ def evaluate(
     form: str = "native",
     threads: int | None = None,
     progress: Callable[[ImageResult], None] | None = None,
+    noise_sigma: float = 0.0,
 ) -> SetResult:
     """Measure a model on a set.
 
@@ -76,6 +77,7 @@ def evaluate(
         form: ``native`` or ``torch``.
         threads: None: all.
         progress: called after each picture.
+        noise_sigma: standard deviation (of 255) of the noise on the small pictures, always the same.
 
     Raises:
         InputError: a picture cannot be read or is too small.
@@ -83,7 +85,7 @@ def evaluate(
     """
     opened = _opened(model, form, threads)
     facts, results = opened.model.facts, list[ImageResult]()
-    for name, pair in load_pairs(images, facts.scale, facts.size_multiple):
+    for name, pair in load_pairs(images, facts.scale, facts.size_multiple, noise_sigma):
         results.append(_measure(opened, name, pair))
         if progress is not None:
             progress(results[-1])

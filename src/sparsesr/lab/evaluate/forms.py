@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Pixels = npt.NDArray[np.uint8]
+Given = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""A picture to enlarge: 8 bits, or float of about 0..1 with noise."""
 FORMS = ("native", "torch")
 
 
@@ -45,8 +47,8 @@ class Form(Protocol):
 
     model: ModelFile
 
-    def enlarge(self, image: Pixels) -> Enlarged:
-        """Enlarge (H, W, 3), 8 bits."""
+    def enlarge(self, image: Given) -> Enlarged:
+        """Enlarge (H, W, 3) to 8 bits."""
         ...
 
 
@@ -57,12 +59,12 @@ class NativeForm:
         self.model = model
         self._session = Session(model, threads)
 
-    def enlarge(self, image: Pixels) -> Enlarged:
-        """Enlarge (H, W, 3), 8 bits."""
+    def enlarge(self, image: Given) -> Enlarged:
+        """Enlarge (H, W, 3) to 8 bits."""
         started = perf_counter()
-        result = self._session.run(image, keep_masks=True)
+        result = self._session.run(image, out_dtype=np.uint8, keep_masks=True)
         seconds = perf_counter() - started
-        enlarged: Pixels = result.image.astype(np.uint8, copy=False)  # the session keeps the input's type
+        enlarged: Pixels = result.image.astype(np.uint8, copy=False)
         return _enlarged(self.model, image, enlarged, result.masks or [], seconds)
 
 
@@ -77,8 +79,8 @@ class TorchForm:
         if threads is not None:
             torch.set_num_threads(threads)
 
-    def enlarge(self, image: Pixels) -> Enlarged:
-        """Enlarge (H, W, 3), 8 bits."""
+    def enlarge(self, image: Given) -> Enlarged:
+        """Enlarge (H, W, 3) to 8 bits."""
         from sparsesr.lab.evaluate.torch_form import enlarge_eight_bit, masks_of
 
         facts = self.model.facts
@@ -94,8 +96,8 @@ class ChoppedForm:
     def __init__(self, form: Form) -> None:
         self.model, self._form = form.model, form
 
-    def enlarge(self, image: Pixels) -> Enlarged:
-        """Enlarge (H, W, 3), 8 bits; densities are weighted by the area of crops, overlaps included."""
+    def enlarge(self, image: Given) -> Enlarged:
+        """Enlarge (H, W, 3) to 8 bits; densities are weighted by the area of crops, overlaps included."""
         height, width = image.shape[:2]
         scale, tiles = self.model.facts.scale, chop(height, width)
         out = np.empty((height * scale, width * scale, 3), np.uint8)
@@ -128,7 +130,7 @@ def resolve_inference(wanted: str, model: ModelFile) -> str:
     return wanted
 
 
-def _enlarged(model: ModelFile, given: Pixels, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:
+def _enlarged(model: ModelFile, given: Given, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:
     names = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
     densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
     macs = count_macs(model, given.shape[0], given.shape[1], densities).macs

@@ -14,6 +14,7 @@ from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
 from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
+from sparsesr.lab.evaluate.noise import noisy
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,9 +41,9 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Pair:
-    """A small picture (h, w, 3) and its reference (scale h, scale w, 3), 8 bits."""
+    """A small picture (h, w, 3) and its reference (scale h, scale w, 3), 8 bits; with noise LR is float32."""
 
-    lr: Pixels
+    lr: Pixels | npt.NDArray[np.float32]
     hr: Pixels
 
 
@@ -118,7 +119,12 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
     )
 
 
-def load_pairs(images: EvaluationSet, scale: int, size_multiple: int) -> Iterator[tuple[str, Pair]]:
-    """Name and pictures of each image of a set, one at a time."""
+def load_pairs(
+    images: EvaluationSet, scale: int, size_multiple: int, noise_sigma: float = 0.0
+) -> Iterator[tuple[str, Pair]]:
+    """Name and pictures of each image of a set, one at a time; with noise of this level (of 255) on the small one."""
     for image in images.images:
-        yield image.name, load_pair(image, scale, size_multiple)
+        pair = load_pair(image, scale, size_multiple)
+        if noise_sigma:
+            pair = Pair(noisy(pair.lr, noise_sigma, image.name), pair.hr)
+        yield image.name, pair

@@ -47,7 +47,7 @@ def run_torch(
 
 
 def enlarge_eight_bit(
-    module: nn.Module, image: npt.NDArray[np.uint8], scale: int, multiple: int
+    module: nn.Module, image: npt.NDArray[Any], scale: int, multiple: int
 ) -> npt.NDArray[np.uint8]:
     """As :func:`run_torch`, clipped and rounded to 8 bits."""
     enlarged = run_torch(module, image, scale, multiple)

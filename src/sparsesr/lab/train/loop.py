@@ -14,12 +14,10 @@ import torch
 from torch import nn
 
 from sparsesr.errors import InputError, ModelError, UsageError
-from sparsesr.lab.data.batches import open_batches
-from sparsesr.lab.data.patches import PatchSampler
-from sparsesr.lab.data.training_set import open_training_set
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.train import checkpoint
+from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.masks import mask_training
 from sparsesr.lab.train.optimisation import make_average, make_optimizer, set_learning_rate
 from sparsesr.lab.train.processes import ends_with_the_others, mean_over, start_fabric, sum_over
@@ -76,16 +74,9 @@ def train(
     stored = checkpoint.load(path, recipe) if path.exists() else None
 
     # ---- pictures ----
-    pairs = open_training_set(
-        [Path(folder) for folder in recipe.folders],
-        Path(recipe.packed) if recipe.packed else run_folder / f"packed_x{recipe.scale}.bin",
-        recipe.scale, recipe.lr_patch_px, report, packs=is_first,
-    )  # fmt: skip
     part = (fabric.global_rank, processes)
-    batches = open_batches(
-        PatchSampler(pairs, recipe.lr_patch_px, recipe.batch, recipe.seed, part), fabric.device
-    )
-    validation = Validation(recipe.validation, recipe.scale, *part)
+    batches = open_feed(recipe, run_folder, part, fabric.device, report)
+    validation = Validation(recipe.validation, recipe.scale, *part, recipe.validation_sigma)
 
     # ---- network, average, optimiser; the same on all processes ----
     torch.manual_seed(recipe.seed)
@@ -134,11 +125,16 @@ def train(
                 masks.begin_step(step)
                 rate = set_learning_rate(optimizer, recipe, step)
                 lr_B3HW, hr_B3HW = batches.at(step)
+                if recipe.scales:
+                    plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
                 if recipe.channels_last:
                     lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
                 sr_B3HW = network(lr_B3HW)
-                l1 = (sr_B3HW.float() - hr_B3HW).abs().mean()
-                loss = l1 + masks.pressure() / 255
+                difference_B3HW = sr_B3HW.float() - hr_B3HW
+                l1 = difference_B3HW.abs().mean()
+                loss = (
+                    l1 if recipe.loss == "l1" else difference_B3HW.square().mean()
+                ) + masks.pressure() / 255
                 optimizer.zero_grad(set_to_none=True)
                 fabric.backward(loss)
                 fabric.clip_gradients(
@@ -200,6 +196,8 @@ def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
         network = create(recipe.network)
     except KeyError as error:
         raise UsageError(f"recipe: {error.args[0]}") from None
+    if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
+        raise UsageError(f"recipe: {recipe.network} is not a network for the scales {recipe.scales}")
     if recipe.init_from and report is not None:
         missing = checkpoint.warm_start(network, Path(recipe.init_from))
         report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")

@@ -9,6 +9,7 @@ from sparsesr.errors import UsageError
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle")
 PRECISIONS = ("fp32", "bf16")
+LOSSES = ("l1", "l2")
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Sparsity:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. Lengths are optimiser steps; patch sizes are LR pixels; losses are L1 on 0..255."""
+    """A training run. Lengths are optimiser steps; patch sizes are LR pixels; the L1 that is logged is on 0..255."""
 
     network: str
     """Name in the registry of networks."""
     scale: int
+    """What is trained; of a network for several scales, what is validated."""
     steps: int
     folders: tuple[str, ...] = ()
     """Folders of training pictures, searched deeply."""
@@ -68,6 +70,14 @@ class Recipe:
     batch: int = 16
     """Patches per process and step."""
     lr_patch_px: int = 48
+    scales: tuple[int, ...] = ()
+    """Of a network for several scales: those that are trained, one drawn for each step."""
+    noise_sigma_max: float = 0.0
+    """Noise on the small pictures, of a level drawn per sample from 0 to this (of 255)."""
+    validation_sigma: float = 0.0
+    """Noise on the small pictures of the validation, always the same."""
+    loss: str = "l1"
+    """l1 or l2: mean absolute, or mean squared, difference on 0..1."""
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     """Its peak."""
@@ -98,7 +108,17 @@ class Recipe:
         _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
         _check(len(self.betas) == 2, "betas are two numbers")
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        _check(
+            not self.scales or self.scale in self.scales, f"scales {self.scales} must hold scale {self.scale}"
+        )
+        _check(
+            not (self.scales and self.packed),
+            "scales are packed in the run's folder, one file each: leave packed out",
+        )
+        for name in ("noise_sigma_max", "validation_sigma"):
+            _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
+        kinds = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS, "loss": LOSSES}
+        for name, known in kinds.items():
             _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
 
 

@@ -17,11 +17,13 @@ _MULTIPLE = 2
 
 
 class Validation:
-    """The pictures of a folder, read once."""
+    """The pictures of a folder, read once; with ``sigma``, small pictures with that noise (of 255)."""
 
-    def __init__(self, folder: str, scale: int, rank: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, folder: str, scale: int, rank: int = 0, processes: int = 1, sigma: float = 0.0
+    ) -> None:
         images = find_sets(Path(folder), scale)[0] if folder else None
-        pairs = load_pairs(images, scale, _MULTIPLE) if images else iter(())
+        pairs = load_pairs(images, scale, _MULTIPLE, sigma) if images else iter(())
         self.scale = scale
         self.pairs: list[Pair] = [pair for index, (_, pair) in enumerate(pairs) if index % processes == rank]
 

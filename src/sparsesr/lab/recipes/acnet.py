@@ -1,0 +1,50 @@
+"""Recipes for ACNet, with the settings of the authors' code: L2 loss, patches of 64, the rate halved once.
+
+``steps`` are those of a GPU; for some hours on a few processor cores give fewer (``--set steps=...``), smaller
+patches and a higher rate. Folders are given by the caller: the project ships no training pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparsesr.lab.train.recipe import Recipe
+
+SIGMA_MAX = 55.0
+
+
+def acnet_x2() -> Recipe:
+    """The paper's network for x2."""
+    return Recipe(
+        network="acnet_x2",
+        scale=2,
+        steps=660_000,
+        batch=16,
+        lr_patch_px=64,
+        loss="l2",
+        learning_rate=1e-4,
+        schedule="step",
+        halve_at=(0.606,),
+        lr_warmup_fraction=0.0,
+        gradient_clip=10.0,
+    )
+
+
+def acnet_x3() -> Recipe:
+    """The paper's network for x3."""
+    return replace(acnet_x2(), network="acnet_x3", scale=3)
+
+
+def acnet_x4() -> Recipe:
+    """The paper's network for x4."""
+    return replace(acnet_x2(), network="acnet_x4", scale=4)
+
+
+def acnet_multi() -> Recipe:
+    """One network for x2, x3 and x4; the scale of a step is drawn."""
+    return replace(acnet_x2(), network="acnet_multi", scales=(2, 3, 4), batch=8)
+
+
+def acnet_noise_x2() -> Recipe:
+    """Enlarges x2 and removes noise of unknown strength, up to a standard deviation of 55 of 255."""
+    return replace(acnet_x2(), network="acnet_noise_x2", noise_sigma_max=SIGMA_MAX, validation_sigma=25.0)

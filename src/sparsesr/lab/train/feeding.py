@@ -1,0 +1,75 @@
+"""What the loop trains on: the pictures of the recipe's scale or scales, cut into patches, with the recipe's noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from sparsesr.errors import UsageError
+from sparsesr.lab.data.batches import Batches, HostBatches, open_batches
+from sparsesr.lab.data.noise import with_blind_noise
+from sparsesr.lab.data.pack import PackedPairs
+from sparsesr.lab.data.patches import Batch, PatchSampler
+from sparsesr.lab.data.several_scales import SeveralScales
+from sparsesr.lab.data.training_set import open_training_set
+from sparsesr.lab.train.recipe import Recipe
+
+
+class Feed:
+    """The patches of each step; they depend on the recipe, the process and the step alone."""
+
+    def __init__(
+        self, recipe: Recipe, batches: Batches, process: int, scale_at: Callable[[int], int]
+    ) -> None:
+        self._recipe, self._batches, self._process = recipe, batches, process
+        #: The scale that a step is trained for.
+        self.scale_at = scale_at
+
+    def at(self, step: int) -> Batch:
+        """LR and HR of that step on the device, float32 in 0..1 (LR with noise: about that)."""
+        lr_B3HW, hr_B3HW = self._batches.at(step)
+        if self._recipe.noise_sigma_max:
+            key = (self._recipe.seed, step, self._process)
+            lr_B3HW = with_blind_noise(lr_B3HW, self._recipe.noise_sigma_max, key)
+        return lr_B3HW, hr_B3HW
+
+    def close(self) -> None:
+        """Stop working ahead."""
+        self._batches.close()
+
+
+def open_feed(
+    recipe: Recipe,
+    run_folder: Path,
+    part: tuple[int, int],
+    device: torch.device,
+    report: Callable[[str], None],
+) -> Feed:
+    """The pictures, packed if need be, for process ``part[0]`` of ``part[1]``.
+
+    Raises:
+        UsageError: the recipe does not fit the pictures, or several scales are trained by several processes.
+        InputError: the pictures cannot be used.
+        ModelError: a packed file is damaged.
+    """
+
+    def sampler(scale: int) -> PatchSampler:
+        pairs = _open_pairs(recipe, scale, run_folder, part[0] == 0, report)
+        return PatchSampler(pairs, recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+
+    if not recipe.scales:
+        return Feed(recipe, open_batches(sampler(recipe.scale), device), part[0], lambda step: recipe.scale)
+    if part[1] > 1:  # which upsamplers get a gradient differs from step to step, which DDP does not expect
+        raise UsageError("several scales are trained by one process; leave torchrun out")
+    several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)
+    return Feed(recipe, HostBatches(several, device), part[0], several.scale_at)
+
+
+def _open_pairs(
+    recipe: Recipe, scale: int, run_folder: Path, packs: bool, report: Callable[[str], None]
+) -> PackedPairs:
+    packed = Path(recipe.packed) if recipe.packed else run_folder / f"packed_x{scale}.bin"
+    folders = [Path(folder) for folder in recipe.folders]
+    return open_training_set(folders, packed, scale, recipe.lr_patch_px, report, packs=packs)

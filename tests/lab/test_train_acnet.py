@@ -1,0 +1,93 @@
+"""What ACNet's recipes ask of the training loop: noise, several scales, the L2 loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lab.training_runs import acnet_recipe, quiet, tiny_acnet
+from sparsesr.errors import UsageError
+from sparsesr.lab.data.several_scales import SeveralScales
+from sparsesr.lab.train.feeding import open_feed
+from sparsesr.lab.train.loop import train
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["ema"]
+
+
+def equal(first, second) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_noise_reaches_the_network_and_a_resumed_run_sees_the_same(tmp_path):
+    recipe = acnet_recipe(tmp_path, 2, noise_sigma_max=55.0, validation_sigma=25.0)
+    whole = train(recipe, tmp_path / "whole", report=quiet)
+    clean = train(replace(recipe, noise_sigma_max=0.0), tmp_path / "clean", report=quiet)
+    assert not equal(weights(whole.checkpoint), weights(clean.checkpoint))
+    stops = iter([False] * 4)
+    train(recipe, tmp_path / "parts", report=quiet, should_stop=lambda: next(stops, True))
+    resumed = train(recipe, tmp_path / "parts", report=quiet, resume=True)
+    assert resumed.finished and equal(weights(whole.checkpoint), weights(resumed.checkpoint))
+
+
+def test_all_scales_are_trained(tmp_path):
+    after = weights(
+        train(acnet_recipe(tmp_path, 2, 3, 4, steps=15), tmp_path / "run", report=quiet).checkpoint
+    )
+    torch.manual_seed(1)  # the recipe's seed: what the training began with
+    before = tiny_acnet(2, 3, 4).state_dict()
+    for scale in (2, 3, 4):
+        assert (tmp_path / "run" / f"packed_x{scale}.bin").exists()
+        name = f"upsample.up{scale}.body.0.weight"
+        assert not torch.equal(before[name], after[name])
+    assert torch.equal(before["sub_mean.shifter.bias"], after["sub_mean.shifter.bias"])
+
+
+def test_patches_are_those_of_the_scale_of_the_step(tmp_path):
+    recipe = acnet_recipe(tmp_path, 2, 3)
+    feed = open_feed(recipe, tmp_path, (0, 1), torch.device("cpu"), quiet)
+    try:
+        for step in range(1, 9):
+            lr_B3HW, hr_B3HW = feed.at(step)
+            assert hr_B3HW.shape[2] == feed.scale_at(step) * lr_B3HW.shape[2]
+    finally:
+        feed.close()
+    with pytest.raises(UsageError, match="one process"):
+        open_feed(recipe, tmp_path, (0, 2), torch.device("cpu"), quiet)
+
+
+def test_each_scale_gets_its_share_of_steps():
+    drawn = [SeveralScales(dict.fromkeys((2, 3, 4)), 5).scale_at(step) for step in range(600)]
+    assert drawn == [SeveralScales(dict.fromkeys((2, 3, 4)), 5).scale_at(step) for step in range(600)]
+    assert all(150 < drawn.count(scale) < 250 for scale in (2, 3, 4))
+
+
+def test_the_loss_is_that_of_the_recipe(tmp_path):
+    found = [
+        weights(train(acnet_recipe(tmp_path, 2, loss=loss), tmp_path / loss, report=quiet).checkpoint)
+        for loss in ("l1", "l2")
+    ]
+    assert not equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"loss": "huber"}, "loss 'huber': use l1, l2"),
+        ({"noise_sigma_max": -1.0}, "noise_sigma_max -1.0 must be in 0..255"),
+        ({"scales": (3, 4)}, "must hold scale 2"),
+        ({"scales": (2, 3), "packed": "x.bin"}, "leave packed out"),
+    ],
+)
+def test_settings_that_make_no_sense(tmp_path, settings, says):
+    with pytest.raises(UsageError, match=says):
+        acnet_recipe(tmp_path, 2, **settings)
+
+
+def test_a_network_of_one_scale_is_not_trained_for_several(tmp_path):
+    recipe = replace(acnet_recipe(tmp_path, 2), scales=(2, 3))
+    with pytest.raises(UsageError, match="not a network for the scales"):
+        train(recipe, tmp_path / "run", report=quiet)
