@@ -33,6 +33,14 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path / "work"
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_ours():
+    """Where the tests themselves run in the background, Ctrl-C is ignored, and we would leave it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def names() -> list[str]:
     return sorted(path.name for path in Path().rglob("*"))
 
@@ -150,7 +158,10 @@ def test_a_line_of_pixels_shows_no_masks(capsys):
 
 def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.CompletedProcess[str]:
     """Start, press Ctrl-C once the program has begun, and wait."""
-    code = "import sys; from sparsesr.cli.main import main; print('begun', flush=True); sys.exit(main())"
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from sparsesr.cli.main import main; print('begun', flush=True); sys.exit(main())"
+    )
     command = [sys.executable, "-c", code, verb, "big.png", "-j", "1", "-o", f"out.{extension}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -195,7 +195,9 @@ def test_interrupting_leaves_nothing(monkeypatch, capsys):
         return enlarge_file(*args)
 
     monkeypatch.setattr("sparsesr.cli.upscale_job.enlarge_file", press_and_enlarge)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, wherever tests run
     assert up("big.png", "second.png", "-j", "1") == 130
+    signal.signal(signal.SIGINT, before)
     assert_one_line_error(capsys.readouterr().err, "big.png: interrupted")
     assert sorted(path.name for path in Path().iterdir()) == ["big.png", "second.png"]
 
