@@ -76,7 +76,7 @@ def _save(result: dict[str, Any]) -> None:
     if path.exists():
         before = json.loads(path.read_text())
         told = {row["threads"] for row in result["rows"]}
-        if before.get("commit") == result["commit"]:
+        if before.get("commit", "").removesuffix("-dirty") == result["commit"].removesuffix("-dirty"):
             result["rows"] += [row for row in before["rows"] if row["threads"] not in told]
             result["rows"].sort(key=lambda row: row["threads"])
     path.write_text(json.dumps(result, indent=1) + "\n")
