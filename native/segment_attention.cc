@@ -8,7 +8,7 @@ namespace sparsesr {
 namespace {
 
 constexpr int64_t kPackGrain = 16;
-constexpr int64_t kQueryGrain = 64;
+constexpr int64_t kQueryGrain = 96;
 
 int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 

@@ -16,7 +16,7 @@
 namespace sparsesr {
 namespace {
 
-constexpr int kTileQueries = 64;
+constexpr int kTileQueries = 12;  // their sums (13.5 KiB) and a block of keys and values (27 KiB) stay in L1
 constexpr float kNoScore = -3e38f;  // of keys that do not exist; not infinite, for infinities make NaN
 constexpr float kNoMaximum = -1e30f;
 constexpr float kLog2E = 1.4426950408889634f;
@@ -81,7 +81,7 @@ struct OnlineSoftmax {
     }
     if (group + groups == args.groups) hide_missing(vectors);
     Vector correction[kQueries];
-    for (int i = 0; i < kQueries; ++i) correction[i] = exponentiate(q + i, i, vectors);
+    exponentiate(q, vectors, correction);
     for (int64_t d = 0; d < dims; d += kAttentionDims) add_values(q, group, vectors, d, correction);
   }
 
@@ -125,22 +125,32 @@ struct OnlineSoftmax {
     }
   }
 
-  // Scores become weights; returns what earlier sums must be multiplied with.
-  Vector exponentiate(int q, int i, int64_t vectors) {
-    float* row = score_at(i, 0);
-    const Vector before = V::load(maximum + q * kLanes);
-    Vector highest = before;
-    for (int64_t v = 0; v < vectors; ++v) highest = V::maximum(highest, V::load(row + v * kLanes));
-    const Vector correction = V::exp2(V::subtract(before, highest));
-    Vector sum = V::multiply(V::load(total + q * kLanes), correction);
+  // Scores become weights; `correction` is what earlier sums must be multiplied with.
+  __attribute__((always_inline)) void exponentiate(int q, int64_t vectors, Vector* correction) {
+    Vector highest[kQueries];
+    Vector sum[kQueries];
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) highest[i] = V::load(maximum + (q + i) * kLanes);
     for (int64_t v = 0; v < vectors; ++v) {
-      const Vector weight = V::exp2(V::subtract(V::load(row + v * kLanes), highest));
-      V::store(row + v * kLanes, weight);
-      sum = V::add(sum, weight);
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) highest[i] = V::maximum(highest[i], V::load(score_at(i, v)));
     }
-    V::store(maximum + q * kLanes, highest);
-    V::store(total + q * kLanes, sum);
-    return correction;
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+      correction[i] = V::exp2(V::subtract(V::load(maximum + (q + i) * kLanes), highest[i]));
+      sum[i] = V::multiply(V::load(total + (q + i) * kLanes), correction[i]);
+      V::store(maximum + (q + i) * kLanes, highest[i]);
+    }
+    for (int64_t v = 0; v < vectors; ++v) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) {
+        const Vector weight = V::exp2(V::subtract(V::load(score_at(i, v)), highest[i]));
+        V::store(score_at(i, v), weight);
+        sum[i] = V::add(sum[i], weight);
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) V::store(total + (q + i) * kLanes, sum[i]);
   }
 
   __attribute__((always_inline)) void add_values(int q, int64_t group, int64_t vectors, int64_t first_dim,
