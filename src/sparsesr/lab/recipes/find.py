@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.recipes import acnet, smsr
+from sparsesr.lab.recipes import acnet, esrt, smsr
 from sparsesr.lab.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -21,6 +21,10 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "acnet_x4": acnet.acnet_x4,
     "acnet_multi": acnet.acnet_multi,
     "acnet_noise_x2": acnet.acnet_noise_x2,
+    "esrt_x2": esrt.esrt_x2,
+    "esrt_x3": esrt.esrt_x3,
+    "esrt_x4": esrt.esrt_x4,
+    "esrt_x2_short": esrt.esrt_x2_short,
 }
 
 

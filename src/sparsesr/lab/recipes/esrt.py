@@ -1,0 +1,49 @@
+"""Recipes for ESRT, after the authors' training code. Folders are given by the caller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparsesr.lab.train.recipe import Recipe
+
+_NO_CLIPPING = 1e9
+
+
+def esrt_x2() -> Recipe:
+    """The authors' run: 500,000 steps of 16 patches of 48x48, Adam, 2e-4 halved four times."""
+    return Recipe(
+        network="esrt_x2",
+        scale=2,
+        steps=500_000,
+        batch=16,
+        lr_patch_px=48,
+        learning_rate=2e-4,
+        schedule="step",
+        halve_at=(0.2, 0.4, 0.6, 0.8),
+        lr_warmup_fraction=0.0,
+        gradient_clip=_NO_CLIPPING,
+    )
+
+
+def esrt_x3() -> Recipe:
+    """As ``esrt_x2``; beginning from its weights (``init_from``) shortens the run."""
+    return replace(esrt_x2(), network="esrt_x3", scale=3)
+
+
+def esrt_x4() -> Recipe:
+    """As ``esrt_x2``; beginning from its weights (``init_from``) shortens the run."""
+    return replace(esrt_x2(), network="esrt_x4", scale=4)
+
+
+def esrt_x2_short() -> Recipe:
+    """For a day on a few processor cores: small batches, one cycle of a higher rate."""
+    return Recipe(
+        network="esrt_x2",
+        scale=2,
+        steps=40_000,
+        batch=4,
+        lr_patch_px=32,
+        learning_rate=6e-4,
+        schedule="one_cycle",
+        validate_every=500,
+    )
