@@ -16,7 +16,7 @@ from sparsesr.errors import ModelError
 from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES
 from sparsesr.lab.export.lowering_state import IMAGE, State
 from sparsesr.lab.export.multi_scale import merge_scales
-from sparsesr.lab.export.picture_rules import as_picture
+from sparsesr.lab.export.picture_rules import as_picture, enlarged
 from sparsesr.lab.export.values import HRPicture, LRPicture, Map, Value
 from sparsesr.modelfile.op_schema import FULL
 from sparsesr.modelfile.ops import OPS
@@ -140,7 +140,7 @@ def _lower(module: nn.Module, fold: bool) -> tuple[int, Graph, Tensors]:
 
 
 def _result(state: State, value: object) -> HRPicture:
-    picture = as_picture(state, value)
+    picture = as_picture(state, value) or enlarged(state, value)
     if isinstance(picture, HRPicture) and picture.source is not None:
         return picture
     raise ModelError(

@@ -16,6 +16,9 @@ from sparsesr.modelfile.op_schema import FULL, Resolution
 from sparsesr.modelfile.spec import Graph, Node
 
 Weights = npt.NDArray[np.float64]
+#: Operations that change the number of channels, and by what.
+_GROWTH = {"unfold3x3": 9}
+_SHRINKAGE = {"fold3x3": 9, "segment_attention": 3}
 
 
 class GraphBuilder:
@@ -66,11 +69,13 @@ class GraphBuilder:
         if not node.inputs:
             return 3
         cell = SCALE.of(node) ** 2 if node.op == "pixel_shuffle" else 1
-        return self.channels(node.inputs[0]) // cell
+        return self.channels(node.inputs[0]) * _GROWTH.get(node.op, 1) // _SHRINKAGE.get(node.op, cell)
 
     def resolution(self, output: str) -> Resolution:
         """Size of a map relative to the picture."""
         node = self.node(output)
+        if node.op == "bilinear_upsample":
+            return self.resolution(node.inputs[1])
         before = self.resolution(node.inputs[0]) if node.inputs else FULL
         if node.op == "avg_pool2x2":
             return before.times(1, 2)

@@ -21,12 +21,16 @@ def as_picture(state: State, value: object) -> LRPicture | HRPicture | None:
     """A value as a picture; a convolution to three channels of an enlarged map is one too. None if it is none."""
     if isinstance(value, (LRPicture, HRPicture)):
         return value
-    if not state.can_fuse(value):
+    return enlarged(state, value) if state.can_fuse(value) else None
+
+
+def enlarged(state: State, value: object) -> HRPicture | None:
+    """A map of three channels that is larger than the picture, as an enlarged picture; None if it is none."""
+    if not isinstance(value, Map):
         return None
-    source = state.map_name(value)
-    size = state.build.resolution(source)
-    is_picture = state.build.channels(source) == COLOURS and size.up > 1 and size.down == 1
-    return HRPicture(source, scale=size.up) if is_picture else None
+    size = state.build.resolution(value.name)
+    is_picture = state.build.channels(value.name) == COLOURS and size.up > 1 and size.down == 1
+    return HRPicture(value.name, scale=size.up) if is_picture else None
 
 
 def mean_shift(state: State, module: nn.Conv2d, name: str, inputs: Sequence[Any]) -> Value:
