@@ -31,6 +31,7 @@ VERBS = (
     Verb("mask", "show where the network worked and what skipping saved", "sparsesr.cli.mask"),
     Verb("models", "list, show, verify and import models", commands=_MODELS),
     Verb("eval", "measure quality on a folder of reference pictures", "sparsesr.cli.evaluate"),
+    Verb("bench", "time a model here: dense, sparse, and beside other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "what this machine and this installation can do", "sparsesr.cli.doctor"),
     Verb("train", "train a network as a recipe says (needs [train])", "sparsesr.cli.train"),
     Verb("export", "turn a trained network into a model file (needs [train])", "sparsesr.cli.export"),

@@ -1,0 +1,122 @@
+"""``sparsesr bench``: dense against sparse on this machine, layer by layer, and beside other runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sparsesr.cli import options
+from sparsesr.cli.bench_job import DENSE, SPARSE, Request, measure
+from sparsesr.cli.bench_picture import DEFAULT_SIZE, made_up_picture, parse_size, read_picture
+from sparsesr.cli.messages import print_json
+from sparsesr.errors import UsageError
+from sparsesr.upscale.upscaler import load_model
+
+_SHOWN_SHARE = 0.01
+
+
+def run(
+    picture: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="A photograph.")] = None,
+    model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Without IMAGE: a made-up picture of this size. [320x180]")
+    ] = None,
+    hr: Annotated[Path | None, typer.Option("--hr", help="The true large picture, for PSNR.")] = None,
+    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
+    effort: Annotated[
+        float | None, typer.Option(help="Of the sparse run, 0 to 1; as trained if not given.")
+    ] = None,
+    peers: Annotated[
+        str, typer.Option(help="Installed runtimes to compare with: torch,onnxruntime,openvino,ncnn.")
+    ] = "",
+    repeats: Annotated[int, typer.Option(help="Rounds; in each, everything runs once, in turns.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Time a model on this machine: dense against sparse. Medians of runs that take turns.
+
+    The active GFLOP/s count work that is done only (2 per multiply-add), beside the processor's measured peak.
+    """
+    options.check_effort(effort)
+    options.check_positive("-j", threads)
+    options.check_positive("--repeats", repeats)
+    if picture is not None and size is not None:
+        raise UsageError("--size makes up a picture; leave it out when you name one")
+    if hr is not None and picture is None:
+        raise UsageError("--hr goes with the small picture; name that too")
+    names = _peer_names(peers)
+    loaded = load_model(model, scale)
+    image = (
+        made_up_picture(*parse_size(size) if size else DEFAULT_SIZE)
+        if picture is None
+        else read_picture(picture)
+    )
+    true_picture = None if hr is None else read_picture(hr)
+    record = measure(Request(loaded, image, true_picture, threads, effort, repeats, names))
+    record["picture"] = "made up" if picture is None else picture.name
+    if as_json:
+        print_json(record)
+    else:
+        _print(record)
+    return 0
+
+
+def _peer_names(text: str) -> list[str]:
+    if not text:
+        return []
+    from sparsesr.lab.evaluate.peers.peer import parse_peers
+
+    return parse_peers(text)
+
+
+def _print(record: dict[str, Any]) -> None:
+    print(
+        f"{record['model']} x{record['scale']}, {record['input']} ({record['picture']}), {record['threads']}"
+        f" thread(s), {record['precision']}; medians of {record['rounds']} rounds"
+    )
+    print(f"{record['processor']}: {record['peak_gflops']:.1f} GFLOP/s of multiply-adds at most")
+    _print_layers(record)
+    _print_runs(record)
+    saved = 1 - record["macs"] / record["macs_dense"]
+    print(
+        f"density {record['density']:.3f}: {saved:.1%} of the multiply-adds skipped,"
+        f" {record['saving_realised']:.1%} of that saved in time ({record['speed_up']:.2f} times as fast)"
+    )
+    if record["form_of_peers"]:
+        print(record["form_of_peers"])
+
+
+def _print_layers(record: dict[str, Any]) -> None:
+    """All that take a share of the time worth a line, and the sum of the others."""
+    print(f"\n  {'layer':<28} {'dense ms':>9} {'sparse ms':>9} {'density':>8} {'GFLOP/s':>8} {'of peak':>8}")
+    rest_ms = 0.0
+    for row in record["layers"]:
+        if row["sparse_ms"] < _SHOWN_SHARE * record["sparse_ms"]:
+            rest_ms += row["sparse_ms"]
+            continue
+        dense = "" if row["dense_ms"] is None else f"{row['dense_ms']:.2f}"
+        density = "" if row["density"] is None else f"{row['density']:.3f}"
+        work = f"{row['gflops']:8.1f} {row['peak_share']:8.1%}" if row["macs"] else ""
+        print(f"  {row['name'][:28]:<28} {dense:>9} {row['sparse_ms']:9.2f} {density:>8} {work}".rstrip())
+    print(f"  {'all others':<28} {'':>9} {rest_ms:9.2f}")
+
+
+def _print_runs(record: dict[str, Any]) -> None:
+    has_hr = "psnr_y_db" in record["quality"][SPARSE]
+    print(
+        f"\n  {'run':<28} {'ms':>9} {'of peak':>8} {'to own dense':>13}{'   PSNR-Y to HR' if has_hr else ''}"
+    )
+    for name in (SPARSE, DENSE):
+        _print_run(name, record[f"{name}_ms"], record[f"{name}_peak_share"], record["quality"][name])
+    for peer in record["peers"]:
+        share = 2 * record["macs_dense"] / peer["ms"] / 1e6 / record["peak_gflops"]
+        _print_run(peer["name"], peer["ms"], share, peer["quality"])
+    print()
+
+
+def _print_run(name: str, ms: float, share: float, quality: dict[str, float | None]) -> None:
+    own, hr = quality["psnr_to_own_dense_db"], quality.get("psnr_y_db")
+    same = "same" if own is None else f"{own:.1f} dB"
+    print(f"  {name:<28} {ms:9.1f} {share:8.1%} {same:>13}{'' if hr is None else f'{hr:12.3f} dB'}")

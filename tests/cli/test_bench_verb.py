@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparsesr.cli.bench_picture import made_up_picture, parse_size
+from sparsesr.cli.main import main
+from sparsesr.errors import UsageError
+from sparsesr.modelfile.catalogue import install_model
+from sparsesr.upscale.upscaler import Upscaler
+from upscale.upscale_models import photo, tiny
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    install_model(tiny(), "tiny")
+    Image.fromarray(photo(20, 24)).save("a.png")
+
+
+def bench(*arguments: str) -> int:
+    return main(["bench", "-n", "tiny", "-j", "1", "--repeats", "1", *arguments])
+
+
+def test_json_has_the_figures(capsys):
+    Image.fromarray(Upscaler(tiny())(photo(20, 24), effort=1).image).save("hr.png")
+    assert bench("a.png", "--json", "--hr", "hr.png") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["dense_ms"] > 0 < record["sparse_ms"]
+    assert record["peak_gflops"] > 0
+    assert (record["input"], record["threads"], record["picture"]) == ("24x20", 1, "a.png")
+    assert record["peers"] == []
+    assert {"name", "dense_ms", "sparse_ms", "density", "gflops", "peak_share"} <= set(record["layers"][0])
+    assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same picture
+    assert record["quality"]["sparse"]["psnr_to_own_dense_db"] > 20
+    assert record["quality"]["sparse"]["psnr_y_db"] > 20
+
+
+def test_the_table_and_a_made_up_picture(capsys):
+    assert bench("--size", "20x12", "--effort", "0") == 0
+    out = capsys.readouterr().out
+    assert "tiny x2, 20x12 (made up), 1 thread(s), fp32" in out
+    assert "of the multiply-adds skipped" in out
+    assert "body.0.layer0" in out
+
+
+def test_made_up_pictures_are_the_same_each_time_and_have_edges_and_flat_parts():
+    image = made_up_picture(120, 80)
+    assert image.shape == (80, 120, 3)
+    assert np.array_equal(image, made_up_picture(120, 80))
+    steps = np.abs(np.diff(image.astype(int), axis=1)).sum(axis=2)
+    assert 0.3 < (steps == 0).mean() < 0.95
+    assert (steps > 100).mean() > 0.02
+
+
+@pytest.mark.parametrize("text", ["", "20", "0x5", "5x99999", "axb", "-3x4"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(UsageError, match="--size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.png", "--size", "20x20"], "leave it out"),
+        (["--hr", "a.png"], "name that too"),
+        (["a.png", "--hr", "a.png"], "--hr is 24x20, but the enlarged picture is 48x40"),
+        (["--repeats", "0"], "--repeats 0"),
+        (["--peers", "caffe"], "'caffe' is unknown"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys):
+    assert bench(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert bench("a.png", "--peers", "openvino") == 1
+    assert "pip install openvino" in capsys.readouterr().err
+
+
+def test_without_peers_no_torch_is_loaded(capsys):
+    loaded = "torch" in sys.modules
+    assert bench("a.png", "--json") == 0
+    assert ("torch" in sys.modules) == loaded
+
+
+def test_peers(capsys):
+    pytest.importorskip("torch")
+    assert bench("a.png", "--peers", "torch", "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    names = [peer["name"] for peer in record["peers"]]
+    assert names == ["torch fp32", "torch bf16"]
+    for peer in record["peers"]:
+        assert peer["ms"] > 0
+        assert peer["quality"]["psnr_to_own_dense_db"] > (90 if peer["precision"] == "fp32" else 35)
+    assert "no mask heads" in record["form_of_peers"]
+    assert set(record["rounds_ms"]) == {"sparse", "dense", *names}
+    assert bench("a.png", "--peers", "torch") == 0
+    assert "torch bf16" in capsys.readouterr().out

@@ -1,0 +1,80 @@
+"""Every runtime that we compare with computes what our own dense run does."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import graphs
+from sparsesr.errors import BackendError, UsageError
+from sparsesr.lab.evaluate.dense_form import dense_model
+from sparsesr.lab.evaluate.peers.peer import PEERS, open_peers, parse_peers
+from sparsesr.modelfile.spec import Graph, Node
+from sparsesr.runtime.session import Session
+from upscale.upscale_models import photo
+
+MODEL = graphs.smsr(16, modules=3, layers=2, seed=4)
+
+
+def own_dense(image: np.ndarray, model=MODEL) -> np.ndarray:
+    return Session(model, 1).run(image, dense=True, out_dtype=np.float32).image
+
+
+@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(("height", "width"), [(20, 26), (9, 13)])
+def test_peers_compute_our_dense_run(name, height, width):
+    for package in {"torch": ("torch",), "ncnn": ("ncnn",)}.get(name, (name, "onnx")):
+        pytest.importorskip(package)
+    image = photo(height, width)
+    expected = own_dense(image)
+    peers = open_peers([name], MODEL, image, threads=1)
+    assert peers[0].precision == "fp32"
+    for peer in peers:
+        found = peer.run()[0].transpose(1, 2, 0)[: 2 * height, : 2 * width]
+        tolerance = 2e-5 if peer.precision == "fp32" else 0.1
+        assert np.abs(found - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peers_know_leaky_relu_and_go_without_masks(name):
+    for package in {"torch": ("torch",), "ncnn": ("ncnn",)}.get(name, (name, "onnx")):
+        pytest.importorskip(package)
+    model, image = graphs.plain(), photo(7, 10)
+    found = open_peers([name], model, image, threads=1)[0].run()[0].transpose(1, 2, 0)
+    np.testing.assert_allclose(found, own_dense(image, model), atol=2e-5)
+
+
+def test_the_dense_form_has_no_masks_and_one_convolution_per_chain():
+    dense = dense_model(MODEL)
+    assert not {"masked_conv2d", "spatial_mask", "conv_transpose2x"} & {node.op for node in dense.graph.nodes}
+    assert not any(node.attrs.get("accumulate") for node in dense.graph.nodes)
+    joined = next(node for node in dense.graph.nodes if len(node.inputs) == 3 and node.op == "conv2d")
+    assert dense.tensors[joined.weights["weight"]].shape == (16, 48, 1, 1)
+    assert {name for node in dense.graph.nodes for name in node.weights.values()} == set(dense.tensors)
+    image = photo(12, 14)
+    np.testing.assert_allclose(
+        Session(dense, 1).run(image, out_dtype=np.float32).image, own_dense(image), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("writer", ["onnx_graph.to_onnx", "ncnn_graph.write_ncnn"])
+def test_operations_without_a_counterpart_are_named(writer, tmp_path):
+    pytest.importorskip("onnx")
+    module, function = writer.split(".")
+    write = getattr(importlib.import_module(f"sparsesr.lab.evaluate.peers.{module}"), function)
+    nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
+    model = replace(MODEL, graph=Graph("image", "patches", nodes))
+    with pytest.raises(UsageError, match="unfold3x3"):
+        write(model, 8, 8) if module == "onnx_graph" else write(model, tmp_path)
+
+
+def test_names_are_checked(monkeypatch):
+    with pytest.raises(UsageError, match="'tensorflow' is unknown; choose from torch, onnxruntime"):
+        parse_peers("torch,tensorflow")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else object())
+    assert parse_peers("torch, ncnn") == ["torch", "ncnn"]
+    with pytest.raises(BackendError, match="openvino needs the package onnx"):
+        parse_peers("openvino")
