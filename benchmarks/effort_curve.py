@@ -1,7 +1,7 @@
 """Quality against time as the effort goes from 0 to 1, on picture sets.
 
     python benchmarks/effort_curve.py measure smsr_x2_official --data FOLDER [--set Set5] [--rounds 3] [--write NAME]
-    python benchmarks/effort_curve.py plot results/effort_set5.json results/effort_set14.json -o docs/images/x.png
+    python benchmarks/effort_curve.py plot RESULT.json... -o PICTURE.png
 
 All efforts and the dense run take turns on each picture; times are medians over the rounds, summed over
 the set, and compared with the dense run of the same rounds. ``plot`` needs matplotlib.
@@ -36,6 +36,7 @@ def main() -> None:
     measuring.add_argument("--set", default="Set5")
     measuring.add_argument("--threads", type=int, default=2)
     measuring.add_argument("--rounds", type=int, default=3)
+    measuring.add_argument("--efforts", type=float, nargs="+", default=EFFORTS)
     measuring.add_argument("--write", help="name of the result to write")
     measuring.set_defaults(run=measure)
     plotting = verbs.add_parser("plot")
@@ -51,7 +52,7 @@ def measure(chosen: argparse.Namespace) -> None:
     session, facts = Session(model, chosen.threads), model.facts
     images = find_sets(chosen.data, facts.scale, [chosen.set])[0]
     pictures = [
-        measure_picture(session, pair, chosen.rounds)
+        measure_picture(session, pair, chosen.efforts, chosen.rounds)
         for _, pair in load_pairs(images, facts.scale, facts.size_multiple)
     ]
     result = {
@@ -67,17 +68,17 @@ def measure(chosen: argparse.Namespace) -> None:
     }
     for row in result["rows"]:
         quality = f"{row['effort']!s:<6} {row['psnr_y_db']:7.3f} dB, density {row['density']:.3f}"
-        print(
-            f"{quality}, {row['ms']:8.1f} ms: {row['time_of_dense']:.1%} of dense, {row['macs_of_dense']:.1%} of its MACs"
-        )
+        print(f"{quality}, {row['ms']:8.1f} ms: {row['time_of_dense']:.1%} of dense")
     if chosen.write:
         print(record.write(chosen.write, result))
 
 
-def measure_picture(session: Session, pair: Pair, rounds: int) -> dict[str, dict[str, float]]:
+def measure_picture(
+    session: Session, pair: Pair, efforts: Sequence[float], rounds: int
+) -> dict[str, dict[str, float]]:
     """Time, quality and cost of one picture by effort, and dense."""
     runs: dict[str, Callable[[], Any]] = {DENSE: lambda: session.run(pair.lr, dense=True)}
-    for effort in EFFORTS:
+    for effort in efforts:
         runs[str(effort)] = lambda effort=effort: session.run(pair.lr, effort=effort)
     times_ms, results = interleaved(runs, rounds)
     return {
@@ -125,15 +126,17 @@ def draw(panel: Any, result: dict[str, Any]) -> None:
     panel.plot(
         [row["time_of_dense"] for row in rows], [row["psnr_y_db"] for row in rows], "o-", label="effort"
     )
-    for row in rows:
+    for row in rows[::2] if len(rows) > 5 else rows:  # else labels lie on top of each other
         place = (row["time_of_dense"], row["psnr_y_db"])
-        panel.annotate(f"{row['effort']:g}", place, textcoords="offset points", xytext=(4, -11), fontsize=8)
+        panel.annotate(
+            f"{row['effort']:g}", place, textcoords="offset points", xytext=(-5, 4), ha="right", fontsize=8
+        )
     panel.plot([1.0], [dense["psnr_y_db"]], "s", color="black", label="every pixel (dense)")
     panel.set_xlabel("time, as a share of our own dense run")
     panel.set_ylabel("PSNR-Y, dB")
     panel.set_title(f"{result['set']}, {result['model']}, {result['threads']} threads", fontsize=10)
     panel.grid(alpha=0.3)
-    panel.legend(fontsize=8, loc="lower right")
+    panel.legend(fontsize=8, loc="center right")
 
 
 if __name__ == "__main__":

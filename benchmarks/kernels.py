@@ -1,6 +1,6 @@
 """Speed of the native convolutions as a share of the processor's measured multiply-add peak.
 
-    python benchmarks/kernels.py [--threads N] [--cpu avx2] [--repeats N] [--json FILE]
+    python benchmarks/kernels.py [--threads N] [--cpu avx2] [--repeats N] [--write NAME]
 
 Each repetition measures the peak and then the kernel, so that a change of the clock hits both; the share
 is the median of these ratios, on active work only. Two kinds of mask: `random` pixels (the hardest case
@@ -10,14 +10,13 @@ for caches) and `edges`, thin curves such as networks learn.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
+import record
 from numpy.typing import NDArray
 
 from sparsesr import _native as native
@@ -144,7 +143,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu", choices=native.cpu_features())
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--write", help="name of the result to write")
     arguments = parser.parse_args()
     native.set_cpu(arguments.cpu)
     peak = native.multiply_add_peak("f32", threads=arguments.threads, ms=300)
@@ -155,9 +154,15 @@ def main() -> None:
             f"{row.name:<12} {row.mask:<7} {row.density:5.2f} {row.ms:9.2f} ms {row.gflops:7.1f} GFLOP/s "
             f"{row.share_of_peak:6.1%} of peak"
         )
-    if arguments.json:
-        facts = {"threads": arguments.threads, "kernel": native.kernel_table()["conv"], "peak_gflops": peak}
-        arguments.json.write_text(json.dumps({**facts, "rows": [asdict(row) for row in rows]}, indent=1))
+    if arguments.write:
+        facts = {
+            **record.circumstances("python benchmarks/kernels.py"),
+            "threads": arguments.threads,
+            "precision": "fp32",
+            "kernel": native.kernel_table()["conv"],
+            "peak_gflops": peak,
+        }
+        print(record.write(arguments.write, {**facts, "rows": [asdict(row) for row in rows]}))
 
 
 if __name__ == "__main__":
