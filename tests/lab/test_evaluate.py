@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from lab.smsr_cases import small_smsr
 from runtime.random_graphs import tokens
 from sparsesr.cli import evaluate as cli
 from sparsesr.errors import InputError, UsageError
+from sparsesr.lab.evaluate.comparison import ComparisonRow
 from sparsesr.lab.evaluate.evaluation import evaluate
 from sparsesr.lab.evaluate.forms import ChoppedForm, open_form, resolve_inference
 from sparsesr.lab.evaluate.protocol import find_sets, load_pair
+from sparsesr.lab.evaluate.quality_plot import quality_plot
 from sparsesr.lab.export.exporter import export
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.modelfile.writer import write_model
@@ -69,11 +73,11 @@ def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
     model, path = tokens(), tmp_path / "tokens.safetensors"
     write_model(path, model.facts, model.graph, model.tensors)
     for asked, named in (("auto", "chopped"), ("whole", "whole"), ("chopped", "chopped")):
-        assert cli.run(data, str(path), ["A"], inference=asked, as_json=True) == 0
+        assert cli.run(data, [str(path)], ["A"], inference=asked, as_json=True) == 0
         assert json.loads(capsys.readouterr().out)["inference"] == named
     assert resolve_inference("auto", export(small_smsr(), "small", check=False)) == "whole"
     with pytest.raises(UsageError, match="--inference 'half' is unknown"):
-        cli.run(data, str(path), inference="half")
+        cli.run(data, [str(path)], inference="half")
 
 
 def test_missing_sets_are_named(data, tmp_path):
@@ -128,7 +132,7 @@ def test_both_forms_agree(data, installed):
 
 def call(data, model, **given):
     settings = {"sets": None, "scale": None, "form": "native", "threads": 1, "as_json": False, **given}
-    return cli.run(data, model, **settings)
+    return cli.run(data, [model] if isinstance(model, str) else model, **settings)
 
 
 def test_command(data, installed, capsys):
@@ -154,6 +158,55 @@ def test_checkpoints_are_measured_too(data, tmp_path, capsys):
         assert call(data, str(tmp_path / "small.pt"), sets=["A"], form=form, as_json=True) == 0
     in_torch, native = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert in_torch["mean"]["psnr_y"] == pytest.approx(native["mean"]["psnr_y"], abs=0.005)
+
+
+@pytest.fixture
+def second(installed):
+    install_model(export(small_smsr(seed=3), "second", check=False), "second")
+    return [installed, "second"]
+
+
+def test_models_are_compared_in_one_table(data, second, tmp_path, capsys):
+    files = [tmp_path / f"table{suffix}" for suffix in (".md", ".csv", ".json", ".svg")]
+    assert call(data, second, outputs=files) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["set", "model", "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds"]
+    assert [tuple(line.split()[:2]) for line in lines[1:]] == [
+        ("A", "small"), ("A", "second"), ("B", "small"), ("B", "second"),
+    ]  # fmt: skip
+    records = json.loads(files[2].read_text())
+    expected = evaluate("second", find_sets(data, 2, ["B"])[0], threads=1)
+    assert records[3]["psnr_y"] == expected.mean("psnr_y") and records[3]["macs"] == expected.mean("macs")
+    with files[1].open() as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["psnr_y"]) for row in table] == [record["psnr_y"] for record in records]
+    rows = [line.split("|")[1:-1] for line in files[0].read_text().splitlines()]
+    assert len(rows) == 6 and {len(row) for row in rows} == {7}
+    assert rows[5][2].strip() == f"{records[3]['psnr_y']:.3f}"
+
+
+def test_the_picture_of_quality_over_time(tmp_path):
+    rows = [
+        ComparisonRow("Set5", "fast & small", 2, 36.0, 0.95, 0.5, 1e9, 0.1),
+        ComparisonRow("Set5", "slow", 2, 38.0, 0.96, 0.5, 1e9, 1.0),
+        ComparisonRow("Set14", "slow", 2, float("inf"), 1.0, 0.5, 1e9, 1.0),
+    ]
+    root = ElementTree.fromstring(quality_plot(rows))  # noqa: S314  # our own text
+    dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert len(dots) == 2 and {"Set5", "Set14", "fast & small", "0.1", "1"} <= set(texts)
+    (x1, y1), (x2, y2) = ((float(dot.get("cx")), float(dot.get("cy"))) for dot in dots)
+    assert x1 < x2 and y1 > y2  # slower is to the right, better is above
+
+
+def test_tables_refuse_before_working(data, installed, tmp_path):
+    with pytest.raises(UsageError, match=r"\.md, \.csv"):
+        call(data, installed, outputs=[tmp_path / "table.png"])
+    (tmp_path / "table.md").write_text("mine")
+    with pytest.raises(InputError, match="--overwrite"):
+        call(data, installed, outputs=[tmp_path / "table.md"])
+    with pytest.raises(InputError, match="does not exist"):
+        call(data, installed, outputs=[tmp_path / "none/table.md"])
 
 
 # --- the published weights ---

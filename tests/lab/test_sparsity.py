@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from lab.smsr_cases import small_smsr  # noqa: E402
+from sparsesr.lab.sparsity.control import DensityControl  # noqa: E402
+from sparsesr.lab.sparsity.fixed_masks import (  # noqa: E402
+    edge_source,
+    edge_strength_B1HW,
+    fix_masks,
+    random_source,
+)
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at  # noqa: E402
 
@@ -41,3 +51,60 @@ def test_temperature_falls_linearly_then_stays():
 def test_warm_up_is_linear():
     assert [warmup_at(p) for p in (0, 0.025, 0.05, 1)] == pytest.approx([0, 0.5, 1, 1])
     assert warmup_at(0, warmup_fraction=0) == 1
+
+
+@pytest.mark.parametrize("benefit", [0.01, 0.1, 1.0, 5.0])
+def test_the_controller_reaches_its_target(benefit):
+    """A plant of one logit per module: keeping is worth ``benefit``, in a saturating way, and costs the weight."""
+    control, logits = DensityControl(3, largest_weight=10.0, module_floor=0.05), [3.0, 2.0, 1.0]
+    for step in range(0, 6000, 10):
+        target = max(1 - step / 1000, 0.5)
+        weights = control.weights(target)
+        for index, weight in enumerate(weights):
+            density = 1 / (1 + math.exp(-logits[index]))
+            pull = benefit * (1 + index) * (1 - density) - weight * density
+            logits[index] += 0.1 * pull / (abs(pull) + 0.05)  # Adam takes steps of one size
+        control.observe([1 / (1 + math.exp(-logit)) for logit in logits], target, 10)
+    assert control.mean_density == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_controller_opens_what_is_far_too_closed_and_spares_what_is_at_the_floor():
+    control = DensityControl(2, largest_weight=10.0, module_floor=0.05)
+    assert control.weights(0.5) == [0.0, 0.0]  # nothing seen yet
+    for _ in range(20):
+        control.observe([0.2, 0.2], 0.5, 10)
+    assert max(control.weights(0.5)) < 0
+    for _ in range(20):
+        control.observe([0.01, 0.99], 0.3, 10)
+    closed, other = control.weights(0.3)
+    assert closed == 0 and other > 0
+
+
+def test_the_state_of_the_controller_is_complete():
+    control, other = (DensityControl(2, 10.0, 0.05) for _ in range(2))
+    control.observe([0.9, 0.7], 0.6, 10)
+    other.restore(control.state())
+    assert other == control
+
+
+def test_noise_of_parts_is_that_of_the_whole():
+    logits = torch.randn(4, 2, 3, 3)
+    torch.manual_seed(5)
+    whole = gumbel_softmax(logits, 1, 0.5)
+    for part in range(2):
+        torch.manual_seed(5)
+        assert torch.equal(
+            gumbel_softmax(logits[2 * part : 2 * part + 2], 1, 0.5, (part, 2)), whole.chunk(2)[part]
+        )
+
+
+def test_fixed_masks_are_where_they_should_be():
+    picture = torch.zeros(1, 3, 8, 8)
+    picture[..., 4:] = 1
+    assert edge_strength_B1HW(picture)[0, 0, 3].tolist() == pytest.approx([0, 0, 0, 4, 4, 0, 0, 0])
+    network = small_smsr()
+    fix_masks(network, [edge_source(1.0), random_source(0.3)])
+    network(picture)
+    edges, drawn = (module.last_mask_B1HW for module in network.sparse_modules())
+    assert edges[0, 0].sum(0).tolist() == [0, 0, 0, 8, 8, 0, 0, 0]
+    assert 0 < drawn.mean() < 0.6

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +14,10 @@ from sparsesr.cli import options
 from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
+    from sparsesr.lab.evaluate.comparison import ComparisonRow
     from sparsesr.lab.evaluate.evaluation import ImageResult, SetResult
     from sparsesr.lab.evaluate.forms import Form
+    from sparsesr.lab.evaluate.protocol import EvaluationSet
     from sparsesr.modelfile.spec import Facts
 
 _MAX_SIGMA = 255
@@ -25,7 +28,10 @@ def run(
     data: Annotated[
         Path, typer.Option("--data", help="Folder of HR pictures, or with SET/HR (and SET/LRx2_std).")
     ],
-    model: Annotated[str | None, typer.Option("-n", "--model", help="Name, model file or .pt file.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("-n", "--model", help="Name, model file or .pt file; repeat it to compare."),
+    ] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Set to measure; repeat it. [all]")] = None,
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", help="Enlargement. [the model's, or 2]")
@@ -39,42 +45,79 @@ def run(
     ] = 0.0,
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per set on stdout.")] = False,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Also write .md, .csv, .json, or .svg (quality over time)."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> int:
     """Measure PSNR and SSIM (luma, borders shaved), density, multiply-adds and time.
 
-    The small pictures are read from SET/LRx2_std, or made as MATLAB's imresize does.
+    Several models give one table. The small pictures are read from SET/LRx2_std, or made as MATLAB's imresize does.
     """
     options.check_positive("-j", threads)
     if not 0 <= noise_sigma <= _MAX_SIGMA:
         raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {noise_sigma:g}")
-    opened = _open(model, scale, form, threads)
+    from sparsesr.lab.evaluate.comparison import check_destinations, format_table, write_table
+    from sparsesr.lab.evaluate.protocol import find_sets
+    from sparsesr.modelfile.catalogue import default_model_for
+
+    check_destinations(outputs or (), overwrite)
+    names = models or [default_model_for(scale or 2).name]
+    says = "nothing" if as_json else "pictures" if len(names) == 1 else "sets"
+    rows: list[ComparisonRow] = []
+    for name in names:
+        opened = _open(name, scale, form, threads)
+        scale = opened.model.facts.scale  # models of one table enlarge alike
+        for row, record in _measure(
+            opened, name, find_sets(data, scale, sets or ()), form, inference, noise_sigma, says
+        ):
+            rows.append(row)
+            if as_json:
+                print(json.dumps(record, allow_nan=False), flush=True)
+    if says == "sets":
+        print(format_table(rows, "text"), end="")
+    for path in outputs or ():
+        write_table(path, rows, overwrite)
+    return 0
+
+
+def _measure(
+    opened: Form,
+    name: str,
+    sets: Sequence[EvaluationSet],
+    form: str,
+    inference: str,
+    noise_sigma: float,
+    says: str,
+) -> Generator[tuple[ComparisonRow, dict[str, Any]]]:
+    """A row and the complete figures of a model for each set."""
+    from sparsesr.lab.evaluate.comparison import comparison_row
     from sparsesr.lab.evaluate.evaluation import evaluate
     from sparsesr.lab.evaluate.forms import ChoppedForm, resolve_inference
-    from sparsesr.lab.evaluate.protocol import find_sets
 
     facts = opened.model.facts
     inference = resolve_inference(inference, opened.model)
     opened = ChoppedForm(opened) if inference == "chopped" else opened
-    for images in find_sets(data, facts.scale, sets or ()):
-        if not as_json:
+    label = Path(name).stem if Path(name).suffix in (*_CHECKPOINTS, ".safetensors") else name
+    for images in sets:
+        if says == "pictures":
             noise = f", noise sigma {noise_sigma:g}" if noise_sigma else ""
             _print_head(images.name, facts, f"{form}, {inference}{noise}")
-        progress = None if as_json else _print_image
+        if says == "sets":
+            print(f"measuring {label} on {images.name}", file=sys.stderr)
+        progress = _print_image if says == "pictures" else None
         result = evaluate(opened, images, progress=progress, noise_sigma=noise_sigma)
-        if as_json:
-            about = {"model": facts.name, "scale": facts.scale, "form": form, "inference": inference}
-            about = {**about, "noise_sigma": noise_sigma}
-            print(json.dumps({**about, **result.to_json()}, allow_nan=False))
-        else:
+        if says == "pictures":
             _print_mean(result)
-    return 0
+        about = {"model": facts.name, "scale": facts.scale, "form": form, "inference": inference}
+        about = {**about, "noise_sigma": noise_sigma}
+        yield comparison_row(label, facts.scale, result), {**about, **result.to_json()}
 
 
-def _open(model: str | None, scale: int | None, form: str, threads: int | None) -> Form:
+def _open(name: str, scale: int | None, form: str, threads: int | None) -> Form:
     from sparsesr.cli.training_extra import require_training_extra
-    from sparsesr.modelfile.catalogue import default_model_for
 
-    name = model or default_model_for(scale or 2).name
     if form == "torch" or Path(name).suffix.lower() in _CHECKPOINTS:
         require_training_extra("eval of a checkpoint or in torch")
     from sparsesr.lab.evaluate.forms import open_form

@@ -11,11 +11,11 @@ from typing import Any
 from sparsesr import __version__
 from sparsesr.cli import messages
 from sparsesr.cli.interrupts import Pressed, noting_interrupts
+from sparsesr.cli.training_extra import TRAINING_PACKAGES, needs_training_extra
 from sparsesr.cli.verbs import VERBS, Verb, find, help_text
 from sparsesr.errors import CancelledError, SparsesrError
 
 _ABOUT = "Enlarge photographs, computing only where there is detail:  sparsesr upscale photo.jpg"
-_TRAIN_PACKAGES = ("torch", "lightning_fabric", "lightning", "tensorboard")
 _INTERNAL, _USAGE, _INTERRUPTED = 1, 2, 130
 _INTERRUPTED_TEXT = "interrupted; nothing half-written was left behind"
 
@@ -54,8 +54,8 @@ def _guarded_dispatch(given: list[str], interrupted: Pressed) -> int:
 def _missing_module(given: list[str], error: ModuleNotFoundError) -> str:
     package = (error.name or "").split(".")[0]
     verb = " ".join(given[:2] if given[:1] == ["models"] else given[:1])
-    if package in _TRAIN_PACKAGES:
-        return f'{verb}: needs the extra [train]: pip install "sparsesr[train]"'
+    if package in TRAINING_PACKAGES:
+        return needs_training_extra(verb)
     if package == "sparsesr":
         return f"{verb}: is not part of this build ({error.name} is missing); reinstall sparsesr"
     return f"{verb}: the package {package} is missing; install sparsesr anew with pip"

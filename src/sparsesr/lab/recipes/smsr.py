@@ -19,7 +19,6 @@ def smsr_x2() -> Recipe:
         betas=(0.9, 0.99),
         sparsity=Sparsity(
             target_density=0.51,
-            weight=1.0,
             dense_fraction=0.3,
             warmup_fraction=0.2,
             temperature_fraction=0.2,
@@ -41,7 +40,6 @@ def smsr_x4() -> Recipe:
 def _from_x2(scale: int, target_density: float) -> Recipe:
     sparsity = Sparsity(
         target_density=target_density,
-        weight=1.0,
         keep_masks=True,
         temperature_fraction=0.0,
         freeze_fraction=0.3,
@@ -63,7 +61,6 @@ def smsr_s_x2() -> Recipe:
         betas=(0.9, 0.99),
         sparsity=Sparsity(
             target_density=0.5,
-            weight=1.0,
             dense_fraction=0.4,
             warmup_fraction=0.2,
             temperature_fraction=0.2,

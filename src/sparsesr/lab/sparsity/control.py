@@ -1,24 +1,31 @@
 """Reaches a density: a controller of the weight of the sparsity loss (SMSR itself has a constant weight).
 
-With a constant weight the density that results is found by trial only, and too large a weight closes every mask within
-some hundred steps, for good: a closed mask gets no gradient to open again. So the weight follows the density.
+With a constant weight the density that results is found by trial only. Too large a weight closes every mask within some
+hundred steps, for good: a closed mask gets no gradient to open again. Too small a one opens everything, because masks
+are noise to a network that was trained without them. So the weight follows the density.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import dataclass, field
+from typing import Any
 
-# In units of the paper's weight (beside an L1 loss on 0..255) per unit of density, and per unit of density and step.
-_PROPORTIONAL = 1.0
-_INTEGRAL = 0.004
+_FIRST_WEIGHT, _LEAST_WEIGHT = 0.1, 0.003
+# Per unit of density that is too much: e-folds of the weight per step, and its immediate rise (limited to the factors).
+_EFOLDS_PER_STEP = 0.04
+_IMMEDIATE, _FACTORS = 10.0, (-1.0, 3.0)
+# The density falls slowly, then fast: what counts is where it will be after some steps.
+_LOOK_AHEAD_STEPS = 20.0
 _MEMORY_STEPS = 30.0
 
 
 @dataclass
 class DensityControl:
-    """A proportional-integral controller: weights of the modules' densities from how far density is off its target.
+    """Weights of the modules' densities from how far the density is off its target.
 
-    The weight may become negative, which opens masks: what is too closed is reopened while its logits are still small.
+    Weights are in the paper's unit, beside an L1 loss on 0..255. They grow and shrink by factors, so no scale needs to
+    be known. Far below the target they are negative for a while, which opens masks while they can still be opened.
     """
 
     modules: int
@@ -26,7 +33,9 @@ class DensityControl:
     module_floor: float
     density: list[float] = field(default_factory=list[float])
     """Running density of each module; empty before the first is seen."""
-    integral: float = 0.0
+    weight: float = _FIRST_WEIGHT
+    trend: float = 0.0
+    """Change of the running density per step."""
 
     @property
     def mean_density(self) -> float:
@@ -37,24 +46,30 @@ class DensityControl:
         """Take in the densities of the modules, ``steps`` after the last time."""
         share = min(steps / _MEMORY_STEPS, 1.0)
         before = self.density or density
+        mean = self.mean_density
         self.density = [old + share * (new - old) for old, new in zip(before, density, strict=True)]
-        change = _INTEGRAL * steps * (self.mean_density - target)
-        self.integral = min(max(self.integral + change, 0.0), self.largest_weight)
+        self.trend = (self.mean_density - mean) / steps
+        grown = self.weight * math.exp(_EFOLDS_PER_STEP * steps * self._excess(target))
+        self.weight = min(max(grown, _LEAST_WEIGHT), self.largest_weight)
+
+    def _excess(self, target: float) -> float:
+        return self.mean_density + _LOOK_AHEAD_STEPS * self.trend - target
 
     def weights(self, target: float) -> list[float]:
         """Weight of each module's density; a module below the floor is not pushed further down."""
         if not self.density:
             return [0.0] * self.modules
-        weight = self.integral + _PROPORTIONAL * (self.mean_density - target)
-        weight = min(max(weight, -self.largest_weight), self.largest_weight)
+        factor = 1 + _IMMEDIATE * self._excess(target)
+        weight = self.weight * min(max(factor, _FACTORS[0]), _FACTORS[1])
         return [min(weight, 0.0) if density < self.module_floor else weight for density in self.density]
 
-    def state(self) -> dict[str, float | list[float]]:
+    def state(self) -> dict[str, Any]:
         """What a checkpoint must keep."""
-        kept = asdict(self)
-        return {name: kept[name] for name in ("density", "integral")}
+        return {"density": list(self.density), "weight": self.weight, "trend": self.trend}
 
-    def restore(self, state: dict[str, float | list[float]]) -> None:
-        """Go on from :meth:`state`."""
-        self.density = [float(value) for value in state["density"]]  # type: ignore[union-attr]
-        self.integral = float(state["integral"])  # type: ignore[arg-type]
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`; what it does not hold begins afresh."""
+        fresh = DensityControl(self.modules, self.largest_weight, self.module_floor)
+        known: dict[str, Any] = {**fresh.state(), **state}
+        self.density = [float(value) for value in known["density"]]
+        self.weight, self.trend = float(known["weight"]), float(known["trend"])

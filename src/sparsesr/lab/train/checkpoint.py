@@ -13,14 +13,16 @@ from torch import nn
 from sparsesr import __version__
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 FORMAT = 2
-# What may change when a run goes on: where things are, how often it reports, how it computes, and how long it is.
+# What may change when a run goes on: where things are, how often it reports, how it computes, how long it is,
+# and how hard it presses.
 _MAY_CHANGE = frozenset(
     (
         *("folders", "packed", "validation", "init_from", "steps"),
         *("log_every", "validate_every", "save_every", "compile", "channels_last", "precision"),
+        *("sparsity.weight", "sparsity.largest_weight"),
     )
 )
 _SHOWN = 3
@@ -51,16 +53,30 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
             f"{path}: not a checkpoint of this version of sparsesr; start in another folder, with "
             f"--set init_from={path} to take its weights"
         )
-    theirs, ours = stored["recipe"], asdict(recipe)
-    different = [key for key in ours if key not in _MAY_CHANGE and theirs.get(key) != ours[key]]
+    ours = _flat(asdict(recipe))
+    # Settings that are younger than the checkpoint had the effect of their defaults.
+    sparsity = Sparsity() if recipe.sparsity else None
+    defaults = _flat(asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity)))
+    theirs = {key: defaults[key] for key in ours if key in defaults} | _flat(stored["recipe"])
+    different = [
+        key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)
+    ]
     if different:
-        shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours[key]!r}" for key in different[:_SHOWN])
+        shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours.get(key)!r}" for key in different[:_SHOWN])
         more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         raise ModelError(
             f"{path}: was made with another recipe ({shown}{more}); resume with the same settings, or start in "
             f"another folder with --set init_from={path}"
         )
     return stored
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as ``sparsity.target_density``."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def _read(path: Path) -> dict[str, Any]:

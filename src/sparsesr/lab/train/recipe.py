@@ -16,7 +16,7 @@ LOSSES = ("l1", "l2")
 class Sparsity:
     """How masks are trained. Fractions are of the whole run; densities are *kept* fractions.
 
-    The run begins with all masks open (``dense_fraction``). Then masks begin, biased towards "keep"; the temperature
+    The run begins with all masks open (``dense_fraction``). Then masks begin, most pixels kept; the temperature
     falls, and the pressure on the density rises. With ``target_density`` the pressure is controlled so that the
     density follows a line from 1 to the target; without, it is the paper's constant weight after a warm-up.
     """
@@ -24,11 +24,13 @@ class Sparsity:
     target_density: float | None = None
     """Kept fraction that is asked for; None: constant ``weight``."""
     weight: float = 0.1
-    """Weight of the density in the paper's unit: beside an L1 loss on 0..255. With a target: the largest weight."""
+    """Weight of the density in the paper's unit, beside an L1 loss on 0..255, if there is no target."""
+    largest_weight: float = 10.0
+    """Bound of the weight that is controlled to reach the target."""
     dense_fraction: float = 0.0
     """This share of the steps is trained without any mask: one convolution per layer, no noise."""
     keep_masks: bool = False
-    """Masks begin as the initial weights have them (a model with trained masks), not biased towards "keep"."""
+    """Masks begin as the initial weights have them (a model with trained masks), not anew with most pixels kept."""
     warmup_fraction: float = 0.05
     """The weight rises over this share of the steps, the target falls over it, from the beginning of the masks."""
     temperature_final: float = 0.4
@@ -44,6 +46,7 @@ class Sparsity:
     def __post_init__(self) -> None:
         if self.target_density is not None:
             _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
+        _check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
         _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
         for name in ("dense_fraction", "warmup_fraction", "temperature_fraction", "freeze_fraction"):

@@ -78,16 +78,17 @@ class MaskedConvolutions(nn.Module):
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
         """Apply the block: masks may be soft (training) or 0/1 (evaluation)."""
+        is_hard = not self.training or self.is_channel_mask_frozen
         outputs: list[Tensor] = []
         feat = feat_BCHW
         for layer, conv in enumerate(self.body):
-            dense = dense_CL[:, layer].reshape(1, -1, 1, 1)
-            from_dense, from_sparse = self._convolve(conv, feat, layer, dense_CL)
-            # Dense inputs reach dense outputs everywhere, sparse outputs under the mask; sparse inputs count
-            # under the mask only. dense + (1 - dense) M, written with one multiplication less:
-            feat = from_dense * (mask_B1HW + dense * (1 - mask_B1HW))
-            if from_sparse is not None:
-                feat = feat + from_sparse * mask_B1HW
+            if layer == 0:  # all inputs are dense
+                dense = dense_CL[:, 0].reshape(1, -1, 1, 1)
+                feat = conv(feat) * (mask_B1HW + dense * (1 - mask_B1HW))
+            elif is_hard:
+                feat = self._convolve_hard(conv, feat, layer, mask_B1HW)
+            else:
+                feat = self._convolve_soft(conv, feat, layer, mask_B1HW, dense_CL)
             feat = functional.relu(feat)
             outputs.append(feat)
         return self.collect(torch.cat(outputs, dim=1))
@@ -101,27 +102,29 @@ class MaskedConvolutions(nn.Module):
             outputs.append(feat)
         return self.collect(torch.cat(outputs, dim=1))
 
-    def _convolve(
-        self, conv: nn.Module, feat: Tensor, layer: int, dense_CL: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """The convolution of the dense and of the sparse part of the input (None where everything is dense)."""
-        if layer == 0:
-            return conv(feat), None
-        if not self.training or self.is_channel_mask_frozen:
-            return self._convolve_by_columns(conv, feat, layer)
-        dense_in = dense_CL[:, layer - 1].reshape(1, -1, 1, 1)
-        return conv(feat * dense_in), conv(feat * (1 - dense_in))
+    def _convolve_soft(
+        self, conv: nn.Module, feat: Tensor, layer: int, mask_B1HW: Tensor, dense_CL: Tensor
+    ) -> Tensor:
+        """Dense inputs reach dense outputs everywhere, sparse outputs under the mask; sparse inputs count there."""
+        dense_in, dense_out = (dense_CL[:, index].reshape(1, -1, 1, 1) for index in (layer - 1, layer))
+        from_dense, from_sparse = conv(feat * dense_in), conv(feat * (1 - dense_in))
+        # dense + (1 - dense) M, written with one multiplication less:
+        return from_dense * (mask_B1HW + dense_out * (1 - mask_B1HW)) + from_sparse * mask_B1HW
 
-    def _convolve_by_columns(self, conv: Any, feat: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """With hard channel masks each input channel is in one part only: same numbers, half the work."""
-        is_dense = self.is_dense_CL()[:, layer - 1]
-        parts = [self._convolve_some(conv, feat, chosen.nonzero()[:, 0]) for chosen in (is_dense, ~is_dense)]
-        return parts[0], parts[1]
+    def _convolve_hard(self, conv: Any, feat: Tensor, layer: int, mask_B1HW: Tensor) -> Tensor:
+        """The same numbers with hard channel masks, for little more than one convolution.
 
-    def _convolve_some(self, conv: Any, feat: Tensor, columns: Tensor) -> Tensor:
-        if not len(columns):  # torch returns no channels at all for a convolution of none
-            return torch.zeros_like(feat)
-        return functional.conv2d(feat[:, columns], conv.weight[:, columns], padding=1)
+        Under the mask all counts; outside it (1 - M) dense inputs to dense outputs only. Those outputs, few, are added
+        to the convolution as further rows in which sparse inputs have no weight.
+        """
+        is_dense_in, is_dense_out = self.is_dense_CL()[:, layer - 1 : layer + 1].T
+        if not (is_dense_in.any() and is_dense_out.any()):
+            return conv(feat) * mask_B1HW
+        rows = is_dense_out.nonzero()[:, 0]
+        outside_weight = conv.weight[rows] * is_dense_in.reshape(1, -1, 1, 1)
+        both = functional.conv2d(feat, torch.cat([conv.weight, outside_weight]), padding=1)
+        under_mask, outside = both.split([len(conv.weight), len(rows)], dim=1)
+        return (under_mask * mask_B1HW).index_add(1, rows, outside * (1 - mask_B1HW))
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """``inputs`` are the mask and the features. Channels are reordered so that the dense ones come first.
@@ -216,7 +219,7 @@ class SparseMaskModule(nn.Module):
 
     @torch.no_grad()
     def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
-        """Begin the masks anew, biased towards "important" and "dense" by these differences of logits.
+        """Begin the masks anew with these differences of logits for "important" and for "dense".
 
         The last layer of the head is made small beside the bias, so that no pixel is far from the others: masks
         that begin closed anywhere get no gradient there to open again.

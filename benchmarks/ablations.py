@@ -1,0 +1,146 @@
+r"""Do the masks earn their keep? Trains a narrow SMSR four ways with equal steps and measures each.
+
+    python benchmarks/ablations.py --packed FILE --validation FOLDER --set5 FOLDER -o RUN_FOLDER \
+        [--beginning STEPS] [--steps STEPS]
+
+All share a dense beginning; then each goes on for as many steps as the others: dense, with learned masks, and with
+masks that are random or edges, with the channel masks and the densities of the learned run. Results go to
+``benchmarks/results/ablations.json``. Running the same command again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sparsesr.lab.data.pack import PackedPairs
+from sparsesr.lab.data.patches import PatchSampler, to_unit
+from sparsesr.lab.nn.registry import NETWORKS
+from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
+from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
+from sparsesr.lab.train.checkpoint import warm_start
+from sparsesr.lab.train.loop import train
+from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.validation import Validation
+
+CONFIG = SMSRConfig(channels=16, modules=3, layers=4, mask_channels=4, attention_channels=4, value_range=1)
+LEARNED = Sparsity(
+    target_density=0.5,
+    warmup_fraction=0.3,
+    temperature_fraction=0.3,
+    freeze_fraction=0.6,
+    channel_lr_factor=5.0,
+)
+FIXED = Sparsity(weight=0.0, keep_masks=True, freeze_fraction=0.0)
+OPEN = Sparsity(weight=0.0, dense_fraction=1.0)
+RESULTS = Path(__file__).parent / "results/ablations.json"
+
+
+def main() -> None:
+    options = _options()
+    NETWORKS["ablation_x2"] = lambda: SMSR(CONFIG)
+    base = Recipe(
+        network="ablation_x2", scale=2, steps=options.beginning, packed=str(options.packed),
+        validation=str(options.validation), batch=8, lr_patch_px=32, learning_rate=2e-3, betas=(0.9, 0.99),
+        schedule="constant", sparsity=OPEN, log_every=50, validate_every=1000, save_every=50,
+    )  # fmt: skip
+    beginning = _train(base, options.run_folder / "beginning")
+    second = replace(base, steps=options.steps, batch=4, init_from=str(beginning), schedule="cosine")
+
+    runs = {
+        "learned": _train(replace(second, sparsity=LEARNED), options.run_folder / "learned"),
+        "dense": _train(second, options.run_folder / "dense"),
+    }
+    learned = _network(SMSR(CONFIG), runs["learned"])
+    densities = _mask_densities(learned, options.validation)
+    edges = _edge_thresholds(options.packed, densities)
+    sources = {
+        "random": [random_source(density) for density in densities],
+        "edges": [edge_source(threshold) for threshold in edges],
+    }
+    for name, heads in sources.items():
+        NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(learned, heads)
+        recipe = replace(second, network=f"ablation_{name}_x2", sparsity=FIXED)
+        runs[name] = _train(recipe, options.run_folder / name)
+
+    networks = {"dense": _network(SMSR(CONFIG), runs["dense"]), "learned": learned}
+    networks["dense"].open_masks()
+    for name, heads in sources.items():
+        networks[name] = _network(_fixed(learned, heads), runs[name])
+    sets = {"val": options.validation, "Set5": options.set5}
+    measured = {
+        name: {label: _measure(network, folder) for label, folder in sets.items()}
+        for name, network in networks.items()
+    }
+    facts = {
+        "beginning_steps": options.beginning,
+        "steps": options.steps,
+        "config": vars(CONFIG),
+        "mask_densities": densities,
+    }
+    RESULTS.write_text(json.dumps({**facts, "results": measured}, indent=1) + "\n")
+    print(RESULTS.read_text())
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--packed", type=Path, required=True, help="packed training pictures, x2")
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--set5", type=Path, required=True, help="folder with HR and LRx2_std")
+    parser.add_argument("-o", "--run-folder", type=Path, required=True)
+    parser.add_argument("--beginning", type=int, default=3000, help="steps of the dense beginning")
+    parser.add_argument("--steps", type=int, default=3000, help="steps after it")
+    return parser.parse_args()
+
+
+def _train(recipe: Recipe, folder: Path) -> Path:
+    return train(recipe, folder, resume=True, device="cpu", threads=1).checkpoint
+
+
+def _network(network: SMSR, checkpoint: Path) -> SMSR:
+    warm_start(network, checkpoint)
+    return network.eval()
+
+
+def _fixed(learned: SMSR, heads: list) -> SMSR:
+    """A fresh network with the learned channel masks and these spatial masks."""
+    torch.manual_seed(1)
+    network = SMSR(CONFIG)
+    for ours, theirs in zip(network.sparse_modules(), learned.sparse_modules(), strict=True):
+        ours.body.ch_mask.data.copy_(theirs.body.ch_mask)
+    fix_masks(network, heads)
+    return network
+
+
+def _mask_densities(network: SMSR, folder: Path) -> list[float]:
+    """Mean share of active pixels of each module on a folder of pictures."""
+    found = []
+    for pair in Validation(str(folder), 2).pairs:
+        with torch.inference_mode():
+            network(torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float() / 255)
+        found.append([module.last_mask_B1HW.mean().item() for module in network.sparse_modules()])
+    return np.mean(found, axis=0).tolist()
+
+
+def _edge_thresholds(packed: Path, densities: list[float]) -> list[float]:
+    """Edge strengths that these shares of the training pixels exceed."""
+    sampler = PatchSampler(PackedPairs(packed), 32, 2000, seed=7)
+    strength = edge_strength_B1HW(to_unit(sampler.batch_at(1))[0]).flatten().numpy()
+    return [float(np.quantile(strength, 1 - density)) for density in densities]
+
+
+def _measure(network: SMSR, folder: Path) -> dict[str, float]:
+    torch.manual_seed(1)
+    return Validation(str(folder), 2).measure(copy.deepcopy(network))
+
+
+if __name__ == "__main__":
+    main()
