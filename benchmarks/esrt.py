@@ -1,6 +1,6 @@
 """ESRT x2 with random weights: this runtime, torch and onnxruntime (if there), interleaved, on one picture.
 
-    python benchmarks/esrt.py --size 128 128 --threads 1 2 [-o benchmarks/results/esrt_x2_128x128.json]
+    .venv/bin/python benchmarks/esrt.py --size 128 128 --threads 1 2 --write esrt_x2_128x128
 
 The attention's share grows with the picture, so say which size. onnxruntime runs the graph that torch.onnx exports for
 this size; it needs onnx, onnxscript and onnxruntime. Medians over interleaved repeats.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,11 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from record import circumstances, write
 
 from sparsesr import _native
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.esrt import ESRT
-from sparsesr.processor import processor_name
 from sparsesr.runtime.session import Session
 
 
@@ -32,21 +33,20 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(128, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--write", metavar="NAME", help="write results/NAME.json")
     chosen = parser.parse_args()
     torch.manual_seed(0)
     module = ESRT().eval()
     image = np.random.default_rng(0).random((*chosen.size, 3), dtype=np.float32)
     result = {
-        "processor": f"{processor_name()}, {'/'.join(_native.cpu_features())}",
+        **circumstances("benchmarks/esrt.py " + " ".join(sys.argv[1:])),
         "torch": torch.__version__,
         "size": f"{chosen.size[1]}x{chosen.size[0]}",
         "rows": [measure(module, image, threads, chosen.repeats) for threads in chosen.threads],
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if chosen.output:
-        chosen.output.write_text(text + "\n")
+    print(json.dumps(result, indent=1))
+    if chosen.write:
+        write(chosen.write, result)
 
 
 def measure(module: ESRT, image: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:

@@ -5,17 +5,17 @@ LR patches of 48x48, one training step, scores materialised. That needs 16 GB, s
 accounted exactly, allocation by allocation, at small batches: the peak is a constant plus so much per sample (three
 batches show it), which gives that of batch 16. Beside it stands the arithmetic of the score matrices alone.
 
-    python benchmarks/esrt_attention_memory.py -o benchmarks/results/esrt_attention_memory.json
+    .venv/bin/python benchmarks/esrt_attention_memory.py --write esrt_attention_memory
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+import sys
 from typing import Any
 
 import torch
+from record import circumstances, write
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
@@ -97,11 +97,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 3], help="at least two, ascending")
     parser.add_argument("--patch", type=int, default=48, help="side of the LR patches, pixels")
-    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--write", metavar="NAME", help="write results/NAME.json")
     arguments = parser.parse_args()
     result = measure(arguments.batches, arguments.patch)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.write:
+        command = "benchmarks/esrt_attention_memory.py " + " ".join(sys.argv[1:])
+        write(arguments.write, {**circumstances(command), **result})
 
 
 if __name__ == "__main__":
