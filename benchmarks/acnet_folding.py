@@ -1,0 +1,81 @@
+"""What folding ACNet's branches gains: multiply-adds and time, in the runtime and in torch, interleaved in one run.
+
+    python benchmarks/acnet_folding.py [--scales 2 3 4] [--size 128] [--threads 1] [--repeats 5]
+
+The runtime has no 1x3 and 3x1 kernels: its unfolded form writes them as 3x3 with zeros and does 27 taps where torch,
+which has them, does 15, and the folded form 9. Weights are random; time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from sparsesr import _native
+from sparsesr.lab.evaluate.graph_module import graph_module
+from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.lab.export.exporter import export
+from sparsesr.lab.nn.registry import create
+from sparsesr.processor import processor_name
+from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.session import Session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scales", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--size", type=int, default=128, help="side of the LR picture")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    print(
+        f"{processor_name()}, {'/'.join(_native.cpu_features())}, {chosen.threads} threads, {chosen.size} px"
+    )
+    for scale in chosen.scales:
+        print(json.dumps(_measure(scale, chosen.size, chosen.threads, chosen.repeats)))
+
+
+def _measure(scale: int, size: int, threads: int, repeats: int) -> dict[str, float]:
+    """Median seconds of each form, and what folding leaves of time and multiply-adds (fractions)."""
+    torch.manual_seed(0)
+    module = create(f"acnet_x{scale}").eval()
+    folded, apart = (export(module, "acnet", check=False, fold=fold) for fold in (True, False))
+    picture = np.random.default_rng(0).random((size, size, 3), np.float32)
+    sessions = {"runtime_folded": Session(folded, threads), "runtime_apart": Session(apart, threads)}
+    folded_in_torch = graph_module(folded)
+    runs: dict[str, Callable[[], object]] = {
+        **{name: lambda session=session: session.run(picture) for name, session in sessions.items()},
+        "torch_folded": lambda: run_torch(folded_in_torch, picture, scale, 1),
+        "torch_apart": lambda: run_torch(module, picture, scale, 1),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            if repeat:  # the first run packs weights and fills caches
+                seconds[name].append(time.perf_counter() - started)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    macs = count_macs(folded, size, size).macs
+    # 15 of the 27 taps that the runtime's unfolded form counts are real.
+    real = (count_macs(apart, size, size).macs - macs) * 6 / 18 + macs
+    return {
+        "scale": scale,
+        **{f"{name}_s": round(value, 4) for name, value in median.items()},
+        "folded_gmacs_per_s": round(macs / median["runtime_folded"] / 1e9, 1),
+        "macs_left": round(macs / real, 4),
+        "time_left_runtime": round(median["runtime_folded"] / median["runtime_apart"], 4),
+        "time_left_torch": round(median["torch_folded"] / median["torch_apart"], 4),
+        "runtime_to_torch": round(median["runtime_folded"] / median["torch_folded"], 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
