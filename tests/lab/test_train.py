@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from lab.training_runs import quiet, tiny, tiny_recipe  # noqa: E402
 from sparsesr.errors import InputError, ModelError, UsageError  # noqa: E402
+from sparsesr.lab.export.checkpoint import read_checkpoint  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
@@ -147,6 +148,14 @@ def test_weights_are_taken_over_where_they_fit(recipe, tmp_path):
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="none of its weights fits"):
         checkpoint.warm_start(tiny(), tmp_path / "other.pt")
+
+
+def test_what_is_exported_is_the_average(recipe, tmp_path):
+    outcome = run(replace(recipe, steps=3, validation=""), tmp_path / "run")
+    exported = read_checkpoint(outcome.checkpoint)
+    stored = torch.load(outcome.checkpoint, weights_only=True)
+    assert all(torch.equal(exported[name], stored["ema"][name]) for name in stored["ema"])
+    assert not torch.equal(exported["head.0.weight"], stored["network"]["head.0.weight"])
 
 
 def test_bf16_trains_too(recipe, tmp_path):
