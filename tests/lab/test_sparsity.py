@@ -68,7 +68,7 @@ def test_the_controller_reaches_its_target(benefit):
     assert control.mean_density == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_controller_opens_what_is_far_too_closed_and_spares_what_is_at_the_floor():
+def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor():
     control = DensityControl(2, largest_weight=10.0, module_floor=0.05)
     assert control.weights(0.5) == [0.0, 0.0]  # nothing seen yet
     for _ in range(20):
@@ -77,7 +77,7 @@ def test_the_controller_opens_what_is_far_too_closed_and_spares_what_is_at_the_f
     for _ in range(20):
         control.observe([0.01, 0.99], 0.3, 10)
     closed, other = control.weights(0.3)
-    assert closed == 0 and other > 0
+    assert closed < 0 < other
 
 
 def test_the_state_of_the_controller_is_complete():

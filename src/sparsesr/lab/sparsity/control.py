@@ -56,12 +56,13 @@ class DensityControl:
         return self.mean_density + _LOOK_AHEAD_STEPS * self.trend - target
 
     def weights(self, target: float) -> list[float]:
-        """Weight of each module's density; a module below the floor is not pushed further down."""
+        """Weight of each module's density; a module below the floor is pulled up."""
         if not self.density:
             return [0.0] * self.modules
         factor = 1 + _IMMEDIATE * self._excess(target)
         weight = self.weight * min(max(factor, _FACTORS[0]), _FACTORS[1])
-        return [min(weight, 0.0) if density < self.module_floor else weight for density in self.density]
+        upwards = -max(abs(weight), _FIRST_WEIGHT)
+        return [upwards if density < self.module_floor else weight for density in self.density]
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep."""
