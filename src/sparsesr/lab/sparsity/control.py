@@ -18,6 +18,8 @@ _IMMEDIATE, _FACTORS = 10.0, (-1.0, 3.0)
 # The density falls slowly, then fast: what counts is where it will be after some steps.
 _LOOK_AHEAD_STEPS = 20.0
 _MEMORY_STEPS = 30.0
+# What closes does so within some tens of steps, and the further it is closed the less gradient is left to open it.
+_REOPENING_WEIGHT = 2.0
 
 
 @dataclass
@@ -61,7 +63,7 @@ class DensityControl:
             return [0.0] * self.modules
         factor = 1 + _IMMEDIATE * self._excess(target)
         weight = self.weight * min(max(factor, _FACTORS[0]), _FACTORS[1])
-        upwards = -max(abs(weight), _FIRST_WEIGHT)
+        upwards = -max(abs(weight), _REOPENING_WEIGHT)
         return [upwards if density < self.module_floor else weight for density in self.density]
 
     def state(self) -> dict[str, Any]:

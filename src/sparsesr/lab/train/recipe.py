@@ -38,7 +38,7 @@ class Sparsity:
     """The temperature falls from 1 over this share of the steps, from the beginning of the masks."""
     freeze_fraction: float = 0.6
     """After this share of the steps channel masks are hard: half the work of a masked layer."""
-    module_floor: float = 0.05
+    module_floor: float = 0.15
     """A module below this density is pulled up, while its logits are still small: nothing should close for good."""
     channel_lr_factor: float = 1.0
     """Learning rate of the channel masks, relative to the others': short runs need more for them to settle."""
