@@ -22,7 +22,7 @@ _MAY_CHANGE = frozenset(
     (
         *("folders", "packed", "validation", "init_from", "steps"),
         *("log_every", "validate_every", "save_every", "compile", "channels_last", "precision"),
-        *("sparsity.weight", "sparsity.largest_weight"),
+        *("sparsity.weight", "sparsity.largest_weight", "sparsity.module_floor"),
     )
 )
 _SHOWN = 3
