@@ -29,6 +29,9 @@ inline __m512 activate(__m512 value, Activation activation, float slope) {
 // Vectors x pixels accumulators of one group of pixels; all loops over them unroll into registers.
 template <int kVectors, int kPixels>
 struct Tile {
+  // Channels at a time: pointers that do not fit in registers are then loaded less often.
+  static constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
+
   __m512 acc[kPixels][kVectors];
 
   __attribute__((always_inline)) void start(const ConvArgs& args, const ConvBlock& block,
@@ -52,21 +55,20 @@ struct Tile {
     }
   }
 
-  // kSteps input channels at x[pixel][offset..]. With many pixels the pointers do not fit in registers, so
-  // each is loaded once for several channels; the order of additions within an accumulator stays the same.
-  template <int kSteps>
+  // kCount input channels at x[pixel][offset..]; the order of additions within an accumulator never changes.
+  template <int kCount>
   __attribute__((always_inline)) void step(const float* const* x, int64_t offset, const float* weights) {
-    __m512 w[kSteps][kVectors];
-#pragma GCC unroll 4
-    for (int s = 0; s < kSteps; ++s) {
+    __m512 w[kCount][kVectors];
+#pragma GCC unroll 8
+    for (int s = 0; s < kCount; ++s) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) w[s][v] = _mm512_load_ps(weights + (s * kVectors + v) * kLanes);
     }
 #pragma GCC unroll 24
     for (int first = 0; first < kPixels; first += kPointersInRegisters) {
       const int end = first + kPointersInRegisters < kPixels ? first + kPointersInRegisters : kPixels;
-#pragma GCC unroll 4
-      for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 8
+      for (int s = 0; s < kCount; ++s) {
 #pragma GCC unroll 24
         for (int p = first; p < end; ++p) {
           const __m512 value = _mm512_set1_ps(x[p][offset + s]);
@@ -87,59 +89,106 @@ struct Tile {
     }
   }
 
-  // Fetches what the next group of pixels reads at one tap: a sparse list has no pattern that the processor
-  // could foresee. Into L2 only, for the weights pass through L1.
-  static __attribute__((always_inline)) void prefetch(const ConvInput& input, int64_t tap_pixels,
-                                                      const int32_t* next_pixels) {
-    for (int p = 0; p < kPixels; ++p) {
-      const float* x = input.data + (next_pixels[p] + input.shift + tap_pixels) * input.stride;
-      for (int64_t c = 0; c < input.channels; c += kLanes) _mm_prefetch(x + c, _MM_HINT_T1);
-    }
-  }
-
   __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
                                                    const int32_t* pixels, const int32_t* next_pixels) {
-    constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
     const float* weights = block.weights;
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];
       const float* x[kPixels];
-#pragma GCC unroll 24
-      for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
+      const float* next[kPixels];
+      locate(input, pixels, x);
+      locate(input, next_pixels, next);
       for (int tap = 0; tap < args.tap_count; ++tap) {
-        prefetch(input, args.tap_pixels[tap], next_pixels);
-        int64_t offset = args.tap_pixels[tap] * input.stride;
-        const int64_t end = offset + input.channels;
-        for (; offset + kSteps <= end; offset += kSteps, weights += kSteps * kVectors * kLanes) {
-          step<kSteps>(x, offset, weights);
-        }
-        for (; kSteps > 1 && offset < end; ++offset, weights += kVectors * kLanes) {
-          step<1>(x, offset, weights);
-        }
+        const int64_t offset = args.tap_pixels[tap] * input.stride;
+        prefetch(next, offset, input.channels);
+        weights = add_channels(x, offset, input.channels, weights);
       }
     }
   }
 
+  static __attribute__((always_inline)) void locate(const ConvInput& input, const int32_t* pixels,
+                                                    const float** x) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
+  }
+
+  // Fetches what the next tile reads at one tap: a sparse list has no pattern that the processor could
+  // foresee. Into L2 only, for the weights pass through L1.
+  static __attribute__((always_inline)) void prefetch(const float* const* x, int64_t offset,
+                                                      int64_t channels) {
+    for (int64_t c = 0; c < channels; c += kLanes) {
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) _mm_prefetch(x[p] + offset + c, _MM_HINT_T1);
+    }
+  }
+
+  // The channels of one tap; returns the weights behind them.
+  __attribute__((always_inline)) const float* add_channels(const float* const* x, int64_t offset,
+                                                           int64_t channels, const float* weights) {
+    const int64_t end = offset + channels;
+    for (; offset + kSteps <= end; offset += kSteps, weights += kSteps * kVectors * kLanes) {
+      step<kSteps>(x, offset, weights);
+    }
+    if constexpr (kSteps > 1) {
+      for (; offset < end; ++offset, weights += kVectors * kLanes) step<1>(x, offset, weights);
+    }
+    return weights;
+  }
+
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
                                              const int32_t* pixels) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const int64_t channel = block.first + v * kLanes;
-      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
-      const __mmask16 stored = lanes_below(args.out.stride - channel);
+    if (args.activation != Activation::kNone) activate_all(args.activation, args.slope);
+    if (args.residual.data != nullptr) add_residual(args.residual, block, pixels);
+    float* out[kPixels];
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      out[p] = args.out.data + (pixels[p] + args.out.shift) * args.out.stride + block.first;
+    }
+    const bool is_full = block.valid == kVectors * kLanes;
+    if (is_full) {
 #pragma GCC unroll 24
       for (int p = 0; p < kPixels; ++p) {
-        __m512 value = activate(acc[p][v], args.activation, args.slope);
-        if (args.residual.data != nullptr) {
-          const float* residual =
-              args.residual.data + (pixels[p] + args.residual.shift) * args.residual.stride + channel;
-          value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(valid, residual));
-        }
-        float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride + channel;
-        _mm512_mask_storeu_ps(out, stored, _mm512_maskz_mov_ps(valid, value));
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(out[p] + v * kLanes, acc[p][v]);
       }
+    } else {
+      store_some(out, block.valid, args.out.stride - block.first);
     }
     if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
+  }
+
+  __attribute__((always_inline)) void activate_all(Activation activation, float slope) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[p][v] = activate(acc[p][v], activation, slope);
+    }
+  }
+
+  __attribute__((always_inline)) void add_residual(const ConvMap& map, const ConvBlock& block,
+                                                   const int32_t* pixels) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      const float* residual = map.data + (pixels[p] + map.shift) * map.stride + block.first;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+        acc[p][v] = _mm512_add_ps(acc[p][v], _mm512_maskz_loadu_ps(valid, residual + v * kLanes));
+      }
+    }
+  }
+
+  // The channels that exist, and zeros behind them as far as the pixel has room.
+  __attribute__((always_inline)) void store_some(float* const* out, int64_t valid, int64_t room) const {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 existing = lanes_below(valid - v * kLanes);
+      const __mmask16 stored = lanes_below(room - v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        _mm512_mask_storeu_ps(out[p] + v * kLanes, stored, _mm512_maskz_mov_ps(existing, acc[p][v]));
+      }
+    }
   }
 
   static void clear_rest(const ConvArgs& args, int64_t channel, const int32_t* pixels) {
