@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -16,8 +15,8 @@ namespace {
 
 // Parts per thread: more than one, so that a thread slowed by other programs does not hold up the rest.
 constexpr int64_t kPartsPerThread = 4;
-// How long an idle worker looks for the next job before it sleeps: calls for one picture follow each other
-// within microseconds, and waking a thread costs more than that.
+// How long a thread looks for news before it sleeps: calls for one picture follow each other within
+// microseconds, and waking a thread costs more than that.
 constexpr int kSpins = 2000;
 
 struct Job {
@@ -45,61 +44,80 @@ void pause_briefly() {
 #endif
 }
 
+// Seats that helpers may still take, and helpers that are at work, in one word: both change together.
+struct Crew {
+  uint32_t seats;
+  uint32_t active;
+
+  static Crew of(uint32_t word) { return {word >> 16, word & 0xffff}; }
+  uint32_t word() const { return seats << 16 | active; }
+};
+
 class Pool {
  public:
   // False when the pool serves another caller.
   bool run(Job& job, int helpers) {
     const std::unique_lock busy(busy_, std::try_to_lock);
     if (!busy.owns_lock()) return false;
-    {
-      const std::lock_guard lock(mutex_);
-      start_workers(helpers);
-      job_ = &job;
-      seats_.store(helpers, std::memory_order_release);
-    }
-    wake_.notify_all();
+    start_workers(helpers);
+    job_.store(&job, std::memory_order_relaxed);
+    crew_.store(Crew{static_cast<uint32_t>(helpers), 0}.word(), std::memory_order_release);
+    crew_.notify_all();
     job.work();
-    std::unique_lock lock(mutex_);
-    seats_.store(0, std::memory_order_release);  // who has not come by now is not needed any more
-    done_.wait(lock, [this] { return active_ == 0; });
-    job_ = nullptr;
+    wait_for_helpers();
     return true;
   }
 
  private:
   void start_workers(int wanted) {
-    while (workers_ < wanted) {
+    for (; workers_ < wanted; ++workers_) {
       try {
         std::thread([this] { serve(); }).detach();
       } catch (const std::system_error&) {
         return;  // the caller does the work of the missing thread
       }
-      ++workers_;
     }
+  }
+
+  // Who has not come by now is not needed any more; who is at work still reads the job.
+  void wait_for_helpers() {
+    uint32_t word = crew_.fetch_and(0xffff, std::memory_order_acquire) & 0xffff;
+    for (int spins = 0; word != 0; word = crew_.load(std::memory_order_acquire)) look_again(word, spins);
   }
 
   void serve() {
-    for (;;) {
-      for (int i = 0; i < kSpins && seats_.load(std::memory_order_acquire) == 0; ++i) pause_briefly();
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return seats_.load(std::memory_order_relaxed) > 0; });
-      seats_.fetch_sub(1, std::memory_order_relaxed);
-      ++active_;
-      Job* job = job_;
-      lock.unlock();
-      job->work();
-      lock.lock();
-      if (--active_ == 0) done_.notify_one();
+    for (int spins = 0;;) {
+      const uint32_t word = crew_.load(std::memory_order_acquire);
+      if (!take_seat(word)) {
+        look_again(word, spins);
+        continue;
+      }
+      spins = 0;
+      job_.load(std::memory_order_relaxed)->work();
+      crew_.fetch_sub(1, std::memory_order_release);
+      crew_.notify_all();
     }
   }
 
-  std::mutex busy_;
-  std::mutex mutex_;  // guards everything below
-  std::condition_variable wake_;
-  std::condition_variable done_;
-  Job* job_ = nullptr;
-  std::atomic<int> seats_{0};  // helpers that may still join the job; atomic so that workers can look at it
-  int active_ = 0;
+  bool take_seat(uint32_t word) {
+    const Crew crew = Crew::of(word);
+    return crew.seats > 0 &&
+           crew_.compare_exchange_strong(word, Crew{crew.seats - 1, crew.active + 1}.word(),
+                                         std::memory_order_acquire);
+  }
+
+  // Returns soon while `spins` is low, later only when the crew is no longer `word`.
+  void look_again(uint32_t word, int& spins) {
+    if (++spins < kSpins) {
+      pause_briefly();
+    } else {
+      crew_.wait(word, std::memory_order_relaxed);
+    }
+  }
+
+  std::mutex busy_;  // held by the caller that the pool serves; guards workers_
+  std::atomic<Job*> job_{nullptr};
+  std::atomic<uint32_t> crew_{0};
   int workers_ = 0;
 };
 
