@@ -3,6 +3,7 @@
 // Per input channel: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The
 // weights of a block stream from L2 once per tile; the pixels come from L1.
 #include <immintrin.h>
+#include <type_traits>
 
 #include "kernels/kernels.h"
 
@@ -26,8 +27,30 @@ inline __m512 activate(__m512 value, Activation activation, float slope) {
   return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
 }
 
+// Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
+template <int kPixels>
+struct Scattered {
+  const float* x[kPixels];
+
+  __attribute__((always_inline)) Scattered(const ConvInput& input, const int32_t* pixels) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
+  }
+  __attribute__((always_inline)) const float* at(int p) const { return x[p]; }
+};
+
+// Side by side: one pointer and constant distances.
+template <int64_t kStride>
+struct SideBySide {
+  const float* x;
+
+  __attribute__((always_inline)) SideBySide(const ConvInput& input, const int32_t* pixels)
+      : x(input.data + (pixels[0] + input.shift) * kStride) {}
+  __attribute__((always_inline)) const float* at(int p) const { return x + p * kStride; }
+};
+
 // Vectors x pixels accumulators of one group of pixels; all loops over them unroll into registers.
-template <int kVectors, int kPixels>
+template <int kVectors, int kPixels, typename Places = Scattered<kPixels>>
 struct Tile {
   // Channels at a time: pointers that do not fit in registers are then loaded less often.
   static constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
@@ -55,11 +78,11 @@ struct Tile {
     }
   }
 
-  // kCount input channels at x[pixel][offset..]; the order of additions within an accumulator never changes.
+  // kCount input channels from `offset` on; the order of additions within an accumulator never changes.
   template <int kCount>
-  __attribute__((always_inline)) void step(const float* const* x, int64_t offset, const float* weights) {
+  __attribute__((always_inline)) void step(const Places& x, int64_t offset, const float* weights) {
     __m512 w[kCount][kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int s = 0; s < kCount; ++s) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) w[s][v] = _mm512_load_ps(weights + (s * kVectors + v) * kLanes);
@@ -67,11 +90,11 @@ struct Tile {
 #pragma GCC unroll 24
     for (int first = 0; first < kPixels; first += kPointersInRegisters) {
       const int end = first + kPointersInRegisters < kPixels ? first + kPointersInRegisters : kPixels;
-#pragma GCC unroll 8
+#pragma GCC unroll 4
       for (int s = 0; s < kCount; ++s) {
 #pragma GCC unroll 24
         for (int p = first; p < end; ++p) {
-          const __m512 value = _mm512_set1_ps(x[p][offset + s]);
+          const __m512 value = _mm512_set1_ps(x.at(p)[offset + s]);
 #pragma GCC unroll 4
           for (int v = 0; v < kVectors; ++v) acc[p][v] = _mm512_fmadd_ps(value, w[s][v], acc[p][v]);
         }
@@ -94,37 +117,28 @@ struct Tile {
     const float* weights = block.weights;
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];
-      const float* x[kPixels];
-      const float* next[kPixels];
-      locate(input, pixels, x);
-      locate(input, next_pixels, next);
+      const Places x(input, pixels);
+      const Places next(input, next_pixels);
       for (int tap = 0; tap < args.tap_count; ++tap) {
         const int64_t offset = args.tap_pixels[tap] * input.stride;
-        prefetch(next, offset, input.channels);
+        if constexpr (std::is_same_v<Places, Scattered<kPixels>>) prefetch(next, offset, input.channels);
         weights = add_channels(x, offset, input.channels, weights);
       }
     }
   }
 
-  static __attribute__((always_inline)) void locate(const ConvInput& input, const int32_t* pixels,
-                                                    const float** x) {
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
-  }
-
   // Fetches what the next tile reads at one tap: a sparse list has no pattern that the processor could
   // foresee. Into L2 only, for the weights pass through L1.
-  static __attribute__((always_inline)) void prefetch(const float* const* x, int64_t offset,
-                                                      int64_t channels) {
+  static __attribute__((always_inline)) void prefetch(const Places& x, int64_t offset, int64_t channels) {
     for (int64_t c = 0; c < channels; c += kLanes) {
 #pragma GCC unroll 24
-      for (int p = 0; p < kPixels; ++p) _mm_prefetch(x[p] + offset + c, _MM_HINT_T1);
+      for (int p = 0; p < kPixels; ++p) _mm_prefetch(x.at(p) + offset + c, _MM_HINT_T1);
     }
   }
 
   // The channels of one tap; returns the weights behind them.
-  __attribute__((always_inline)) const float* add_channels(const float* const* x, int64_t offset,
-                                                           int64_t channels, const float* weights) {
+  __attribute__((always_inline)) const float* add_channels(const Places& x, int64_t offset, int64_t channels,
+                                                           const float* weights) {
     const int64_t end = offset + channels;
     for (; offset + kSteps <= end; offset += kSteps, weights += kSteps * kVectors * kLanes) {
       step<kSteps>(x, offset, weights);
@@ -202,11 +216,11 @@ struct Tile {
   }
 };
 
-template <int kVectors, int kPixels>
+template <int kVectors, int kPixels, typename Places = Scattered<kPixels>>
 __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& block,
                                         const int32_t* in_pixels, const int32_t* next_pixels,
                                         const int32_t* out_pixels) {
-  Tile<kVectors, kPixels> tile;
+  Tile<kVectors, kPixels, Places> tile;
   tile.prefetch_output(args, block, out_pixels);
   tile.start(args, block, out_pixels);
   tile.multiply_add(args, block, in_pixels, next_pixels);
@@ -223,14 +237,49 @@ void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
   }
 }
 
+template <int kPixels>
+bool are_side_by_side(const int32_t* pixels) {
+  int32_t gaps = 0;
+  for (int p = 1; p < kPixels; ++p) gaps |= pixels[p] - pixels[0] - p;
+  return gaps == 0;
+}
+
+// The common stride of the inputs; 0 if there is none.
+int64_t common_stride(const ConvArgs& args) {
+  for (int i = 1; i < args.input_count; ++i) {
+    if (args.inputs[i].stride != args.inputs[0].stride) return 0;
+  }
+  return args.inputs[0].stride;
+}
+
+using RunTile = void(const ConvArgs&, const ConvBlock&, const int32_t*, const int32_t*, const int32_t*);
+
+// The instance for a full tile of pixels side by side, where it is worth while: tiles of many pixels spend
+// loads on pointers that pixels side by side do not need.
+template <int kVectors, int kPixels>
+RunTile* side_by_side_tile(const ConvArgs& args) {
+  if constexpr (kPixels > kPointersInRegisters) {
+    switch (common_stride(args)) {
+      case 16: return run_tile<kVectors, kPixels, SideBySide<16>>;
+      case 32: return run_tile<kVectors, kPixels, SideBySide<32>>;
+      case 64: return run_tile<kVectors, kPixels, SideBySide<64>>;
+      default: break;
+    }
+  }
+  return run_tile<kVectors, kPixels>;
+}
+
 template <int kVectors>
 void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                const int32_t* out_pixels, int64_t count) {
   constexpr int kPixels = kAccumulators / kVectors;
+  RunTile* const run_scattered = run_tile<kVectors, kPixels>;
+  RunTile* const run_side_by_side = side_by_side_tile<kVectors, kPixels>(args);
   int64_t n = 0;
   for (; n + kPixels <= count; n += kPixels) {
     const int32_t* next_pixels = in_pixels + (n + 2 * kPixels <= count ? n + kPixels : n);
-    run_tile<kVectors, kPixels>(args, block, in_pixels + n, next_pixels, out_pixels + n);
+    RunTile* const run = are_side_by_side<kPixels>(in_pixels + n) ? run_side_by_side : run_scattered;
+    run(args, block, in_pixels + n, next_pixels, out_pixels + n);
   }
   run_tail<kVectors, kPixels - 1>(args, block, in_pixels + n, out_pixels + n, count - n);
 }
