@@ -12,17 +12,13 @@ namespace {
 constexpr int64_t kGroup = 24;
 constexpr int64_t kChunk = 10 * kGroup;
 
-ConvMap addend_map(const InputWindow& w) {
-  return by_pixel_number({const_cast<float*>(w.data), w.row0, w.rows, w.width, w.stride});  // only read
-}
-
 ConvArgs make_args(const ConvCall& call) {
   const PackedConv& conv = *call.conv;
   const int64_t row_pixels = call.out.width + 2;
   ConvArgs args{};
   args.input_count = static_cast<int>(call.inputs.size());
   for (size_t i = 0; i < call.inputs.size(); ++i) {
-    const InputWindow& input = call.inputs[i];
+    const AnyWindow& input = call.inputs[i];
     args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, conv.splits()[i]};
   }
   const int reach = conv.kernel() / 2;
@@ -30,38 +26,43 @@ ConvArgs make_args(const ConvCall& call) {
     for (int64_t dx = -reach; dx <= reach; ++dx) args.tap_pixels[args.tap_count++] = dy * row_pixels + dx;
   }
   args.out = by_pixel_number(call.out);
-  args.addend = addend_map(call.addend);
-  args.residual = addend_map(call.residual);
+  args.addend = by_pixel_number(call.addend);
+  args.residual = by_pixel_number(call.residual);
   args.activation = call.activation;
   args.slope = call.slope;
   return args;
 }
 
 void run_chunk(const ConvCall& call, const ConvArgs& args, const int32_t* pixels, int64_t count) {
-  const auto& kernel = kernel_table(call.conv->isa()).conv;
+  const auto& kernel = conv_kernel(call.conv->isa(), call.conv->in(), call.out.type);
   for (const ConvBlock& block : call.conv->packed().blocks) kernel.run(args, block, pixels, pixels, count);
 }
 
 }  // namespace
 
-ConvMap by_pixel_number(const Window& window) {
+ConvMap by_pixel_number(const AnyWindow& window) {
   return {window.data, -window.row0 * (window.width + 2), window.stride};
 }
 
 PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
-                       std::vector<int64_t> splits, Isa isa)
-    : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), isa_(isa) {
+                       std::vector<int64_t> splits, MapType in, Isa isa)
+    : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), in_(in), isa_(isa) {
+  constexpr int64_t kNone = -1;
   const int64_t taps = kernel * kernel;
   std::vector<int64_t> source;  // of step k: channel and tap within one output's weights
   int64_t first = 0;
   for (const int64_t channels : splits_) {
     for (int64_t tap = 0; tap < taps; ++tap) {
       for (int64_t c = first; c < first + channels; ++c) source.push_back(c * taps + tap);
+      while (source.size() % channel_group(in) != 0) source.push_back(kNone);
     }
     first += channels;
   }
-  packed_ = pack_weights(c_out, c_in * taps, kernel_table(isa).conv.param, bias,
-                         [&](int64_t o, int64_t k) { return weight[o * c_in * taps + source[k]]; });
+  const int tile_outputs = conv_kernel(isa, in, MapType::kF32).param;
+  packed_ = pack_weights(in, c_out, static_cast<int64_t>(source.size()), tile_outputs, bias,
+                         [&](int64_t o, int64_t k) {
+                           return source[k] == kNone ? 0.0f : weight[o * c_in * taps + source[k]];
+                         });
 }
 
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {

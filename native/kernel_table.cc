@@ -27,19 +27,33 @@ const KernelTable& kernel_table(Isa isa) {
   return tables[static_cast<size_t>(isa)];
 }
 
+const Kernel<ConvKernel>& conv_kernel(Isa isa, MapType in, MapType out) {
+  const KernelTable& table = kernel_table(isa);
+  if (in == MapType::kF32) return out == MapType::kF32 ? table.conv : table.conv_f32_bf16;
+  return out == MapType::kF32 ? table.conv_bf16_f32 : table.conv_bf16;
+}
+
+bool has_fast_bf16(Isa isa) { return isa >= Isa::kAvx512Bf16; }
+
 std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table) {
   std::vector<std::pair<std::string, std::string>> names;
   const auto add = [&names](const char* operation, const auto& kernel) {
     names.emplace_back(operation, kernel.name);
   };
   add("conv", table.conv);
+  add("conv_f32_bf16", table.conv_f32_bf16);
+  add("conv_bf16_f32", table.conv_bf16_f32);
+  add("conv_bf16", table.conv_bf16);
   add("conv_transpose2x", table.conv);  // four small convolutions
   add("zero_pixels", table.zero_pixels);
   add("mask", table.mask);
   add("avg_pool2x2", table.avg_pool);
+  add("avg_pool2x2_bf16", table.avg_pool_bf16);
   add("row_sums", table.row_sums);
+  add("row_sums_bf16", table.row_sums_bf16);
   add("channel_attention", table.channel_attention);
   add("scale_add", table.scale_add);
+  add("scale_add_bf16", table.scale_add_bf16);
   add("add", table.add);
   add("bilinear", table.bilinear);
   add("unfold3x3", table.unfold);
@@ -51,6 +65,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
   add("image", table.image);
   add("store", table.store);
   add("peak", table.peak);
+  add("peak_bf16", table.peak_bf16);
   return names;
 }
 

@@ -32,8 +32,9 @@ double best_slice(const Kernel<PeakKernel>& kernel, double limit_s) {
 
 }  // namespace
 
-double multiply_add_peak(Isa isa, int threads, int milliseconds) {
-  const Kernel<PeakKernel>& kernel = kernel_table(isa).peak;
+double multiply_add_peak(Isa isa, MapType type, int threads, int milliseconds) {
+  const KernelTable& table = kernel_table(isa);
+  const Kernel<PeakKernel>& kernel = type == MapType::kBf16 ? table.peak_bf16 : table.peak;
   const double limit_s = milliseconds * 1e-3;
   std::vector<double> rates(static_cast<size_t>(threads));
   std::vector<std::jthread> others;

@@ -23,15 +23,21 @@ std::vector<Tap> axis_taps(int phase) {
   return {{0, 2}, {1, 0}};
 }
 
-PackedWeights pack_phase(const float* weight, const float* bias, int64_t c_in, int64_t c_out,
-                         int row_phase, int column_phase, int64_t tile_outputs) {
+PackedWeights pack_phase(const PackedDeconv& deconv, const float* weight, const float* bias, int row_phase,
+                         int column_phase) {
   std::vector<int64_t> tap_weights;
   for (const Tap& row : axis_taps(row_phase)) {
     for (const Tap& column : axis_taps(column_phase)) tap_weights.push_back(row.weight * 3 + column.weight);
   }
-  const int64_t steps = static_cast<int64_t>(tap_weights.size()) * c_in;
-  return pack_weights(c_out, steps, tile_outputs, bias, [&](int64_t o, int64_t k) {
-    return weight[((k % c_in) * c_out + o) * 9 + tap_weights[static_cast<size_t>(k / c_in)]];
+  const int64_t group = channel_group(deconv.in());
+  const int64_t c_in = deconv.c_in();
+  const int64_t padded = (c_in + group - 1) / group * group;
+  const int64_t steps = static_cast<int64_t>(tap_weights.size()) * padded;
+  const int tile_outputs = conv_kernel(deconv.isa(), deconv.in(), MapType::kF32).param;
+  return pack_weights(deconv.in(), deconv.c_out(), steps, tile_outputs, bias, [&](int64_t o, int64_t k) {
+    const int64_t channel = k % padded;
+    if (channel >= c_in) return 0.0f;
+    return weight[(channel * deconv.c_out() + o) * 9 + tap_weights[static_cast<size_t>(k / padded)]];
   });
 }
 
@@ -56,8 +62,8 @@ struct Phase {
   }
 };
 
-void run_row(const PackedDeconv& deconv, ConvArgs args, int64_t width, int64_t row, bool has_next_row) {
-  ConvKernel* kernel = kernel_table(deconv.isa()).conv.run;
+void run_row(const PackedDeconv& deconv, ConvKernel* kernel, ConvArgs args, int64_t width, int64_t row,
+             bool has_next_row) {
   const int row_phase = static_cast<int>(row % 2);
   for (int column_phase = 0; column_phase < 2; ++column_phase) {
     args.tap_count = 0;
@@ -75,24 +81,26 @@ void run_row(const PackedDeconv& deconv, ConvArgs args, int64_t width, int64_t r
 
 }  // namespace
 
-PackedDeconv::PackedDeconv(const float* weight, const float* bias, int64_t c_in, int64_t c_out, Isa isa)
-    : c_in_(c_in), c_out_(c_out), isa_(isa) {
+PackedDeconv::PackedDeconv(const float* weight, const float* bias, int64_t c_in, int64_t c_out, MapType in,
+                           Isa isa)
+    : c_in_(c_in), c_out_(c_out), in_(in), isa_(isa) {
   for (int row_phase = 0; row_phase < 2; ++row_phase) {
     for (int column_phase = 0; column_phase < 2; ++column_phase) {
       phases_[static_cast<size_t>(2 * row_phase + column_phase)] =
-          pack_phase(weight, bias, c_in, c_out, row_phase, column_phase, kernel_table(isa).conv.param);
+          pack_phase(*this, weight, bias, row_phase, column_phase);
     }
   }
 }
 
 size_t PackedDeconv::nbytes() const {
-  size_t values = 0;
-  for (const PackedWeights& phase : phases_) values += phase.value_count;
-  return values * sizeof(float);
+  size_t bytes = 0;
+  for (const PackedWeights& phase : phases_) bytes += phase.byte_count;
+  return bytes;
 }
 
-void conv_transpose2x_rows(const PackedDeconv& deconv, const InputWindow& x, int64_t x_height,
-                           const Window& out, int64_t r0, int64_t r1, int threads) {
+void conv_transpose2x_rows(const PackedDeconv& deconv, const AnyWindow& x, int64_t x_height,
+                           const AnyWindow& out, int64_t r0, int64_t r1, int threads) {
+  ConvKernel* const kernel = conv_kernel(deconv.isa(), deconv.in(), out.type).run;
   ConvArgs args{};
   args.input_count = 1;
   args.inputs[0] = {x.data, -x.row0 * (x.width + 2), x.stride, deconv.c_in()};
@@ -100,7 +108,7 @@ void conv_transpose2x_rows(const PackedDeconv& deconv, const InputWindow& x, int
   args.activation = Activation::kNone;
   parallel_for(threads, r0, r1, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      run_row(deconv, args, x.width, row, row / 2 + 1 < x_height);
+      run_row(deconv, kernel, args, x.width, row, row / 2 + 1 < x_height);
     }
   });
 }

@@ -57,6 +57,25 @@ WindowOf<T> make_window(const Array& array, T* data, int64_t row0, std::string_v
           static_cast<int64_t>(array.shape(2))};
 }
 
+// Values of a map; bf16 comes as uint16.
+template <typename T, typename Array>
+T* map_data(const Array& array, std::string_view name) {
+  if constexpr (std::is_same_v<std::remove_const_t<T>, Bf16>) {
+    return reinterpret_cast<T*>(array_data<uint16_t>(array, 3, name));
+  } else {
+    return array_data<std::remove_const_t<T>>(array, 3, name);
+  }
+}
+
+template <typename Array>
+AnyWindow make_any_window(const Array& array, int64_t row0, std::string_view name) {
+  const MapType type = map_type(array.dtype(), name);
+  const auto window = type == MapType::kF32
+                          ? make_window(array, static_cast<const void*>(array_data<float>(array, 3, name)), row0, name)
+                          : make_window(array, static_cast<const void*>(array_data<uint16_t>(array, 3, name)), row0, name);
+  return {const_cast<void*>(window.data), window.row0, window.rows, window.width, window.stride, type};
+}
+
 }  // namespace
 
 void fail(const std::string& message) { throw std::invalid_argument(message); }
@@ -83,21 +102,44 @@ template int32_t* array_data<int32_t>(const OutArray&, int, std::string_view);
 template uint8_t* array_data<uint8_t>(const OutArray&, int, std::string_view);
 template uint16_t* array_data<uint16_t>(const OutArray&, int, std::string_view);
 
-InputWindow input_window(const InArray& array, int64_t row0, std::string_view name) {
-  return make_window(array, array_data<float>(array, 3, name), row0, name);
+template <typename T>
+WindowOf<const T> input_window(const InArray& array, int64_t row0, std::string_view name) {
+  return make_window(array, map_data<const T>(array, name), row0, name);
 }
 
-InputWindow input_window(const std::optional<PlacedArray>& placed, std::string_view name) {
+template <typename T>
+WindowOf<T> output_window(const OutArray& array, int64_t row0, std::string_view name) {
+  return make_window(array, map_data<T>(array, name), row0, name);
+}
+
+template WindowOf<const float> input_window<float>(const InArray&, int64_t, std::string_view);
+template WindowOf<const Bf16> input_window<Bf16>(const InArray&, int64_t, std::string_view);
+template WindowOf<float> output_window<float>(const OutArray&, int64_t, std::string_view);
+template WindowOf<Bf16> output_window<Bf16>(const OutArray&, int64_t, std::string_view);
+
+AnyWindow any_window(const InArray& array, int64_t row0, std::string_view name) {
+  return make_any_window(array, row0, name);
+}
+
+AnyWindow any_window(const std::optional<PlacedArray>& placed, std::string_view name) {
   if (!placed) return {};
-  return input_window(placed->first, placed->second, name);
+  return any_window(placed->first, placed->second, name);
 }
 
-Window output_window(const OutArray& array, int64_t row0, std::string_view name) {
-  return make_window(array, array_data<float>(array, 3, name), row0, name);
+AnyWindow any_output_window(const OutArray& array, int64_t row0, std::string_view name) {
+  return make_any_window(array, row0, name);
 }
 
-InputWindow read_only(const Window& window) {
-  return {window.data, window.row0, window.rows, window.width, window.stride};
+MapType map_type(const nb::dlpack::dtype& dtype, std::string_view name) {
+  if (dtype == nb::dtype<float>()) return MapType::kF32;
+  if (dtype == nb::dtype<uint16_t>()) return MapType::kBf16;
+  fail(quoted(name) + " must be float32, or uint16 for bf16");
+}
+
+MapType parse_map_type(const std::string& name) {
+  if (name == "f32") return MapType::kF32;
+  if (name == "bf16") return MapType::kBf16;
+  fail("unknown type of map '" + name + "'; choose f32 or bf16");
 }
 
 void check_rows(int64_t r0, int64_t r1) {
@@ -118,25 +160,25 @@ void check_scale(int64_t scale) {
   }
 }
 
-void check_has_rows(const InputWindow& window, int64_t r0, int64_t r1, std::string_view name) {
+void check_has_rows(const Extent& window, int64_t r0, int64_t r1, std::string_view name) {
   if (r0 >= window.row0 && r1 <= window.row0 + window.rows) return;
   fail(quoted(name) + " holds rows [" + std::to_string(window.row0) + ", " +
        std::to_string(window.row0 + window.rows) + ") but rows [" + std::to_string(r0) + ", " +
        std::to_string(r1) + ") are needed");
 }
 
-void check_width(const InputWindow& window, int64_t width, std::string_view name) {
+void check_width(const Extent& window, int64_t width, std::string_view name) {
   if (window.width == width) return;
   fail(quoted(name) + " must have width " + std::to_string(width) + ", not " + std::to_string(window.width));
 }
 
-void check_channels(const InputWindow& window, int64_t channels, std::string_view name) {
+void check_channels(const Extent& window, int64_t channels, std::string_view name) {
   if (window.stride >= channels) return;
   fail(quoted(name) + " has room for " + std::to_string(window.stride) + " channels but " +
        std::to_string(channels) + " are needed");
 }
 
-void check_picture(const InputWindow& window, std::string_view name) {
+void check_picture(const Extent& window, std::string_view name) {
   if (window.stride == kPictureStride) return;
   fail(quoted(name) + " must have a stride of " + std::to_string(kPictureStride) + ", not " +
        std::to_string(window.stride));
@@ -149,15 +191,15 @@ void check_pixel_numbers(int64_t r1, int64_t width) {
   }
 }
 
-void check_apart(const Window& out, const InputWindow& in, Sharing sharing, std::string_view name) {
+void check_apart(const Extent& out, const Extent& in, Sharing sharing, std::string_view name) {
   if (in.data == nullptr) return;
   const auto begin = [](const auto& w) { return reinterpret_cast<intptr_t>(w.data); };
   const auto row_bytes = [](const auto& w) {
-    return (w.width + 2) * w.stride * static_cast<int64_t>(sizeof(float));
+    return (w.width + 2) * w.stride * w.value_bytes;
   };
   const auto end = [&](const auto& w) { return begin(w) + w.rows * row_bytes(w); };
   if (begin(out) >= end(in) || begin(in) >= end(out)) return;
-  const bool is_same_place = out.stride == in.stride && out.width == in.width &&
+  const bool is_same_place = out.value_bytes == in.value_bytes && out.stride == in.stride && out.width == in.width &&
                              begin(out) - out.row0 * row_bytes(out) == begin(in) - in.row0 * row_bytes(in);
   if (sharing == Sharing::kSamePixel && is_same_place) return;
   fail("'out' shares memory with " + quoted(name));

@@ -31,7 +31,7 @@ void check_splits(const std::vector<int64_t>& splits, int64_t c_in) {
 }
 
 void make_packed(PackedConv* self, const InArray& weight, const std::optional<InArray>& bias,
-                 const std::vector<int64_t>& splits) {
+                 const std::vector<int64_t>& splits, const std::string& dtype) {
   const float* w = array_data<float>(weight, 4, "weight");
   const auto c_out = static_cast<int64_t>(weight.shape(0));
   const auto c_in = static_cast<int64_t>(weight.shape(1));
@@ -46,7 +46,7 @@ void make_packed(PackedConv* self, const InArray& weight, const std::optional<In
     b = array_data<float>(*bias, 1, "bias");
     if (static_cast<int64_t>(bias->shape(0)) != c_out) fail("'bias' must have one value per output channel");
   }
-  new (self) PackedConv(w, b, c_out, c_in, kernel, splits, current_isa());
+  new (self) PackedConv(w, b, c_out, c_in, kernel, splits, parse_map_type(dtype), current_isa());
 }
 
 ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
@@ -54,10 +54,10 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
                    const OptionalMap& accumulate) {
   ConvCall call;
   call.conv = &conv;
-  for (const PlacedArray& input : inputs) call.inputs.push_back(input_window(input, "inputs"));
-  call.out = output_window(out, out_row0, "out");
-  call.addend = input_window(accumulate, "accumulate");
-  call.residual = input_window(residual, "residual");
+  for (const PlacedArray& input : inputs) call.inputs.push_back(any_window(input, "inputs"));
+  call.out = any_output_window(out, out_row0, "out");
+  call.addend = any_window(accumulate, "accumulate");
+  call.residual = any_window(residual, "residual");
   call.activation = parse_activation(activation);
   call.slope = slope;
   return call;
@@ -73,13 +73,15 @@ void check_shapes(const ConvCall& call) {
   for (size_t i = 0; i < splits.size(); ++i) {
     check_width(call.inputs[i], call.out.width, "inputs");
     check_channels(call.inputs[i], splits[i], "inputs");
+    if (call.inputs[i].type != call.conv->in()) fail("'inputs' are not of the type that the weights are packed for");
     check_apart(call.out, call.inputs[i], Sharing::kNever, "inputs");
   }
-  check_channels(read_only(call.out), call.conv->c_out(), "out");
+  check_channels(call.out, call.conv->c_out(), "out");
   for (const auto& [map, name] : {std::pair{call.addend, "accumulate"}, {call.residual, "residual"}}) {
     if (map.data == nullptr) continue;
     check_width(map, call.out.width, name);
     check_channels(map, call.conv->c_out(), name);
+    if (map.type != call.out.type) fail("'" + std::string(name) + "' and 'out' must be of the same type");
     check_apart(call.out, map, Sharing::kSamePixel, name);
   }
 }
@@ -89,11 +91,11 @@ std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
   const int64_t reach = call.conv->kernel() / 2;
   int64_t r0 = std::max<int64_t>(call.out.row0, 0);
   int64_t r1 = call.out.row0 + call.out.rows;
-  const auto narrow = [&](const InputWindow& w, int64_t margin) {
+  const auto narrow = [&](const AnyWindow& w, int64_t margin) {
     r0 = std::max(r0, w.row0 + margin);
     r1 = std::min(r1, w.row0 + w.rows - margin);
   };
-  for (const InputWindow& input : call.inputs) narrow(input, reach);
+  for (const AnyWindow& input : call.inputs) narrow(input, reach);
   if (call.addend.data != nullptr) narrow(call.addend, 0);
   if (call.residual.data != nullptr) narrow(call.residual, 0);
   return {r0, r1};
@@ -104,8 +106,8 @@ void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
   check_rows(r0, r1);
   check_pixel_numbers(r1, call.out.width);
   if (r0 == r1) return;
-  for (const InputWindow& input : call.inputs) check_has_rows(input, r0 - reach, r1 + reach, "inputs");
-  check_has_rows(read_only(call.out), r0, r1, "out");
+  for (const AnyWindow& input : call.inputs) check_has_rows(input, r0 - reach, r1 + reach, "inputs");
+  check_has_rows(call.out, r0, r1, "out");
   if (call.addend.data != nullptr) check_has_rows(call.addend, r0, r1, "accumulate");
   if (call.residual.data != nullptr) check_has_rows(call.residual, r0, r1, "residual");
 }
@@ -140,7 +142,7 @@ void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int6
 void bind_convolution(nb::module_& m) {
   using namespace nb::literals;
   nb::class_<PackedConv>(m, "PackedConv")
-      .def("__init__", &make_packed, "weight"_a, "bias"_a.none(), "splits"_a)
+      .def("__init__", &make_packed, "weight"_a, "bias"_a.none(), "splits"_a, "dtype"_a = "f32")
       .def_prop_ro("c_in", &PackedConv::c_in)
       .def_prop_ro("c_out", &PackedConv::c_out)
       .def_prop_ro("kernel", &PackedConv::kernel)

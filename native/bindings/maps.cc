@@ -19,9 +19,10 @@ namespace {
 namespace nb = nanobind;
 using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
 
-void avg_pool2x2_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0,
-                      int64_t r1, int threads) {
-  const AvgPoolArgs args{input_window(x, x_row0, "x"), output_window(out, out_row0, "out")};
+template <typename T>
+void avg_pool2x2(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0,
+                 int64_t r1, const Kernel<AvgPoolKernelOf<T>>& kernel, int threads) {
+  const AvgPoolArgsOf<T> args{input_window<T>(x, x_row0, "x"), output_window<T>(out, out_row0, "out")};
   check_threads(threads);
   check_rows(r0, r1);
   check_width(args.x, 2 * args.out.width + args.x.width % 2, "x");  // an odd last column is left out
@@ -29,20 +30,41 @@ void avg_pool2x2_rows(const InArray& x, int64_t x_row0, const OutArray& out, int
   check_apart(args.out, args.x, Sharing::kNever, "x");
   if (r0 == r1) return;
   check_has_rows(args.x, 2 * r0, 2 * r1, "x");
-  check_has_rows(read_only(args.out), r0, r1, "out");
-  run_rows(kernel_table(current_isa()).avg_pool, args, r0, r1, threads);
+  check_has_rows(args.out, r0, r1, "out");
+  run_rows(kernel, args, r0, r1, threads);
 }
 
-void row_sums(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums, int threads) {
-  RowSumsArgs args{input_window(x, row0, "x"), array_data<double>(sums, 2, "sums"),
-                   static_cast<int64_t>(sums.shape(1))};
+void avg_pool2x2_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0,
+                      int64_t r1, int threads) {
+  const KernelTable& table = kernel_table(current_isa());
+  if (map_type(x.dtype(), "x") == MapType::kBf16) {
+    avg_pool2x2<Bf16>(x, x_row0, out, out_row0, r0, r1, table.avg_pool_bf16, threads);
+  } else {
+    avg_pool2x2<float>(x, x_row0, out, out_row0, r0, r1, table.avg_pool, threads);
+  }
+}
+
+template <typename T>
+void sum_rows(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums,
+              const Kernel<RowSumsKernelOf<T>>& kernel, int threads) {
+  const RowSumsArgsOf<T> args{input_window<T>(x, row0, "x"), array_data<double>(sums, 2, "sums"),
+                              static_cast<int64_t>(sums.shape(1))};
   check_threads(threads);
   check_rows(r0, r1);
   check_channels(args.x, args.channels, "x");
   if (r1 > static_cast<int64_t>(sums.shape(0))) fail("'sums' must have a row for each of the rows up to r1");
   if (r0 == r1) return;
   check_has_rows(args.x, r0, r1, "x");
-  run_rows(kernel_table(current_isa()).row_sums, args, r0, r1, threads);
+  run_rows(kernel, args, r0, r1, threads);
+}
+
+void row_sums(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums, int threads) {
+  const KernelTable& table = kernel_table(current_isa());
+  if (map_type(x.dtype(), "x") == MapType::kBf16) {
+    sum_rows<Bf16>(x, row0, r0, r1, sums, table.row_sums_bf16, threads);
+  } else {
+    sum_rows<float>(x, row0, r0, r1, sums, table.row_sums, threads);
+  }
 }
 
 const float* attention_array(const InArray& array, int64_t rows, int64_t columns, const char* name) {
@@ -75,12 +97,13 @@ Vector channel_attention(const InArray& mean, const InArray& w1, const InArray& 
   return Vector(out.release(), {static_cast<size_t>(args.channels)}, owner);
 }
 
-void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
-                    const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0,
-                    int64_t r0, int64_t r1, int threads) {
-  const ScaleAddArgs args{input_window(x, x_row0, "x"), input_window(residual, "residual"),
-                          output_window(out, out_row0, "out"), array_data<float>(scale, 1, "scale"),
-                          static_cast<int64_t>(scale.shape(0))};
+template <typename T>
+void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
+               const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0, int64_t r0,
+               int64_t r1, const Kernel<ScaleAddKernelOf<T>>& kernel, int threads) {
+  const ScaleAddArgsOf<T> args{input_window<T>(x, x_row0, "x"), input_window<T>(residual, "residual"),
+                               output_window<T>(out, out_row0, "out"),
+                               array_data<float>(scale, 1, "scale"), static_cast<int64_t>(scale.shape(0))};
   check_threads(threads);
   check_rows(r0, r1);
   for (const auto& [map, name] : {std::pair{args.x, "x"}, {args.residual, "residual"}}) {
@@ -90,10 +113,21 @@ void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
     check_apart(args.out, map, Sharing::kSamePixel, name);
     if (r0 < r1) check_has_rows(map, r0, r1, name);
   }
-  check_channels(read_only(args.out), args.channels, "out");
+  check_channels(args.out, args.channels, "out");
   if (r0 == r1) return;
-  check_has_rows(read_only(args.out), r0, r1, "out");
-  run_rows(kernel_table(current_isa()).scale_add, args, r0, r1, threads);
+  check_has_rows(args.out, r0, r1, "out");
+  run_rows(kernel, args, r0, r1, threads);
+}
+
+void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
+                    const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0,
+                    int64_t r0, int64_t r1, int threads) {
+  const KernelTable& table = kernel_table(current_isa());
+  if (map_type(x.dtype(), "x") == MapType::kBf16) {
+    scale_add<Bf16>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add_bf16, threads);
+  } else {
+    scale_add<float>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add, threads);
+  }
 }
 
 void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,

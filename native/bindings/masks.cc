@@ -45,12 +45,12 @@ nb::tuple mask_rows(const InArray& logits, int64_t row0, int64_t r0, int64_t r1,
 }
 
 void zero_pixels(const OutArray& out, int64_t out_row0, const InArray& pixels, int threads) {
-  const Window target = output_window(out, out_row0, "out");
+  const AnyWindow target = any_output_window(out, out_row0, "out");
   const PixelList list = pixel_list(pixels);
   check_threads(threads);
   const int64_t r1 = target.row0 + target.rows;
   check_pixel_numbers(std::max<int64_t>(r1, 0), target.width);
-  const ZeroPixelsArgs args{by_pixel_number(target), list.pixels};
+  const ZeroPixelsArgs args{by_pixel_number(target), target.stride * value_bytes(target.type), list.pixels};
   const auto kernel = kernel_table(current_isa()).zero_pixels;
   const nb::gil_scoped_release no_gil;
   check_pixels(list, target.width, std::max<int64_t>(target.row0, 0), r1);

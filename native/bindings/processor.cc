@@ -13,12 +13,7 @@ namespace {
 
 namespace nb = nanobind;
 
-void check_dtype(const std::string& dtype) {
-  if (dtype != "f32") fail("no kernels for dtype '" + dtype + "'; choose f32");
-}
-
-nb::dict table(const std::string& dtype) {
-  check_dtype(dtype);
+nb::dict table() {
   nb::dict names;
   for (const auto& [operation, name] : kernel_names(kernel_table(current_isa()))) {
     names[operation.c_str()] = name;
@@ -32,12 +27,12 @@ std::optional<std::string> set_cpu(const std::optional<std::string>& name) {
 }
 
 double peak(const std::string& dtype, int threads, int ms) {
-  check_dtype(dtype);
+  const MapType type = parse_map_type(dtype);
   check_threads(threads);
   if (ms < 1 || ms > 60000) fail("'ms' must be 1 to 60000");
   const Isa isa = current_isa();
   const nb::gil_scoped_release no_gil;
-  return multiply_add_peak(isa, threads, ms);
+  return multiply_add_peak(isa, type, threads, ms);
 }
 
 }  // namespace
@@ -46,7 +41,8 @@ void bind_processor(nb::module_& m) {
   using namespace nb::literals;
   m.def("cpu_features", &available_isas);
   m.def("set_cpu", &set_cpu, "name"_a.none());
-  m.def("kernel_table", &table, "dtype"_a = "f32");
+  m.def("kernel_table", &table);
+  m.def("has_fast_bf16", [] { return has_fast_bf16(current_isa()); });
   m.def("multiply_add_peak", &peak, "dtype"_a = "f32", "threads"_a = 1, "ms"_a = 100);
 }
 

@@ -1,7 +1,7 @@
 """Types of the native kernels.
 
-*Windows* are C-contiguous float32 arrays of shape (rows, width + 2, stride) that hold rows
-[row0, row0 + rows) of a picture, channels last; pixel (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and
+*Windows* are C-contiguous arrays of shape (rows, width + 2, stride), float32 or, where a type says `Map`, also
+uint16 for bf16. They hold rows [row0, row0 + rows) of a picture, channels last; pixel (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and
 width + 1 are a zero border, and channels beyond the map's own are zero. A 3x3 convolution reads one row
 above and one below the rows it computes, so at the picture's edge the window holds a row of zeros
 (row -1 or row `height`).
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 F32: TypeAlias = NDArray[np.float32]
 I32: TypeAlias = NDArray[np.int32]
 Image: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
-Placed: TypeAlias = tuple[F32, int]
+Map: TypeAlias = NDArray[np.float32] | NDArray[np.uint16]
+"""A window; uint16 holds bf16, the upper halves of floats."""
+Placed: TypeAlias = tuple[Map, int]
 """A window and the picture row that it begins with."""
 
 def cpu_features() -> list[str]:
@@ -34,8 +36,11 @@ def set_cpu(name: str | None) -> str | None:
     None stands for the best one. Weights that are packed keep the set that they were packed for.
     """
 
-def kernel_table(dtype: str = "f32") -> dict[str, str]:
+def kernel_table() -> dict[str, str]:
     """Operation to name of the kernel that runs it with the instruction set in force."""
+
+def has_fast_bf16() -> bool:
+    """True if the instruction set in force multiplies bf16 in hardware."""
 
 def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
     """Measure GFLOP/s (two per multiply-add) of the vectors in force, in registers, for about `ms` ms."""
@@ -46,8 +51,8 @@ class PackedConv:
     The input is the channel-wise concatenation of ``len(splits)`` windows, which is never built in memory.
     """
 
-    def __init__(self, weight: F32, bias: F32 | None, splits: Sequence[int]) -> None:
-        """Weight [c_out, c_in, k, k], bias [c_out]; the splits add up to c_in."""
+    def __init__(self, weight: F32, bias: F32 | None, splits: Sequence[int], dtype: str = "f32") -> None:
+        """Weight [c_out, c_in, k, k], bias [c_out]; the splits add up to c_in; type of the inputs f32 or bf16."""
     @property
     def c_in(self) -> int: ...
     @property
@@ -64,7 +69,7 @@ class PackedConv:
 def conv_rows(
     p: PackedConv,
     inputs: Sequence[Placed],
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -83,7 +88,7 @@ def conv_rows(
 def conv_pixels(
     p: PackedConv,
     inputs: Sequence[Placed],
-    out: F32,
+    out: Map,
     out_row0: int,
     pixels: I32,
     activation: str = "none",
@@ -94,11 +99,11 @@ def conv_pixels(
 ) -> None:
     """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched."""
 
-def zero_pixels(out: F32, out_row0: int, pixels: I32, threads: int = 1) -> None:
+def zero_pixels(out: Map, out_row0: int, pixels: I32, threads: int = 1) -> None:
     """Clear all channels of the listed pixels."""
 
 def mask_rows(
-    logits: F32,
+    logits: Map,
     row0: int,
     r0: int,
     r1: int,
@@ -114,7 +119,7 @@ def mask_rows(
     """
 
 def avg_pool2x2_rows(
-    x: F32, x_row0: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+    x: Map, x_row0: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
 ) -> None:
     """Compute rows [r0, r1) of the half-size map; both windows have the same stride.
 
@@ -124,8 +129,8 @@ def avg_pool2x2_rows(
 class PackedDeconv:
     """Weights of a transposed 3x3 convolution with stride 2, padding 1 and output padding 1."""
 
-    def __init__(self, weight: F32, bias: F32 | None) -> None:
-        """Weight [c_in, c_out, 3, 3], bias [c_out]."""
+    def __init__(self, weight: F32, bias: F32 | None, dtype: str = "f32") -> None:
+        """Weight [c_in, c_out, 3, 3], bias [c_out]; type of the input f32 or bf16."""
     @property
     def c_in(self) -> int: ...
     @property
@@ -137,10 +142,10 @@ class PackedDeconv:
 
 def conv_transpose2x_rows(
     p: PackedDeconv,
-    x: F32,
+    x: Map,
     x_row0: int,
     x_height: int,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -148,18 +153,18 @@ def conv_transpose2x_rows(
 ) -> None:
     """Compute rows [r0, r1) of the double-size map, given one of `x_height` rows; reads none beyond."""
 
-def row_sums(x: F32, row0: int, r0: int, r1: int, sums: NDArray[np.float64], threads: int = 1) -> None:
+def row_sums(x: Map, row0: int, r0: int, r1: int, sums: NDArray[np.float64], threads: int = 1) -> None:
     """Write sums[r, c] = sum of channel c over row r, from left to right, for c < sums.shape[1]."""
 
 def channel_attention(mean: F32, w1: F32, b1: F32, w2: F32, b2: F32) -> F32:
     """Return sigmoid(w2 relu(w1 mean + b1) + b2), with w1 [M, C] and w2 [C, M]."""
 
 def scale_add_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     scale: F32,
     residual: Placed | None,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -168,10 +173,10 @@ def scale_add_rows(
     """Compute out = x * scale[channel] + residual; `out` may be the buffer of `x` or of `residual`."""
 
 def bilinear_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     x_height: int,
-    out: F32,
+    out: Map,
     out_row0: int,
     out_height: int,
     r0: int,
@@ -184,22 +189,22 @@ def bilinear_rows(
     """
 
 def unfold3x3_rows(
-    x: F32, x_row0: int, channels: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+    x: Map, x_row0: int, channels: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
 ) -> None:
     """Write each pixel's 3x3 neighbourhood: channel c, row y and column x go to channel 9 c + 3 y + x."""
 
 def fold3x3_rows(
-    x: F32, x_row0: int, channels: int, out: F32, out_row0: int, r0: int, r1: int, threads: int = 1
+    x: Map, x_row0: int, channels: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
 ) -> None:
     """The adjoint of `unfold3x3_rows`: sum what all neighbourhoods hold for a pixel; `channels` are those of `out`."""
 
 def layer_norm_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     weight: F32,
     bias: F32,
     epsilon: float,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -211,14 +216,14 @@ def layer_norm_rows(
     """
 
 def segment_attention_rows(
-    qkv: F32,
+    qkv: Map,
     qkv_row0: int,
     height: int,
     heads: int,
     head_dim: int,
     segment_tokens: int,
     scale: float,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -232,12 +237,12 @@ def segment_attention_rows(
     """
 
 def pixel_shuffle_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     scale: int,
     channels: int,
     skip: Placed | None,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -253,7 +258,7 @@ def add_rows(
     factors: F32,
     activation: str,
     slopes: F32,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -266,11 +271,11 @@ def add_rows(
     """
 
 def bicubic_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     x_height: int,
     scale: int,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -284,7 +289,7 @@ def bicubic_rows(
 def image_rows(
     image: Image,
     offset: F32,
-    out: F32,
+    out: Map,
     out_row0: int,
     r0: int,
     r1: int,
@@ -297,7 +302,7 @@ def image_rows(
     Integer images are divided by their largest value. Rows and columns beyond the image repeat its edge.
     """
 
-def store_rows(x: F32, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
+def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
     """Write rows of a picture into an image, cut to its width.
 
     For integer images values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.

@@ -14,16 +14,17 @@ namespace sparsesr {
 // concatenation of windows with splits[0], splits[1], ... channels, which is never built.
 class PackedConv {
  public:
-  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null.
+  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null. The windows will be of type `in`.
   PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
-             std::vector<int64_t> splits, Isa isa);
+             std::vector<int64_t> splits, MapType in, Isa isa);
 
   int64_t c_in() const { return c_in_; }
   int64_t c_out() const { return c_out_; }
   int kernel() const { return kernel_; }
   const std::vector<int64_t>& splits() const { return splits_; }
+  MapType in() const { return in_; }
   Isa isa() const { return isa_; }
-  size_t nbytes() const { return packed_.value_count * sizeof(float); }
+  size_t nbytes() const { return packed_.byte_count; }
   const PackedWeights& packed() const { return packed_; }
 
  private:
@@ -31,16 +32,17 @@ class PackedConv {
   int64_t c_out_;
   int kernel_;
   std::vector<int64_t> splits_;
+  MapType in_;
   Isa isa_;
   PackedWeights packed_;
 };
 
 struct ConvCall {
   const PackedConv* conv;
-  std::vector<InputWindow> inputs;  // one per split
-  InputWindow addend{};             // data is null without one
-  InputWindow residual{};
-  Window out{};
+  std::vector<AnyWindow> inputs;  // one per split
+  AnyWindow addend{};             // of the type of `out`; data is null without one
+  AnyWindow residual{};           // the same
+  AnyWindow out{};
   Activation activation = Activation::kNone;
   float slope = 0.0f;
 };
@@ -52,6 +54,6 @@ void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads);
 void conv_pixels(const ConvCall& call, const int32_t* pixels, int64_t count, int threads);
 
 // A window seen by pixel number.
-ConvMap by_pixel_number(const Window& window);
+ConvMap by_pixel_number(const AnyWindow& window);
 
 }  // namespace sparsesr

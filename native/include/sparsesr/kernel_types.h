@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "sparsesr/bf16.h"
 #include "sparsesr/window.h"
 
 namespace sparsesr {
@@ -16,21 +17,23 @@ constexpr int kOutputGranule = 16;  // packed output channels are a multiple of 
 
 enum class Activation : int { kNone, kRelu, kLeakyRelu };
 
-// A window seen by pixel number: pixel n of the picture is at data + (n + shift) * stride.
+// A window seen by pixel number: pixel n of the picture is at data + (n + shift) * stride. The kernel knows the
+// type of its values.
 struct ConvMap {
-  float* data;
+  void* data;
   int64_t shift;
   int64_t stride;
 };
 
 struct ConvInput {
-  const float* data;
+  const void* data;
   int64_t shift;
   int64_t stride;
   int64_t channels;
 };
 
-// All that is the same for every pixel and block of outputs of one call.
+// All that is the same for every pixel and block of outputs of one call. The inputs are of one type, `out`,
+// `addend` and `residual` of another or the same.
 struct ConvArgs {
   ConvInput inputs[kMaxSplits];
   int64_t tap_pixels[kMaxTaps];  // what to add to a pixel number, per tap
@@ -43,9 +46,11 @@ struct ConvArgs {
   float slope;
 };
 
-// Up to one tile of output channels. Weights are [input][tap][channel][width], 64-byte aligned.
+// Up to one tile of output channels. Weights are [input][tap][channel][width], 64-byte aligned; for inputs in
+// bf16 they are bf16 too, by pairs of channels: [input][tap][pair][width][2], an odd last channel being paired
+// with a weight of zero.
 struct ConvBlock {
-  const float* weights;
+  const void* weights;
   const float* bias;  // width values
   int64_t first;      // first output channel
   int64_t width;      // multiple of kOutputGranule, padded with zero weights
@@ -55,7 +60,8 @@ struct ConvBlock {
 
 // Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
 // ordinary convolution; they differ for the phases of a transposed one. Each output value is
-// bias (+ addend), then one multiply-add per input, tap and channel, in this order, whatever the tile.
+// bias (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever the tile
+// (in bf16, of the two channels of a pair the second comes first).
 using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                         const int32_t* out_pixels, int64_t count);
 
@@ -63,6 +69,7 @@ using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int3
 
 struct ZeroPixelsArgs {
   ConvMap out;
+  int64_t pixel_bytes;  // of all channels
   const int32_t* pixels;
 };
 using ZeroPixelsKernel = void(const ZeroPixelsArgs& args, int64_t begin, int64_t end);
@@ -80,18 +87,24 @@ using MaskKernel = void(MaskArgs& args, int64_t begin, int64_t end);
 
 // ---- feature maps -----------------------------------------------------------------------------------
 
-struct AvgPoolArgs {
-  InputWindow x;
-  Window out;
+template <typename T>
+struct AvgPoolArgsOf {
+  WindowOf<const T> x;
+  WindowOf<T> out;
 };
-using AvgPoolKernel = void(const AvgPoolArgs& args, int64_t begin, int64_t end);
+using AvgPoolArgs = AvgPoolArgsOf<float>;
+template <typename T>
+using AvgPoolKernelOf = void(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end);
 
-struct RowSumsArgs {
-  InputWindow x;
+template <typename T>
+struct RowSumsArgsOf {
+  WindowOf<const T> x;
   double* sums;  // [row of the picture][channel]
   int64_t channels;
 };
-using RowSumsKernel = void(const RowSumsArgs& args, int64_t begin, int64_t end);
+using RowSumsArgs = RowSumsArgsOf<float>;
+template <typename T>
+using RowSumsKernelOf = void(const RowSumsArgsOf<T>& args, int64_t begin, int64_t end);
 
 struct ChannelAttentionArgs {
   const float* mean;
@@ -106,14 +119,17 @@ struct ChannelAttentionArgs {
 };
 using ChannelAttentionKernel = void(const ChannelAttentionArgs& args);
 
-struct ScaleAddArgs {
-  InputWindow x;
-  InputWindow residual;  // data is null without one
-  Window out;
+template <typename T>
+struct ScaleAddArgsOf {
+  WindowOf<const T> x;
+  WindowOf<const T> residual;  // data is null without one
+  WindowOf<T> out;
   const float* scale;
   int64_t channels;
 };
-using ScaleAddKernel = void(const ScaleAddArgs& args, int64_t begin, int64_t end);
+using ScaleAddArgs = ScaleAddArgsOf<float>;
+template <typename T>
+using ScaleAddKernelOf = void(const ScaleAddArgsOf<T>& args, int64_t begin, int64_t end);
 
 struct BilinearArgs {
   InputWindow x;

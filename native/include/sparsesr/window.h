@@ -19,6 +19,21 @@ struct WindowOf {
 using Window = WindowOf<float>;
 using InputWindow = WindowOf<const float>;
 
+// Type of the values of a feature map.
+enum class MapType : int { kF32, kBf16 };
+
+inline int64_t value_bytes(MapType type) { return type == MapType::kBf16 ? 2 : 4; }
+
+// A window whose type of values is known at run time only.
+struct AnyWindow {
+  void* data;
+  int64_t row0;
+  int64_t rows;
+  int64_t width;
+  int64_t stride;
+  MapType type;
+};
+
 // Internal linkage on purpose: this header is compiled for several instruction sets, and the linker must
 // never keep the copy of one set for all of them.
 template <typename T>

@@ -49,7 +49,8 @@ struct Tile {
       const bool all = block.valid >= (v + 1) * kLanes;
 #pragma GCC unroll 6
       for (int p = 0; p < kPixels; ++p) {
-        const float* addend = args.addend.data + (pixels[p] + args.addend.shift) * args.addend.stride;
+        const float* addend =
+            static_cast<const float*>(args.addend.data) + (pixels[p] + args.addend.shift) * args.addend.stride;
         acc[p][v] = _mm256_add_ps(acc[p][v], load_lanes(addend + block.first + v * kLanes, valid, all));
       }
     }
@@ -60,7 +61,7 @@ struct Tile {
   static __attribute__((always_inline)) void prefetch(const ConvInput& input, int64_t tap_pixels,
                                                       const int32_t* next_pixels) {
     for (int p = 0; p < kPixels; ++p) {
-      const float* x = input.data + (next_pixels[p] + input.shift + tap_pixels) * input.stride;
+      const float* x = static_cast<const float*>(input.data) + (next_pixels[p] + input.shift + tap_pixels) * input.stride;
       for (int64_t c = 0; c < input.channels; c += kLineFloats) _mm_prefetch(x + c, _MM_HINT_T1);
     }
   }
@@ -68,12 +69,14 @@ struct Tile {
   __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
                                                    const int32_t* pixels, const int32_t* next_pixels) {
     const bool reads_first = block.first == 0;  // the other blocks find the pixels in the cache
-    const float* weights = block.weights;
+    const float* weights = static_cast<const float*>(block.weights);
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];
       const float* x[kPixels];
 #pragma GCC unroll 6
-      for (int p = 0; p < kPixels; ++p) x[p] = input.data + (pixels[p] + input.shift) * input.stride;
+      for (int p = 0; p < kPixels; ++p) {
+        x[p] = static_cast<const float*>(input.data) + (pixels[p] + input.shift) * input.stride;
+      }
       for (int tap = 0; tap < args.tap_count; ++tap) {
         if (reads_first) prefetch(input, args.tap_pixels[tap], next_pixels);
         int64_t offset = args.tap_pixels[tap] * input.stride;
@@ -107,11 +110,11 @@ struct Tile {
         __m256 value = activate(acc[p][v], args.activation, args.slope);
         if (args.residual.data != nullptr) {
           const float* residual =
-              args.residual.data + (pixels[p] + args.residual.shift) * args.residual.stride + channel;
+              static_cast<const float*>(args.residual.data) + (pixels[p] + args.residual.shift) * args.residual.stride + channel;
           value = _mm256_add_ps(value, load_lanes(residual, valid, all_valid));
         }
         value = _mm256_and_ps(value, _mm256_castsi256_ps(valid));
-        float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride + channel;
+        float* out = static_cast<float*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + channel;
         if (all_stored) {
           _mm256_storeu_ps(out, value);
         } else {
@@ -124,7 +127,7 @@ struct Tile {
 
   static void clear_rest(const ConvArgs& args, int64_t first, const int32_t* pixels) {
     for (int p = 0; p < kPixels; ++p) {
-      float* out = args.out.data + (pixels[p] + args.out.shift) * args.out.stride;
+      float* out = static_cast<float*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
       for (int64_t c = first; c < args.out.stride; ++c) out[c] = 0.0f;
     }
   }

@@ -11,47 +11,89 @@ float activate(float value, Activation activation, float slope) {
   return activation == Activation::kRelu ? 0.0f : value * slope;
 }
 
-const float* addend_at(const ConvMap& map, const ConvBlock& block, int32_t pixel) {
-  return map.data == nullptr ? nullptr : map.data + (pixel + map.shift) * map.stride + block.first;
+template <typename Out>
+const Out* addend_at(const ConvMap& map, const ConvBlock& block, int32_t pixel) {
+  if (map.data == nullptr) return nullptr;
+  return static_cast<const Out*>(map.data) + (pixel + map.shift) * map.stride + block.first;
 }
 
+const float* add_channels(const float* x, int64_t channels, const float* weights, float* acc) {
+  for (int64_t c = 0; c < channels; ++c, weights += kMaxWidth) {
+    for (int o = 0; o < kMaxWidth; ++o) acc[o] += x[c] * weights[o];
+  }
+  return weights;
+}
+
+// By pairs; the partner of an odd last channel has a weight of zero, and is zero itself in every map.
+const Bf16* add_channels(const Bf16* x, int64_t channels, const Bf16* weights, float* acc) {
+  for (int64_t c = 0; c < channels; c += 2, weights += 2 * kMaxWidth) {
+    for (int o = 0; o < kMaxWidth; ++o) {
+      acc[o] += widen(x[c + 1]) * widen(weights[2 * o + 1]);
+      acc[o] += widen(x[c]) * widen(weights[2 * o]);
+    }
+  }
+  return weights;
+}
+
+template <typename In>
 void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, float* acc) {
-  const float* weights = block.weights;
+  const In* weights = static_cast<const In*>(block.weights);
   for (int i = 0; i < args.input_count; ++i) {
     const ConvInput& input = args.inputs[i];
     for (int tap = 0; tap < args.tap_count; ++tap) {
-      const float* x = input.data + (pixel + input.shift + args.tap_pixels[tap]) * input.stride;
-      for (int64_t c = 0; c < input.channels; ++c, weights += kMaxWidth) {
-        for (int o = 0; o < kMaxWidth; ++o) acc[o] += x[c] * weights[o];
-      }
+      const In* x =
+          static_cast<const In*>(input.data) + (pixel + input.shift + args.tap_pixels[tap]) * input.stride;
+      weights = add_channels(x, input.channels, weights, acc);
     }
   }
 }
 
+template <typename Out>
 void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
-  float* out = args.out.data + (pixel + args.out.shift) * args.out.stride;
-  const float* residual = addend_at(args.residual, block, pixel);
+  Out* out = static_cast<Out*>(args.out.data) + (pixel + args.out.shift) * args.out.stride;
+  const Out* residual = addend_at<Out>(args.residual, block, pixel);
   for (int64_t o = 0; o < block.valid; ++o) {
     const float value = activate(acc[o], args.activation, args.slope);
-    out[block.first + o] = residual == nullptr ? value : value + residual[o];
+    out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
   }
   if (!block.is_last) return;
-  for (int64_t c = block.first + block.valid; c < args.out.stride; ++c) out[c] = 0.0f;
+  for (int64_t c = block.first + block.valid; c < args.out.stride; ++c) out[c] = Out{};
+}
+
+template <typename In, typename Out>
+void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+              const int32_t* out_pixels, int64_t count) {
+  for (int64_t n = 0; n < count; ++n) {
+    float acc[kMaxWidth];
+    for (int o = 0; o < kMaxWidth; ++o) acc[o] = block.bias[o];
+    if (const Out* addend = addend_at<Out>(args.addend, block, out_pixels[n])) {
+      for (int64_t o = 0; o < block.valid; ++o) acc[o] += widen(addend[o]);
+    }
+    multiply_add<In>(args, block, in_pixels[n], acc);
+    store<Out>(args, block, out_pixels[n], acc);
+  }
 }
 
 }  // namespace
 
 void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                            const int32_t* out_pixels, int64_t count) {
-  for (int64_t n = 0; n < count; ++n) {
-    float acc[kMaxWidth];
-    for (int o = 0; o < kMaxWidth; ++o) acc[o] = block.bias[o];
-    if (const float* addend = addend_at(args.addend, block, out_pixels[n])) {
-      for (int64_t o = 0; o < block.valid; ++o) acc[o] += addend[o];
-    }
-    multiply_add(args, block, in_pixels[n], acc);
-    store(args, block, out_pixels[n], acc);
-  }
+  convolve<float, float>(args, block, in_pixels, out_pixels, count);
+}
+
+void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                const int32_t* out_pixels, int64_t count) {
+  convolve<float, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
+void bf16_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                const int32_t* out_pixels, int64_t count) {
+  convolve<Bf16, float>(args, block, in_pixels, out_pixels, count);
+}
+
+void bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                            const int32_t* out_pixels, int64_t count) {
+  convolve<Bf16, Bf16>(args, block, in_pixels, out_pixels, count);
 }
 
 }  // namespace sparsesr

@@ -17,4 +17,19 @@ float f32_peak__scalar(int64_t iterations) {
   return sum;
 }
 
+// The same of values in bf16, widened before they are multiplied.
+float bf16_peak__scalar(int64_t iterations) {
+  constexpr int kValues = 32;
+  float acc[kValues];
+  Bf16 terms[kValues];
+  for (int i = 0; i < kValues; ++i) acc[i] = static_cast<float>(i);
+  for (int i = 0; i < kValues; ++i) terms[i] = narrow<Bf16>(0.001f * static_cast<float>(i));
+  for (int64_t n = 0; n < iterations; ++n) {
+    for (int i = 0; i < kValues; ++i) acc[i] += widen(terms[i]) * widen(terms[i]);
+  }
+  float sum = 0.0f;
+  for (int i = 0; i < kValues; ++i) sum += acc[i];
+  return sum;
+}
+
 }  // namespace sparsesr

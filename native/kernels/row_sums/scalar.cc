@@ -1,35 +1,9 @@
-#include "kernels/kernels.h"
+#include "kernels/row_sums/rows.h"
 
 namespace sparsesr {
-namespace {
 
-constexpr int64_t kBlock = 16;
+void f32_row_sums__scalar(const RowSumsArgs& args, int64_t begin, int64_t end) { row_sums(args, begin, end); }
 
-// Sums `count` <= kBlock channels of one row, from left to right.
-void sum_channels(const float* pixel, int64_t width, int64_t stride, int64_t count, double* sums) {
-  double acc[kBlock] = {};
-  if (count == kBlock) {
-    for (int64_t x = 0; x < width; ++x, pixel += stride) {
-      for (int64_t c = 0; c < kBlock; ++c) acc[c] += pixel[c];
-    }
-  } else {
-    for (int64_t x = 0; x < width; ++x, pixel += stride) {
-      for (int64_t c = 0; c < count; ++c) acc[c] += pixel[c];
-    }
-  }
-  for (int64_t c = 0; c < count; ++c) sums[c] = acc[c];
-}
-
-}  // namespace
-
-void f32_row_sums__scalar(const RowSumsArgs& args, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; ++r) {
-    for (int64_t c = 0; c < args.channels; c += kBlock) {
-      const int64_t count = args.channels - c < kBlock ? args.channels - c : kBlock;
-      sum_channels(pixel_at(args.x, r, 0) + c, args.x.width, args.x.stride, count,
-                   args.sums + r * args.channels + c);
-    }
-  }
-}
+void bf16_row_sums__scalar(const RowSumsArgsOf<Bf16>& args, int64_t begin, int64_t end) { row_sums(args, begin, end); }
 
 }  // namespace sparsesr

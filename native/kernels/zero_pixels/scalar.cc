@@ -4,10 +4,11 @@
 
 namespace sparsesr {
 
-void f32_zero_pixels__scalar(const ZeroPixelsArgs& args, int64_t begin, int64_t end) {
-  const auto bytes = static_cast<size_t>(args.out.stride) * sizeof(float);
+void zero_pixels__scalar(const ZeroPixelsArgs& args, int64_t begin, int64_t end) {
+  auto* map = static_cast<char*>(args.out.data);
   for (int64_t n = begin; n < end; ++n) {
-    std::memset(args.out.data + (args.pixels[n] + args.out.shift) * args.out.stride, 0, bytes);
+    std::memset(map + (args.pixels[n] + args.out.shift) * args.pixel_bytes, 0,
+                static_cast<size_t>(args.pixel_bytes));
   }
 }
 

@@ -64,7 +64,7 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         return {}
     facts: dict[str, Any] = {
         "instruction_sets": native.cpu_features(),
-        "kernels": dict(native.kernel_table("f32")),
+        "kernels": dict(native.kernel_table()),
     }
     if with_peak:
         threads = usable_threads()

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from sparsesr.errors import LimitError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.runtime.plan import Place, Plan, Shape
+from sparsesr.runtime.plan import FLOAT_BYTES, Place, Plan, Shape
 
 F32 = NDArray[np.float32]
+Map = NDArray[np.float32] | NDArray[np.uint16]
+"""Values of a map: fp32, or bf16 as uint16."""
 I32 = NDArray[np.int32]
 
 IDLE_BYTES = 512 * MEBIBYTE
@@ -24,7 +26,7 @@ _ALIGNMENT_BYTES = 64
 class Window:
     """Rows of a map in memory, in the form that kernels take (see ``_native``)."""
 
-    def __init__(self, array: F32, place: Place) -> None:
+    def __init__(self, array: Map, place: Place) -> None:
         self.array = array
         self._place = place
         self._first = -1
@@ -32,7 +34,7 @@ class Window:
             array[0] = 0
 
     @property
-    def placed(self) -> tuple[F32, int]:
+    def placed(self) -> tuple[Map, int]:
         """The array and the row of the map that it begins with."""
         return self.array, self._first
 
@@ -88,13 +90,12 @@ class Arena:
         self.lists = np.empty((plan.mask_lists, 2, plan.grid.height * plan.grid.width), np.int32)
 
 
-def _aligned_zeros(shape: Shape) -> F32:
+def _aligned_zeros(shape: Shape) -> Map:
     """Zeros that begin at a cache line, so that no vector of a pixel crosses one."""
-    size = shape[0] * shape[1] * shape[2]
-    spare = _ALIGNMENT_BYTES // 4
-    flat = np.zeros(size + spare, np.float32)
-    first = -flat.ctypes.data % _ALIGNMENT_BYTES // 4
-    return flat[first : first + size].reshape(shape)
+    flat = np.zeros(shape.nbytes + _ALIGNMENT_BYTES, np.uint8)
+    first = -flat.ctypes.data % _ALIGNMENT_BYTES
+    values = flat[first : first + shape.nbytes].view(np.float32 if shape.value_bytes == FLOAT_BYTES else np.uint16)
+    return values.reshape(shape.rows, shape.columns, shape.stride)
 
 
 class ArenaPool:

@@ -19,7 +19,7 @@ class Conv:
         node = entry.node
         self._inputs = feature_inputs(node)
         splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
-        self._packed = _native.PackedConv(weights["weight"], weights.get("bias"), splits)
+        self._packed = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         addend = node.inputs[-1] if has_addend(node) else None
         self._accumulate = addend if ACCUMULATE.of(node) else None
@@ -51,7 +51,7 @@ class MaskedConv:
         self._mask, self._inputs = node.inputs[0], feature_inputs(node)
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         splits = [value.channels for value in entry.inputs[1:]]
-        self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits)
+        self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
         dense_in = DENSE_IN.of(node)
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
         self._dense = _dense_part(weights, splits, dense_in, DENSE_OUT.of(node))
@@ -98,5 +98,8 @@ def _dense_part(
     part = weight[:, channels] if channels else np.zeros_like(weight[:, :1])
     kept = [dense for dense in dense_in if dense] or [1]
     return _native.PackedConv(
-        np.ascontiguousarray(part), None if bias is None else np.ascontiguousarray(bias[:dense_out]), kept
+        np.ascontiguousarray(part),
+        None if bias is None else np.ascontiguousarray(bias[:dense_out]),
+        kept,
+        weights.dtype,
     )

@@ -24,10 +24,10 @@ class Layer(Protocol):
         ...
 
 
-def make_layer(entry: TypedNode, tensors: Mapping[str, F32]) -> Layer:
-    """Prepare a node that is computed row by row."""
-    weights = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
-    return _LAYERS[entry.node.op](entry, weights)
+def make_layer(entry: TypedNode, tensors: Mapping[str, F32], dtype: str = "f32") -> Layer:
+    """Prepare a node that is computed row by row and whose input maps are of type ``dtype``."""
+    arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
+    return _LAYERS[entry.node.op](entry, Weights(arrays, dtype))
 
 
 def attend(entry: TypedNode, tensors: Mapping[str, F32], mean: F32) -> F32:
@@ -63,7 +63,7 @@ class _Deconv:
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
         (self._type,) = entry.inputs
-        self._packed = _native.PackedDeconv(weights["weight"], weights.get("bias"))
+        self._packed = _native.PackedDeconv(weights["weight"], weights.get("bias"), weights.dtype)
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         x, x_row0 = state.placed(self._input)

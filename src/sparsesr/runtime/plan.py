@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sparsesr.modelfile.attributes import HEADS, SEGMENTS
 from sparsesr.modelfile.op_rules import segment_tokens
@@ -17,7 +18,7 @@ from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode, ValueType
 from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
 from sparsesr.runtime.segments import Segment, Segmentation, split
 
-FLOAT_BYTES = 4
+FLOAT_BYTES, BF16_BYTES = 4, 2
 PICTURE_STRIDE = 4
 CHANNEL_BLOCK = 16
 
@@ -47,7 +48,19 @@ class Place:
     """Rows of the whole map."""
 
 
-Shape = tuple[int, int, int]
+class Shape(NamedTuple):
+    """A buffer for windows."""
+
+    rows: int
+    columns: int
+    """Width and the two border columns."""
+    stride: int
+    value_bytes: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffer."""
+        return self.rows * self.columns * self.stride * self.value_bytes
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class Plan:
     grid: Grid
     segments: tuple[PlannedSegment, ...]
     buffers: tuple[Shape, ...]
-    """Shapes (rows, width + 2, stride) of the windows."""
+    """Windows."""
     mask_lists: int
     """Pairs of pixel lists, with room for every pixel."""
 
@@ -81,18 +94,24 @@ class Plan:
         """Bytes of all buffers if the picture had `height` rows: rolling windows stay as they are."""
         whole = {p.buffer: p.rows for s in self.segments for p in s.places.values() if p.is_whole}
         windows = sum(
-            (whole[i] * height // self.grid.height + 2 if i in whole else rows) * columns * stride
-            for i, (rows, columns, stride) in enumerate(self.buffers)
+            shape._replace(rows=whole[i] * height // self.grid.height + 2).nbytes if i in whole else shape.nbytes
+            for i, shape in enumerate(self.buffers)
         )
         lists = self.mask_lists * 2 * height * self.grid.width
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
         grid = replace(self.grid, height=height)
         packed = [_packed_values(e, grid) for s in self.segments for e in s.segment.nodes]
-        return FLOAT_BYTES * (windows + lists + max(packed)) + 8 * sums
+        return windows + FLOAT_BYTES * (lists + max(packed)) + 8 * sums
 
 
-def make_plan(typed: Sequence[TypedNode], grid: Grid, band_rows: int, recompute: bool) -> Plan:
+def make_plan(
+    typed: Sequence[TypedNode],
+    grid: Grid,
+    band_rows: int,
+    recompute: bool,
+    bf16: frozenset[str] = frozenset(),
+) -> Plan:
     """Plan a run.
 
     Args:
@@ -100,11 +119,12 @@ def make_plan(typed: Sequence[TypedNode], grid: Grid, band_rows: int, recompute:
         grid: the padded picture.
         band_rows: LR rows by which a segment advances at a time.
         recompute: compute cheap maps again rather than keep them.
+        bf16: names of the maps with values in bf16.
     """
     cut = split(typed, recompute)
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
-    whole = _WholeMaps(cut, schedules, grid)
-    rolling = _roll(cut, schedules, grid, len(whole.shapes))
+    whole = _WholeMaps(cut, schedules, grid, bf16)
+    rolling = _roll(cut, schedules, grid, len(whole.shapes), bf16)
     masks, mask_lists = _mask_slots(cut)
     segments = tuple(
         PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])
@@ -130,10 +150,12 @@ def stride_of(channels: int) -> int:
 class _WholeMaps:
     """Gives every map that outlives its segment a buffer."""
 
-    def __init__(self, cut: Segmentation, schedules: Sequence[tuple[Band, ...]], grid: Grid) -> None:
+    def __init__(
+        self, cut: Segmentation, schedules: Sequence[tuple[Band, ...]], grid: Grid, bf16: frozenset[str]
+    ) -> None:
         self.shapes: list[Shape] = []
         self.places: list[dict[str, Place]] = []
-        self._cut, self._schedules, self._grid = cut, schedules, grid
+        self._cut, self._schedules, self._grid, self._bf16 = cut, schedules, grid, bf16
         live: dict[str, Place] = {}
         for index in range(len(cut.segments)):
             live = {name: place for name, place in live.items() if cut.last_use[name] >= index}
@@ -147,8 +169,8 @@ class _WholeMaps:
         for entry in self._cut.segments[index].nodes:
             name, value = entry.node.output, entry.output
             if value.kind is Kind.MAP and name in self._cut.last_use and self._cut.home[name] == index:
-                rows, columns = self._grid.size(value)
-                shape = (rows + 2, columns + 2, stride_of(value.channels))
+                rows, _ = self._grid.size(value)
+                shape = Shape(rows + 2, *_row_shape(entry, self._grid, self._bf16))
                 taken = {place.buffer for place in live.values()}
                 buffer = self._find(index, name, shape, taken, entering)
                 live[name] = Place(buffer, True, rows)
@@ -176,12 +198,16 @@ class _Rolling:
 
 
 def _roll(
-    cut: Segmentation, schedules: Sequence[tuple[Band, ...]], grid: Grid, first_buffer: int
+    cut: Segmentation,
+    schedules: Sequence[tuple[Band, ...]],
+    grid: Grid,
+    first_buffer: int,
+    bf16: frozenset[str],
 ) -> _Rolling:
     """Place the maps that live in one segment. Segments share buffers: the largest with the largest."""
-    rows_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    rows_of: dict[_RowShape, list[int]] = defaultdict(list)
     ranked = [
-        _rank(cut, index, segment, bands, grid)
+        _rank(cut, index, segment, bands, grid, bf16)
         for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
     ]
     for windows in ranked:
@@ -189,7 +215,7 @@ def _roll(
             rows_of[key] += [0] * (rank + 1 - len(rows_of[key]))
             rows_of[key][rank] = max(rows_of[key][rank], rows)
     numbers = {key: i for i, key in enumerate((key, r) for key in rows_of for r in range(len(rows_of[key])))}
-    shapes = [(rows_of[key][rank], *key) for key, rank in numbers]
+    shapes = [Shape(rows_of[key][rank], *key) for key, rank in numbers]
     places = [
         {
             entry.node.output: Place(first_buffer + numbers[slot], False, grid.size(entry.output)[0])
@@ -200,17 +226,31 @@ def _roll(
     return _Rolling(shapes, places)
 
 
-_Ranked = dict[tuple[tuple[int, int], int], tuple[TypedNode, int]]
+_RowShape = tuple[int, int, int]
+_Ranked = dict[tuple[_RowShape, int], tuple[TypedNode, int]]
 
 
-def _rank(cut: Segmentation, index: int, segment: Segment, bands: Sequence[Band], grid: Grid) -> _Ranked:
-    """Rolling maps of a segment with the rows they need, by (width + 2, stride) and rank among those."""
-    groups: dict[tuple[int, int], list[tuple[int, TypedNode]]] = defaultdict(list)
+def _row_shape(entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> _RowShape:
+    """Columns, stride and bytes per value of a node's output."""
+    value_bytes = BF16_BYTES if entry.node.output in bf16 else FLOAT_BYTES
+    return grid.size(entry.output)[1] + 2, stride_of(entry.output.channels), value_bytes
+
+
+def _rank(
+    cut: Segmentation,
+    index: int,
+    segment: Segment,
+    bands: Sequence[Band],
+    grid: Grid,
+    bf16: frozenset[str],
+) -> _Ranked:
+    """Rolling maps of a segment with the rows they need, by shape of a row and rank among those."""
+    groups: dict[_RowShape, list[tuple[int, TypedNode]]] = defaultdict(list)
     for number, entry in enumerate(segment.nodes):
         name, value = entry.node.output, entry.output
         is_whole = name in cut.last_use and cut.home[name] == index
         if value.kind is Kind.MAP and not is_whole:
-            key = (grid.size(value)[1] + 2, stride_of(value.channels))
+            key = _row_shape(entry, grid, bf16)
             rows = _window_rows(number, bands, total_rows(entry, grid.height))
             groups[key].append((rows, entry))
     ranked: _Ranked = {}

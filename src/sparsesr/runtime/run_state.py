@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsesr.runtime.buffers import F32, MaskLists, Window
+from sparsesr.runtime.buffers import F32, Map, MaskLists, Window
 from sparsesr.runtime.plan import Grid
 
 Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
-Weights = Mapping[str, F32]
-"""The tensors of one node by role."""
+class Weights(UserDict[str, F32]):
+    """The tensors of one node by role."""
+
+    def __init__(self, arrays: Mapping[str, F32], dtype: str = "f32") -> None:
+        super().__init__(arrays)
+        self.dtype = dtype
+        """Type of the maps that they are multiplied with, as kernels name it."""
 
 
 @dataclass
@@ -31,6 +37,6 @@ class RunState:
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict[str, "NDArray[np.float64]"])
     vectors: dict[str, F32] = field(default_factory=dict[str, F32])
 
-    def placed(self, name: str) -> tuple[F32, int]:
+    def placed(self, name: str) -> tuple[Map, int]:
         """A map's window and its first row."""
         return self.windows[name].placed

@@ -24,6 +24,7 @@ from sparsesr.runtime.buffers import F32, ArenaPool
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.layers import Layer, make_layer
 from sparsesr.runtime.plan import FLOAT_BYTES, Grid, Plan, make_plan, stride_of
+from sparsesr.runtime.precision import bf16_maps, input_dtype, resolve
 from sparsesr.runtime.run_state import Image, RunState
 from sparsesr.runtime.segments import without_masks
 from sparsesr.runtime.stats import Stats, make_stats
@@ -53,16 +54,18 @@ class RunResult:
 class Session:
     """A model that is ready to run. Any number of threads may call :meth:`run` at the same time."""
 
-    def __init__(self, model: ModelFile, threads: int | None = None) -> None:
+    def __init__(self, model: ModelFile, threads: int | None = None, precision: str = "fp32") -> None:
         """Prepare a model; its weights are packed at the first run.
 
         Args:
             model: the model; of one for several scales, its own scale is run (see :meth:`ModelFile.at_scale`).
             threads: threads that the kernels of one run use; None: the processors this process may use.
+            precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, where the processor has the
+                instructions) or ``auto`` (the faster one); :attr:`precision` says which it became.
 
         Raises:
             ModelError: the graph is not valid.
-            UsageError: `threads` is out of range.
+            UsageError: `threads` is out of range, or no such precision.
         """
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
@@ -71,10 +74,13 @@ class Session:
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         self._typed = type_graph(model.graph, shapes)
         self._typed_dense = without_masks(self._typed, model.graph.output)
+        wanted = resolve(precision)
+        self._bf16, self._bf16_dense = (bf16_maps(t, wanted) for t in (self._typed, self._typed_dense))
+        self.precision = "bf16" if self._bf16 else "fp32"
         #: No map may be empty: smaller pictures are padded to this size.
         self._least_px = max((entry.output.resolution or FULL).down for entry in self._typed)
         self._lock = threading.Lock()
-        self._layers: dict[tuple[str, str], Layer] = {}
+        self._layers: dict[tuple[str, str, str], Layer] = {}
         self._plans: OrderedDict[tuple[Grid, int, bool, bool], Plan] = OrderedDict()
         self._arenas = ArenaPool()
 
@@ -185,7 +191,7 @@ class Session:
         with self._lock:
             if key not in self._plans:
                 typed = self._typed_dense if dense else self._typed
-                self._plans[key] = make_plan(typed, grid, rows, low_memory)
+                self._plans[key] = make_plan(typed, grid, rows, low_memory, self._bf16_of(dense))
             self._plans.move_to_end(key)
             if len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
@@ -201,16 +207,21 @@ class Session:
     def _ready_layers(self, dense: bool) -> dict[str, Layer]:
         """Layers by output; what has been packed once is used by all runs."""
         with self._lock:
-            return {entry.node.output: self._layer(entry) for entry in self._streamed(dense)}
+            bf16 = self._bf16_of(dense)
+            return {entry.node.output: self._layer(entry, bf16) for entry in self._streamed(dense)}
 
     def _streamed(self, dense: bool) -> list[TypedNode]:
         typed = self._typed_dense if dense else self._typed
         return [entry for entry in typed if entry.node.op != "channel_attention"]
 
-    def _layer(self, entry: TypedNode) -> Layer:
-        key = (entry.node.output, entry.node.op)
+    def _bf16_of(self, dense: bool) -> frozenset[str]:
+        return self._bf16_dense if dense else self._bf16
+
+    def _layer(self, entry: TypedNode, bf16: frozenset[str]) -> Layer:
+        dtype = input_dtype(entry, bf16)
+        key = (entry.node.output, entry.node.op, dtype)
         if key not in self._layers:
-            self._layers[key] = make_layer(entry, self.model.tensors)
+            self._layers[key] = make_layer(entry, self.model.tensors, dtype)
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:

@@ -1,0 +1,27 @@
+// The definition of the 2x2 mean; compiled for each instruction set, with the same bits.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+template <typename T>
+void avg_pool(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
+  const int64_t stride = args.out.stride;
+  for (int64_t r = begin; r < end; ++r) {
+    for (int64_t x = 0; x < args.out.width; ++x) {
+      const T* top = pixel_at(args.x, 2 * r, 2 * x);
+      const T* bottom = pixel_at(args.x, 2 * r + 1, 2 * x);
+      T* out = pixel_at(args.out, r, x);
+#pragma GCC ivdep
+      for (int64_t c = 0; c < stride; ++c) {
+        const float sum = widen(top[c]) + widen(top[c + stride]) + widen(bottom[c]) + widen(bottom[c + stride]);
+        out[c] = narrow<T>(sum * 0.25f);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sparsesr

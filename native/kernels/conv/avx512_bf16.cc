@@ -1,0 +1,36 @@
+// Convolution of maps in bf16: products of bf16, sums in fp32.
+#include "kernels/conv/tile_avx512.h"
+
+namespace sparsesr {
+namespace {
+
+// A pair of channels per step.
+struct Bf16Product {
+  using Value = Bf16;
+  using Vector = __m512bh;
+  static constexpr int kChannels = 2;
+
+  static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_load_si512(weights); }
+  static __m512bh broadcast(const Bf16* x) {
+    int32_t pair;
+    __builtin_memcpy(&pair, x, sizeof(pair));
+    return (__m512bh)_mm512_set1_epi32(pair);
+  }
+  static __m512 add(__m512 acc, __m512bh value, __m512bh weights) {
+    return _mm512_dpbf16_ps(acc, value, weights);
+  }
+};
+
+}  // namespace
+
+void bf16_f32_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                    const int32_t* out_pixels, int64_t count) {
+  convolve<Bf16Product, float>(args, block, in_pixels, out_pixels, count);
+}
+
+void bf16_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                const int32_t* out_pixels, int64_t count) {
+  convolve<Bf16Product, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,344 @@
+// Indirect convolution for AVX-512: 24 accumulators hold 6 pixels x 64 outputs (or 8 x 48, 12 x 32, 24 x 16).
+//
+// Per step of the sum: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The weights
+// of a block stream from L2 once per tile; the pixels come from L1. (Keeping a part of the weights in L1 for
+// several tiles was tried: their accumulators must then be stored and loaded more often, which costs more.)
+//
+// A Product says what a step is: one channel in fp32, a pair of channels in bf16. Each file that includes this
+// compiles it for its own instruction set, so everything is local to it.
+#pragma once
+
+#include <immintrin.h>
+#include <type_traits>
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kAccumulators = 24;
+constexpr int kPointersInRegisters = 8;
+
+__mmask16 lanes_below(int64_t count) {
+  if (count >= kLanes) return 0xffff;
+  return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
+}
+
+inline __m512 activate(__m512 value, Activation activation, float slope) {
+  const __m512 zero = _mm512_setzero_ps();
+  if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
+  if (activation == Activation::kNone) return value;
+  const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
+  return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
+}
+
+// Sixteen values of a map, of which those in `lanes` exist; the others are zero.
+__m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
+
+__m512 load_lanes(const Bf16* source, __mmask16 lanes) {
+  const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, source));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
+
+void store_lanes(float* target, __mmask16 lanes, __m512 value) { _mm512_mask_storeu_ps(target, lanes, value); }
+
+// Rounds as narrow<Bf16>.
+void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
+  const __m512i bits = _mm512_castps_si512(value);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+  const __m512i kept = _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+  _mm256_mask_storeu_epi16(target, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
+}
+
+void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
+void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
+
+// Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
+template <typename Value, int kPixels>
+struct Scattered {
+  const Value* x[kPixels];
+
+  __attribute__((always_inline)) Scattered(const ConvInput& input, const int32_t* pixels) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      x[p] = static_cast<const Value*>(input.data) + (pixels[p] + input.shift) * input.stride;
+    }
+  }
+  __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
+};
+
+// Side by side: one pointer and constant distances.
+template <typename Value, int64_t kStride>
+struct SideBySide {
+  const Value* x;
+
+  __attribute__((always_inline)) SideBySide(const ConvInput& input, const int32_t* pixels)
+      : x(static_cast<const Value*>(input.data) + (pixels[0] + input.shift) * kStride) {}
+  __attribute__((always_inline)) const Value* at(int p) const { return x + p * kStride; }
+};
+
+// Vectors x pixels accumulators of one group of pixels; all loops over them unroll into registers.
+template <typename Product, typename Out, int kVectors, int kPixels, typename Places>
+struct Tile {
+  using In = typename Product::Value;
+
+  // Steps at a time: pointers that do not fit in registers are then loaded less often.
+  static constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
+
+  // Weights of a step for one vector of outputs.
+  static constexpr int kWeights = kLanes * Product::kChannels;
+  static constexpr int64_t kLineValues = 64 / sizeof(In);
+
+  __m512 acc[kPixels][kVectors];
+
+  __attribute__((always_inline)) void start(const ConvArgs& args, const ConvBlock& block,
+                                            const int32_t* pixels) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __m512 bias = _mm512_load_ps(block.bias + v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) acc[p][v] = bias;
+    }
+    if (args.addend.data == nullptr) return;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        const Out* addend = static_cast<const Out*>(args.addend.data) +
+                            (pixels[p] + args.addend.shift) * args.addend.stride + block.first;
+        acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(addend + v * kLanes, valid));
+      }
+    }
+  }
+
+  // kCount steps from channel `offset` on; the order of additions within an accumulator never changes.
+  template <int kCount>
+  __attribute__((always_inline)) void step(const Places& x, int64_t offset, const In* weights) {
+    typename Product::Vector w[kCount][kVectors];
+#pragma GCC unroll 4
+    for (int s = 0; s < kCount; ++s) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) w[s][v] = Product::load(weights + (s * kVectors + v) * kWeights);
+    }
+#pragma GCC unroll 24
+    for (int first = 0; first < kPixels; first += kPointersInRegisters) {
+      const int end = first + kPointersInRegisters < kPixels ? first + kPointersInRegisters : kPixels;
+#pragma GCC unroll 4
+      for (int s = 0; s < kCount; ++s) {
+#pragma GCC unroll 24
+        for (int p = first; p < end; ++p) {
+          const auto value = Product::broadcast(x.at(p) + offset + s * Product::kChannels);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) acc[p][v] = Product::add(acc[p][v], value, w[s][v]);
+        }
+      }
+    }
+  }
+
+  // The lines that the tile will write, long before it does.
+  static __attribute__((always_inline)) void prefetch_output(const ConvArgs& args, const ConvBlock& block,
+                                                             const int32_t* pixels) {
+    const int64_t end = block.is_last ? args.out.stride : block.first + kVectors * kLanes;
+    for (int p = 0; p < kPixels; ++p) {
+      const Out* out =
+          static_cast<const Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
+      for (int64_t c = block.first; c < end; c += kLanes) __builtin_prefetch(out + c, 1);
+    }
+  }
+
+  __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
+                                                   const int32_t* pixels, const int32_t* next_pixels) {
+    const In* weights = static_cast<const In*>(block.weights);
+    for (int i = 0; i < args.input_count; ++i) {
+      const ConvInput& input = args.inputs[i];
+      const Places x(input, pixels);
+      const Places next(input, next_pixels);
+      for (int tap = 0; tap < args.tap_count; ++tap) {
+        const int64_t offset = args.tap_pixels[tap] * input.stride;
+        if constexpr (std::is_same_v<Places, Scattered<In, kPixels>>) prefetch(next, offset, input.channels);
+        weights = add_channels(x, offset, input.channels, weights);
+      }
+    }
+  }
+
+  // Fetches what the next tile reads at one tap: a sparse list has no pattern that the processor could
+  // foresee. Into L2 only, for the weights pass through L1.
+  static __attribute__((always_inline)) void prefetch(const Places& x, int64_t offset, int64_t channels) {
+    for (int64_t c = 0; c < channels; c += kLineValues) {
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) _mm_prefetch(x.at(p) + offset + c, _MM_HINT_T1);
+    }
+  }
+
+  // The channels of one tap; returns the weights behind them.
+  __attribute__((always_inline)) const In* add_channels(const Places& x, int64_t offset, int64_t channels,
+                                                        const In* weights) {
+    constexpr int64_t kTogether = kSteps * Product::kChannels;
+    const int64_t end = offset + channels;
+    for (; offset + kTogether <= end; offset += kTogether, weights += kSteps * kVectors * kWeights) {
+      step<kSteps>(x, offset, weights);
+    }
+    for (; kTogether > 1 && offset < end; offset += Product::kChannels, weights += kVectors * kWeights) {
+      step<1>(x, offset, weights);
+    }
+    return weights;
+  }
+
+  __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
+                                             const int32_t* pixels) {
+    if (args.activation != Activation::kNone) activate_all(args.activation, args.slope);
+    if (args.residual.data != nullptr) add_residual(args.residual, block, pixels);
+    Out* out[kPixels];
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      out[p] = static_cast<Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + block.first;
+    }
+    const bool is_full = block.valid == kVectors * kLanes;
+    if (is_full) {
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) store_all(out[p] + v * kLanes, acc[p][v]);
+      }
+    } else {
+      store_some(out, block.valid, args.out.stride - block.first);
+    }
+    if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
+  }
+
+  __attribute__((always_inline)) void activate_all(Activation activation, float slope) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[p][v] = activate(acc[p][v], activation, slope);
+    }
+  }
+
+  __attribute__((always_inline)) void add_residual(const ConvMap& map, const ConvBlock& block,
+                                                   const int32_t* pixels) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      const Out* residual =
+          static_cast<const Out*>(map.data) + (pixels[p] + map.shift) * map.stride + block.first;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+        acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(residual + v * kLanes, valid));
+      }
+    }
+  }
+
+  // The channels that exist, and zeros behind them as far as the pixel has room.
+  __attribute__((always_inline)) void store_some(Out* const* out, int64_t valid, int64_t room) const {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 existing = lanes_below(valid - v * kLanes);
+      const __mmask16 stored = lanes_below(room - v * kLanes);
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        store_lanes(out[p] + v * kLanes, stored, _mm512_maskz_mov_ps(existing, acc[p][v]));
+      }
+    }
+  }
+
+  static void clear_rest(const ConvArgs& args, int64_t channel, const int32_t* pixels) {
+    for (; channel < args.out.stride; channel += kLanes) {
+      const __mmask16 stored = lanes_below(args.out.stride - channel);
+      for (int p = 0; p < kPixels; ++p) {
+        Out* out =
+            static_cast<Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + channel;
+        store_lanes(out, stored, _mm512_setzero_ps());
+      }
+    }
+  }
+};
+
+using RunTile = void(const ConvArgs&, const ConvBlock&, const int32_t*, const int32_t*, const int32_t*);
+
+template <typename Product, typename Out, int kVectors, int kPixels,
+          typename Places = Scattered<typename Product::Value, kPixels>>
+__attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& block,
+                                        const int32_t* in_pixels, const int32_t* next_pixels,
+                                        const int32_t* out_pixels) {
+  Tile<Product, Out, kVectors, kPixels, Places> tile;
+  tile.prefetch_output(args, block, out_pixels);
+  tile.start(args, block, out_pixels);
+  tile.multiply_add(args, block, in_pixels, next_pixels);
+  tile.finish(args, block, out_pixels);
+}
+
+// Fewer pixels than a tile holds: an instance for each count, so that nothing is computed twice.
+template <typename Product, typename Out, int kVectors, int kPixels>
+void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+              const int32_t* out_pixels, int64_t count) {
+  if constexpr (kPixels > 0) {
+    if (count == kPixels) {
+      return run_tile<Product, Out, kVectors, kPixels>(args, block, in_pixels, in_pixels, out_pixels);
+    }
+    run_tail<Product, Out, kVectors, kPixels - 1>(args, block, in_pixels, out_pixels, count);
+  }
+}
+
+template <int kPixels>
+bool are_side_by_side(const int32_t* pixels) {
+  int32_t gaps = 0;
+  for (int p = 1; p < kPixels; ++p) gaps |= pixels[p] - pixels[0] - p;
+  return gaps == 0;
+}
+
+// The common stride of the inputs; 0 if there is none.
+int64_t common_stride(const ConvArgs& args) {
+  for (int i = 1; i < args.input_count; ++i) {
+    if (args.inputs[i].stride != args.inputs[0].stride) return 0;
+  }
+  return args.inputs[0].stride;
+}
+
+// The instance for a full tile of pixels side by side, where it is worth while: tiles of many pixels spend
+// loads on pointers that pixels side by side do not need.
+template <typename Product, typename Out, int kVectors, int kPixels>
+RunTile* side_by_side_tile(const ConvArgs& args) {
+  using In = typename Product::Value;
+  if constexpr (kPixels > kPointersInRegisters) {
+    switch (common_stride(args)) {
+      case 16: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 16>>;
+      case 32: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 32>>;
+      case 64: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 64>>;
+      default: break;
+    }
+  }
+  return run_tile<Product, Out, kVectors, kPixels>;
+}
+
+template <typename Product, typename Out, int kVectors>
+void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+               const int32_t* out_pixels, int64_t count) {
+  constexpr int kPixels = kAccumulators / kVectors;
+  RunTile* const run_scattered = run_tile<Product, Out, kVectors, kPixels>;
+  RunTile* const run_side_by_side = side_by_side_tile<Product, Out, kVectors, kPixels>(args);
+  int64_t n = 0;
+  for (; n + kPixels <= count; n += kPixels) {
+    const int32_t* next_pixels = in_pixels + (n + 2 * kPixels <= count ? n + kPixels : n);
+    RunTile* const run = are_side_by_side<kPixels>(in_pixels + n) ? run_side_by_side : run_scattered;
+    run(args, block, in_pixels + n, next_pixels, out_pixels + n);
+  }
+  run_tail<Product, Out, kVectors, kPixels - 1>(args, block, in_pixels + n, out_pixels + n, count - n);
+}
+
+template <typename Product, typename Out>
+void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+              const int32_t* out_pixels, int64_t count) {
+  switch (block.width / kLanes) {
+    case 1: return run_block<Product, Out, 1>(args, block, in_pixels, out_pixels, count);
+    case 2: return run_block<Product, Out, 2>(args, block, in_pixels, out_pixels, count);
+    case 3: return run_block<Product, Out, 3>(args, block, in_pixels, out_pixels, count);
+    default: return run_block<Product, Out, 4>(args, block, in_pixels, out_pixels, count);
+  }
+}
+
+}  // namespace
+}  // namespace sparsesr
