@@ -16,7 +16,8 @@ class SmallConvolution {
   SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa)
       : height_(height),
         width_(width),
-        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel, {c_in}, isa),
+        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel, {c_in},
+              MapType::kF32, isa),
         input_(window_size(c_in)),
         output_(window_size(c_out)) {
     const int64_t stride = padded(c_in);
@@ -61,10 +62,14 @@ class SmallConvolution {
   ConvCall call(float* output) const {
     ConvCall call;
     call.conv = &conv_;
-    call.inputs = {{input_.data(), -1, height_ + 2, width_, padded(conv_.c_in())}};
-    call.out = {output, -1, height_ + 2, width_, padded(conv_.c_out())};
+    call.inputs = {window(const_cast<float*>(input_.data()), conv_.c_in())};  // only read
+    call.out = window(output, conv_.c_out());
     call.activation = Activation::kRelu;
     return call;
+  }
+
+  AnyWindow window(float* data, int64_t channels) const {
+    return {data, -1, height_ + 2, width_, padded(channels), MapType::kF32};
   }
 
   std::vector<float> random(int64_t count) {

@@ -110,7 +110,6 @@ def test_an_existing_output_is_kept_unless_asked(capsys):
         ([], 2, "nothing to enlarge"),
         (["a.png", "-o", "a.png"], 2, "input itself"),
         (["a.png", "a.jpg", "-o", "out", "-f", "png"], 2, "would both become"),
-        (["a.png", "--precision", "bf16"], 2, "fp32 only"),
         (["a.png", "--precision", "x"], 2, "unknown"),
         (["a.png", "--memory", "lots"], 2, "not an amount"),
         (["a.png", "--memory", "2"], 2, "less than a megabyte"),

@@ -27,11 +27,12 @@ def test_kernel_table__names_say_dtype_and_instruction_set(isa: str) -> None:
     assert set(table) >= {"conv", "mask", "bicubic", "peak"}
     for name in table.values():
         found = name.rpartition("__")[2]
-        assert name.startswith("f32_")
+        assert name.startswith(("f32_", "bf16_", "zero_pixels__"))
         assert ALL.index(found) <= ALL.index(isa)
     assert table["conv"].endswith(f"__{min(isa, 'avx512', key=ALL.index)}")
-    with pytest.raises(ValueError, match="dtype"):
-        native.kernel_table("f64")
+    assert native.has_fast_bf16() == table["conv_bf16"].endswith("__avx512_bf16")
+    with pytest.raises(ValueError, match="choose f32 or bf16"):
+        native.multiply_add_peak("f64")
 
 
 def test_set_cpu__refuses_unknown_names() -> None:
@@ -53,6 +54,7 @@ def test_environment__forces_the_instruction_set_down(value: str, expected: str)
 
 def test_multiply_add_peak__is_positive(isa: str) -> None:
     assert native.multiply_add_peak("f32", threads=2, ms=2) > 0
+    assert native.multiply_add_peak("bf16", threads=2, ms=2) > 0
     with pytest.raises(ValueError, match="'ms'"):
         native.multiply_add_peak("f32", threads=1, ms=0)
 

@@ -98,7 +98,7 @@ def test_whole_maps_take_over_the_buffers_of_dead_ones(recompute, maps):
 def test_rolling_windows_do_not_grow_with_the_picture():
     def rolling_rows(height: int) -> int:
         plan = make_plan(SMSR, Grid(height, 64, 2), 4, recompute=False)
-        return sum(rows for rows, _, _ in plan.buffers if rows < height)
+        return sum(shape.rows for shape in plan.buffers if shape.rows < height)
 
     assert rolling_rows(400) == rolling_rows(200)
 
@@ -116,7 +116,7 @@ def chain_with_a_sum(layers: int) -> ModelFile:
 
 def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
     plan = make_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, recompute=False)
-    wide = [rows for rows, _, stride in plan.buffers if stride == 16]
+    wide = [shape.rows for shape in plan.buffers if shape.stride == 16]
     # 17 layers and 16 sums: the four rows of a band, and at most what a convolution and its reader need
     # around them. Were the layers kept until the last sum, the first would need 16 rows more.
     assert len(wide) == 34

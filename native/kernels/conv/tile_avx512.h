@@ -19,6 +19,7 @@ namespace {
 constexpr int kLanes = 16;
 constexpr int kAccumulators = 24;
 constexpr int kPointersInRegisters = 8;
+constexpr int kSmallestTail = 3;
 
 __mmask16 lanes_below(int64_t count) {
   if (count >= kLanes) return 0xffff;
@@ -271,16 +272,23 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
   tile.finish(args, block, out_pixels);
 }
 
-// Fewer pixels than a tile holds: an instance for each count, so that nothing is computed twice.
+// Fewer pixels than a tile holds: the smallest half (of a half) of it that is large enough, its last pixel standing
+// for those that are missing. A tile reads all that it adds before it writes, so a pixel may come twice.
 template <typename Product, typename Out, int kVectors, int kPixels>
 void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count) {
-  if constexpr (kPixels > 0) {
-    if (count == kPixels) {
-      return run_tile<Product, Out, kVectors, kPixels>(args, block, in_pixels, in_pixels, out_pixels);
+  if constexpr (kPixels % 2 == 0 && kPixels > kSmallestTail) {
+    if (count <= kPixels / 2) {
+      return run_tail<Product, Out, kVectors, kPixels / 2>(args, block, in_pixels, out_pixels, count);
     }
-    run_tail<Product, Out, kVectors, kPixels - 1>(args, block, in_pixels, out_pixels, count);
   }
+  int32_t in[kPixels];
+  int32_t out[kPixels];
+  for (int64_t p = 0; p < kPixels; ++p) {
+    in[p] = in_pixels[p < count ? p : count - 1];
+    out[p] = out_pixels[p < count ? p : count - 1];
+  }
+  run_tile<Product, Out, kVectors, kPixels>(args, block, in, in, out);
 }
 
 template <int kPixels>
@@ -326,7 +334,9 @@ void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
     RunTile* const run = are_side_by_side<kPixels>(in_pixels + n) ? run_side_by_side : run_scattered;
     run(args, block, in_pixels + n, next_pixels, out_pixels + n);
   }
-  run_tail<Product, Out, kVectors, kPixels - 1>(args, block, in_pixels + n, out_pixels + n, count - n);
+  if (n < count) {
+    run_tail<Product, Out, kVectors, kPixels>(args, block, in_pixels + n, out_pixels + n, count - n);
+  }
 }
 
 template <typename Product, typename Out>

@@ -66,11 +66,22 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         "instruction_sets": native.cpu_features(),
         "kernels": dict(native.kernel_table()),
     }
+    facts["bf16"] = _bf16(native.has_fast_bf16())
     if with_peak:
         threads = usable_threads()
         facts["peak_gflops_1_thread"] = round(native.multiply_add_peak("f32", 1, _PEAK_MS), 1)
         facts[f"peak_gflops_{threads}_threads"] = round(native.multiply_add_peak("f32", threads, _PEAK_MS), 1)
     return facts
+
+
+def _bf16(is_fast: bool) -> str:
+    """What ``--precision bf16`` and ``auto`` mean here."""
+    if not is_fast:
+        return "no instructions for it; --precision bf16 and auto run in fp32"
+    from sparsesr.runtime.precision import MIN_GAIN, bf16_gain
+
+    chosen = "bf16" if bf16_gain() >= MIN_GAIN else "fp32"
+    return f"multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
 
 
 def _versions(problems: list[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sparsesr.errors import UsageError
+from sparsesr.runtime.precision import PRECISIONS
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -23,11 +24,9 @@ def parse_memory(text: str) -> int:
 
 
 def check_precision(text: str) -> None:
-    """UsageError unless this build computes in that precision."""
-    if text not in ("auto", "fp32", "bf16"):
-        raise UsageError(f"--precision {text!r} is unknown; use auto or fp32")
-    if text == "bf16":
-        raise UsageError("--precision bf16: this build computes in fp32 only; use auto or fp32")
+    """UsageError unless there is such a precision."""
+    if text not in PRECISIONS:
+        raise UsageError(f"--precision {text!r} is unknown; use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
 
 
 def check_effort(effort: float | None) -> None:

@@ -38,7 +38,7 @@ def run(
     target_ms: Annotated[
         float | None, typer.Option("--target-ms", help="Choose the effort that takes so many milliseconds.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto or fp32.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the model is meant to be used.")
@@ -70,7 +70,12 @@ def run(
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
     upscaler = Upscaler(
-        model, scale=scale, threads=threads, memory=options.parse_memory(memory), inference=inference
+        model,
+        scale=scale,
+        threads=threads,
+        memory=options.parse_memory(memory),
+        inference=inference,
+        precision=precision,
     )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STDOUT) else Path(output), job)

@@ -148,6 +148,8 @@ def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
     skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
     chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
+    if upscaler.network.session.precision != "fp32":
+        chosen += f" in {upscaler.network.session.precision}"
     return (
         f"{source} {width}x{height} -> {target} {width * scale}x{height * scale}"
         f" in {result.seconds:.2f} s with {upscaler.network.name}{chosen}: {used}, {skipped}"
@@ -166,6 +168,7 @@ def _record(upscaler: Upscaler, done: FileResult, source: str, target: str) -> d
         "output_height": height * upscaler.scale,
         "model": upscaler.network.name,
         "scale": upscaler.scale,
+        "precision": upscaler.network.session.precision,
         "seconds": round(result.seconds, 4),
         "network_seconds": round(stats.total_ms / 1000, 4),
         "effort": result.effort,

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.op_rules import feature_inputs
+from sparsesr.modelfile.op_rules import feature_inputs, has_addend
 from sparsesr.modelfile.op_schema import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -97,10 +97,10 @@ def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
         return _unless_all([*maps, entry.node.output], chosen)
     if entry.node.op == "global_mean":
         return set()
-    features = _multiplied(entry)
-    addends = [name for name in maps if name not in features]
-    refused = _unless_all(features, chosen)
-    return refused | (_unless_all([*addends, entry.node.output], chosen) if addends else set())
+    refused = _unless_all(_multiplied(entry), chosen)
+    if has_addend(entry.node):
+        refused |= _unless_all([entry.node.inputs[-1], entry.node.output], chosen)
+    return refused
 
 
 def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:

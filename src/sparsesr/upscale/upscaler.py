@@ -76,12 +76,14 @@ class Upscaler:
         threads: int | None = None,
         memory: int = DEFAULT_MEMORY_BYTES,
         inference: str = "auto",
+        precision: str = "auto",
     ) -> None:
         """Load a model by name or path; None: the default one for the scale (2, if that is None too).
 
         ``memory`` bounds the peak of the whole process, in bytes. ``inference``: ``whole`` pictures at once, or
         ``chopped`` into overlapping crops; ``auto`` chops large pictures for networks whose pixels attend to each
-        other, as their authors do. Raises ModelError for unknown or refused models, and UsageError when the
+        other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the memory, at most 0.01 dB away; a
+        processor without the instructions runs in fp32) or ``auto``, the faster one. Raises ModelError for unknown or refused models, and UsageError when the
         model enlarges by another scale than asked for.
         """
         if inference not in INFERENCE:
@@ -93,7 +95,7 @@ class Upscaler:
         facts = self.model.facts
         self.network = Network(
             self.model,
-            Session(self.model, threads),
+            Session(self.model, threads, precision),
             facts.name,
             facts.scale,
             halo_px(self.model),
