@@ -52,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("model")
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--precision", default="fp32", help="of our own runs: fp32, bf16 or auto")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", type=parse_peers, default=[], help="torch,onnxruntime,openvino,ncnn")
     parser.add_argument("--save", action="store_true", help="write to benchmarks/results")
@@ -60,7 +61,14 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str, Any]:
     request = Request(
-        load(chosen.model), read_picture(photo), None, threads, None, chosen.repeats, chosen.peers
+        load(chosen.model),
+        read_picture(photo),
+        None,
+        threads,
+        chosen.precision,
+        None,
+        chosen.repeats,
+        chosen.peers,
     )
     figures = {key: value for key, value in measure(request).items() if key not in _NOT_KEPT}
     return {**figures, **_upscale(chosen.model, photo, threads)}

@@ -26,6 +26,7 @@ def run(
     ] = None,
     hr: Annotated[Path | None, typer.Option("--hr", help="The true large picture, for PSNR.")] = None,
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
+    precision: Annotated[str, typer.Option(help="Of our own runs: auto, fp32 or bf16.")] = "fp32",
     effort: Annotated[
         float | None, typer.Option(help="Of the sparse run, 0 to 1; as trained if not given.")
     ] = None,
@@ -39,6 +40,7 @@ def run(
 
     The active GFLOP/s count work that is done only (2 per multiply-add), beside the processor's measured peak.
     """
+    options.check_precision(precision)
     options.check_effort(effort)
     options.check_positive("-j", threads)
     options.check_positive("--repeats", repeats)
@@ -54,7 +56,7 @@ def run(
         else read_picture(picture)
     )
     true_picture = None if hr is None else read_picture(hr)
-    record = measure(Request(loaded, image, true_picture, threads, effort, repeats, names))
+    record = measure(Request(loaded, image, true_picture, threads, precision, effort, repeats, names))
     record["picture"] = "made up" if picture is None else picture.name
     if as_json:
         print_json(record)

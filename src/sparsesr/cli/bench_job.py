@@ -22,6 +22,7 @@ from sparsesr.runtime.session import Session
 if TYPE_CHECKING:
     from sparsesr.lab.evaluate.peers.peer import Peer
 
+REFERENCE = "our own dense fp32 run"
 Pixels = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 FORM_OF_PEERS = (
@@ -39,6 +40,7 @@ class Request:
     hr: Pixels | None
     """The true large picture, if there is one."""
     threads: int | None
+    precision: str
     effort: float | None
     rounds: int
     peers: Sequence[str]
@@ -51,10 +53,10 @@ def measure(request: Request) -> dict[str, Any]:
         UsageError: the true picture has another size than the result.
         BackendError: a peer is not installed.
     """
-    session = Session(request.model, request.threads)
+    session = Session(request.model, request.threads, request.precision)
     peers = _open_peers(request, session.threads)
     outputs = _outputs(request, session, peers)
-    quality = {name: _quality(request, output, outputs[DENSE]) for name, output in outputs.items()}
+    quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
     runs: dict[str, Callable[[], Any]] = {peer.name: peer.run for peer in peers}
     result = benchmark(session, request.image, request.rounds, runs, request.effort)
     return {
@@ -77,12 +79,17 @@ def _open_peers(request: Request, threads: int) -> list[Peer]:
 
 
 def _outputs(request: Request, session: Session, peers: Sequence[Peer]) -> dict[str, F32]:
-    """The picture that each run makes, (H, W, 3), 0..1."""
+    """The picture that each run makes, (H, W, 3), 0..1; what all are compared with under the name REFERENCE."""
     height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
     own = {
         SPARSE: session.run(request.image, effort=request.effort, out_dtype=np.float32).image,
         DENSE: session.run(request.image, dense=True, out_dtype=np.float32).image,
     }
+    if session.precision == "fp32":
+        own[REFERENCE] = own[DENSE]
+    else:
+        exact = Session(request.model, session.threads, "fp32")
+        own[REFERENCE] = exact.run(request.image, dense=True, out_dtype=np.float32).image
     others = {peer.name: peer.run()[0].transpose(1, 2, 0)[:height, :width] for peer in peers}
     return {name: np.clip(image, 0, 1).astype(np.float32) for name, image in {**own, **others}.items()}
 
@@ -112,7 +119,7 @@ def _circumstances(request: Request, session: Session) -> dict[str, Any]:
         "scale": request.model.facts.scale,
         "input": f"{width}x{height}",
         "threads": session.threads,
-        "precision": "fp32",
+        "precision": session.precision,
         "effort": request.effort,
         "rounds": request.rounds,
     }

@@ -19,6 +19,7 @@ from sparsesr.runtime.stats import LayerStats
 
 Clock = Callable[[], float]
 _PEAK_MS = 30
+_PEAK_TYPES = {"fp32": "f32", "bf16": "bf16"}
 SPARSE, DENSE = "sparse", "dense"
 
 
@@ -113,7 +114,7 @@ def benchmark(
         effort: of the sparse run.
     """
     runs: dict[str, Callable[[], Any]] = {
-        "peak": lambda: _native.multiply_add_peak("f32", session.threads, _PEAK_MS),
+        "peak": lambda: _native.multiply_add_peak(_PEAK_TYPES[session.precision], session.threads, _PEAK_MS),
         SPARSE: lambda: session.run(image, effort=effort),
         DENSE: lambda: session.run(image, dense=True),
         **(others or {}),
