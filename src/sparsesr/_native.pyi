@@ -1,10 +1,10 @@
 """Types of the native kernels.
 
-*Windows* are C-contiguous arrays of shape (rows, width + 2, stride), float32 or, where a type says `Map`, also
-uint16 for bf16. They hold rows [row0, row0 + rows) of a picture, channels last; pixel (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and
-width + 1 are a zero border, and channels beyond the map's own are zero. A 3x3 convolution reads one row
-above and one below the rows it computes, so at the picture's edge the window holds a row of zeros
-(row -1 or row `height`).
+*Windows* are C-contiguous arrays of shape (rows, width + 2, stride): float32 or, where a type says `Map` and the
+operation knows it, uint16 that holds bf16. They hold rows [row0, row0 + rows) of a picture, channels last; pixel
+(r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and width + 1 are a zero border, and channels beyond the map's own
+are zero. A 3x3 convolution reads one row above and one below the rows it computes, so at the picture's edge the
+window holds a row of zeros (row -1 or row `height`).
 *Pictures* are windows of three channels with a stride of 4. *Pixel lists* are int32 arrays of
 ``r * (width + 2) + x + 1``. Rows r0 and r1 are always picture rows, [r0, r1).
 

@@ -70,7 +70,9 @@ def cases(rng: np.random.Generator, c_in: int, c_out: int, k: int) -> tuple[F32,
 
 @pytest.mark.parametrize("out", ["f32", "bf16"])
 @pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize(("c_in", "c_out"), [(1, 16), (3, 64), (16, 7), (27, 32), (33, 48), (64, 64), (64, 80)])
+@pytest.mark.parametrize(
+    ("c_in", "c_out"), [(1, 16), (3, 64), (16, 7), (27, 32), (33, 48), (64, 64), (64, 80)]
+)
 def test_conv__sums_of_products_of_rounded_values(
     isa: str, rng: np.random.Generator, c_in: int, c_out: int, k: int, out: str
 ) -> None:
@@ -99,7 +101,9 @@ def test_conv__from_fp32_rounds_what_fp32_gives(isa: str, rng: np.random.Generat
     for result in (exact, short):
         native.conv_rows(packed, [(make_window(x, 4), -1)], result, 0, 0, 4, "relu")
     tolerance = 0.0 if isa != "avx2" else 2e-6  # avx2 has the scalar form only, whose sums are not fused
-    np.testing.assert_allclose(inside(short), rounded(inside(exact)), rtol=STEP if tolerance else 0, atol=tolerance)
+    np.testing.assert_allclose(
+        inside(short), rounded(inside(exact)), rtol=STEP if tolerance else 0, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize("out", ["f32", "bf16"])
@@ -197,4 +201,6 @@ def test_types_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="choose f32 or bf16"):
         native.PackedConv(weight, None, [16], "f16")
     with pytest.raises(ValueError, match="float32, or uint16"):
-        native.conv_rows(native.PackedConv(weight, None, [16]), [(exact.astype(np.float64), -1)], exact, -1, 0, 1)
+        native.conv_rows(
+            native.PackedConv(weight, None, [16]), [(exact.astype(np.float64), -1)], exact, -1, 0, 1
+        )

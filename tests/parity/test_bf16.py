@@ -21,7 +21,8 @@ def test_bundled_model_keeps_its_quality_in_bf16():
     model = load(default_model_for(2).name)
     image = decode(_SAMPLE).rgb[100:196, 100:228]
     exact, short = (
-        Session(model, threads=2, precision=wanted).run(image, out_dtype=np.float32) for wanted in ("fp32", "bf16")
+        Session(model, threads=2, precision=wanted).run(image, out_dtype=np.float32)
+        for wanted in ("fp32", "bf16")
     )
     error = np.mean((exact.image.astype(np.float64) - short.image) ** 2)
     assert -10 * np.log10(error) > 60

@@ -75,7 +75,8 @@ def test_bf16_is_close_to_fp32(model):
     dense = any(node.op == "spatial_mask" for node in model.graph.nodes)
     image = picture(24, 20, np.float32, seed=3)
     exact, short = (
-        Session(model, threads=2, precision=wanted).run(image, dense=dense).image for wanted in ("fp32", "bf16")
+        Session(model, threads=2, precision=wanted).run(image, dense=dense).image
+        for wanted in ("fp32", "bf16")
     )
     error = np.sqrt(np.mean((exact - short) ** 2))
     assert error <= 0.02 * np.sqrt(np.mean((exact - exact.mean()) ** 2)) + 1e-6
@@ -83,9 +84,7 @@ def test_bf16_is_close_to_fp32(model):
 
 @needs_bf16
 def test_bf16_takes_about_half_the_memory():
-    exact, short = (
-        Session(MODELS[0], precision=wanted).peak_bytes(400, 400) for wanted in ("fp32", "bf16")
-    )
+    exact, short = (Session(MODELS[0], precision=wanted).peak_bytes(400, 400) for wanted in ("fp32", "bf16"))
     assert short < 0.75 * exact
 
 
@@ -103,7 +102,5 @@ def test_bands_and_threads_change_no_bit(index, height, width, band_rows, low_me
     image = picture(height, width, np.uint16, seed=height)
     one, two = (Session(MODELS[index], threads=threads, precision="bf16") for threads in (1, 2))
     whole = one.run(image, out_dtype=np.float32, band_rows=height, dense=dense)
-    banded = two.run(
-        image, out_dtype=np.float32, band_rows=band_rows, low_memory=low_memory, dense=dense
-    )
+    banded = two.run(image, out_dtype=np.float32, band_rows=band_rows, low_memory=low_memory, dense=dense)
     np.testing.assert_array_equal(banded.image, whole.image)

@@ -26,7 +26,9 @@ def parse_memory(text: str) -> int:
 def check_precision(text: str) -> None:
     """UsageError unless there is such a precision."""
     if text not in PRECISIONS:
-        raise UsageError(f"--precision {text!r} is unknown; use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+        raise UsageError(
+            f"--precision {text!r} is unknown; use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
+        )
 
 
 def check_effort(effort: float | None) -> None:

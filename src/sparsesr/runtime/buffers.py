@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsesr.errors import LimitError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.runtime.plan import FLOAT_BYTES, Place, Plan, Shape
+from sparsesr.runtime.plan import BF16_BYTES, Place, Plan, Shape
 
 F32 = NDArray[np.float32]
 Map = NDArray[np.float32] | NDArray[np.uint16]
@@ -94,8 +94,11 @@ def _aligned_zeros(shape: Shape) -> Map:
     """Zeros that begin at a cache line, so that no vector of a pixel crosses one."""
     flat = np.zeros(shape.nbytes + _ALIGNMENT_BYTES, np.uint8)
     first = -flat.ctypes.data % _ALIGNMENT_BYTES
-    values = flat[first : first + shape.nbytes].view(np.float32 if shape.value_bytes == FLOAT_BYTES else np.uint16)
-    return values.reshape(shape.rows, shape.columns, shape.stride)
+    values = flat[first : first + shape.nbytes]
+    size = (shape.rows, shape.columns, shape.stride)
+    if shape.value_bytes == BF16_BYTES:
+        return values.view(np.uint16).reshape(size)
+    return values.view(np.float32).reshape(size)
 
 
 class ArenaPool:

@@ -94,7 +94,9 @@ class Plan:
         """Bytes of all buffers if the picture had `height` rows: rolling windows stay as they are."""
         whole = {p.buffer: p.rows for s in self.segments for p in s.places.values() if p.is_whole}
         windows = sum(
-            shape._replace(rows=whole[i] * height // self.grid.height + 2).nbytes if i in whole else shape.nbytes
+            shape._replace(rows=whole[i] * height // self.grid.height + 2).nbytes
+            if i in whole
+            else shape.nbytes
             for i, shape in enumerate(self.buffers)
         )
         lists = self.mask_lists * 2 * height * self.grid.width
