@@ -29,8 +29,9 @@ from sparsesr.runtime.run_state import Image, RunState
 from sparsesr.runtime.segments import without_masks
 from sparsesr.runtime.stats import Stats, make_stats
 
-BAND_BYTES = 3 * MEBIBYTE // 4
-"""Size of a band of the widest map: a few of those fit into the second-level cache."""
+BAND_BYTES = 2 * MEBIBYTE
+"""Size of a band of the widest map: lower bands stay in nearer caches, but cost more calls, and threads wait
+for each other after each of them."""
 MIN_BAND_ROWS = 4
 MAX_THREADS = 256
 """The kernels' own limit."""
