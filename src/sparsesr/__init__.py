@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from sparsesr.upscale.upscaler import Upscaler, upscale
 
 _HOMES = {
-    "upscale": "sparsesr.upscale.upscaler",
     "Upscaler": "sparsesr.upscale.upscaler",
     "load": "sparsesr.modelfile.catalogue",
     "list_models": "sparsesr.modelfile.catalogue",
@@ -21,8 +20,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import public names on first use, so that ``import sparsesr`` stays instant."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
     import importlib
 
+    if name == "upscale":
+        return importlib.import_module("sparsesr.upscale")  # a package that can be called
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
