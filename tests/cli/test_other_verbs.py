@@ -89,7 +89,9 @@ def test_models(home, capsys):
 
 def test_doctor(home, capsys):
     main(["doctor"])
-    assert "instructions" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "instructions" in out
+    assert "--precision" in out, "what bf16 means on this processor"
     main(["doctor", "--json"])
     facts = json.loads(capsys.readouterr().out)
     assert facts["native"]["kernels"]["conv"]

@@ -133,6 +133,8 @@ def _print(facts: dict[str, Any]) -> None:
     print(f"instructions  {', '.join(native.get('instruction_sets', [])) or 'unknown'}")
     for operation, kernel in native.get("kernels", {}).items():
         print(f"  {operation:<22} {kernel}")
+    if "bf16" in native:
+        print(f"bf16          {native['bf16']}")
     for key, value in native.items():
         if key.startswith("peak"):
             print(f"{key.replace('_', ' ')}: {value}")
