@@ -150,6 +150,9 @@ def test_command_refuses(data, installed):
         call(data, installed, scale=3)
     with pytest.raises(UsageError, match="native or torch"):
         call(data, installed, form="onnx")
+    for precision in ("bf16", "auto"):
+        with pytest.raises(UsageError, match="--form torch measures in fp32 only"):
+            call(data, installed, form="torch", precision=precision)
 
 
 def test_checkpoints_are_measured_too(data, tmp_path, capsys):
@@ -157,6 +160,7 @@ def test_checkpoints_are_measured_too(data, tmp_path, capsys):
     for form in ("torch", "native"):
         assert call(data, str(tmp_path / "small.pt"), sets=["A"], form=form, as_json=True) == 0
     in_torch, native = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert in_torch["precision"] == native["precision"] == "fp32"
     assert in_torch["mean"]["psnr_y"] == pytest.approx(native["mean"]["psnr_y"], abs=0.005)
 
 
@@ -170,7 +174,7 @@ def test_models_are_compared_in_one_table(data, second, tmp_path, capsys):
     files = [tmp_path / f"table{suffix}" for suffix in (".md", ".csv", ".json", ".svg")]
     assert call(data, second, outputs=files) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["set", "model", "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds"]
+    assert lines[0].split() == ["set", "model", "precision", "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds"]
     assert [tuple(line.split()[:2]) for line in lines[1:]] == [
         ("A", "small"), ("A", "second"), ("B", "small"), ("B", "second"),
     ]  # fmt: skip
@@ -181,15 +185,15 @@ def test_models_are_compared_in_one_table(data, second, tmp_path, capsys):
         table = list(csv.DictReader(file))
     assert [float(row["psnr_y"]) for row in table] == [record["psnr_y"] for record in records]
     rows = [line.split("|")[1:-1] for line in files[0].read_text().splitlines()]
-    assert len(rows) == 6 and {len(row) for row in rows} == {7}
-    assert rows[5][2].strip() == f"{records[3]['psnr_y']:.3f}"
+    assert len(rows) == 6 and {len(row) for row in rows} == {8}
+    assert rows[5][3].strip() == f"{records[3]['psnr_y']:.3f}"
 
 
 def test_the_picture_of_quality_over_time(tmp_path):
     rows = [
-        ComparisonRow("Set5", "fast & small", 2, 36.0, 0.95, 0.5, 1e9, 0.1),
-        ComparisonRow("Set5", "slow", 2, 38.0, 0.96, 0.5, 1e9, 1.0),
-        ComparisonRow("Set14", "slow", 2, float("inf"), 1.0, 0.5, 1e9, 1.0),
+        ComparisonRow("Set5", "fast & small", 2, "fp32", 36.0, 0.95, 0.5, 1e9, 0.1),
+        ComparisonRow("Set5", "slow", 2, "fp32", 38.0, 0.96, 0.5, 1e9, 1.0),
+        ComparisonRow("Set14", "slow", 2, "fp32", float("inf"), 1.0, 0.5, 1e9, 1.0),
     ]
     root = ElementTree.fromstring(quality_plot(rows))  # noqa: S314  # our own text
     dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))

@@ -37,6 +37,9 @@ def run(
         int | None, typer.Option("-s", "--scale", help="Enlargement. [the model's, or 2]")
     ] = None,
     form: Annotated[str, typer.Option("--form", help="native, or torch (needs [train]).")] = "native",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32 or bf16; of the native form. The table says what it became.")
+    ] = "fp32",
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it.")
     ] = "auto",
@@ -56,6 +59,7 @@ def run(
     Several models give one table. The small pictures are read from SET/LRx2_std, or made as MATLAB's imresize does.
     """
     options.check_positive("-j", threads)
+    options.check_precision(precision)
     if not 0 <= noise_sigma <= _MAX_SIGMA:
         raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {noise_sigma:g}")
     from sparsesr.lab.evaluate.comparison import check_destinations, format_table, write_table
@@ -67,7 +71,8 @@ def run(
     says = "nothing" if as_json else "pictures" if len(names) == 1 else "sets"
     rows: list[ComparisonRow] = []
     for name in names:
-        opened = _open(name, scale, form, threads)
+        opened = _open(name, scale, form, threads, precision)
+        _say_if_not(precision, opened)
         scale = opened.model.facts.scale  # models of one table enlarge alike
         for row, record in _measure(
             opened, name, find_sets(data, scale, sets or ()), form, inference, noise_sigma, says
@@ -103,7 +108,7 @@ def _measure(
     for images in sets:
         if says == "pictures":
             noise = f", noise sigma {noise_sigma:g}" if noise_sigma else ""
-            _print_head(images.name, facts, f"{form}, {inference}{noise}")
+            _print_head(images.name, facts, f"{form} {opened.precision}, {inference}{noise}")
         if says == "sets":
             print(f"measuring {label} on {images.name}", file=sys.stderr)
         progress = _print_image if says == "pictures" else None
@@ -111,18 +116,23 @@ def _measure(
         if says == "pictures":
             _print_mean(result)
         about = {"model": facts.name, "scale": facts.scale, "form": form, "inference": inference}
-        about = {**about, "noise_sigma": noise_sigma}
-        yield comparison_row(label, facts.scale, result), {**about, **result.to_json()}
+        about = {**about, "precision": opened.precision, "noise_sigma": noise_sigma}
+        yield comparison_row(label, facts.scale, opened.precision, result), {**about, **result.to_json()}
 
 
-def _open(name: str, scale: int | None, form: str, threads: int | None) -> Form:
+def _open(name: str, scale: int | None, form: str, threads: int | None, precision: str) -> Form:
     from sparsesr.cli.training_extra import require_training_extra
 
     if form == "torch" or Path(name).suffix.lower() in _CHECKPOINTS:
         require_training_extra("eval of a checkpoint or in torch")
     from sparsesr.lab.evaluate.forms import open_form
 
-    return open_form(name, form, threads, scale)
+    return open_form(name, form, threads, scale, precision)
+
+
+def _say_if_not(precision: str, opened: Form) -> None:
+    if precision == "bf16" != opened.precision:
+        print("note: this processor has no bf16 instructions; measuring in fp32", file=sys.stderr)
 
 
 def _print_head(name: str, facts: Facts, form: str) -> None:

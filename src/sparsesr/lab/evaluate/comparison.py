@@ -17,7 +17,8 @@ from sparsesr.lab.evaluate.evaluation import SetResult
 TABLE_FORMATS = ("text", "markdown", "csv", "json")
 _PLOT = "plot"
 _BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json", ".svg": _PLOT}
-_HEADS = ("set", "model", "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds")
+_TEXT_HEADS = ("set", "model", "precision")
+_HEADS = (*_TEXT_HEADS, "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ComparisonRow:
     set: str
     model: str
     scale: int
+    precision: str
+    """``fp32`` or ``bf16``: what it was computed in."""
     psnr_y: float
     """dB."""
     ssim_y: float
@@ -36,10 +39,12 @@ class ComparisonRow:
     seconds: float
 
 
-def comparison_row(model: str, scale: int, result: SetResult) -> ComparisonRow:
+def comparison_row(model: str, scale: int, precision: str, result: SetResult) -> ComparisonRow:
     """The row of one model on one set."""
     fields = ("psnr_y", "ssim_y", "density", "macs", "seconds")
-    return ComparisonRow(result.name, model, scale, **{field: result.mean(field) for field in fields})
+    return ComparisonRow(
+        result.name, model, scale, precision, **{field: result.mean(field) for field in fields}
+    )
 
 
 def format_table(rows: Sequence[ComparisonRow], kind: str) -> str:
@@ -90,19 +95,32 @@ def _csv(rows: Sequence[ComparisonRow]) -> str:
 
 def _cells(row: ComparisonRow) -> tuple[str, ...]:
     quality = (f"{row.psnr_y:.3f}", f"{row.ssim_y:.4f}")
-    return (row.set, row.model, *quality, f"{row.density:.3f}", f"{row.macs / 1e9:.3f}", f"{row.seconds:.3f}")
+    about, cost = (
+        (row.set, row.model, row.precision),
+        (f"{row.density:.3f}", f"{row.macs / 1e9:.3f}", f"{row.seconds:.3f}"),
+    )
+    return (*about, *quality, *cost)
 
 
 def _markdown(cells: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
-    return "\n".join([lines[0], "|---|---|" + "---:|" * (len(_HEADS) - 2), *lines[1:]]) + "\n"
+    return (
+        "\n".join(
+            [
+                lines[0],
+                "|" + "---|" * len(_TEXT_HEADS) + "---:|" * (len(_HEADS) - len(_TEXT_HEADS)),
+                *lines[1:],
+            ]
+        )
+        + "\n"
+    )
 
 
 def _text(cells: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADS))]
     lines = [
         "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column < len(_TEXT_HEADS) else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells

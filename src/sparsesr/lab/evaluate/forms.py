@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
@@ -46,6 +47,8 @@ class Form(Protocol):
     """A model, ready to be measured."""
 
     model: ModelFile
+    precision: str
+    """``fp32`` or ``bf16``: what it really computes in."""
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits."""
@@ -55,9 +58,10 @@ class Form(Protocol):
 class NativeForm:
     """The model file in the native runtime; imports no torch."""
 
-    def __init__(self, model: ModelFile, threads: int | None = None) -> None:
+    def __init__(self, model: ModelFile, threads: int | None = None, precision: str = "fp32") -> None:
         self.model = model
-        self._session = Session(model, threads)
+        self._session = Session(model, threads, precision)
+        self.precision = self._session.precision
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits."""
@@ -70,6 +74,8 @@ class NativeForm:
 
 class TorchForm:
     """A network in torch; ``model`` is its exported form, for the counts."""
+
+    precision = "fp32"
 
     def __init__(self, module: nn.Module, model: ModelFile, threads: int | None = None) -> None:
         import torch
@@ -94,7 +100,7 @@ class ChoppedForm:
     """Enlarges overlapping crops each by itself, as ESRT's authors measure it."""
 
     def __init__(self, form: Form) -> None:
-        self.model, self._form = form.model, form
+        self.model, self.precision, self._form = form.model, form.precision, form
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits; densities are weighted by the area of crops, overlaps included."""
@@ -138,24 +144,32 @@ def _enlarged(model: ModelFile, given: Given, image: Pixels, masks: list[Any], s
 
 
 def open_form(
-    name_or_path: str, form: str = "native", threads: int | None = None, scale: int | None = None
+    name_or_path: str,
+    form: str = "native",
+    threads: int | None = None,
+    scale: int | None = None,
+    precision: str = "fp32",
 ) -> Form:
     """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms.
 
     A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op. ``scale`` is
-    one of the model's, by default its own.
+    one of the model's, by default its own. ``precision`` is a wish as :class:`Session` takes it, of the native form only.
 
     Raises:
-        UsageError: no such form, or the model is for other scales.
+        UsageError: no such form, not in this precision, or the model is for other scales.
         ModelError: no such model, or it cannot be read.
     """
     if form not in FORMS:
         raise UsageError(f"--form {form!r} is unknown; use {' or '.join(FORMS)}")
+    if form == "torch" and precision != "fp32":
+        raise UsageError(
+            f"--form torch measures in fp32 only; leave --precision {precision} out, or --form torch"
+        )
     if Path(name_or_path).suffix.lower() in FOREIGN_SUFFIXES:
-        return _open_checkpoint(Path(name_or_path), form, threads, scale)
+        return _open_checkpoint(Path(name_or_path), form, threads, scale, precision)
     model = _at_scale(load(name_or_path), scale, name_or_path)
     if form == "native":
-        return NativeForm(model, threads)
+        return _native_form(model, threads, precision, name_or_path)
     from sparsesr.lab.evaluate.graph_module import graph_module
 
     return TorchForm(graph_module(model), model, threads)
@@ -167,7 +181,15 @@ def _at_scale(model: ModelFile, scale: int | None, name: str) -> ModelFile:
     return model.at_scale(scale)
 
 
-def _open_checkpoint(path: Path, form: str, threads: int | None, scale: int | None) -> Form:
+def _native_form(model: ModelFile, threads: int | None, precision: str, name: str) -> NativeForm:
+    """UsageError where bf16 is asked for by name and no layer can run in it: the figures would be fp32's."""
+    opened = NativeForm(model, threads, precision)
+    if precision == "bf16" and opened.precision != "bf16" and _native.has_fast_bf16():
+        raise UsageError(f"{name} has no layer that can run in bf16; use --precision fp32 or auto")
+    return opened
+
+
+def _open_checkpoint(path: Path, form: str, threads: int | None, scale: int | None, precision: str) -> Form:
     from sparsesr.lab.export.exporter import export
     from sparsesr.lab.export.importer import load_network
 
@@ -176,4 +198,6 @@ def _open_checkpoint(path: Path, form: str, threads: int | None, scale: int | No
     model = _at_scale(exported, scale, str(path))
     if len(exported.scales) > 1:
         cast(Any, module).active_scale = model.facts.scale
-    return NativeForm(model, threads) if form == "native" else TorchForm(module, model, threads)
+    if form == "native":
+        return _native_form(model, threads, precision, str(path))
+    return TorchForm(module, model, threads)
