@@ -153,7 +153,8 @@ def open_form(
     """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms.
 
     A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op. ``scale`` is
-    one of the model's, by default its own. ``precision`` is a wish as :class:`Session` takes it, of the native form only.
+    one of the model's, by default its own. ``precision`` is a wish as :class:`Session` takes it; the torch form
+    has fp32 only.
 
     Raises:
         UsageError: no such form, not in this precision, or the model is for other scales.
