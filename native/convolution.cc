@@ -26,6 +26,7 @@ ConvArgs make_args(const ConvCall& call) {
     for (int64_t dx = -reach; dx <= reach; ++dx) args.tap_pixels[args.tap_count++] = dy * row_pixels + dx;
   }
   args.out = by_pixel_number(call.out);
+  args.clear_end = call.clears_rest ? call.out.stride : 0;
   args.addend = by_pixel_number(call.addend);
   args.residual = by_pixel_number(call.residual);
   args.activation = call.activation;

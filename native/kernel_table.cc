@@ -45,7 +45,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
   add("conv_bf16_f32", table.conv_bf16_f32);
   add("conv_bf16", table.conv_bf16);
   add("conv_transpose2x", table.conv);  // four small convolutions
-  add("zero_pixels", table.zero_pixels);
+  add("fill_pixels", table.fill_pixels);
   add("mask", table.mask);
   add("avg_pool2x2", table.avg_pool);
   add("avg_pool2x2_bf16", table.avg_pool_bf16);

@@ -103,6 +103,7 @@ void conv_transpose2x_rows(const PackedDeconv& deconv, const AnyWindow& x, int64
   ConvKernel* const kernel = conv_kernel(deconv.isa(), deconv.in(), out.type).run;
   ConvArgs args{};
   args.input_count = 1;
+  args.clear_end = out.stride;
   args.inputs[0] = {x.data, -x.row0 * (x.width + 2), x.stride, deconv.c_in()};
   args.out = by_pixel_number(out);
   args.activation = Activation::kNone;

@@ -125,8 +125,9 @@ void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_
 
 void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
             const InArray& pixels, const std::string& activation, float slope, const OptionalMap& residual,
-            const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+            const OptionalMap& accumulate, bool clears_rest, int threads) {
+  ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  call.clears_rest = clears_rest;
   const PixelList list = pixel_list(pixels);
   check_threads(threads);
   check_shapes(call);
@@ -154,7 +155,7 @@ void bind_convolution(nb::module_& m) {
         "accumulate"_a.none() = nb::none(), "threads"_a = 1);
   m.def("conv_pixels", &pixels, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "pixels"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
-        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+        "accumulate"_a.none() = nb::none(), "clears_rest"_a = true, "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

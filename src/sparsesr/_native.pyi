@@ -95,12 +95,22 @@ def conv_pixels(
     slope: float = 0.0,
     residual: Placed | None = None,
     accumulate: Placed | None = None,
+    clears_rest: bool = True,
     threads: int = 1,
 ) -> None:
-    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched."""
+    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched.
 
-def zero_pixels(out: Map, out_row0: int, pixels: I32, threads: int = 1) -> None:
-    """Clear all channels of the listed pixels."""
+    Channels behind the outputs become zero; without `clears_rest`, only those up to the next multiple of 16.
+    """
+
+def fill_pixels(out: Map, out_row0: int, pixels: I32, values: F32, threads: int = 1) -> None:
+    """Write the values to the last ``len(values)`` channels of the listed pixels, those of the stride included."""
+
+def border_rows(active: I32, width: int, r0: int, r1: int, border: I32, n_border: int) -> int:
+    """Append the inactive pixels of rows [r0, r1) that touch an active one, diagonally too; return the new length.
+
+    `active` lists the active pixels of rows [r0 - 1, r1 + 1). `border` needs room for all pixels of the rows.
+    """
 
 def mask_rows(
     logits: Map,

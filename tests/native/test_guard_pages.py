@@ -82,8 +82,10 @@ def test_lists_of_pixels(isa: str, guard: Guard, rng: np.random.Generator) -> No
     n_active, n_inactive = native.mask_rows(logits, 0, 0, H, 0.0, active, 0, inactive, 0)
     assert n_active + n_inactive == H * W
     out = guard(np.ones((H, W + 2, 48), np.float32))
-    native.zero_pixels(out, 0, guard(active[:n_active]), threads=2)
+    native.fill_pixels(out, 0, guard(active[:n_active]), guard(np.zeros(48, np.float32)), threads=2)
     assert (out[:, 1:-1] == 0).all(axis=2).sum() == n_active
+    border = guard(np.zeros(H * W, np.int32))
+    assert 0 < native.border_rows(guard(active[:n_active]), W, 0, H, border, 0) <= n_inactive
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

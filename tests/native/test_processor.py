@@ -27,7 +27,7 @@ def test_kernel_table__names_say_dtype_and_instruction_set(isa: str) -> None:
     assert set(table) >= {"conv", "mask", "bicubic", "peak"}
     for name in table.values():
         found = name.rpartition("__")[2]
-        assert name.startswith(("f32_", "bf16_", "zero_pixels__"))
+        assert name.startswith(("f32_", "bf16_", "fill_pixels__"))
         assert ALL.index(found) <= ALL.index(isa)
     assert table["conv"].endswith(f"__{min(isa, 'avx512', key=ALL.index)}")
     assert native.has_fast_bf16() == table["conv_bf16"].endswith("__avx512_bf16")

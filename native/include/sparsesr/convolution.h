@@ -45,6 +45,7 @@ struct ConvCall {
   AnyWindow out{};
   Activation activation = Activation::kNone;
   float slope = 0.0f;
+  bool clears_rest = true;  // channels of `out` behind the outputs; else only up to a multiple of kOutputGranule
 };
 
 // Every pixel of rows [r0, r1).

@@ -25,7 +25,7 @@ struct KernelTable {
   Kernel<ConvKernel> conv_f32_bf16;
   Kernel<ConvKernel> conv_bf16_f32;
   Kernel<ConvKernel> conv_bf16;
-  Kernel<ZeroPixelsKernel> zero_pixels;
+  Kernel<FillPixelsKernel> fill_pixels;
   Kernel<MaskKernel> mask;
   Kernel<AvgPoolKernelOf<float>> avg_pool;
   Kernel<AvgPoolKernelOf<Bf16>> avg_pool_bf16;

@@ -40,8 +40,9 @@ struct ConvArgs {
   int input_count;
   int tap_count;
   ConvMap out;
-  ConvMap addend;    // added before the activation; data is null without one
-  ConvMap residual;  // added after the activation; data is null without one
+  int64_t clear_end;  // the last block also clears the channels of `out` behind it, up to this one
+  ConvMap addend;     // added before the activation; data is null without one
+  ConvMap residual;   // added after the activation; data is null without one
   Activation activation;
   float slope;
 };
@@ -55,7 +56,7 @@ struct ConvBlock {
   int64_t first;      // first output channel
   int64_t width;      // multiple of kOutputGranule, padded with zero weights
   int64_t valid;      // channels that exist
-  bool is_last;       // then the kernel also clears the channels of `out` behind the block
+  bool is_last;       // the kernel clears what is behind it, see ConvArgs::clear_end
 };
 
 // Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
@@ -67,12 +68,15 @@ using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int3
 
 // ---- lists of pixels --------------------------------------------------------------------------------
 
-struct ZeroPixelsArgs {
+// Copies `bytes` bytes to each listed pixel: its last channels.
+struct FillPixelsArgs {
   ConvMap out;
   int64_t pixel_bytes;  // of all channels
   const int32_t* pixels;
+  const void* values;
+  int64_t bytes;
 };
-using ZeroPixelsKernel = void(const ZeroPixelsArgs& args, int64_t begin, int64_t end);
+using FillPixelsKernel = void(const FillPixelsArgs& args, int64_t begin, int64_t end);
 
 struct MaskArgs {
   InputWindow logits;  // channel 0: unimportant, channel 1: important

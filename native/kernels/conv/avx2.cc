@@ -128,7 +128,7 @@ struct Tile {
   static void clear_rest(const ConvArgs& args, int64_t first, const int32_t* pixels) {
     for (int p = 0; p < kPixels; ++p) {
       float* out = static_cast<float*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
-      for (int64_t c = first; c < args.out.stride; ++c) out[c] = 0.0f;
+      for (int64_t c = first; c < args.clear_end; ++c) out[c] = 0.0f;
     }
   }
 };

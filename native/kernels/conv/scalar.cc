@@ -57,7 +57,7 @@ void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const fl
     out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
   }
   if (!block.is_last) return;
-  for (int64_t c = block.first + block.valid; c < args.out.stride; ++c) out[c] = Out{};
+  for (int64_t c = block.first + block.valid; c < args.clear_end; ++c) out[c] = Out{};
 }
 
 template <typename In, typename Out>

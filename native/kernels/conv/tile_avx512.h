@@ -143,7 +143,7 @@ struct Tile {
   // The lines that the tile will write, long before it does.
   static __attribute__((always_inline)) void prefetch_output(const ConvArgs& args, const ConvBlock& block,
                                                              const int32_t* pixels) {
-    const int64_t end = block.is_last ? args.out.stride : block.first + kVectors * kLanes;
+    const int64_t end = block.is_last ? args.clear_end : block.first + kVectors * kLanes;
     for (int p = 0; p < kPixels; ++p) {
       const Out* out =
           static_cast<const Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
@@ -247,8 +247,8 @@ struct Tile {
   }
 
   static void clear_rest(const ConvArgs& args, int64_t channel, const int32_t* pixels) {
-    for (; channel < args.out.stride; channel += kLanes) {
-      const __mmask16 stored = lanes_below(args.out.stride - channel);
+    for (; channel < args.clear_end; channel += kLanes) {
+      const __mmask16 stored = lanes_below(args.clear_end - channel);
       for (int p = 0; p < kPixels; ++p) {
         Out* out =
             static_cast<Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + channel;

@@ -9,6 +9,9 @@ from sparsesr import _native
 from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
 from sparsesr.modelfile.op_rules import feature_inputs, has_addend
 from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.runtime.buffers import F32
+from sparsesr.runtime.outside import Outside
+from sparsesr.runtime.plan import CHANNEL_BLOCK, stride_of
 from sparsesr.runtime.run_state import RunState, Weights
 
 
@@ -44,7 +47,7 @@ class Conv:
 
 
 class MaskedConv:
-    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero."""
+    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node
@@ -52,22 +55,35 @@ class MaskedConv:
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         splits = [value.channels for value in entry.inputs[1:]]
         self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
-        dense_in = DENSE_IN.of(node)
+        self._outside = weights.outside
+        dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
-        self._dense = _dense_part(weights, splits, dense_in, DENSE_OUT.of(node))
-        if self._dense is not None and not self._dense_inputs:
-            self._dense_inputs = self._inputs[:1]
+        self._dense = _dense_part(weights, splits, dense_in, dense_out)
+        stride = stride_of(entry.output.channels)
+        self._constants = None
+        if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
+            self._constants = np.zeros(stride, np.float32)
+            bias = weights.get("bias", self._constants)[:dense_out]
+            self._constants[:dense_out] = _activate(bias, self._activation, self._slope)
+        behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK if self._dense else 0
+        self._zeros = np.zeros(max(stride - behind_dense, 0), np.float32)
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
-        active, inactive = state.masks[self._mask].rows(r0, r1)
-        out, row0 = state.placed(self._output)
-        if len(active):
-            self._convolve(self._full, self._inputs, state, active)
-        if len(inactive) and self._dense is None:
-            _native.zero_pixels(out, row0, inactive, state.threads)
-        elif len(inactive) and self._dense is not None:
-            self._convolve(self._dense, self._dense_inputs, state, inactive)
+        lists = state.masks[self._mask].rows(r0, r1)
+        if len(lists.active):
+            self._convolve(self._full, self._inputs, state, lists.active)
+        if self._constants is not None:
+            self._fill(state, lists.inactive, self._constants)
+            return
+        if self._dense is not None and len(lists.inactive):
+            clears_rest = self._outside is Outside.EVERYWHERE
+            self._convolve(self._dense, self._dense_inputs, state, lists.inactive, clears_rest)
+        elif self._outside is Outside.EVERYWHERE:
+            self._fill(state, lists.inactive, self._zeros)
+        if self._outside is Outside.BORDER:
+            for pixels in lists.border:
+                self._fill(state, pixels, self._zeros)
 
     def _convolve(
         self,
@@ -75,31 +91,44 @@ class MaskedConv:
         names: tuple[str, ...],
         state: RunState,
         pixels: NDArray[np.int32],
+        clears_rest: bool = True,
     ) -> None:
-        inputs = [state.placed(name) for name in names]
         out, row0 = state.placed(self._output)
         _native.conv_pixels(
-            packed, inputs, out, row0, pixels, self._activation, self._slope, threads=state.threads
+            packed,
+            [state.placed(name) for name in names],
+            out,
+            row0,
+            pixels,
+            self._activation,
+            self._slope,
+            clears_rest=clears_rest,
+            threads=state.threads,
         )
+
+    def _fill(self, state: RunState, pixels: NDArray[np.int32], values: F32) -> None:
+        if len(pixels) and len(values):
+            out, row0 = state.placed(self._output)
+            _native.fill_pixels(out, row0, pixels, values, state.threads)
+
+
+def _activate(values: F32, activation: str, slope: float) -> F32:
+    below = {"none": 1.0, "relu": 0.0, "leaky_relu": slope}[activation]
+    return np.where(values < 0, np.float32(below) * values, values)
 
 
 def _dense_part(
     weights: Weights, splits: list[int], dense_in: list[int], dense_out: int
 ) -> _native.PackedConv | None:
-    """Weights from dense inputs to dense outputs; None where all inactive pixels are zero.
-
-    Without a dense input, only the bias is left: one input with a weight of zero stands for that.
-    """
-    weight, bias = weights["weight"][:dense_out], weights.get("bias")
-    if dense_out == 0 or (not any(dense_in) and bias is None):
+    """Weights from dense inputs to dense outputs; None where there are none."""
+    if dense_out == 0 or not any(dense_in):
         return None
+    bias = weights.get("bias")
     starts = np.cumsum([0, *splits[:-1]])
     channels = [c for start, dense in zip(starts, dense_in, strict=True) for c in range(start, start + dense)]
-    part = weight[:, channels] if channels else np.zeros_like(weight[:, :1])
-    kept = [dense for dense in dense_in if dense] or [1]
     return _native.PackedConv(
-        np.ascontiguousarray(part),
+        np.ascontiguousarray(weights["weight"][:dense_out, channels]),
         None if bias is None else np.ascontiguousarray(bias[:dense_out]),
-        kept,
+        [dense for dense in dense_in if dense],
         weights.dtype,
     )

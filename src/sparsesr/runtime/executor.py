@@ -74,7 +74,7 @@ class Execution:
         for entry in planned.segment.nodes:
             name = entry.node.output
             if entry.output.kind is Kind.MASK:
-                state.masks[name] = MaskLists(self.arena.lists[planned.masks[name]], state.grid.width)
+                state.masks[name] = MaskLists(self.arena.lists[planned.masks[name]], state.grid)
             elif entry.output.kind is Kind.VECTOR:
                 rows = total_rows(entry, state.grid.height)
                 state.sums[name] = np.zeros((rows, entry.output.channels), np.float64)
@@ -107,7 +107,7 @@ class Execution:
     def _end(self, planned: PlannedSegment) -> None:
         """Means, and what is to be known about the masks before their lists are used again."""
         grid = self.state.grid
-        height, width, scale = grid.height, grid.width, grid.scale
+        scale = grid.scale
         for entry in planned.segment.nodes:
             name = entry.node.output
             if entry.output.kind is Kind.VECTOR:
@@ -116,7 +116,7 @@ class Execution:
                 self.state.vectors[name] = (sums.sum(axis=0) / pixels).astype(np.float32)
             elif entry.output.kind is Kind.MASK:
                 mask = self.state.masks[name]
-                self.densities[name] = mask.n_active / (height * width)
+                self.densities[name] = mask.density
                 if self.keep_masks:
                     shape = self.result.shape[0] // scale, self.result.shape[1] // scale
                     self.masks[name] = mask.to_image(*shape)

@@ -12,6 +12,7 @@ from sparsesr.modelfile.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SL
 from sparsesr.modelfile.op_schema import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.convolution_layers import Conv, MaskedConv
+from sparsesr.runtime.outside import Outside
 from sparsesr.runtime.run_state import RunState, Weights
 from sparsesr.runtime.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
 
@@ -24,10 +25,15 @@ class Layer(Protocol):
         ...
 
 
-def make_layer(entry: TypedNode, tensors: Mapping[str, F32], dtype: str = "f32") -> Layer:
+def make_layer(
+    entry: TypedNode,
+    tensors: Mapping[str, F32],
+    dtype: str = "f32",
+    outside: Outside = Outside.EVERYWHERE,
+) -> Layer:
     """Prepare a node that is computed row by row and whose input maps are of type ``dtype``."""
     arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
-    return _LAYERS[entry.node.op](entry, Weights(arrays, dtype))
+    return _LAYERS[entry.node.op](entry, Weights(arrays, dtype, outside))
 
 
 def attend(entry: TypedNode, tensors: Mapping[str, F32], mean: F32) -> F32:
@@ -77,10 +83,7 @@ class _SpatialMask:
         (self._input,), self._output = entry.node.inputs, entry.node.output
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
-        mask, (logits, row0) = state.masks[self._output], state.placed(self._input)
-        mask.n_active, mask.n_inactive = _native.mask_rows(
-            logits, row0, r0, r1, state.mask_bias, mask.active, mask.n_active, mask.inactive, mask.n_inactive
-        )
+        state.masks[self._output].grow(*state.placed(self._input), r0, r1, state.mask_bias)
 
 
 class _GlobalMean:

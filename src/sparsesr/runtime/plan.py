@@ -21,6 +21,8 @@ from sparsesr.runtime.segments import Segment, Segmentation, split
 FLOAT_BYTES, BF16_BYTES = 4, 2
 PICTURE_STRIDE = 4
 CHANNEL_BLOCK = 16
+LISTS_PER_MASK = 3
+"""Active pixels, inactive ones, and those of these that touch an active one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class PlannedSegment:
     bands: tuple[Band, ...]
     places: Mapping[str, Place]
     masks: Mapping[str, int]
-    """Pair of pixel lists that each mask uses."""
+    """Set of pixel lists that each mask uses."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Plan:
     buffers: tuple[Shape, ...]
     """Windows."""
     mask_lists: int
-    """Pairs of pixel lists, with room for every pixel."""
+    """Sets of pixel lists, each list with room for every pixel."""
 
     @property
     def nbytes(self) -> int:
@@ -99,7 +101,7 @@ class Plan:
             else shape.nbytes
             for i, shape in enumerate(self.buffers)
         )
-        lists = self.mask_lists * 2 * height * self.grid.width
+        lists = self.mask_lists * LISTS_PER_MASK * height * self.grid.width
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
         grid = replace(self.grid, height=height)
@@ -273,7 +275,7 @@ def _window_rows(node: int, bands: Sequence[Band], total: int) -> int:
 
 
 def _mask_slots(cut: Segmentation) -> tuple[list[dict[str, int]], int]:
-    """Pair of pixel lists for every mask, per segment, and how many pairs there are."""
+    """Set of pixel lists for every mask, per segment, and how many sets there are."""
     live: dict[str, int] = {}
     slots: list[dict[str, int]] = []
     count = 0

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsesr.runtime.buffers import F32, Map, MaskLists, Window
+from sparsesr.runtime.outside import Outside
 from sparsesr.runtime.plan import Grid
 
 Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -18,10 +19,12 @@ Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 class Weights(UserDict[str, F32]):
     """The tensors of one node by role."""
 
-    def __init__(self, arrays: Mapping[str, F32], dtype: str = "f32") -> None:
+    def __init__(self, arrays: Mapping[str, F32], dtype: str, outside: Outside) -> None:
         super().__init__(arrays)
         self.dtype = dtype
         """Type of the maps that they are multiplied with, as kernels name it."""
+        self.outside = outside
+        """Of a masked convolution: which zeros its readers need."""
 
 
 @dataclass
