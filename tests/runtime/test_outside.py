@@ -7,6 +7,7 @@ import pytest
 
 from graphs import plain, smsr
 from runtime.random_graphs import picture, shared_mask
+from sparsesr import _native
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import buffers
 from sparsesr.runtime.outside import Outside, outsides
@@ -29,6 +30,15 @@ def test_what_readers_need_zeros_for():
     assert found(plain()) == {}
 
 
+@pytest.fixture(params=_native.cpu_features())
+def isa(request):
+    """Kernels of each instruction set of this machine."""
+    before = _native.set_cpu(request.param)
+    yield request.param
+    _native.set_cpu(before)
+
+
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("band_rows", [4, 10, 40])
 @pytest.mark.parametrize(

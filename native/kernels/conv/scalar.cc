@@ -1,4 +1,6 @@
 // The definition of the indirect convolution.
+#include <algorithm>
+
 #include "kernels/kernels.h"
 
 namespace sparsesr {
@@ -57,7 +59,8 @@ void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const fl
     out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
   }
   if (!block.is_last) return;
-  for (int64_t c = block.first + block.valid; c < args.clear_end; ++c) out[c] = Out{};
+  const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
+  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = Out{};
 }
 
 template <typename In, typename Out>
