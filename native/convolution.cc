@@ -48,22 +48,20 @@ ConvMap by_pixel_number(const AnyWindow& window) {
 PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
                        std::vector<int64_t> splits, MapType in, Isa isa)
     : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), in_(in), isa_(isa) {
-  constexpr int64_t kNone = -1;
   const int64_t taps = kernel * kernel;
-  std::vector<int64_t> source;  // of step k: channel and tap within one output's weights
+  Sum sum;
+  std::vector<int64_t> first_channels;  // of each tap of each input
   int64_t first = 0;
   for (const int64_t channels : splits_) {
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      for (int64_t c = first; c < first + channels; ++c) source.push_back(c * taps + tap);
-      while (source.size() % channel_group(in) != 0) source.push_back(kNone);
-    }
+    sum.tap_channels.insert(sum.tap_channels.end(), static_cast<size_t>(taps), channels);
+    first_channels.insert(first_channels.end(), static_cast<size_t>(taps), first);
     first += channels;
   }
-  const int tile_outputs = conv_kernel(isa, in, MapType::kF32).param;
-  packed_ = pack_weights(in, c_out, static_cast<int64_t>(source.size()), tile_outputs, bias,
-                         [&](int64_t o, int64_t k) {
-                           return source[k] == kNone ? 0.0f : weight[o * c_in * taps + source[k]];
-                         });
+  sum.weight_at = [&](int64_t o, size_t tap, int64_t c) {
+    const auto within = static_cast<int64_t>(tap) % taps;
+    return weight[(o * c_in + first_channels[tap] + c) * taps + within];
+  };
+  packed_ = pack_weights(packing_rules(isa, in), c_out, sum, bias);
 }
 
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {

@@ -33,6 +33,12 @@ const Kernel<ConvKernel>& conv_kernel(Isa isa, MapType in, MapType out) {
   return out == MapType::kF32 ? table.conv_bf16_f32 : table.conv_bf16;
 }
 
+PackingRules packing_rules(Isa isa, MapType in) {
+  const Isa vectors = in == MapType::kBf16 ? Isa::kAvx512Bf16 : Isa::kAvx512;
+  const int64_t lane_channels = isa >= vectors ? 64 / value_bytes(in) : 0;
+  return {in, conv_kernel(isa, in, MapType::kF32).param, lane_channels};
+}
+
 bool has_fast_bf16(Isa isa) { return isa >= Isa::kAvx512Bf16; }
 
 std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table) {

@@ -29,16 +29,12 @@ PackedWeights pack_phase(const PackedDeconv& deconv, const float* weight, const 
   for (const Tap& row : axis_taps(row_phase)) {
     for (const Tap& column : axis_taps(column_phase)) tap_weights.push_back(row.weight * 3 + column.weight);
   }
-  const int64_t group = channel_group(deconv.in());
-  const int64_t c_in = deconv.c_in();
-  const int64_t padded = (c_in + group - 1) / group * group;
-  const int64_t steps = static_cast<int64_t>(tap_weights.size()) * padded;
-  const int tile_outputs = conv_kernel(deconv.isa(), deconv.in(), MapType::kF32).param;
-  return pack_weights(deconv.in(), deconv.c_out(), steps, tile_outputs, bias, [&](int64_t o, int64_t k) {
-    const int64_t channel = k % padded;
-    if (channel >= c_in) return 0.0f;
-    return weight[(channel * deconv.c_out() + o) * 9 + tap_weights[static_cast<size_t>(k / padded)]];
-  });
+  Sum sum;
+  sum.tap_channels.assign(tap_weights.size(), deconv.c_in());
+  sum.weight_at = [&](int64_t o, size_t tap, int64_t c) {
+    return weight[(c * deconv.c_out() + o) * 9 + tap_weights[tap]];
+  };
+  return pack_weights(packing_rules(deconv.isa(), deconv.in()), deconv.c_out(), sum, bias);
 }
 
 // One phase of one output row.

@@ -8,6 +8,7 @@
 
 #include "sparsesr/cpu_features.h"
 #include "sparsesr/kernel_types.h"
+#include "sparsesr/packed_weights.h"
 
 namespace sparsesr {
 
@@ -52,6 +53,9 @@ struct KernelTable {
 const KernelTable& kernel_table(Isa isa);
 
 const Kernel<ConvKernel>& conv_kernel(Isa isa, MapType in, MapType out);
+
+// How weights are packed for the convolutions of inputs of a type.
+PackingRules packing_rules(Isa isa, MapType in);
 
 // True if the set multiplies bf16 in hardware; other sets have the definitions only, which are slow.
 bool has_fast_bf16(Isa isa);

@@ -14,6 +14,7 @@ namespace sparsesr {
 constexpr int kMaxSplits = 16;
 constexpr int kMaxTaps = 9;
 constexpr int kOutputGranule = 16;  // packed output channels are a multiple of this
+constexpr int kQuad = 4;            // outputs that are computed together where channels are in the lanes
 
 enum class Activation : int { kNone, kRelu, kLeakyRelu };
 
@@ -47,22 +48,29 @@ struct ConvArgs {
   float slope;
 };
 
-// Up to one tile of output channels. Weights are [input][tap][channel][width], 64-byte aligned; for inputs in
-// bf16 they are bf16 too, by pairs of channels: [input][tap][pair][width][2], an odd last channel being paired
-// with a weight of zero.
+// Up to one tile of output channels, 64-byte aligned, in one of two forms; for inputs in bf16 weights are bf16 too.
+//
+// Outputs in the lanes of a vector: weights are [input][tap][channel][width], in bf16 by pairs of channels,
+// [input][tap][pair][width][2], an odd last channel being paired with a weight of zero.
+//
+// Channels in the lanes, for few outputs, where most lanes of the other form would be idle: by quads of outputs,
+// [quad][input][tap][group of channels][output of the quad][channel], padded with zeros. Such a block is only made
+// for kernels that know the form, see packing_rules().
 struct ConvBlock {
   const void* weights;
   const float* bias;  // width values
   int64_t first;      // first output channel
   int64_t width;      // multiple of kOutputGranule, padded with zero weights
   int64_t valid;      // channels that exist
+  int64_t lane_steps;  // vectors of weights per output if channels are in the lanes, else 0
   bool is_last;       // the kernel clears what is behind it, see ConvArgs::clear_end
 };
 
 // Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
-// ordinary convolution; they differ for the phases of a transposed one. Each output value is
-// bias (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever the tile
-// (in bf16, of the two channels of a pair the second comes first).
+// ordinary convolution; they differ for the phases of a transposed one. With outputs in the lanes each output value
+// is bias (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever the tile (in
+// bf16, of the two channels of a pair the second comes first). With channels in the lanes, each lane adds up so, and
+// then the lanes are added in a fixed order, and bias and addend to that.
 using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                         const int32_t* out_pixels, int64_t count);
 

@@ -25,13 +25,20 @@ struct PackedWeights {
   std::vector<ConvBlock> blocks;
 };
 
-// Channels that a kernel multiplies at once: those of a pair in bf16.
-inline int64_t channel_group(MapType type) { return type == MapType::kBf16 ? 2 : 1; }
+// What an output is the sum of: for each tap of each input, in order, its channels.
+struct Sum {
+  std::vector<int64_t> tap_channels;
+  std::function<float(int64_t output, size_t tap, int64_t channel)> weight_at;
+};
 
-// weight_at(o, k): weight of output o at step k of the sum, k counting inputs, taps and channels in the order in
-// which they are packed. `steps` is a multiple of the channel group of `type`. `bias` may be null. Blocks are up
-// to `tile_outputs` wide.
-PackedWeights pack_weights(MapType type, int64_t outputs, int64_t steps, int64_t tile_outputs,
-                           const float* bias, const std::function<float(int64_t o, int64_t k)>& weight_at);
+// What the kernel of an instruction set wants.
+struct PackingRules {
+  MapType type;
+  int64_t tile_outputs;   // outputs of a block
+  int64_t lane_channels;  // channels in the lanes of a vector, 0 if the kernel does not know that form
+};
+
+// `bias` may be null. Of the two forms of a block that is chosen which costs less.
+PackedWeights pack_weights(const PackingRules& rules, int64_t outputs, const Sum& sum, const float* bias);
 
 }  // namespace sparsesr

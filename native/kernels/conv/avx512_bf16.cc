@@ -10,6 +10,13 @@ struct Bf16Product {
   using Vector = __m512bh;
   static constexpr int kChannels = 2;
 
+  static __mmask32 lanes_below(int64_t count) {
+    if (count >= 32) return 0xffffffffu;
+    return count <= 0 ? 0 : (1u << count) - 1u;
+  }
+  static __m512bh load_some(__mmask32 lanes, const Bf16* x) {
+    return (__m512bh)_mm512_maskz_loadu_epi16(lanes, x);
+  }
   static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_load_si512(weights); }
   static __m512bh broadcast(const Bf16* x) {
     int32_t pair;

@@ -4,72 +4,20 @@
 // of a block stream from L2 once per tile; the pixels come from L1. (Keeping a part of the weights in L1 for
 // several tiles was tried: their accumulators must then be stored and loaded more often, which costs more.)
 //
-// A Product says what a step is: one channel in fp32, a pair of channels in bf16. Each file that includes this
-// compiles it for its own instruction set, so everything is local to it.
+// A Product says what a step is: one channel in fp32, a pair of channels in bf16.
 #pragma once
 
-#include <immintrin.h>
 #include <type_traits>
 
-#include "kernels/kernels.h"
+#include "kernels/conv/lanes_avx512.h"
+#include "kernels/conv/vectors_avx512.h"
 
 namespace sparsesr {
 namespace {
 
-constexpr int kLanes = 16;
 constexpr int kAccumulators = 24;
 constexpr int kPointersInRegisters = 8;
 constexpr int kSmallestTail = 3;
-
-__mmask16 lanes_below(int64_t count) {
-  if (count >= kLanes) return 0xffff;
-  return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
-}
-
-inline __m512 activate(__m512 value, Activation activation, float slope) {
-  const __m512 zero = _mm512_setzero_ps();
-  if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
-  if (activation == Activation::kNone) return value;
-  const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
-  return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
-}
-
-// Sixteen values of a map, of which those in `lanes` exist; the others are zero.
-__m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
-
-__m512 load_lanes(const Bf16* source, __mmask16 lanes) {
-  const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, source));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
-}
-
-void store_lanes(float* target, __mmask16 lanes, __m512 value) { _mm512_mask_storeu_ps(target, lanes, value); }
-
-// Rounds as narrow<Bf16>.
-void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
-  const __m512i bits = _mm512_castps_si512(value);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-  const __m512i kept = _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
-  _mm256_mask_storeu_epi16(target, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
-}
-
-void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
-void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
-
-// Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
-template <typename Value, int kPixels>
-struct Scattered {
-  const Value* x[kPixels];
-
-  __attribute__((always_inline)) Scattered(const ConvInput& input, const int32_t* pixels) {
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) {
-      x[p] = static_cast<const Value*>(input.data) + (pixels[p] + input.shift) * input.stride;
-    }
-  }
-  __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
-};
 
 // Side by side: one pointer and constant distances.
 template <typename Value, int64_t kStride>
@@ -208,7 +156,10 @@ struct Tile {
     } else {
       store_some(out, block.valid, args.out.stride - block.first);
     }
-    if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
+    if (!block.is_last) return;
+    for (int p = 0; p < kPixels; ++p) {
+      clear_channels(pixel_of<Out>(args.out, pixels[p]), block.first + kVectors * kLanes, args.clear_end);
+    }
   }
 
   __attribute__((always_inline)) void activate_all(Activation activation, float slope) {
@@ -245,17 +196,6 @@ struct Tile {
       }
     }
   }
-
-  static void clear_rest(const ConvArgs& args, int64_t channel, const int32_t* pixels) {
-    for (; channel < args.clear_end; channel += kLanes) {
-      const __mmask16 stored = lanes_below(args.clear_end - channel);
-      for (int p = 0; p < kPixels; ++p) {
-        Out* out =
-            static_cast<Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + channel;
-        store_lanes(out, stored, _mm512_setzero_ps());
-      }
-    }
-  }
 };
 
 using RunTile = void(const ConvArgs&, const ConvBlock&, const int32_t*, const int32_t*, const int32_t*);
@@ -284,10 +224,8 @@ void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
   }
   int32_t in[kPixels];
   int32_t out[kPixels];
-  for (int64_t p = 0; p < kPixels; ++p) {
-    in[p] = in_pixels[p < count ? p : count - 1];
-    out[p] = out_pixels[p < count ? p : count - 1];
-  }
+  repeat_last(in_pixels, count, kPixels, in);
+  repeat_last(out_pixels, count, kPixels, out);
   run_tile<Product, Out, kVectors, kPixels>(args, block, in, in, out);
 }
 
@@ -342,6 +280,7 @@ void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
 template <typename Product, typename Out>
 void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count) {
+  if (block.lane_steps > 0) return run_lanes<Product, Out>(args, block, in_pixels, out_pixels, count);
   switch (block.width / kLanes) {
     case 1: return run_block<Product, Out, 1>(args, block, in_pixels, out_pixels, count);
     case 2: return run_block<Product, Out, 2>(args, block, in_pixels, out_pixels, count);

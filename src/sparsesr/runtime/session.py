@@ -30,7 +30,7 @@ from sparsesr.runtime.run_state import Image, RunState
 from sparsesr.runtime.segments import without_masks
 from sparsesr.runtime.stats import Stats, make_stats
 
-BAND_BYTES = 2 * MEBIBYTE
+BAND_BYTES = 4 * MEBIBYTE
 """Size of a band of the widest map: lower bands stay in nearer caches, but cost more calls, and threads wait
 for each other after each of them."""
 MIN_BAND_ROWS = 4

@@ -1,0 +1,81 @@
+// What the AVX-512 convolutions share. Each file that includes this compiles it for its own instruction set, so
+// everything is local to it.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kLanes = 16;
+
+__mmask16 lanes_below(int64_t count) {
+  if (count >= kLanes) return 0xffff;
+  return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
+}
+
+inline __m512 activate(__m512 value, Activation activation, float slope) {
+  const __m512 zero = _mm512_setzero_ps();
+  if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
+  if (activation == Activation::kNone) return value;
+  const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
+  return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
+}
+
+// Sixteen values of a map, of which those in `lanes` exist; the others are zero.
+__m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
+
+__m512 load_lanes(const Bf16* source, __mmask16 lanes) {
+  const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, source));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
+
+void store_lanes(float* target, __mmask16 lanes, __m512 value) { _mm512_mask_storeu_ps(target, lanes, value); }
+
+// Rounds as narrow<Bf16>.
+void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
+  const __m512i bits = _mm512_castps_si512(value);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+  const __m512i kept = _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+  _mm256_mask_storeu_epi16(target, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
+}
+
+void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
+void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
+
+// Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
+template <typename Value, int kPixels>
+struct Scattered {
+  const Value* x[kPixels];
+
+  __attribute__((always_inline)) Scattered(const ConvInput& input, const int32_t* pixels) {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+      x[p] = static_cast<const Value*>(input.data) + (pixels[p] + input.shift) * input.stride;
+    }
+  }
+  __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
+};
+
+template <typename T>
+T* pixel_of(const ConvMap& map, int32_t pixel) {
+  return static_cast<T*>(map.data) + (pixel + map.shift) * map.stride;
+}
+
+// Zeros from channel `first` to `end`.
+template <typename Out>
+void clear_channels(Out* pixel, int64_t first, int64_t end) {
+  for (; first < end; first += kLanes) store_lanes(pixel + first, lanes_below(end - first), _mm512_setzero_ps());
+}
+
+// `count` pixels, and the last of them as often as it takes to have `wanted`.
+void repeat_last(const int32_t* pixels, int64_t count, int64_t wanted, int32_t* result) {
+  for (int64_t p = 0; p < wanted; ++p) result[p] = pixels[p < count ? p : count - 1];
+}
+
+}  // namespace
+}  // namespace sparsesr
