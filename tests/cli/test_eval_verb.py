@@ -75,15 +75,16 @@ def test_a_network_without_bf16_layers_is_refused(capsys):
     """But not `auto`, which says what it became."""
     _, err = measured(capsys, "-n", "bicubic", "--precision", "bf16", status=2)
     assert err == "error: bicubic has no layer that can run in bf16; use --precision fp32 or auto\n"
-    (record,), _ = measured(capsys, "-n", "bicubic", "--precision", "auto")
+    (record,), err = measured(capsys, "-n", "bicubic", "--precision", "auto")
     assert record["precision"] == "fp32"
+    assert err == "note: bicubic is measured in fp32: the network has no layer that can run in bf16\n"
 
 
 def test_without_the_instructions_it_measures_fp32_and_says_so(capsys, monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     (record,), err = measured(capsys, "-n", "tiny", "--precision", "bf16")
     assert record["precision"] == "fp32"
-    assert err == "note: this processor has no bf16 instructions; measuring in fp32\n"
+    assert err == "note: tiny is measured in fp32: this processor has no bf16 instructions\n"
 
 
 @pytest.mark.parametrize("wanted", ["fp16", "BF16", ""])

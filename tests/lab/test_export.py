@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import graphs
+from lab.acnet_cases import small_acnet
 from lab.smsr_cases import MIXED, picture, small_smsr
 from sparsesr.errors import ModelError
 from sparsesr.lab.evaluate.graph_module import graph_module
@@ -166,6 +167,15 @@ def test_mean_shift_must_be_a_shift():
         module.shift.weight[0, 1] = 0.5
     with pytest.raises(ModelError, match=r"shift \(MeanShift\).*unit matrix"):
         export(module, "tinted", check=False)
+
+
+def test_what_bf16_costs_is_recorded_at_every_scale():
+    assert [cost.scale for cost in export(small_smsr(), "small").facts.bf16_costs] == [2]
+    several = export(small_acnet(2, 3), "several").facts.bf16_costs
+    assert [cost.scale for cost in several] == [2, 3]
+    for cost in several:
+        assert cost.measured_on == "astronaut, chelsea, coffee, rocket"
+        assert abs(cost.mean_db) <= 0.1 and cost.worst_db >= cost.mean_db
 
 
 def test_export_refuses_a_runtime_that_differs(monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from graphs import plain, smsr
 from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
 from sparsesr import _native
 from sparsesr.errors import UsageError
+from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
@@ -25,19 +28,18 @@ def typed(model):
 
 def test_smsr_keeps_pictures_and_logits_in_fp32():
     entries = typed(smsr(16, modules=3, layers=2, seed=1))
-    chosen = precision.bf16_maps(entries, "bf16")
+    chosen = precision.bf16_maps(entries)
     exact = {e.node.op for e in entries if e.output.kind.value == "map" and e.node.output not in chosen}
     assert exact == {"image", "conv_transpose2x", "conv2d", "bicubic_upsample", "pixel_shuffle"}
     (tail,) = (e for e in entries if e.node.op == "conv2d" and e.node.output not in chosen)
     assert tail.output.channels == 12
-    assert not precision.bf16_maps(entries, "fp32")
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_who_reads_and_writes_bf16_can(model):
     """Every op gets maps of the types that its kernels take."""
     entries = typed(model)
-    chosen = precision.bf16_maps(entries, "bf16")
+    chosen = precision.bf16_maps(entries)
     for entry in entries:
         touched = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind.value == "map"]
         if chosen.intersection(touched):
@@ -45,18 +47,65 @@ def test_who_reads_and_writes_bf16_can(model):
                                      "global_mean", "scale_add")  # fmt: skip
 
 
-@pytest.mark.parametrize(("gain", "expected"), [(2.0, "bf16"), (1.0, "fp32"), (0.5, "fp32")])
-@needs_bf16
-def test_auto_takes_the_faster_one(monkeypatch, gain, expected):
+def costing(worst_db: float, scale: int = 2) -> Bf16Cost:
+    return Bf16Cost(scale, 36.0, worst_db / 2, worst_db, "a picture")
+
+
+@pytest.mark.parametrize(
+    ("gain", "cost", "expected", "reason"),
+    [
+        (2.0, costing(0.0099), "bf16", "bf16 costs at most 0.0099 dB, not more than 0.01 dB"),
+        (2.0, costing(0.01), "bf16", "not more"),
+        (2.0, costing(-0.02), "bf16", "at most 0.0000 dB"),
+        (2.0, costing(0.0101), "fp32", "bf16 costs at most 0.0101 dB, more than 0.01 dB"),
+        (2.0, None, "fp32", "does not say what bf16 costs"),
+        (1.0, costing(0.0), "fp32", "bf16 multiplies 1.0 times as fast"),
+        (0.5, None, "fp32", "bf16 multiplies 0.5 times as fast"),
+    ],
+)
+def test_auto_takes_bf16_where_it_is_faster_and_keeps_the_quality(monkeypatch, gain, cost, expected, reason):
+    monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
     monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
-    assert Session(MODELS[0], threads=1, precision="auto").precision == expected
-    assert Session(MODELS[0], threads=1, precision="bf16").precision == "bf16"
-    assert Session(MODELS[0], threads=1).precision == "fp32"
+    model = MODELS[0]
+    model = replace(model, facts=replace(model.facts, bf16_costs=() if cost is None else (cost,)))
+    session = Session(model, threads=1, precision="auto")
+    assert session.precision == expected and reason in session.precision_reason
+    assert Session(model, threads=1, precision="bf16").precision == "bf16"
+    assert Session(model, threads=1).precision == "fp32"
+
+
+def test_auto_looks_at_the_scale_that_is_run(monkeypatch):
+    monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
+    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
+    model = smsr(16, modules=2, layers=2, scale=3)
+    for scale, expected in ((2, "fp32"), (3, "bf16")):
+        costs = (costing(0.0, scale),)
+        facts = replace(model.facts, bf16_costs=costs)
+        assert Session(replace(model, facts=facts), precision="auto").precision == expected
 
 
 def test_without_the_instructions_all_is_fp32(monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
-    assert precision.resolve("bf16") == precision.resolve("auto") == "fp32"
+    for wanted in ("bf16", "auto"):
+        choice = precision.choose(wanted, costing(0.0))
+        assert choice == precision.Choice("fp32", "this processor has no bf16 instructions")
+
+
+@pytest.mark.parametrize("isa", [isa for isa in _native.cpu_features() if "bf16" not in isa])
+def test_bf16_can_be_emulated_to_measure_it(isa):
+    """Plain kernels round as the instructions do; only the order of sums differs."""
+    session = Session(plain(), threads=2, precision="bf16", emulate_bf16=True)
+    image = picture(20, 24, np.float32, seed=3)
+    expected, exact = session.run(image).image, Session(plain(), threads=2).run(image).image
+    before = _native.set_cpu(isa)
+    try:
+        emulated = Session(plain(), threads=2, precision="bf16", emulate_bf16=True)
+        assert emulated.precision == "bf16"
+        assert Session(plain(), threads=2, precision="bf16").precision == "fp32"
+        error = np.abs(emulated.run(image).image - expected).mean()
+    finally:
+        _native.set_cpu(before)
+    assert error < 0.2 * np.abs(expected - exact).mean()
 
 
 def test_a_model_that_gains_nothing_says_fp32():

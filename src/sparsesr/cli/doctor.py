@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,9 +79,10 @@ def _bf16(is_fast: bool) -> str:
     """What ``--precision bf16`` and ``auto`` mean here."""
     if not is_fast:
         return "no instructions for it; --precision bf16 and auto run in fp32"
-    from sparsesr.runtime.precision import MIN_GAIN, bf16_gain
+    from sparsesr.runtime.precision import MAX_COST_DB, MIN_GAIN, bf16_gain
 
-    chosen = "bf16" if bf16_gain() >= MIN_GAIN else "fp32"
+    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB by it, fp32 for others"
+    chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
     return f"multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
 
 
@@ -113,7 +115,9 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
     for entry in entries:
         row: dict[str, Any] = {"name": entry.name, "origin": entry.origin, "ok": True}
         try:
-            row["scale"] = catalogue.verify(entry).facts.scale
+            model = catalogue.verify(entry)
+            row["scale"] = model.facts.scale
+            row["bf16_costs"] = [asdict(cost) for cost in model.facts.bf16_costs]
         except SparsesrError as error:
             row["ok"] = False
             problems.append(f"model {entry.name}: {error}")
@@ -121,6 +125,17 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
     if not any(row["origin"] == catalogue.BUNDLED for row in rows):
         problems.append("no model came with the package; reinstall sparsesr, or import one")
     return rows
+
+
+def _state(row: dict[str, Any]) -> str:
+    if not row["ok"]:
+        return "DAMAGED"
+    worst = max((cost["worst_db"] for cost in row["bf16_costs"]), default=None)
+    if worst is None:
+        return (
+            f"good; what bf16 costs is not known (see `sparsesr models measure {row['name']}`): auto is fp32"
+        )
+    return f"good; bf16 costs at most {max(worst, 0):.4f} dB"
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -140,7 +155,7 @@ def _print(facts: dict[str, Any]) -> None:
             print(f"{key.replace('_', ' ')}: {value}")
     print("versions      " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
     for row in facts["models"]:
-        print(f"model         {row['name']} ({row['origin']}): {'good' if row['ok'] else 'DAMAGED'}")
+        print(f"model         {row['name']} ({row['origin']}): {_state(row)}")
     for key, value in facts["variables"].items():
         print(f"variable      {key}={value}")
     for problem in facts["problems"]:

@@ -72,7 +72,7 @@ def run(
     rows: list[ComparisonRow] = []
     for name in names:
         opened = _open(name, scale, form, threads, precision)
-        _say_if_not(precision, opened)
+        _say_if_not(precision, name, opened)
         scale = opened.model.facts.scale  # models of one table enlarge alike
         for row, record in _measure(
             opened, name, find_sets(data, scale, sets or ()), form, inference, noise_sigma, says
@@ -130,9 +130,9 @@ def _open(name: str, scale: int | None, form: str, threads: int | None, precisio
     return open_form(name, form, threads, scale, precision)
 
 
-def _say_if_not(precision: str, opened: Form) -> None:
-    if precision == "bf16" != opened.precision:
-        print("note: this processor has no bf16 instructions; measuring in fp32", file=sys.stderr)
+def _say_if_not(precision: str, name: str, opened: Form) -> None:
+    if precision != "fp32" == opened.precision:
+        print(f"note: {name} is measured in fp32: {opened.precision_reason}", file=sys.stderr)
 
 
 def _print_head(name: str, facts: Facts, form: str) -> None:

@@ -19,7 +19,7 @@ def run(
     license: Annotated[str, typer.Option("--license", help="Licence of the weights.")] = "unknown",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> int:
-    """Turn a trained network into a model file, and check that the runtime computes the same."""
+    """Turn a trained network into a model file, check that the runtime computes the same, measure what bf16 costs."""
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: model files end in .safetensors")
     if output.exists() and not overwrite:

@@ -98,7 +98,7 @@ def _one_line(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {inner}" for name, inner in value.items())  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list):
-        return ", ".join(str(inner) for inner in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return ", ".join(_one_line(inner) for inner in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return f"{value:,}" if type(value) is int and value >= 10_000 else str(value)
 
 

@@ -169,6 +169,7 @@ def _record(upscaler: Upscaler, done: FileResult, source: str, target: str) -> d
         "model": upscaler.network.name,
         "scale": upscaler.scale,
         "precision": upscaler.network.session.precision,
+        "precision_reason": upscaler.network.session.precision_reason,
         "seconds": round(result.seconds, 4),
         "network_seconds": round(stats.total_ms / 1000, 4),
         "effort": result.effort,

@@ -23,13 +23,14 @@ _MODELS = (
     Verb("list", "all models that have a name", "sparsesr.cli.models", "list_all"),
     Verb("show", "what a model file says about itself", "sparsesr.cli.models", "show"),
     Verb("verify", "read models completely and check every value", "sparsesr.cli.models", "verify"),
+    Verb("measure", "measure what bf16 costs a model, and record it", "sparsesr.cli.measure_model"),
     Verb("import", "convert a checkpoint of a known network (needs [train])", "sparsesr.cli.import_model"),
 )
 
 VERBS = (
     Verb("upscale", "enlarge pictures", "sparsesr.cli.upscale", aliases=("up",)),
     Verb("mask", "show where the network worked and what skipping saved", "sparsesr.cli.mask"),
-    Verb("models", "list, show, verify and import models", commands=_MODELS),
+    Verb("models", "list, show, verify, measure and import models", commands=_MODELS),
     Verb("eval", "measure quality on a folder of reference pictures", "sparsesr.cli.evaluate"),
     Verb("bench", "time a model here: dense, sparse, and beside other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "what this machine and this installation can do", "sparsesr.cli.doctor"),

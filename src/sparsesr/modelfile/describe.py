@@ -19,6 +19,7 @@ def describe(model: ModelFile) -> dict[str, Json]:
     picture's size or the runtime, are in ``sparsesr.runtime``.
     """
     about: dict[str, Json] = asdict(model.facts)
+    about["bf16_costs"] = [asdict(cost) for cost in model.facts.bf16_costs]
     about["scales"] = list(model.scales)
     about["nodes"] = len(model.graph.nodes)
     about["ops"] = {**Counter(node.op for node in model.graph.nodes)}

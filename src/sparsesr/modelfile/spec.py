@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from sparsesr.modelfile import bf16_cost
 from sparsesr.modelfile import json_fields as fields
+from sparsesr.modelfile.bf16_cost import Bf16Cost
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +51,13 @@ class Facts:
     """Number of the network's weights, as its paper counts them."""
     value_range: float = 1.0
     """Range (1 or 255) the network was trained in. For information: graphs always work on 0..1 pictures."""
+    bf16_costs: tuple[Bf16Cost, ...] = ()
+    """What computing in bf16 costs at each scale, where that was measured."""
+
+    @property
+    def bf16_cost(self) -> Bf16Cost | None:
+        """The record for ``scale``."""
+        return next((cost for cost in self.bf16_costs if cost.scale == self.scale), None)
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,8 @@ class ModelFile:
         graph = self.graph.only(outputs[wanted])
         used = {name for node in graph.nodes for name in node.weights.values()}
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in used}
-        return ModelFile(replace(self.facts, scale=wanted), graph, tensors)
+        costs = tuple(cost for cost in self.facts.bf16_costs if cost.scale == wanted)
+        return ModelFile(replace(self.facts, scale=wanted, bf16_costs=costs), graph, tensors)
 
 
 def scales_of(facts: Facts, graph: Graph) -> tuple[int, ...]:
@@ -143,7 +153,10 @@ def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
     network: dict[str, Json] = {"input": graph.input, "output": graph.output, "nodes": nodes}
     if graph.more_outputs:
         network["more_outputs"] = {str(scale): name for scale, name in graph.more_outputs.items()}
-    return {"format": FORMAT_VERSION, "facts": asdict(facts), "graph": network}
+    about: dict[str, Json] = asdict(facts)
+    if not facts.bf16_costs:
+        del about[bf16_cost.KEY]  # a file without it is what it was before there were any
+    return {"format": FORMAT_VERSION, "facts": about, "graph": network}
 
 
 def from_json(document: Json, max_nodes: int) -> tuple[Facts, Graph]:
@@ -169,6 +182,7 @@ def _facts(data: dict[str, Json]) -> Facts:
         training=fields.mapping(data, "training"),
         parameters=fields.integer(data, "parameters"),
         value_range=fields.number(data, "value_range"),
+        bf16_costs=bf16_cost.costs_of(data),
     )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
+from sparsesr.modelfile.bf16_cost import check_costs
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.op_schema import FULL, Kind, Resolution, TypedNode, ValueType
 from sparsesr.modelfile.ops import OPS
-from sparsesr.modelfile.spec import Facts, Graph, Node
+from sparsesr.modelfile.spec import Facts, Graph, Node, scales_of
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -40,6 +41,7 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
         ModelError: one line: what is wrong, and with which node.
     """
     _check_facts(facts, limits)
+    check_costs(facts.bf16_costs, scales_of(facts, graph))
     typed = type_graph(graph, shapes)
     _check_sizes(typed, facts, limits)
     _check_outputs(typed, graph, facts.scale, limits)

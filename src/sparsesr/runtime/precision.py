@@ -1,4 +1,4 @@
-"""Which maps of a network are kept and multiplied in bf16, and when that pays.
+"""Which maps of a network are kept and multiplied in bf16, and when that is chosen.
 
 In bf16 a map takes half the memory, and processors with the instruction multiply two channels at once; sums
 stay in fp32. Pictures, logits and what is about to become a picture keep their 32 bits.
@@ -7,17 +7,21 @@ stay in fp32. Pictures, logits and what is about to become a picture keep their 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
+from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.op_rules import feature_inputs, has_addend
 from sparsesr.modelfile.op_schema import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
 PICTURE_CHANNELS = 3
 MIN_GAIN = 1.3
-"""bf16 is chosen where it multiplies at least this many times as fast as fp32."""
+"""``auto`` takes bf16 where it multiplies at least this many times as fast as fp32..."""
+MAX_COST_DB = 0.01
+"""...and where no picture that it was measured on lost more PSNR-Y than this."""
 _PROBE_MS = 3
 _READS_BF16 = {
     "conv2d",
@@ -31,20 +35,60 @@ _WRITES_BF16 = {"conv2d", "masked_conv2d", "avg_pool2x2", "scale_add"}
 _SAME_TYPE_THROUGHOUT = {"avg_pool2x2", "scale_add"}
 
 
-def resolve(precision: str) -> str:
+@dataclass(frozen=True)
+class Choice:
+    """What a network is computed in."""
+
+    precision: str
+    """``fp32`` or ``bf16``."""
+    reason: str
+    """Why, as a clause that can follow "because"."""
+
+
+def choose(
+    wanted: str, cost: Bf16Cost | None, *, has_bf16_layers: bool = True, emulate: bool = False
+) -> Choice:
     """``fp32`` or ``bf16`` for a wish that may be ``auto``.
 
-    A processor without bf16 instructions computes in fp32 whatever is wished. ``auto`` takes the faster one, by a
-    measurement of a few milliseconds: there are processors whose bf16 instructions are slower than fp32.
+    A processor without bf16 instructions computes in fp32 whatever is wished, and so does a network without a layer
+    that can run in bf16. ``auto`` takes bf16 where it is faster, by a measurement of a few milliseconds (there are
+    processors whose bf16 instructions are slower than fp32), and keeps the quality, by what the model file says.
+
+    Args:
+        wanted: one of ``PRECISIONS``.
+        cost: what bf16 costs the model at its scale; None if that is not known.
+        has_bf16_layers: whether any layer can run in bf16.
+        emulate: do without the instructions; the plain kernels know bf16 too.
 
     Raises:
         UsageError: no such precision.
     """
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
-    if precision == "fp32" or not _native.has_fast_bf16():
-        return "fp32"
-    return "bf16" if precision == "bf16" or bf16_gain() >= MIN_GAIN else "fp32"
+    if wanted not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted}")
+    if wanted == "fp32":
+        return Choice("fp32", "it was asked for")
+    if not (emulate or _native.has_fast_bf16()):
+        return Choice("fp32", "this processor has no bf16 instructions")
+    if not has_bf16_layers:
+        return Choice("fp32", "the network has no layer that can run in bf16")
+    if wanted == "bf16":
+        return Choice("bf16", "it was asked for")
+    if bf16_gain() < MIN_GAIN:
+        return Choice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
+    return Choice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
+
+
+def keeps_quality(cost: Bf16Cost | None) -> bool:
+    """Whether ``auto`` may take bf16."""
+    return cost is not None and cost.worst_db <= MAX_COST_DB
+
+
+def cost_words(cost: Bf16Cost | None) -> str:
+    """What is known about the quality of a model in bf16, as a clause."""
+    if cost is None:
+        return "the file does not say what bf16 costs (`sparsesr models measure` adds that)"
+    compared = "not more" if keeps_quality(cost) else "more"
+    return f"bf16 costs at most {max(cost.worst_db, 0):.4f} dB, {compared} than {MAX_COST_DB:g} dB"
 
 
 @lru_cache(maxsize=1)
@@ -54,15 +98,8 @@ def bf16_gain() -> float:
     return peaks["bf16"] / peaks["f32"]
 
 
-def bf16_maps(typed: Sequence[TypedNode], precision: str) -> frozenset[str]:
-    """Names of the maps that a run keeps in bf16: those that all who touch them can handle.
-
-    Args:
-        typed: the network.
-        precision: ``fp32`` or ``bf16``.
-    """
-    if precision != "bf16":
-        return frozenset()
+def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
+    """Names of the maps that a run in bf16 keeps in bf16: those that all who touch them can handle."""
     chosen = {entry.node.output for entry in typed if _may_write(entry)}
     while True:
         refused = {name for entry in typed for name in _refused(entry, chosen)}

@@ -25,7 +25,7 @@ from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.layers import Layer, make_layer
 from sparsesr.runtime.outside import Outside, outsides
 from sparsesr.runtime.plan import FLOAT_BYTES, Grid, Plan, make_plan, stride_of
-from sparsesr.runtime.precision import bf16_maps, input_dtype, resolve
+from sparsesr.runtime.precision import bf16_maps, choose, input_dtype
 from sparsesr.runtime.run_state import Image, RunState
 from sparsesr.runtime.segments import without_masks
 from sparsesr.runtime.stats import Stats, make_stats
@@ -56,14 +56,23 @@ class RunResult:
 class Session:
     """A model that is ready to run. Any number of threads may call :meth:`run` at the same time."""
 
-    def __init__(self, model: ModelFile, threads: int | None = None, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        threads: int | None = None,
+        precision: str = "fp32",
+        *,
+        emulate_bf16: bool = False,
+    ) -> None:
         """Prepare a model; its weights are packed at the first run.
 
         Args:
             model: the model; of one for several scales, its own scale is run (see :meth:`ModelFile.at_scale`).
             threads: threads that the kernels of one run use; None: the processors this process may use.
             precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, where the processor has the
-                instructions) or ``auto`` (the faster one); :attr:`precision` says which it became.
+                instructions) or ``auto`` (bf16 where it is faster and the model file says that it keeps the
+                quality); :attr:`precision` says which it became, :attr:`precision_reason` why.
+            emulate_bf16: bf16 even without the instructions, slowly: to measure what it costs.
 
         Raises:
             ModelError: the graph is not valid.
@@ -77,9 +86,13 @@ class Session:
         self._typed = type_graph(model.graph, shapes)
         self._typed_dense = without_masks(self._typed, model.graph.output)
         self._outsides = outsides(self._typed, model.graph.output)
-        wanted = resolve(precision)
-        self._bf16, self._bf16_dense = (bf16_maps(t, wanted) for t in (self._typed, self._typed_dense))
-        self.precision = "bf16" if self._bf16 else "fp32"
+        self._bf16, self._bf16_dense = (bf16_maps(t) for t in (self._typed, self._typed_dense))
+        choice = choose(
+            precision, model.facts.bf16_cost, has_bf16_layers=bool(self._bf16), emulate=emulate_bf16
+        )
+        self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
+        if choice.precision == "fp32":
+            self._bf16 = self._bf16_dense = frozenset[str]()
         #: No map may be empty: smaller pictures are padded to this size.
         self._least_px = max((entry.output.resolution or FULL).down for entry in self._typed)
         self._lock = threading.Lock()

@@ -39,7 +39,7 @@ class Network:
 
     def with_empty_session(self) -> Network:
         """The same without the working memory that the session keeps for the next run."""
-        return replace(self, session=Session(self.model, self.session.threads, self.session.precision))
+        return replace(self, session=Session(self.model, self.session.threads, self.session.wanted_precision))
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,9 @@ class Upscaler:
         ``memory`` bounds the peak of the whole process, in bytes. ``inference``: ``whole`` pictures at once, or
         ``chopped`` into overlapping crops; ``auto`` chops large pictures for networks whose pixels attend to each
         other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the memory for maps; fp32 on a
-        processor without the instructions) or ``auto``, the faster one. Raises ModelError for unknown or refused
-        models, and UsageError when the model enlarges by another scale than asked for.
+        processor without the instructions) or ``auto``: bf16 where it is faster and costs the model at most 0.01 dB.
+        Raises ModelError for unknown or refused models, and UsageError when the model enlarges by another scale than
+        asked for.
         """
         if inference not in INFERENCE:
             raise UsageError(

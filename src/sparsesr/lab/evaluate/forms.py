@@ -48,7 +48,9 @@ class Form(Protocol):
 
     model: ModelFile
     precision: str
-    """``fp32`` or ``bf16``: what it really computes in."""
+    """``fp32`` or ``bf16``: what it really computes in..."""
+    precision_reason: str
+    """...and why, as a clause."""
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits."""
@@ -58,10 +60,17 @@ class Form(Protocol):
 class NativeForm:
     """The model file in the native runtime; imports no torch."""
 
-    def __init__(self, model: ModelFile, threads: int | None = None, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        threads: int | None = None,
+        precision: str = "fp32",
+        *,
+        emulate_bf16: bool = False,
+    ) -> None:
         self.model = model
-        self._session = Session(model, threads, precision)
-        self.precision = self._session.precision
+        self._session = Session(model, threads, precision, emulate_bf16=emulate_bf16)
+        self.precision, self.precision_reason = self._session.precision, self._session.precision_reason
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits."""
@@ -75,7 +84,7 @@ class NativeForm:
 class TorchForm:
     """A network in torch; ``model`` is its exported form, for the counts."""
 
-    precision = "fp32"
+    precision, precision_reason = "fp32", "torch runs in fp32"
 
     def __init__(self, module: nn.Module, model: ModelFile, threads: int | None = None) -> None:
         import torch
@@ -100,7 +109,8 @@ class ChoppedForm:
     """Enlarges overlapping crops each by itself, as ESRT's authors measure it."""
 
     def __init__(self, form: Form) -> None:
-        self.model, self.precision, self._form = form.model, form.precision, form
+        self.model, self._form = form.model, form
+        self.precision, self.precision_reason = form.precision, form.precision_reason
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits; densities are weighted by the area of crops, overlaps included."""

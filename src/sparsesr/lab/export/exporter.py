@@ -51,7 +51,7 @@ def export(
         license: licence of the weights.
         description: what the model is good for.
         training: how it was trained.
-        check: run both on a few random pictures.
+        check: run both on a few random pictures; then measure what bf16 costs and record it.
         fold: make one convolution of parallel ones; only to measure what that gains is it left out.
 
     Raises:
@@ -79,9 +79,10 @@ def export(
     )
     model = ModelFile(facts, graph, tensors)
     encode_model(facts, graph, tensors)
-    if check:
-        _check(module, model)
-    return model
+    if not check:
+        return model
+    _check(module, model)
+    return _with_bf16_costs(model)
 
 
 def active_scales(module: nn.Module) -> Generator[int | None]:
@@ -206,6 +207,12 @@ def _parameters(module: nn.Module) -> int:
     if counts is not None:
         return int(counts()["network"])
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _with_bf16_costs(model: ModelFile) -> ModelFile:
+    from sparsesr.lab.evaluate.bf16_cost import with_bf16_costs
+
+    return with_bf16_costs(model)
 
 
 def _check(module: nn.Module, model: ModelFile) -> None:

@@ -1,0 +1,67 @@
+"""What computing in bf16 costs a model, by photographs whose truth is known. Needs no torch.
+
+The photographs (``pictures/``, with credits) are shrunk by MATLAB's bicubic and enlarged natively in both precisions;
+PSNR-Y of each to the photograph is compared, as ``eval`` measures it. A difference between the two results alone
+would not say whether the truth is further away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sparsesr.lab.evaluate.evaluation import evaluate
+from sparsesr.lab.evaluate.forms import ChoppedForm, Form, NativeForm, resolve_inference
+from sparsesr.lab.evaluate.protocol import EvaluationSet, find_sets
+from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.spec import ModelFile
+
+PICTURES = Path(__file__).with_name("pictures")
+_MOST_DB = 100.0
+"""A result that is the truth counts as this."""
+
+
+def with_bf16_costs(model: ModelFile, data: Path = PICTURES, threads: int | None = None) -> ModelFile:
+    """The model with a record for each of its scales, in place of those that it had.
+
+    Args:
+        model: the model.
+        data: pictures that are the truth: a folder as ``eval --data`` takes it, of one set.
+        threads: of the runtime; None: all.
+
+    Raises:
+        InputError: a picture cannot be read or is too small.
+    """
+    measured = (measure_bf16_cost(model.at_scale(scale), data, threads) for scale in model.scales)
+    costs = tuple(cost for cost in measured if cost is not None)
+    return replace(model, facts=replace(model.facts, bf16_costs=costs))
+
+
+def measure_bf16_cost(model: ModelFile, data: Path = PICTURES, threads: int | None = None) -> Bf16Cost | None:
+    """The record for the model's own scale; None if no layer can run in bf16. Arguments as above.
+
+    A processor without bf16 instructions measures too, with plain kernels: many times slower.
+    """
+    short = NativeForm(model, threads, "bf16", emulate_bf16=True)
+    if short.precision != "bf16":
+        return None
+    images = find_sets(data, model.facts.scale)[0]
+    exact_db = _psnr(NativeForm(model, threads), images)
+    losses = exact_db - _psnr(short, images)
+    names = ", ".join(image.name for image in images.images)
+    return Bf16Cost(
+        scale=model.facts.scale,
+        psnr_y_db=round(float(exact_db.mean()), 3),
+        mean_db=round(float(losses.mean()), 5),
+        worst_db=round(float(losses.max()), 5),
+        measured_on=names if data == PICTURES else f"{images.name} ({len(images.images)} pictures)",
+    )
+
+
+def _psnr(form: Form, images: EvaluationSet) -> np.ndarray:
+    """PSNR-Y of each picture, dB."""
+    if resolve_inference("auto", form.model) == "chopped":
+        form = ChoppedForm(form)
+    return np.array([min(image.psnr_y, _MOST_DB) for image in evaluate(form, images).images])

@@ -1,0 +1,90 @@
+"""The record of what bf16 costs: kept, optional, one per scale, and not trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import graphs
+from sparsesr.errors import ModelError
+from sparsesr.modelfile import json_fields
+from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.reader import read_model
+from sparsesr.modelfile.spec import FORMAT_VERSION, from_json, to_json
+from sparsesr.modelfile.writer import write_model
+
+MODEL = graphs.smsr(channels=8, modules=1, layers=2)
+COST = Bf16Cost(2, 36.373, 0.00073, 0.00467, "astronaut, coffee")
+RECORD = {"scale": 2, "psnr_y_db": 36, "mean_db": 0, "worst_db": 0.5, "measured_on": "Set5"}
+
+
+def with_costs(*costs):
+    return replace(MODEL, facts=replace(MODEL.facts, bf16_costs=costs))
+
+
+def written(tmp_path, model):
+    path = tmp_path / "model.safetensors"
+    write_model(path, model.facts, model.graph, model.tensors)
+    return read_model(path)
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    facts = written(tmp_path, with_costs(COST)).facts
+    assert facts.bf16_costs == (COST,) and facts.bf16_cost == COST
+
+
+def test_files_without_it_are_what_they_were(tmp_path):
+    """Its absence leaves no trace, so older files and newer ones without it are alike; the format is still 1."""
+    document = to_json(MODEL.facts, MODEL.graph)
+    assert "bf16_costs" not in document["facts"] and document["format"] == FORMAT_VERSION == 1
+    facts = written(tmp_path, MODEL).facts
+    assert facts.bf16_costs == () and facts.bf16_cost is None
+
+
+def test_a_scale_by_itself_keeps_its_own_record(tmp_path):
+    graph = replace(MODEL.graph, more_outputs={3: MODEL.graph.output})
+    both = replace(with_costs(COST, replace(COST, scale=3)), graph=graph)
+    for scale in (2, 3):
+        assert [cost.scale for cost in both.at_scale(scale).facts.bf16_costs] == [scale]
+    assert replace(with_costs(COST), graph=graph).at_scale(3).facts.bf16_cost is None
+    written(tmp_path, both.at_scale(2))
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ((COST, COST), "two records for one scale"),
+        ((replace(COST, scale=3),), "record for x3, which the model does not serve"),
+        ((replace(COST, measured_on="\x1b[2J"),), "control characters"),
+        ((replace(COST, measured_on="x" * 1000),), "too long"),
+        ((replace(COST, worst_db=float("nan")),), "cannot be stored as JSON"),
+    ],
+)
+def test_what_makes_no_sense_is_not_written(tmp_path, costs, message):
+    with pytest.raises(ModelError, match=message):
+        written(tmp_path, with_costs(*costs))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        {},
+        "none",
+        [1],
+        [{}],
+        [{**RECORD, "worst_db": "0"}],
+        [{**RECORD, "worst_db": True}],
+        [{**RECORD, "mean_db": 1e301}],
+        [{**RECORD, "scale": 2.0}],
+        [{**RECORD, "measured_on": None}],
+    ],
+)
+def test_a_strangers_record_is_checked(costs):
+    document = json_fields.parse(json_fields.dump(to_json(MODEL.facts, MODEL.graph), "it"), "it")
+    document["facts"]["bf16_costs"] = [RECORD]
+    assert from_json(document, 100)[0].bf16_cost == Bf16Cost(2, 36.0, 0.0, 0.5, "Set5")
+    document["facts"]["bf16_costs"] = costs
+    with pytest.raises(ModelError, match="bf16_costs"):
+        from_json(document, 100)
