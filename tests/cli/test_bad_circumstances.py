@@ -18,6 +18,7 @@ from PIL import Image
 from sparsesr.cli.main import main
 from sparsesr.image import destination, source
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.runtime.session import Session
 from upscale.upscale_models import photo, size_of, tiny
 
 VERBS = ("upscale", "mask")
@@ -180,13 +181,26 @@ def test_an_interruption_leaves_nothing(verb, delay_s):
     done = interrupt(verb, delay_s, "png")
     assert done.returncode == 130, done.stderr
     *before, last = done.stderr.splitlines()
-    assert last.startswith("error: ") and ("interrupted" in last or "cancelled" in last)
+    assert last.startswith("error: ") and "interrupted" in last
     assert all("about" in line for line in before), "at most the time that it will take was announced"
     assert names() == ["a.png", "big.png"]
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_interruption_between_bands_names_the_file(monkeypatch, capsys, verb):
+    run = Session.run
+
+    def press_and_run(*args, **given):
+        os.kill(os.getpid(), signal.SIGINT)
+        return run(*args, **given)
+
+    monkeypatch.setattr(Session, "run", press_and_run)
+    assert refusal(capsys, 130, verb, "a.png") == "error: a.png: interrupted; nothing was written for it\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
-def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, extension):
+def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, verb, extension):
     from sparsesr.image import encode as encode_module
 
     write = encode_module._write
@@ -196,7 +210,8 @@ def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, extens
         write(*args)
 
     monkeypatch.setattr(encode_module, "_write", press_and_write)
-    assert "interrupted" in refusal(capsys, 130, "upscale", "a.png", "-o", f"out.{extension}")
+    err = refusal(capsys, 130, verb, "a.png", "-o", f"out.{extension}")
+    assert err == "error: a.png: interrupted; nothing was written for it\n"
 
 
 def test_an_interruption_that_a_library_turns_into_its_own_error(monkeypatch, capsys):

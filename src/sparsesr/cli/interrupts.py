@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
+from sparsesr.errors import CancelledError
+
 Pressed = Callable[[], bool]
 _presses = 0
 
@@ -36,6 +38,15 @@ def interruptible(*signals: int) -> Generator[Pressed, None, None]:
     """
     with _handling(*signals, raise_at=2):
         yield _pressed
+
+
+@contextmanager
+def naming_interruptions(name: str) -> Generator[None, None, None]:
+    """Around work on one file. Whatever Ctrl-C comes out as, it becomes a CancelledError that names the file."""
+    try:
+        yield
+    except (CancelledError, KeyboardInterrupt):
+        raise CancelledError(f"{name}: interrupted; nothing was written for it") from None
 
 
 def _pressed() -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.interrupts import interruptible
+from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
 from sparsesr.errors import UsageError
@@ -54,7 +54,8 @@ def run(
     refuse_clashes({image: target})
     check_destination(target, 1, 1, overwrite=overwrite)
     upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
-    with interruptible() as cancelled, progress_bar("measuring", quiet=quiet or as_json) as progress:
+    bar = progress_bar("measuring", quiet=quiet or as_json)
+    with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
         picture = decode(image, cancelled=cancelled)
         if min(picture.height, picture.width) < 2:
             raise UsageError(

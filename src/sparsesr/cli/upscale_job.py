@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sparsesr.cli import messages
-from sparsesr.cli.interrupts import interruptible
+from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import progress_bar
-from sparsesr.errors import CancelledError, InputError, LimitError, SparsesrError, UsageError
+from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.limits import MEBIBYTE, ImageLimits
 from sparsesr.upscale.estimate import expected_seconds, planned_macs
@@ -46,9 +46,8 @@ def run_file(upscaler: Upscaler, source: Path, target: Path, job: Job) -> Outcom
     """Enlarge one file and report; errors are reported and returned, not raised."""
     name = printable(source)
     try:
-        done = _enlarge(upscaler, source, target, name, job)
-    except KeyboardInterrupt:
-        return _report_error(CancelledError("interrupted"), name, target, job)
+        with naming_interruptions(name):
+            done = _enlarge(upscaler, source, target, name, job)
     except SparsesrError as error:
         return _report_error(error, name, target, job)
     except MemoryError:
@@ -73,7 +72,8 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
     if not data:
         raise InputError("standard input: is empty; pipe a picture into it")
     try:
-        done = _enlarge(upscaler, data, target, "standard input", job)
+        with naming_interruptions("standard input"):
+            done = _enlarge(upscaler, data, target, "standard input", job)
     except SparsesrError as error:
         raise type(error)(_with_name(error, "standard input", target)) from error
     if target is None:
@@ -118,10 +118,7 @@ def _with_name(error: SparsesrError, name: str, target: Path | None) -> str:
 
 
 def _report_error(error: SparsesrError, name: str, target: Path, job: Job) -> Outcome:
-    if isinstance(error, CancelledError):
-        message = f"{name}: interrupted; nothing was written for it"
-    else:
-        message = _with_name(error, name, target)
+    message = _with_name(error, name, target)
     if job.as_json:
         failure = {"code": error.code, "message": message, "exit_status": error.exit_status}
         messages.print_json({"input": name, "error": failure})
