@@ -22,7 +22,17 @@ from sparsesr.modelfile.attributes import (
     SCALE,
     SEGMENTS,
 )
-from sparsesr.modelfile.op_schema import FULL, Kind, Macs, Resolution, Rows, Sizes, TypedNode, ValueType
+from sparsesr.modelfile.op_schema import (
+    FULL,
+    PICTURE_CHANNELS,
+    Kind,
+    Macs,
+    Resolution,
+    Rows,
+    Sizes,
+    TypedNode,
+    ValueType,
+)
 from sparsesr.modelfile.spec import Node
 
 MAX_CONCAT = 64
@@ -235,7 +245,7 @@ def add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 
 def image_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """Red, green, blue."""
-    return ValueType(Kind.MAP, 3, FULL)
+    return ValueType(Kind.MAP, PICTURE_CHANNELS, FULL)
 
 
 def mask_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:

@@ -18,6 +18,9 @@ from sparsesr.modelfile.attributes import AnyAttr
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.spec import Node
 
+PICTURE_CHANNELS = 3
+"""A map of so many channels is a picture, whatever it means: it is stored as one and stays in fp32."""
+
 
 class Kind(Enum):
     """What a tensor of the graph is."""
@@ -59,6 +62,11 @@ class ValueType:
     kind: Kind
     channels: int
     resolution: Resolution | None
+
+    @property
+    def is_picture(self) -> bool:
+        """True for a map that has the form of a picture."""
+        return self.kind is Kind.MAP and self.channels == PICTURE_CHANNELS
 
     def __str__(self) -> str:
         place = "" if self.resolution is None else f" at {self.resolution} resolution"

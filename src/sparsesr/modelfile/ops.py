@@ -22,7 +22,7 @@ from sparsesr.modelfile.attributes import (
     SEGMENTS,
     SLOPE,
 )
-from sparsesr.modelfile.op_schema import FULL, InputSpec, Kind, OpSchema, Rows, WeightRole
+from sparsesr.modelfile.op_schema import FULL, PICTURE_CHANNELS, InputSpec, Kind, OpSchema, Rows, WeightRole
 from sparsesr.modelfile.spec import Node
 
 
@@ -234,7 +234,7 @@ _SCHEMAS = (
     OpSchema(
         name="bicubic_upsample",
         summary="bicubic, a = -0.75, half-pixel centres, clamped edges, as torch with align_corners False",
-        inputs=(InputSpec("image", Kind.MAP, channels=3),),
+        inputs=(InputSpec("image", Kind.MAP, channels=PICTURE_CHANNELS),),
         attrs=(SCALE,),
         weights=(),
         bind=rules.no_sizes,

@@ -9,7 +9,7 @@ from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
 from sparsesr.modelfile.bf16_cost import check_costs
 from sparsesr.modelfile.json_fields import shown
-from sparsesr.modelfile.op_schema import FULL, Kind, Resolution, TypedNode, ValueType
+from sparsesr.modelfile.op_schema import FULL, PICTURE_CHANNELS, Kind, Resolution, TypedNode, ValueType
 from sparsesr.modelfile.ops import OPS
 from sparsesr.modelfile.spec import Facts, Graph, Node, scales_of
 
@@ -132,9 +132,9 @@ def _check_outputs(typed: tuple[TypedNode, ...], graph: Graph, scale: int, limit
     results = {entry.node.output: entry.output for entry in typed}
     for factor, output in {scale: graph.output, **graph.more_outputs}.items():
         _check_range("scale", factor, 1, limits.max_scale)
-        if results.get(output) != ValueType(Kind.MAP, 3, Resolution(factor)):
+        if results.get(output) != ValueType(Kind.MAP, PICTURE_CHANNELS, Resolution(factor)):
             raise ModelError(
-                f"graph output {shown(output)} is not a picture of 3 channels, enlarged x{factor}"
+                f"graph output {shown(output)} is not a picture of {PICTURE_CHANNELS} channels, enlarged x{factor}"
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.op_schema import PICTURE_CHANNELS, TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.run_state import Image
 
@@ -24,8 +24,8 @@ def checked_image(image: Image) -> Image:
     Raises:
         UsageError: wrong shape or type.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise UsageError(f"the image must have shape (height, width, 3), not {image.shape}")
+    if image.ndim != 3 or image.shape[2] != PICTURE_CHANNELS or 0 in image.shape:
+        raise UsageError(f"the image must have shape (height, width, {PICTURE_CHANNELS}), not {image.shape}")
     if image.dtype not in _DTYPES:
         raise UsageError(f"the image must be uint8, uint16 or float32, not {image.dtype}")
     return cast("Image", np.ascontiguousarray(image))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sparsesr.modelfile.attributes import HEADS, SEGMENTS
 from sparsesr.modelfile.op_rules import segment_tokens
-from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode, ValueType
+from sparsesr.modelfile.op_schema import FULL, PICTURE_CHANNELS, Kind, TypedNode, ValueType
 from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
 from sparsesr.runtime.segments import Segment, Segmentation, split
 
@@ -148,7 +148,7 @@ def _packed_values(entry: TypedNode, grid: Grid) -> int:
 
 def stride_of(channels: int) -> int:
     """Values per pixel of a map: pictures have four, others a multiple of sixteen."""
-    return PICTURE_STRIDE if channels == 3 else -(-channels // CHANNEL_BLOCK) * CHANNEL_BLOCK
+    return PICTURE_STRIDE if channels == PICTURE_CHANNELS else -(-channels // CHANNEL_BLOCK) * CHANNEL_BLOCK
 
 
 class _WholeMaps:

@@ -17,7 +17,6 @@ from sparsesr.modelfile.op_rules import feature_inputs, has_addend
 from sparsesr.modelfile.op_schema import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
-PICTURE_CHANNELS = 3
 MIN_GAIN = 1.3
 """``auto`` takes bf16 where it multiplies at least this many times as fast as fp32..."""
 MAX_COST_DB = 0.01
@@ -121,7 +120,7 @@ def _multiplied(entry: TypedNode) -> list[str]:
 
 
 def _may_write(entry: TypedNode) -> bool:
-    is_map = entry.output.kind is Kind.MAP and entry.output.channels != PICTURE_CHANNELS
+    is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
     return is_map and entry.node.op in _WRITES_BF16
 
 
