@@ -12,9 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import plain, smsr
+from runtime.banding import (
+    WAYS_TO_RUN,
+    check_peak_is_allocated,
+    check_peak_without_full_plan,
+    check_same_bits,
+)
 from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
 from sparsesr.errors import CancelledError, LimitError
-from sparsesr.runtime.plan import Grid, make_plan
 from sparsesr.runtime.session import Session
 
 MODELS = [
@@ -32,31 +37,9 @@ PARALLEL = [Session(model, threads=2) for model in MODELS]
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    index=st.integers(0, len(MODELS) - 1),
-    height=st.integers(1, 48),
-    width=st.integers(1, 24),
-    band_rows=st.integers(1, 50),
-    low_memory=st.booleans(),
-    dense=st.booleans(),
-)
-def test_bands_and_threads_change_no_bit(index, height, width, band_rows, low_memory, dense):
-    image = picture(height, width, np.uint16, seed=height)
-    whole = SESSIONS[index].run(image, out_dtype=np.float32, band_rows=height, dense=dense, keep_masks=True)
-    banded = PARALLEL[index].run(
-        image,
-        out_dtype=np.float32,
-        band_rows=band_rows,
-        low_memory=low_memory,
-        dense=dense,
-        keep_masks=True,
-    )
-    np.testing.assert_array_equal(banded.image, whole.image)
-    assert banded.stats.densities == whole.stats.densities
-    for own, other in zip(banded.masks or [], whole.masks or [], strict=True):
-        np.testing.assert_array_equal(own, other)
-    for name, vector in whole.attention.items():
-        np.testing.assert_array_equal(banded.attention[name], vector)
+@given(index=st.integers(0, len(MODELS) - 1), **WAYS_TO_RUN)
+def test_bands_and_threads_change_no_bit(index, **way):
+    check_same_bits(SESSIONS[index], PARALLEL[index], **way)
 
 
 def test_buffers_of_another_picture_leave_no_trace():
@@ -120,27 +103,13 @@ def test_an_error_in_a_callback_passes_and_frees_the_buffers():
 @pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("index", range(len(MODELS)))
 def test_peak_bytes_is_what_a_run_allocates(index, low_memory):
-    session = Session(MODELS[index], threads=1)
-    image = picture(400, 250, np.uint8)
-    session.run(image[:8, :8])
-    promised = session.peak_bytes(400, 250, np.uint8, np.float32, low_memory)
-    tracemalloc.start()
-    session.run(image, out_dtype=np.float32, low_memory=low_memory)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert 0.95 * promised <= peak <= 1.1 * promised
+    check_peak_is_allocated(Session(MODELS[index], threads=1), low_memory)
 
 
 @pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("index", range(len(MODELS)))
 def test_peak_bytes_of_tall_pictures_needs_no_full_plan(index, low_memory):
-    session = SESSIONS[index]
-    height, width = 1804, 600
-    grid = Grid(height, width, session.model.facts.scale)
-    rows = session._default_band_rows(grid)
-    plan = make_plan(session._typed, grid, rows, low_memory)
-    result = 3 * grid.scale**2 * height * width
-    assert session.peak_bytes(height, width, low_memory=low_memory) == plan.nbytes + result
+    check_peak_without_full_plan(SESSIONS[index], low_memory)
 
 
 def test_full_hd_needs_three_maps_in_low_memory_mode():

@@ -48,7 +48,7 @@ def isa(request):
 )
 def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, monkeypatch):
     image = picture(38, 30, np.uint8, seed=5)
-    expected = Session(model, threads=2, precision=precision).run(image, band_rows=band_rows).image
+    expected = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
     zeros = buffers._aligned_zeros
 
     def anything(shape):
@@ -58,5 +58,5 @@ def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, 
         return array
 
     monkeypatch.setattr(buffers, "_aligned_zeros", anything)
-    actual = Session(model, threads=2, precision=precision).run(image, band_rows=band_rows).image
+    actual = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
     np.testing.assert_array_equal(actual, expected)

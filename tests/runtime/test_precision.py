@@ -10,6 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import plain, smsr
+from runtime.banding import (
+    WAYS_TO_RUN,
+    check_peak_is_allocated,
+    check_peak_without_full_plan,
+    check_same_bits,
+)
 from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
 from sparsesr import _native
 from sparsesr.errors import UsageError
@@ -137,19 +143,30 @@ def test_bf16_takes_about_half_the_memory():
     assert short < 0.75 * exact
 
 
-@needs_bf16
+def bf16(model, threads: int) -> Session:
+    """On a processor without the instructions too."""
+    return Session(model, threads, "bf16", emulate_bf16=True)
+
+
+def test_bands_are_twice_as_high_where_maps_take_half():
+    """Of 64 channels; the rows of a narrow network are no shorter than its fp32 maps'."""
+    exact, short = Session(smsr()), bf16(smsr(), 1)
+    for width in (240, 480, 960):
+        rows, taller = (s._default_band_rows(s._grid(320, width)) for s in (exact, short))
+        assert rows >= 4 and 2 * rows <= taller <= 2 * rows + 2
+
+
+@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("index", range(len(MODELS)))
+def test_memory_is_what_was_promised(index, low_memory):
+    check_peak_is_allocated(bf16(MODELS[index], 1), low_memory)
+    check_peak_without_full_plan(bf16(MODELS[index], 1), low_memory)
+
+
+SESSIONS, PARALLEL = ([bf16(model, threads) for model in MODELS] for threads in (1, 2))
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    index=st.integers(0, len(MODELS) - 1),
-    height=st.integers(1, 40),
-    width=st.integers(1, 24),
-    band_rows=st.integers(1, 50),
-    low_memory=st.booleans(),
-    dense=st.booleans(),
-)
-def test_bands_and_threads_change_no_bit(index, height, width, band_rows, low_memory, dense):
-    image = picture(height, width, np.uint16, seed=height)
-    one, two = (Session(MODELS[index], threads=threads, precision="bf16") for threads in (1, 2))
-    whole = one.run(image, out_dtype=np.float32, band_rows=height, dense=dense)
-    banded = two.run(image, out_dtype=np.float32, band_rows=band_rows, low_memory=low_memory, dense=dense)
-    np.testing.assert_array_equal(banded.image, whole.image)
+@given(index=st.integers(0, len(MODELS) - 1), **WAYS_TO_RUN)
+def test_bands_and_threads_change_no_bit(index, **way):
+    check_same_bits(SESSIONS[index], PARALLEL[index], **way)

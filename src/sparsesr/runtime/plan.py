@@ -151,6 +151,11 @@ def stride_of(channels: int) -> int:
     return PICTURE_STRIDE if channels == PICTURE_CHANNELS else -(-channels // CHANNEL_BLOCK) * CHANNEL_BLOCK
 
 
+def value_bytes_of(entry: TypedNode, bf16: frozenset[str]) -> int:
+    """Bytes per value of a node's output; ``bf16`` names the maps in bf16."""
+    return BF16_BYTES if entry.node.output in bf16 else FLOAT_BYTES
+
+
 class _WholeMaps:
     """Gives every map that outlives its segment a buffer."""
 
@@ -236,8 +241,8 @@ _Ranked = dict[tuple[_RowShape, int], tuple[TypedNode, int]]
 
 def _row_shape(entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> _RowShape:
     """Columns, stride and bytes per value of a node's output."""
-    value_bytes = BF16_BYTES if entry.node.output in bf16 else FLOAT_BYTES
-    return grid.size(entry.output)[1] + 2, stride_of(entry.output.channels), value_bytes
+    columns = grid.size(entry.output)[1] + 2
+    return columns, stride_of(entry.output.channels), value_bytes_of(entry, bf16)
 
 
 def _rank(

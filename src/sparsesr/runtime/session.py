@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import LimitError, UsageError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.modelfile.op_schema import FULL, TypedNode
+from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.processor import usable_threads
@@ -24,7 +24,7 @@ from sparsesr.runtime.buffers import F32, ArenaPool
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.layers import Layer, make_layer
 from sparsesr.runtime.outside import Outside, outsides
-from sparsesr.runtime.plan import FLOAT_BYTES, Grid, Plan, make_plan, stride_of
+from sparsesr.runtime.plan import Grid, Plan, make_plan, stride_of, value_bytes_of
 from sparsesr.runtime.precision import bf16_maps, choose, input_dtype
 from sparsesr.runtime.run_state import Image, RunState
 from sparsesr.runtime.segments import without_masks
@@ -215,7 +215,8 @@ class Session:
 
     def _default_band_rows(self, grid: Grid) -> int:
         """As many rows as fill the cache, a multiple of the model's size multiple and of two."""
-        row_bytes = max(_band_row_bytes(entry, grid) for entry in self._typed)
+        maps = [entry for entry in self._typed if entry.output.kind is Kind.MAP]
+        row_bytes = max(_band_row_bytes(entry, grid, self._bf16) for entry in maps)
         rows = BAND_BYTES // row_bytes
         multiple = lcm(self.model.facts.size_multiple, 2)
         return max(MIN_BAND_ROWS, rows // multiple * multiple)
@@ -255,8 +256,8 @@ class Session:
         return RunResult(execution.result, stats, masks, vectors)
 
 
-def _band_row_bytes(entry: TypedNode, grid: Grid) -> int:
+def _band_row_bytes(entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> int:
     """Bytes of a map per LR row, as far as kernels read them together: 64 channels at most."""
     rows, columns = grid.size(entry.output)
     stride = stride_of(min(entry.output.channels, 64))
-    return -(-rows // grid.height) * (columns + 2) * stride * FLOAT_BYTES
+    return -(-rows // grid.height) * (columns + 2) * stride * value_bytes_of(entry, bf16)

@@ -1,0 +1,55 @@
+"""What bands, threads and windows must not change, and the memory that they take: the same for each precision."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+from hypothesis import strategies as st
+
+from runtime.random_graphs import picture
+from sparsesr.runtime.plan import Grid, make_plan
+from sparsesr.runtime.session import Session
+
+WAYS_TO_RUN = {
+    "height": st.integers(1, 48),
+    "width": st.integers(1, 24),
+    "band_rows": st.integers(1, 50),
+    "low_memory": st.booleans(),
+    "dense": st.booleans(),
+}
+
+
+def check_same_bits(one: Session, other: Session, height: int, width: int, dense: bool, **banded) -> None:
+    """The whole picture in one band, and the other session in bands: result, masks and attention are equal."""
+    image = picture(height, width, np.uint16, seed=height)
+    given = {"out_dtype": np.float32, "dense": dense, "keep_masks": True}
+    whole, cut = one.run(image, band_rows=height, **given), other.run(image, **banded, **given)
+    np.testing.assert_array_equal(cut.image, whole.image)
+    assert cut.stats.densities == whole.stats.densities
+    for own, theirs in zip(cut.masks or [], whole.masks or [], strict=True):
+        np.testing.assert_array_equal(own, theirs)
+    for name, vector in whole.attention.items():
+        np.testing.assert_array_equal(cut.attention[name], vector)
+
+
+def check_peak_is_allocated(session: Session, low_memory: bool) -> None:
+    """What a run allocates is what was promised, 400 x 250."""
+    image = picture(400, 250, np.uint8)
+    session.run(image[:8, :8])
+    promised = session.peak_bytes(400, 250, np.uint8, np.float32, low_memory)
+    tracemalloc.start()
+    session.run(image, out_dtype=np.float32, low_memory=low_memory)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.95 * promised <= peak <= 1.1 * promised
+
+
+def check_peak_without_full_plan(session: Session, low_memory: bool) -> None:
+    """The peak of a tall picture, computed from a low one, is that of the full plan."""
+    height, width = 1804, 600
+    grid = Grid(height, width, session.model.facts.scale)
+    rows = session._default_band_rows(grid)
+    plan = make_plan(session._typed, grid, rows, low_memory, session._bf16)
+    result = 3 * grid.scale**2 * height * width
+    assert session.peak_bytes(height, width, low_memory=low_memory) == plan.nbytes + result
