@@ -70,9 +70,10 @@ T* map_data(const Array& array, std::string_view name) {
 template <typename Array>
 AnyWindow make_any_window(const Array& array, int64_t row0, std::string_view name) {
   const MapType type = map_type(array.dtype(), name);
-  const auto window = type == MapType::kF32
-                          ? make_window(array, static_cast<const void*>(array_data<float>(array, 3, name)), row0, name)
-                          : make_window(array, static_cast<const void*>(array_data<uint16_t>(array, 3, name)), row0, name);
+  const void* data = nullptr;
+  if (type == MapType::kF32) data = map_data<const float>(array, name);
+  if (type == MapType::kBf16) data = map_data<const Bf16>(array, name);
+  const auto window = make_window(array, data, row0, name);
   return {const_cast<void*>(window.data), window.row0, window.rows, window.width, window.stride, type};
 }
 
@@ -199,9 +200,10 @@ void check_apart(const Extent& out, const Extent& in, Sharing sharing, std::stri
   };
   const auto end = [&](const auto& w) { return begin(w) + w.rows * row_bytes(w); };
   if (begin(out) >= end(in) || begin(in) >= end(out)) return;
-  const bool is_same_place = out.value_bytes == in.value_bytes && out.stride == in.stride && out.width == in.width &&
-                             begin(out) - out.row0 * row_bytes(out) == begin(in) - in.row0 * row_bytes(in);
-  if (sharing == Sharing::kSamePixel && is_same_place) return;
+  const auto row_zero = [&](const auto& w) { return begin(w) - w.row0 * row_bytes(w); };
+  const bool is_same_form =
+      out.value_bytes == in.value_bytes && out.stride == in.stride && out.width == in.width;
+  if (sharing == Sharing::kSamePixel && is_same_form && row_zero(out) == row_zero(in)) return;
   fail("'out' shares memory with " + quoted(name));
 }
 
