@@ -14,6 +14,7 @@ import torch
 from lab.smsr_cases import picture, small_smsr
 from sparsesr.cli import import_model
 from sparsesr.errors import ModelError
+from sparsesr.lab.export import checkpoint, checkpoint_reader
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.checkpoint import read_checkpoint
 from sparsesr.lab.export.importer import load_network
@@ -147,6 +148,34 @@ def test_a_tensor_far_larger_than_its_file(tmp_path):
     torch.save({"weight": torch.zeros(1).expand(1 << 40)}, path)
     with pytest.raises(ModelError, match=r"memory|limits|cannot be read"):
         read_checkpoint(path)
+
+
+def reader_that(monkeypatch, tmp_path, code: str) -> None:
+    """The child process runs this instead of the reader, after the reader's own limits."""
+    (tmp_path / "other_reader.py").write_text(
+        "import sys, time; from pathlib import Path; from sparsesr.lab.export import checkpoint_reader as reader\n"
+        f"reader._CPU_SECONDS = 1; reader._limit_resources(0)\n{code}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(checkpoint, "_READER", "other_reader")
+
+
+def test_a_reader_that_waits_for_ever_is_given_up(tmp_path, monkeypatch):
+    torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
+    reader_that(monkeypatch, tmp_path, "time.sleep(3600)")
+    monkeypatch.setattr(checkpoint, "_HANGS_AFTER_S", 0.5)
+    with pytest.raises(ModelError, match=r"more than 0\.5 s; it was given up"):
+        read_checkpoint(tmp_path / "small.pt")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no limit of processor time")
+def test_a_reader_that_computes_for_ever_is_ended_by_its_processor_time(tmp_path, monkeypatch):
+    """So the limit on the clock can be far away: a busy machine takes processor time away, it does not add any."""
+    torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
+    reader_that(monkeypatch, tmp_path, "while True: pass")
+    with pytest.raises(ModelError, match="could not be read within the limits"):
+        read_checkpoint(tmp_path / "small.pt")
+    assert checkpoint._HANGS_AFTER_S >= 20 * checkpoint_reader._CPU_SECONDS
 
 
 def test_files_that_are_none(tmp_path):
