@@ -13,7 +13,7 @@ from runtime.random_graphs import only_bicubic
 from sparsesr import _native
 from sparsesr.cli.main import main
 from sparsesr.image.resize import imresize
-from sparsesr.modelfile.catalogue import default_model_for, install_model, load
+from sparsesr.modelfile.catalogue import BUNDLED, default_model_for, install_model, list_models, load
 from sparsesr.modelfile.reader import read_description
 from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
@@ -117,6 +117,18 @@ def test_bundled_models_are_measured_but_not_changed(capsys):
     out, err = capsys.readouterr()
     assert "not more than 0.01 dB" in out and "was not changed" in err
     assert entry.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("entry", [e for e in list_models() if e.origin == BUNDLED], ids=lambda e: e.name)
+def test_bundled_models_say_what_is_measured(capsys, entry):
+    """Sums in another order, as on another processor, move a picture's PSNR by a thousandth of a dB."""
+    recorded = load(entry.path).facts.bf16_costs
+    measured = records(capsys, entry.name)
+    assert [cost.scale for cost in recorded] == [record["scale"] for record in measured]
+    for cost, record in zip(recorded, measured, strict=True):
+        assert cost.psnr_y_db == pytest.approx(record["psnr_y_db"], abs=0.005)
+        assert cost.worst_db == pytest.approx(record["worst_db"], abs=0.005)
+        assert cost.measured_on == record["measured_on"]
 
 
 def test_a_network_without_bf16_layers_has_no_record(capsys):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sparsesr import __version__
+from sparsesr import __version__, _native
 from sparsesr.cli.main import main
 from sparsesr.cli.verbs import VERBS
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.runtime import precision
 from upscale.upscale_models import photo, size_of, tiny
 
 
@@ -99,6 +100,22 @@ def test_doctor(home, capsys):
     (home / "models" / "broken.safetensors").write_bytes(b"\0" * 64)
     assert main(["doctor"]) == 1
     assert "error: model broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gain", "says"),
+    [
+        (None, "no instructions for it; --precision bf16 and auto run in fp32"),
+        (0.5, "multiplies 0.5 times as fast as fp32; --precision auto runs in fp32"),
+        (2.0, "--precision auto runs in bf16 for models that lose at most 0.01 dB by it, fp32 for others"),
+    ],
+)
+def test_doctor_says_what_auto_does_here(monkeypatch, capsys, gain, says):
+    monkeypatch.setattr(_native, "has_fast_bf16", lambda: gain is not None)
+    monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
+    main(["doctor"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("bf16 "))
+    assert line.endswith(says)
 
 
 def test_mask(capsys):
