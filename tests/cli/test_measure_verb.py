@@ -142,7 +142,15 @@ def test_a_network_without_bf16_layers_has_no_record(capsys):
 def test_what_cannot_be_measured_leaves_the_file_alone(capsys, folder):
     before = (folder / "home" / "models" / "tiny.safetensors").read_bytes()
     (folder / "empty").mkdir()
-    for arguments, status in (["--data", "empty"], 3), (["--data", "none"], 3), (["-j", "0"], 2):
+    for name in ("A", "B"):
+        (folder / "both" / name / "HR").mkdir(parents=True)
+        Image.fromarray(photo(30, 40)).save(folder / "both" / name / "HR" / "one.png")
+    for arguments, status in (
+        (["--data", "empty"], 3),
+        (["--data", "none"], 3),
+        (["--data", "both"], 3),
+        (["-j", "0"], 2),
+    ):
         assert main(["models", "measure", "tiny", *arguments]) == status
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["models", "measure", "nobody"]) == 3

@@ -57,7 +57,8 @@ def test_import_installs_and_never_overwrites_unasked(tmp_path, capsys):
     path = tmp_path / "small.pt"
     torch.save(small_smsr().state_dict(), path)
     assert import_model.run(path, "mine", "unknown", False) == 0
-    assert "mine: smsr x2" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "mine: smsr x2" in out and "dB lost in bf16" in out
     model = catalogue.load("mine")
     assert model.facts.license == "unknown" and model.facts.name == "mine"
     assert model.facts.bf16_cost is not None, "what bf16 costs is measured on the way"

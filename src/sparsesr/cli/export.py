@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sparsesr.cli.measure_model import print_costs
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
 
@@ -35,4 +36,5 @@ def run(
     write_model(output, model.facts, model.graph, model.tensors, dtype)
     facts = model.facts
     print(f"{output}: {facts.architecture} {scale_words(model.scales)}, {facts.parameters:,} weights")
+    print_costs(facts)
     return 0

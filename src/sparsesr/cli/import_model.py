@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sparsesr.cli.measure_model import print_costs
 from sparsesr.cli.training_extra import require_training_extra
 
 
@@ -29,4 +30,5 @@ def run(
     print(
         f"{name}: {facts.architecture} {scale_words(model.scales)}, {facts.parameters:,} weights -> {entry.path}"
     )
+    print_costs(facts)
     return 0

@@ -14,7 +14,7 @@ from sparsesr.cli.messages import print_json
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.reader import read_description
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import Facts, ModelFile
 from sparsesr.modelfile.writer import write_model
 from sparsesr.runtime.precision import cost_words, keeps_quality
 
@@ -49,12 +49,17 @@ def _report(model: ModelFile, as_json: bool) -> None:
     costs = model.facts.bf16_costs
     if not costs:
         print(f"{model.facts.name}: no layer can run in bf16; nothing to record", file=sys.stderr)
-    for cost in costs:
-        if as_json:
-            print_json({"model": model.facts.name, **asdict(cost), "auto_may_take_it": keeps_quality(cost)})
-            continue
+    for cost in costs if as_json else ():
+        print_json({"model": model.facts.name, **asdict(cost), "auto_may_take_it": keeps_quality(cost)})
+    if not as_json:
+        print_costs(model.facts)
+
+
+def print_costs(facts: Facts) -> None:
+    """A line for each scale that was measured."""
+    for cost in facts.bf16_costs:
         print(
-            f"{model.facts.name} x{cost.scale}: {cost.psnr_y_db:.3f} dB in fp32, {cost.mean_db:+.4f} dB lost in bf16"
+            f"{facts.name} x{cost.scale}: {cost.psnr_y_db:.3f} dB in fp32, {cost.mean_db:+.4f} dB lost in bf16"
             f" (mean); {cost_words(cost)}; measured on {cost.measured_on}"
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsesr.errors import InputError
 from sparsesr.lab.evaluate.evaluation import evaluate
 from sparsesr.lab.evaluate.forms import ChoppedForm, Form, NativeForm, resolve_inference
 from sparsesr.lab.evaluate.protocol import EvaluationSet, find_sets
@@ -32,7 +33,7 @@ def with_bf16_costs(model: ModelFile, data: Path = PICTURES, threads: int | None
         threads: of the runtime; None: all.
 
     Raises:
-        InputError: a picture cannot be read or is too small.
+        InputError: there are several sets or none, or a picture cannot be read or is too small.
     """
     measured = (measure_bf16_cost(model.at_scale(scale), data, threads) for scale in model.scales)
     costs = tuple(cost for cost in measured if cost is not None)
@@ -47,7 +48,7 @@ def measure_bf16_cost(model: ModelFile, data: Path = PICTURES, threads: int | No
     short = NativeForm(model, threads, "bf16", emulate_bf16=True)
     if short.precision != "bf16":
         return None
-    images = find_sets(data, model.facts.scale)[0]
+    images = _only_set(data, model.facts.scale)
     exact_db = _psnr(NativeForm(model, threads), images)
     losses = exact_db - _psnr(short, images)
     names = ", ".join(image.name for image in images.images)
@@ -58,6 +59,13 @@ def measure_bf16_cost(model: ModelFile, data: Path = PICTURES, threads: int | No
         worst_db=round(float(losses.max()), 5),
         measured_on=names if data == PICTURES else f"{images.name} ({len(images.images)} pictures)",
     )
+
+
+def _only_set(data: Path, scale: int) -> EvaluationSet:
+    sets = find_sets(data, scale)
+    if len(sets) > 1:
+        raise InputError(f"{data}: holds {len(sets)} sets; name one, such as {data / sets[0].name}")
+    return sets[0]
 
 
 def _psnr(form: Form, images: EvaluationSet) -> np.ndarray:
