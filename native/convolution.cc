@@ -7,10 +7,7 @@
 namespace sparsesr {
 namespace {
 
-// Pixels handed to a kernel at a time. A multiple of every tile's pixels, so that only the last group of a
-// part is short; small enough that the rows around them stay in L2 between blocks of outputs.
-constexpr int64_t kGroup = 24;
-constexpr int64_t kChunk = 10 * kGroup;
+constexpr int64_t kChunk = 10 * kPixelGroup;
 
 ConvArgs make_args(const ConvCall& call) {
   const PackedConv& conv = *call.conv;
@@ -32,11 +29,6 @@ ConvArgs make_args(const ConvCall& call) {
   args.activation = call.activation;
   args.slope = call.slope;
   return args;
-}
-
-void run_chunk(const ConvCall& call, const ConvArgs& args, const int32_t* pixels, int64_t count) {
-  const auto& kernel = conv_kernel(call.conv->isa(), call.conv->in(), call.out.type);
-  for (const ConvBlock& block : call.conv->packed().blocks) kernel.run(args, block, pixels, pixels, count);
 }
 
 }  // namespace
@@ -64,10 +56,25 @@ PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, in
   packed_ = pack_weights(packing_rules(isa, in), c_out, sum, bias);
 }
 
+ConvRun::ConvRun(const ConvCall& call)
+    : conv_(call.conv),
+      kernel_(conv_kernel(call.conv->isa(), call.conv->in(), call.out.type).run),
+      args_(make_args(call)) {}
+
+void ConvRun::at(std::span<const int32_t> pixels) const {
+  const auto count = static_cast<int64_t>(pixels.size());
+  for (int64_t n = 0; n < count; n += kChunk) {
+    const int32_t* chunk = pixels.data() + n;
+    for (const ConvBlock& block : conv_->packed().blocks) {
+      kernel_(args_, block, chunk, chunk, std::min(kChunk, count - n));
+    }
+  }
+}
+
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {
-  const ConvArgs args = make_args(call);
+  const ConvRun run(call);
   const int64_t width = call.out.width;
-  parallel_for(threads, 0, (r1 - r0) * width, kGroup, [&](int64_t begin, int64_t end) {
+  parallel_for(threads, 0, (r1 - r0) * width, kPixelGroup, [&](int64_t begin, int64_t end) {
     int32_t pixels[kChunk];
     for (int64_t n = begin; n < end; n += kChunk) {
       const int64_t count = std::min(kChunk, end - n);
@@ -80,17 +87,15 @@ void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {
           ++row;
         }
       }
-      run_chunk(call, args, pixels, count);
+      run.at({pixels, static_cast<size_t>(count)});
     }
   });
 }
 
 void conv_pixels(const ConvCall& call, const int32_t* pixels, int64_t count, int threads) {
-  const ConvArgs args = make_args(call);
-  parallel_for(threads, 0, count, kGroup, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; n += kChunk) {
-      run_chunk(call, args, pixels + n, std::min(kChunk, end - n));
-    }
+  const ConvRun run(call);
+  parallel_for(threads, 0, count, kPixelGroup, [&](int64_t begin, int64_t end) {
+    run.at({pixels + begin, static_cast<size_t>(end - begin)});
   });
 }
 

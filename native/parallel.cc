@@ -13,8 +13,9 @@
 namespace sparsesr {
 namespace {
 
-// Parts per thread: more than one, so that a thread slowed by other programs does not hold up the rest.
-constexpr int64_t kPartsPerThread = 4;
+// A thread takes this share of a thread's share of what is left: large parts first, small ones at the end, so that
+// all threads end together, also one that is slowed by other programs.
+constexpr int64_t kPartsPerThread = 2;
 // How long a thread looks for news before it sleeps: calls for one picture follow each other within
 // microseconds, and waking a thread costs more than that.
 constexpr int kSpins = 2000;
@@ -22,17 +23,24 @@ constexpr int kSpins = 2000;
 struct Job {
   RangeFunction* function;
   const void* context;
-  int64_t begin;
   int64_t end;
-  int64_t part_size;
-  int64_t part_count;
-  std::atomic<int64_t> next_part{0};
+  int64_t grain;
+  int64_t threads;
+  std::atomic<int64_t> next;
 
   void work() {
-    for (int64_t part = next_part++; part < part_count; part = next_part++) {
-      const int64_t first = begin + part * part_size;
-      function(context, first, std::min(first + part_size, end));
+    int64_t first = next.load(std::memory_order_relaxed);
+    while (first < end) {
+      const int64_t last = std::min(first + part_size(end - first), end);
+      if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed)) continue;
+      function(context, first, last);
+      first = next.load(std::memory_order_relaxed);
     }
+  }
+
+  int64_t part_size(int64_t left) const {
+    const int64_t grains = left / (kPartsPerThread * threads * grain);
+    return std::max<int64_t>(grains, 1) * grain;
   }
 };
 
@@ -140,16 +148,13 @@ void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeF
                   const void* context) {
   if (begin >= end) return;
   const int64_t grains = (end - begin + grain - 1) / grain;
-  const int64_t wanted_parts = threads > 1 ? std::min(grains, threads * kPartsPerThread) : 1;
-  const int64_t part_size = (grains + wanted_parts - 1) / wanted_parts * grain;
-  const int64_t part_count = (end - begin + part_size - 1) / part_size;
-  if (part_count == 1) {
+  const int64_t workers = std::min<int64_t>(threads, grains);
+  if (workers <= 1) {
     function(context, begin, end);
     return;
   }
-  Job job{function, context, begin, end, part_size, part_count};
-  const int helpers = static_cast<int>(std::min<int64_t>(threads, part_count)) - 1;
-  if (!get_pool().run(job, helpers)) job.work();
+  Job job{function, context, end, grain, workers, {begin}};
+  if (!get_pool().run(job, static_cast<int>(workers) - 1)) job.work();
 }
 
 }  // namespace sparsesr

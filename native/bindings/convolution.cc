@@ -1,13 +1,7 @@
-#include "sparsesr/convolution.h"
-
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
+#include "bindings/convolution.h"
 
 #include <numeric>
 
-#include "bindings/checks.h"
 #include "bindings/module.h"
 #include "bindings/pixel_lists.h"
 
@@ -15,8 +9,6 @@ namespace sparsesr::bindings {
 namespace {
 
 namespace nb = nanobind;
-using Inputs = std::vector<PlacedArray>;
-using OptionalMap = std::optional<PlacedArray>;
 
 void check_splits(const std::vector<int64_t>& splits, int64_t c_in) {
   if (splits.empty() || splits.size() > kMaxSplits) {
@@ -49,6 +41,48 @@ void make_packed(PackedConv* self, const InArray& weight, const std::optional<In
   new (self) PackedConv(w, b, c_out, c_in, kernel, splits, parse_map_type(dtype), current_isa());
 }
 
+// Rows [r0, r1) that every window of the call allows as outputs.
+std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
+  const int64_t reach = call.conv->kernel() / 2;
+  int64_t r0 = std::max<int64_t>(call.out.row0, 0);
+  int64_t r1 = call.out.row0 + call.out.rows;
+  const auto narrow = [&](const AnyWindow& w, int64_t margin) {
+    r0 = std::max(r0, w.row0 + margin);
+    r1 = std::min(r1, w.row0 + w.rows - margin);
+  };
+  for (const AnyWindow& input : call.inputs) narrow(input, reach);
+  if (call.addend.data != nullptr) narrow(call.addend, 0);
+  if (call.residual.data != nullptr) narrow(call.residual, 0);
+  return {r0, r1};
+}
+
+void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
+          int64_t r1, const std::string& activation, float slope, const OptionalMap& residual,
+          const OptionalMap& accumulate, int threads) {
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  check_threads(threads);
+  check_shapes(call);
+  check_conv_rows(call, r0, r1);
+  const nb::gil_scoped_release no_gil;
+  conv_rows(call, r0, r1, threads);
+}
+
+void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
+            const InArray& pixels, const std::string& activation, float slope, const OptionalMap& residual,
+            const OptionalMap& accumulate, int threads) {
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  const PixelList list = pixel_list(pixels);
+  check_threads(threads);
+  check_shapes(call);
+  const auto [r0, r1] = allowed_rows(call);
+  check_pixel_numbers(std::max<int64_t>(r1, 0), call.out.width);
+  const nb::gil_scoped_release no_gil;
+  check_pixels(list, call.out.width, r0, r1);
+  conv_pixels(call, list.pixels, list.count, threads);
+}
+
+}  // namespace
+
 ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
                    const std::string& activation, float slope, const OptionalMap& residual,
                    const OptionalMap& accumulate) {
@@ -63,7 +97,6 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
   return call;
 }
 
-// All that does not depend on the pixels: channels, widths and shared memory.
 void check_shapes(const ConvCall& call) {
   const auto& splits = call.conv->splits();
   if (call.inputs.size() != splits.size()) {
@@ -86,21 +119,6 @@ void check_shapes(const ConvCall& call) {
   }
 }
 
-// Rows [r0, r1) that every window of the call allows as outputs.
-std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
-  const int64_t reach = call.conv->kernel() / 2;
-  int64_t r0 = std::max<int64_t>(call.out.row0, 0);
-  int64_t r1 = call.out.row0 + call.out.rows;
-  const auto narrow = [&](const AnyWindow& w, int64_t margin) {
-    r0 = std::max(r0, w.row0 + margin);
-    r1 = std::min(r1, w.row0 + w.rows - margin);
-  };
-  for (const AnyWindow& input : call.inputs) narrow(input, reach);
-  if (call.addend.data != nullptr) narrow(call.addend, 0);
-  if (call.residual.data != nullptr) narrow(call.residual, 0);
-  return {r0, r1};
-}
-
 void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
   const int64_t reach = call.conv->kernel() / 2;
   check_rows(r0, r1);
@@ -111,34 +129,6 @@ void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
   if (call.addend.data != nullptr) check_has_rows(call.addend, r0, r1, "accumulate");
   if (call.residual.data != nullptr) check_has_rows(call.residual, r0, r1, "residual");
 }
-
-void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
-          int64_t r1, const std::string& activation, float slope, const OptionalMap& residual,
-          const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
-  check_threads(threads);
-  check_shapes(call);
-  check_conv_rows(call, r0, r1);
-  const nb::gil_scoped_release no_gil;
-  conv_rows(call, r0, r1, threads);
-}
-
-void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
-            const InArray& pixels, const std::string& activation, float slope, const OptionalMap& residual,
-            const OptionalMap& accumulate, bool clears_rest, int threads) {
-  ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
-  call.clears_rest = clears_rest;
-  const PixelList list = pixel_list(pixels);
-  check_threads(threads);
-  check_shapes(call);
-  const auto [r0, r1] = allowed_rows(call);
-  check_pixel_numbers(std::max<int64_t>(r1, 0), call.out.width);
-  const nb::gil_scoped_release no_gil;
-  check_pixels(list, call.out.width, r0, r1);
-  conv_pixels(call, list.pixels, list.count, threads);
-}
-
-}  // namespace
 
 void bind_convolution(nb::module_& m) {
   using namespace nb::literals;
@@ -155,7 +145,7 @@ void bind_convolution(nb::module_& m) {
         "accumulate"_a.none() = nb::none(), "threads"_a = 1);
   m.def("conv_pixels", &pixels, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "pixels"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
-        "accumulate"_a.none() = nb::none(), "clears_rest"_a = true, "threads"_a = 1);
+        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

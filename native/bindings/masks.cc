@@ -1,109 +1,110 @@
-// Lists of pixels: made from mask logits, used to fill pixels.
+// Masks, and convolutions under them.
 #include <algorithm>
 #include <vector>
 
+#include "bindings/convolution.h"
 #include "bindings/module.h"
-#include "bindings/pixel_lists.h"
-#include "sparsesr/bf16.h"
-#include "sparsesr/border_pixels.h"
-#include "sparsesr/convolution.h"
-#include "sparsesr/parallel.h"
+#include "sparsesr/masked_convolution.h"
 
 namespace sparsesr::bindings {
 namespace {
 
 namespace nb = nanobind;
 
-constexpr int64_t kGrain = 1024;  // pixels to fill at a time
-
-int32_t* list_with_room(const OutArray& array, int64_t used, int64_t wanted, std::string_view name) {
-  int32_t* list = array_data<int32_t>(array, 1, name);
-  const auto capacity = static_cast<int64_t>(array.shape(0));
-  if (used < 0 || used > capacity || wanted > capacity - used) {
-    fail("'" + std::string(name) + "' has " + std::to_string(used) + " of " + std::to_string(capacity) +
-         " places in use and needs " + std::to_string(wanted) + " more");
-  }
-  return list;
+void make_mask(PixelMask* self, int64_t height, int64_t width) {
+  if (height < 1 || width < 1) fail("a mask has at least one row and one column");
+  check_pixel_numbers(height, width);
+  new (self) PixelMask(height, width);
 }
 
-// Each list has room for all pixels of the rows, for the kernel writes a pixel before it knows its list.
-nb::tuple mask_rows(const InArray& logits, int64_t row0, int64_t r0, int64_t r1, float bias,
-                    const OutArray& active, int64_t n_active, const OutArray& inactive,
-                    int64_t n_inactive) {
-  MaskArgs args{};
-  args.logits = input_window(logits, row0, "logits");
-  args.bias = bias;
-  check_rows(r0, r1);
-  check_pixel_numbers(r1, args.logits.width);
-  check_channels(args.logits, 2, "logits");
-  if (r0 < r1) check_has_rows(args.logits, r0, r1, "logits");
-  const int64_t pixels = (r1 - r0) * args.logits.width;
-  args.active = list_with_room(active, n_active, pixels, "active");
-  args.inactive = list_with_room(inactive, n_inactive, pixels, "inactive");
-  args.active_count = n_active;
-  args.inactive_count = n_inactive;
-  {
-    const nb::gil_scoped_release no_gil;
-    kernel_table(current_isa()).mask.run(args, r0, r1);
+void grow(PixelMask& mask, const InArray& logits, int64_t row0, int64_t r1, float bias) {
+  const InputWindow window = input_window(logits, row0, "logits");
+  check_width(window, mask.width(), "logits");
+  check_channels(window, 2, "logits");
+  if (r1 < mask.rows() || r1 > mask.height()) {
+    fail("'r1' must be " + std::to_string(mask.rows()) + " to " + std::to_string(mask.height()) + ", got " +
+         std::to_string(r1));
   }
-  return nb::make_tuple(args.active_count, args.inactive_count);
-}
-
-int64_t border_rows(const InArray& active, int64_t width, int64_t r0, int64_t r1, const OutArray& border,
-                    int64_t n_border) {
-  const PixelList list = pixel_list(active);
-  if (width < 1) fail("'width' must be at least 1, got " + std::to_string(width));
-  check_rows(r0, r1);
-  check_pixel_numbers(r1 + 1, width);
-  int32_t* target = list_with_room(border, n_border, (r1 - r0) * width, "border") + n_border;
+  if (mask.rows() < r1) check_has_rows(window, mask.rows(), r1, "logits");
   const nb::gil_scoped_release no_gil;
-  check_pixels(list, width, r0 - 1, r1 + 1);
-  return n_border + append_border_pixels(list.pixels, list.count, width, r0, r1, target);
+  mask.grow(window, r1, bias, current_isa());
 }
 
-// The values in the map's own type.
-template <typename T>
-std::vector<T> narrowed(const float* values, int64_t count) {
-  std::vector<T> result(static_cast<size_t>(count));
-  std::transform(values, values + count, result.begin(), narrow<T>);
-  return result;
+using PixelArray = nb::ndarray<nb::numpy, int32_t, nb::ndim<1>>;
+
+PixelArray copied(PixelMask::Pixels pixels) {
+  auto* data = new int32_t[pixels.size()];
+  std::copy(pixels.begin(), pixels.end(), data);
+  const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<int32_t*>(p); });
+  return PixelArray(data, {pixels.size()}, owner);
 }
 
-template <typename T>
-void fill(const AnyWindow& target, const PixelList& list, const float* values, int64_t count, int threads) {
-  const std::vector<T> narrow_values = narrowed<T>(values, count);
-  const auto bytes = static_cast<int64_t>(sizeof(T));
-  const FillPixelsArgs args{by_pixel_number(target), target.stride * bytes, list.pixels, narrow_values.data(),
-                            count * bytes};
-  const auto kernel = kernel_table(current_isa()).fill_pixels;
-  parallel_for(threads, 0, list.count, kGrain,
-               [&](int64_t begin, int64_t end) { kernel.run(args, begin, end); });
+void check_mask_rows(const PixelMask& mask, int64_t r0, int64_t r1) {
+  check_rows(r0, r1);
+  if (r0 < 0 || r1 > mask.rows()) fail("the mask has " + std::to_string(mask.rows()) + " rows so far");
 }
 
-void fill_pixels(const OutArray& out, int64_t out_row0, const InArray& pixels, const InArray& values,
-                 int threads) {
-  const AnyWindow target = any_output_window(out, out_row0, "out");
-  const PixelList list = pixel_list(pixels);
-  const float* data = array_data<float>(values, 1, "values");
-  const auto count = static_cast<int64_t>(values.shape(0));
-  if (count > target.stride) fail("'values' must have at most " + std::to_string(target.stride) + " entries");
+template <PixelMask::Pixels (PixelMask::*kList)(int64_t, int64_t) const>
+PixelArray listed(const PixelMask& mask, int64_t r0, int64_t r1) {
+  check_mask_rows(mask, r0, r1);
+  return copied((mask.*kList)(r0, r1));
+}
+
+Fill parse_fill(const std::string& name) {
+  if (name == "everywhere") return Fill::kEverywhere;
+  if (name == "border") return Fill::kBorder;
+  if (name == "nowhere") return Fill::kNowhere;
+  fail("'fill' must be everywhere, border or nowhere, not '" + name + "'");
+}
+
+void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv* outside,
+                 const Inputs& outside_inputs, const PixelMask& mask, const OutArray& out, int64_t out_row0,
+                 int64_t r0, int64_t r1, const std::string& activation, float slope, const std::string& fill_name,
+                 const InArray& constants, int threads) {
+  MaskedConvCall call;
+  call.mask = &mask;
+  call.fill = parse_fill(fill_name);
+  call.full = make_call(full, inputs, out, out_row0, activation, slope);
+  if (outside != nullptr) {
+    call.outside = make_call(*outside, outside_inputs, out, out_row0, activation, slope);
+    call.outside.clears_rest = false;
+    check_shapes(call.outside);
+    check_conv_rows(call.outside, r0, r1);
+  }
+  const float* values = array_data<float>(constants, 1, "constants");
+  call.constants.assign(values, values + constants.shape(0));
   check_threads(threads);
-  const int64_t r1 = target.row0 + target.rows;
-  check_pixel_numbers(std::max<int64_t>(r1, 0), target.width);
+  check_shapes(call.full);
+  check_conv_rows(call.full, r0, r1);
+  check_width(call.full.out, mask.width(), "out");
+  const auto constant_count = static_cast<int64_t>(call.constants.size());
+  check_channels(call.full.out, constant_count, "out");
+  const int64_t cleared = outside == nullptr ? 0 : (outside->c_out() + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
+  if (outside != nullptr && constant_count > call.full.out.stride - cleared) {
+    fail("'constants' must leave the channels of 'outside' alone");
+  }
+  check_mask_rows(mask, r0, r1);
   const nb::gil_scoped_release no_gil;
-  check_pixels(list, target.width, std::max<int64_t>(target.row0, 0), r1);
-  const auto run = target.type == MapType::kBf16 ? fill<Bf16> : fill<float>;
-  run(target, list, data, count, threads);
+  masked_conv_rows(call, r0, r1, threads);
 }
 
 }  // namespace
 
 void bind_masks(nb::module_& m) {
   using namespace nb::literals;
-  m.def("mask_rows", &mask_rows, "logits"_a, "row0"_a, "r0"_a, "r1"_a, "bias"_a, "active"_a, "n_active"_a,
-        "inactive"_a, "n_inactive"_a);
-  m.def("border_rows", &border_rows, "active"_a, "width"_a, "r0"_a, "r1"_a, "border"_a, "n_border"_a);
-  m.def("fill_pixels", &fill_pixels, "out"_a, "out_row0"_a, "pixels"_a, "values"_a, "threads"_a = 1);
+  nb::class_<PixelMask>(m, "PixelMask")
+      .def("__init__", &make_mask, "height"_a, "width"_a)
+      .def_prop_ro("rows", &PixelMask::rows)
+      .def_prop_ro("n_active", &PixelMask::n_active)
+      .def_prop_ro("border_rows", &PixelMask::border_rows)
+      .def("clear", &PixelMask::clear)
+      .def("grow", &grow, "logits"_a, "row0"_a, "r1"_a, "bias"_a)
+      .def("active", &listed<&PixelMask::active>, "r0"_a, "r1"_a)
+      .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)
+      .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);
+  m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a, "mask"_a,
+        "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "fill"_a, "constants"_a,
+        "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

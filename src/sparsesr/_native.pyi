@@ -95,37 +95,55 @@ def conv_pixels(
     slope: float = 0.0,
     residual: Placed | None = None,
     accumulate: Placed | None = None,
-    clears_rest: bool = True,
     threads: int = 1,
 ) -> None:
-    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched.
+    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched."""
 
-    Channels behind the outputs become zero; without `clears_rest`, only those up to the next multiple of 16.
-    """
+class PixelMask:
+    """A spatial mask as lists of pixels in raster order, growing row by row; memory for height x width pixels."""
 
-def fill_pixels(out: Map, out_row0: int, pixels: I32, values: F32, threads: int = 1) -> None:
-    """Write the values to the last ``len(values)`` channels of the listed pixels, those of the stride included."""
+    def __init__(self, height: int, width: int) -> None: ...
+    @property
+    def rows(self) -> int:
+        """Rows added so far."""
+    @property
+    def n_active(self) -> int:
+        """Active pixels of these rows."""
+    @property
+    def border_rows(self) -> int:
+        """Rows whose border is known: the border of the last row depends on the next one."""
+    def clear(self) -> None:
+        """Forget all rows."""
+    def grow(self, logits: Map, row0: int, r1: int, bias: float) -> None:
+        """Add rows up to `r1`. A pixel is active if logits[1] + bias > logits[0]."""
+    def active(self, r0: int, r1: int) -> I32:
+        """Active pixels of rows [r0, r1), copied."""
+    def inactive(self, r0: int, r1: int) -> I32:
+        """Inactive pixels of rows [r0, r1), copied."""
+    def border(self, r0: int, r1: int) -> I32:
+        """Inactive pixels that touch an active one, diagonally too, of those of the rows whose border is known."""
 
-def border_rows(active: I32, width: int, r0: int, r1: int, border: I32, n_border: int) -> int:
-    """Append the inactive pixels of rows [r0, r1) that touch an active one, diagonally too; return the new length.
-
-    `active` lists the active pixels of rows [r0 - 1, r1 + 1). `border` needs room for all pixels of the rows.
-    """
-
-def mask_rows(
-    logits: Map,
-    row0: int,
+def masked_conv_rows(
+    full: PackedConv,
+    inputs: Sequence[Placed],
+    outside: PackedConv | None,
+    outside_inputs: Sequence[Placed],
+    mask: PixelMask,
+    out: Map,
+    out_row0: int,
     r0: int,
     r1: int,
-    bias: float,
-    active: I32,
-    n_active: int,
-    inactive: I32,
-    n_inactive: int,
-) -> tuple[int, int]:
-    """Append each pixel of the rows to one of two lists and return their new lengths.
+    activation: str,
+    slope: float,
+    fill: str,
+    constants: F32,
+    threads: int = 1,
+) -> None:
+    """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
 
-    A pixel is active if logits[1] + bias > logits[0]. Each list needs room for all pixels of the rows.
+    The last ``len(constants)`` channels, those of the stride included, become constants at inactive pixels:
+    everywhere, at the border of the active pixels (and perhaps at more), or nowhere. They must lie behind those of
+    `outside`, which clears channels behind its own up to the next multiple of 16.
     """
 
 def avg_pool2x2_rows(

@@ -182,16 +182,6 @@ def test_scale_add__may_share_its_output(isa: str, rng: np.random.Generator, sha
     np.testing.assert_allclose(inside(out[1:-1], 20), x * scale + residual, rtol=STEP, atol=1e-6)
 
 
-def test_fill_pixels__writes_the_last_channels_of_those_listed(isa: str, rng: np.random.Generator) -> None:
-    mask = rng.random((3, 9)) < 0.5
-    out = empty(3, 9, 20, "bf16")
-    values = rng.standard_normal(19).astype(np.float32)
-    native.fill_pixels(out, 0, pixel_numbers(mask), values, threads=2)
-    assert (out[:, 1:-1][mask][:, 13:] == to_bf16(values)).all()
-    assert (out[:, 1:-1][mask][:, :13] == CANARY_BITS).all()
-    assert (out[:, 1:-1][~mask] == CANARY_BITS).all()
-
-
 def test_types_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
     weight = np.zeros((16, 16, 1, 1), np.float32)
     short, exact = np.zeros((3, 6, 16), np.uint16), np.zeros((3, 6, 16), np.float32)

@@ -76,16 +76,21 @@ def test_maps(isa: str, guard: Guard, rng: np.random.Generator) -> None:
     assert vector.shape == (24,)
 
 
-def test_lists_of_pixels(isa: str, guard: Guard, rng: np.random.Generator) -> None:
-    logits = guard(make_window(random_map(rng, H, W, 2))[1:-1])
-    active, inactive = (guard(np.zeros(H * W, np.int32)) for _ in range(2))
-    n_active, n_inactive = native.mask_rows(logits, 0, 0, H, 0.0, active, 0, inactive, 0)
-    assert n_active + n_inactive == H * W
-    out = guard(np.ones((H, W + 2, 48), np.float32))
-    native.fill_pixels(out, 0, guard(active[:n_active]), guard(np.zeros(48, np.float32)), threads=2)
-    assert (out[:, 1:-1] == 0).all(axis=2).sum() == n_active
-    border = guard(np.zeros(H * W, np.int32))
-    assert 0 < native.border_rows(guard(active[:n_active]), W, 0, H, border, 0) <= n_inactive
+@pytest.mark.parametrize("fill", ["everywhere", "border"])
+def test_masked_convolution(isa: str, guard: Guard, rng: np.random.Generator, fill: str) -> None:
+    mask = native.PixelMask(H, W)
+    mask.grow(guard(make_window(random_map(rng, H, W, 2))[1:-1]), 0, H, 0.0)
+    full, outside = (
+        native.PackedConv(guard(rng.standard_normal((c, 64, 3, 3)).astype(np.float32)), None, [64])
+        for c in (64, 3)
+    )
+    x = [(guard(make_window(random_map(rng, H, W, 64))), -1)]
+    out = guard(np.ones((H, W + 2, 64), np.float32))
+    constants = guard(np.zeros(48, np.float32))
+    native.masked_conv_rows(full, x, outside, x, mask, out, 0, 0, H, "none", 0.0, fill, constants, threads=2)
+    inactive = mask.inactive(0, H) if fill == "everywhere" else mask.border(0, H)
+    assert 0 < len(inactive) < H * W
+    assert (out.reshape(-1, 64)[inactive, 16:] == 0).all()
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

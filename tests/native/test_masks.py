@@ -1,101 +1,92 @@
-"""Lists of active and inactive pixels."""
+"""Masks: lists of active, inactive and border pixels."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from native_cases import Guarded, make_window, masks, pixel_numbers
+from native_cases import make_window, masks, pixel_numbers
 
 from sparsesr import _native as native
 
 
-def mask_lists(
-    window: np.ndarray, h: int, w: int, bias: float, cuts: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    active, inactive = np.full(h * w, -1, np.int32), np.full(h * w, -1, np.int32)
-    counts = (0, 0)
-    for r0, r1 in pairwise(cuts):
-        # Room for the rows that are still to come, as a whole picture's lists have it.
-        counts = native.mask_rows(window, -1, r0, r1, bias, active, counts[0], inactive, counts[1])
-    return active[: counts[0]], inactive[: counts[1]]
+def mask_of(active_hw: np.ndarray, ends: list[int] | None = None) -> native.PixelMask:
+    """The mask with these active pixels, grown up to each of ``ends``."""
+    h, w = active_hw.shape
+    logits = np.stack([np.zeros((h, w)), np.where(active_hw, 1.0, -1.0)], axis=2).astype(np.float32)
+    mask = native.PixelMask(h, w)
+    for end in ends or [h]:
+        mask.grow(make_window(logits), -1, end, 0.0)
+    return mask
+
+
+def border_of(active_hw: np.ndarray) -> np.ndarray:
+    """Inactive pixels that touch an active one."""
+    h, w = active_hw.shape
+    around = np.pad(active_hw, 1)
+    near = np.any([around[y : y + h, x : x + w] for y in range(3) for x in range(3)], axis=0)
+    return near & ~active_hw
 
 
 @pytest.mark.parametrize("bias", [0.0, -0.5, 100.0, -100.0])
-def test_mask_rows__lists_are_in_raster_order(isa: str, rng: np.random.Generator, bias: float) -> None:
+def test_grow__lists_are_in_raster_order(isa: str, rng: np.random.Generator, bias: float) -> None:
     h, w = 9, 13
     logits = rng.standard_normal((h, w, 2)).astype(np.float32)
     logits[3, 4] = 0.25  # a tie is inactive
     logits[3, 5, 0] = np.nan
     expected = logits[:, :, 1] + np.float32(bias) > logits[:, :, 0]
-    for cuts in ([0, h], [0, 1, 4, h]):
-        active, inactive = mask_lists(make_window(logits), h, w, bias, cuts)
-        assert np.array_equal(active, pixel_numbers(expected))
-        assert np.array_equal(inactive, pixel_numbers(~expected))
+    for ends in ([h], [1, 4, 4, h]):
+        mask = native.PixelMask(h, w)
+        for end in ends:
+            mask.grow(make_window(logits), -1, end, bias)
+        assert (mask.rows, mask.n_active) == (h, expected.sum())
+        assert np.array_equal(mask.active(0, h), pixel_numbers(expected))
+        assert np.array_equal(mask.inactive(0, h), pixel_numbers(~expected))
+        some = pixel_numbers(expected & (np.arange(h) // 3 == 1)[:, None])
+        assert np.array_equal(mask.active(3, 6), some)
 
 
-def test_mask_rows__refuses_short_lists() -> None:
+def test_border__is_the_inactive_neighbours_of_active_pixels(rng: np.random.Generator) -> None:
+    for h, w in ((12, 7), (5, 31), (3, 1)):
+        for active in [*masks(rng, h, w), rng.random((h, w)) < 0.1]:
+            for ends in ([h], [1, 2, h]):
+                mask = mask_of(active, ends)
+                assert mask.border_rows == h
+                assert np.array_equal(mask.border(0, h), pixel_numbers(border_of(active)))
+
+
+def test_border__of_the_last_row_is_known_when_the_next_one_is(rng: np.random.Generator) -> None:
+    active = rng.random((8, 9)) < 0.3
+    mask = mask_of(active, [5])
+    assert (mask.rows, mask.border_rows) == (5, 4)
+    expected = pixel_numbers(border_of(active))
+    assert np.array_equal(mask.border(0, 5), expected[expected < 4 * 11])
+
+
+def test_clear__forgets_all_rows(rng: np.random.Generator) -> None:
+    active = rng.random((4, 5)) < 0.5
+    mask = mask_of(~active)
+    mask.clear()
+    assert (mask.rows, mask.n_active, mask.border_rows) == (0, 0, 0)
+    logits = np.stack([np.zeros((4, 5)), active - 0.5], axis=2).astype(np.float32)
+    mask.grow(make_window(logits), -1, 4, 0.0)
+    assert np.array_equal(mask.active(0, 4), pixel_numbers(active))
+
+
+def test_what_does_not_fit_is_refused() -> None:
     logits = np.zeros((4, 6, 16), np.float32)
-    room, short = np.zeros(16, np.int32), np.zeros(15, np.int32)
-    assert native.mask_rows(logits, 0, 0, 4, 0.0, room, 0, room.copy(), 0) == (0, 16)
-    for active, n_active, inactive, n_inactive in (
-        (short, 0, room, 0),
-        (room, 0, short, 0),
-        (room, 1, room, 0),
-        (room, -1, room, 0),
-        (room.astype(np.int64), 0, room, 0),
-    ):
-        with pytest.raises(ValueError, match=r"active"):
-            native.mask_rows(logits, 0, 0, 4, 0.0, active, n_active, inactive, n_inactive)  # type: ignore[arg-type]
+    mask = native.PixelMask(4, 4)
+    mask.grow(logits, 0, 2, 0.0)
+    for end in (1, 5):
+        with pytest.raises(ValueError, match="'r1' must be 2 to 4"):
+            mask.grow(logits, 0, end, 0.0)
     with pytest.raises(ValueError, match="holds rows"):
-        native.mask_rows(logits, 1, 0, 4, 0.0, room, 0, room, 0)
-
-
-def border_of(mask: np.ndarray) -> np.ndarray:
-    """Inactive pixels that touch an active one."""
-    h, w = mask.shape
-    around = np.pad(mask, 1)
-    near = np.any([around[y : y + h, x : x + w] for y in range(3) for x in range(3)], axis=0)
-    return near & ~mask
-
-
-def test_border_rows__are_the_inactive_neighbours_of_active_pixels(rng: np.random.Generator) -> None:
-    h, w = 12, 7
-    for mask in [*masks(rng, h, w), rng.random((h, w)) < 0.1]:
-        active, columns = pixel_numbers(mask), w + 2
-        border, count = np.full(h * w, -1, np.int32), 0
-        for r0, r1 in pairwise([0, 1, 5, h]):
-            inside = active[(active >= (r0 - 1) * columns) & (active < (r1 + 1) * columns)]
-            count = native.border_rows(inside, w, r0, r1, border, count)
-        assert np.array_equal(border[:count], pixel_numbers(border_of(mask)))
-
-
-def test_border_rows__refuses_what_does_not_fit() -> None:
-    active, room = np.array([8], np.int32), np.zeros(8, np.int32)  # row 1, column 2
-    assert native.border_rows(active, 4, 0, 2, room, 0) == 5
-    with pytest.raises(ValueError, match="pixel outside"):
-        native.border_rows(active, 4, 3, 4, room, 0)
-    with pytest.raises(ValueError, match="border"):
-        native.border_rows(active, 4, 0, 2, room, 1)
-    with pytest.raises(ValueError, match="width"):
-        native.border_rows(active, 0, 0, 2, room, 0)
-
-
-def test_fill_pixels__writes_the_last_channels_of_the_listed_pixels_only(
-    isa: str, rng: np.random.Generator
-) -> None:
-    h, w = 11, 9
-    for mask in masks(rng, h, w):
-        for count in (32, 5):
-            out = Guarded.make(h, w, 32)
-            before = out.inside()[..., : 32 - count].copy()
-            values = rng.standard_normal(count).astype(np.float32)
-            native.fill_pixels(out.window, 0, pixel_numbers(mask), values, threads=2)
-            assert (out.inside()[mask][:, 32 - count :] == values).all()
-            assert np.array_equal(out.inside()[..., : 32 - count], before)
-            out.assert_only_written(mask)
-    with pytest.raises(ValueError, match="pixel outside"):
-        native.fill_pixels(out.window, 0, np.array([0], np.int32), np.zeros(1, np.float32))
-    with pytest.raises(ValueError, match="at most 32"):
-        native.fill_pixels(out.window, 0, np.array([10 + 1], np.int32), np.zeros(33, np.float32))
+        mask.grow(logits, 3, 4, 0.0)
+    with pytest.raises(ValueError, match="must have width"):
+        mask.grow(np.zeros((4, 7, 16), np.float32), 0, 4, 0.0)
+    with pytest.raises(ValueError, match="2 rows so far"):
+        mask.active(0, 3)
+    with pytest.raises(ValueError, match="not a range"):
+        mask.border(-1, 2)
+    for size in ((0, 3), (3, 0), (2**20, 2**20)):
+        with pytest.raises(ValueError):
+            native.PixelMask(*size)

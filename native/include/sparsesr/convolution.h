@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "sparsesr/kernel_table.h"
@@ -38,7 +39,7 @@ class PackedConv {
 };
 
 struct ConvCall {
-  const PackedConv* conv;
+  const PackedConv* conv = nullptr;
   std::vector<AnyWindow> inputs;  // one per split
   AnyWindow addend{};             // of the type of `out`; data is null without one
   AnyWindow residual{};           // the same
@@ -46,6 +47,24 @@ struct ConvCall {
   Activation activation = Activation::kNone;
   float slope = 0.0f;
   bool clears_rest = true;  // channels of `out` behind the outputs; else only up to a multiple of kOutputGranule
+};
+
+// Pixels that kernels take together: a multiple of every tile's, so that only the last group of a part is short.
+constexpr int64_t kPixelGroup = 24;
+
+// A call that is ready to run at any pixels.
+class ConvRun {
+ public:
+  ConvRun() = default;  // of no use
+  explicit ConvRun(const ConvCall& call);
+
+  // Chunk by chunk, so that the rows around a chunk stay in L2 between blocks of outputs.
+  void at(std::span<const int32_t> pixels) const;
+
+ private:
+  const PackedConv* conv_ = nullptr;
+  ConvKernel* kernel_ = nullptr;
+  ConvArgs args_{};
 };
 
 // Every pixel of rows [r0, r1).

@@ -80,11 +80,10 @@ using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int3
 struct FillPixelsArgs {
   ConvMap out;
   int64_t pixel_bytes;  // of all channels
-  const int32_t* pixels;
   const void* values;
   int64_t bytes;
 };
-using FillPixelsKernel = void(const FillPixelsArgs& args, int64_t begin, int64_t end);
+using FillPixelsKernel = void(const FillPixelsArgs& args, const int32_t* pixels, int64_t count);
 
 struct MaskArgs {
   InputWindow logits;  // channel 0: unimportant, channel 1: important

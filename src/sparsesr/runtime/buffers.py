@@ -1,11 +1,10 @@
-"""Memory of a run: windows, pixel lists, and the pool that keeps them between runs."""
+"""Memory of a run: windows, masks, and the pool that keeps them between runs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 from sparsesr import _native
 from sparsesr.errors import LimitError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.runtime.plan import BF16_BYTES, LISTS_PER_MASK, Grid, Place, Plan, Shape
+from sparsesr.runtime.plan import BF16_BYTES, Grid, Place, Plan, Shape
 
 F32 = NDArray[np.float32]
 Map = NDArray[np.float32] | NDArray[np.uint16]
 """Values of a map: fp32, or bf16 as uint16."""
-I32 = NDArray[np.int32]
 
 IDLE_BYTES = 512 * MEBIBYTE
 """Buffers that a pool keeps for later runs; larger ones are given back to the system."""
@@ -55,66 +53,13 @@ class Window:
             self.array[self._place.rows - self._first] = 0
 
 
-class MaskedRows(NamedTuple):
-    """Pixels of some rows, in raster order."""
-
-    active: I32
-    inactive: I32
-    border: tuple[I32, I32]
-    """Those inactive ones that touch an active pixel, diagonally too, and perhaps some more: two parts."""
-
-
-class MaskLists:
-    """Active and inactive pixels of a mask, in raster order, growing with the rows that are done."""
-
-    def __init__(self, lists: I32, grid: Grid) -> None:
-        self._active, self._inactive, self._border = lists
-        self._n_active = self._n_inactive = self._n_border = 0
-        self._border_rows = 0
-        self._grid, self._columns = grid, grid.width + 2
-
-    @property
-    def active(self) -> I32:
-        """All that are active so far."""
-        return self._active[: self._n_active]
-
-    def grow(self, logits: Map, row0: int, r0: int, r1: int, bias: float) -> None:
-        """Add rows [r0, r1) from logits in a window that begins with row ``row0``."""
-        self._n_active, self._n_inactive = _native.mask_rows(
-            logits, row0, r0, r1, bias, self._active, self._n_active, self._inactive, self._n_inactive
-        )
-        # The border of the last row depends on the next one.
-        end = r1 if r1 == self._grid.height else r1 - 1
-        if end > self._border_rows:
-            active = self._cut(self.active, self._border_rows - 1, end + 1)
-            self._n_border = _native.border_rows(
-                active, self._grid.width, self._border_rows, end, self._border, self._n_border
-            )
-            self._border_rows = end
-
-    def rows(self, r0: int, r1: int) -> MaskedRows:
-        """Pixels of rows [r0, r1). Where a border is not known yet, all inactive ones stand for it."""
-        inactive = self._cut(self._inactive[: self._n_inactive], r0, r1)
-        border = self._cut(self._border[: self._n_border], r0, r1)
-        beyond = self._cut(inactive, max(self._border_rows, r0), r1)
-        return MaskedRows(self._cut(self.active, r0, r1), inactive, (border, beyond))
-
-    def _cut(self, pixels: I32, r0: int, r1: int) -> I32:
-        first, end = np.searchsorted(pixels, np.array([r0, r1], np.int32) * np.int32(self._columns))
-        return pixels[first:end]
-
-    @property
-    def density(self) -> float:
-        """Share of the picture's pixels that are active."""
-        return self._n_active / (self._grid.height * self._grid.width)
-
-    def to_image(self, height: int, width: int) -> NDArray[np.bool_]:
-        """The mask as booleans of the top left `height` x `width` pixels."""
-        rows, columns = np.divmod(self.active, self._columns)
-        inside = (rows < height) & (columns <= width)
-        mask = np.zeros((height, width), np.bool_)
-        mask[rows[inside], columns[inside] - 1] = True
-        return mask
+def mask_image(mask: _native.PixelMask, grid: Grid, height: int, width: int) -> NDArray[np.bool_]:
+    """A whole mask as booleans, of the top left `height` x `width` pixels."""
+    rows, columns = np.divmod(mask.active(0, grid.height), grid.width + 2)
+    inside = (rows < height) & (columns <= width)
+    image = np.zeros((height, width), np.bool_)
+    image[rows[inside], columns[inside] - 1] = True
+    return image
 
 
 class Arena:
@@ -123,7 +68,7 @@ class Arena:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.windows = [_aligned_zeros(shape) for shape in plan.buffers]
-        self.lists = np.empty((plan.mask_lists, LISTS_PER_MASK, plan.grid.height * plan.grid.width), np.int32)
+        self.masks = [_native.PixelMask(plan.grid.height, plan.grid.width) for _ in range(plan.masks)]
 
 
 def _aligned_zeros(shape: Shape) -> Map:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparsesr import _native
 from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
@@ -55,61 +54,43 @@ class MaskedConv:
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         splits = [value.channels for value in entry.inputs[1:]]
         self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
-        self._outside = weights.outside
         dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
         self._dense = _dense_part(weights, splits, dense_in, dense_out)
-        stride = stride_of(entry.output.channels)
-        self._constants = None
+        self._fill, self._constants = self._filled(entry, weights)
+
+    def _filled(self, entry: TypedNode, weights: Weights) -> tuple[Outside, F32]:
+        """Where inactive pixels become which constants in their last channels."""
+        stride, dense_out = stride_of(entry.output.channels), DENSE_OUT.of(entry.node)
         if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
-            self._constants = np.zeros(stride, np.float32)
-            bias = weights.get("bias", self._constants)[:dense_out]
-            self._constants[:dense_out] = _activate(bias, self._activation, self._slope)
-        behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK if self._dense else 0
-        self._zeros = np.zeros(max(stride - behind_dense, 0), np.float32)
+            constants = np.zeros(stride, np.float32)
+            bias = weights.get("bias", constants)[:dense_out]
+            constants[:dense_out] = _activate(bias, self._activation, self._slope)
+            return Outside.EVERYWHERE, constants
+        if self._dense is None:
+            return weights.outside, np.zeros(stride, np.float32)
+        behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
+        return weights.outside, np.zeros(stride - behind_dense, np.float32)
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
-        lists = state.masks[self._mask].rows(r0, r1)
-        if len(lists.active):
-            self._convolve(self._full, self._inputs, state, lists.active)
-        if self._constants is not None:
-            self._fill(state, lists.inactive, self._constants)
-            return
-        if self._dense is not None and len(lists.inactive):
-            clears_rest = self._outside is Outside.EVERYWHERE
-            self._convolve(self._dense, self._dense_inputs, state, lists.inactive, clears_rest)
-        elif self._outside is Outside.EVERYWHERE:
-            self._fill(state, lists.inactive, self._zeros)
-        if self._outside is Outside.BORDER:
-            for pixels in lists.border:
-                self._fill(state, pixels, self._zeros)
-
-    def _convolve(
-        self,
-        packed: _native.PackedConv,
-        names: tuple[str, ...],
-        state: RunState,
-        pixels: NDArray[np.int32],
-        clears_rest: bool = True,
-    ) -> None:
         out, row0 = state.placed(self._output)
-        _native.conv_pixels(
-            packed,
-            [state.placed(name) for name in names],
+        _native.masked_conv_rows(
+            self._full,
+            [state.placed(name) for name in self._inputs],
+            self._dense,
+            [state.placed(name) for name in self._dense_inputs] if self._dense else [],
+            state.masks[self._mask],
             out,
             row0,
-            pixels,
+            r0,
+            r1,
             self._activation,
             self._slope,
-            clears_rest=clears_rest,
-            threads=state.threads,
+            self._fill.value,
+            self._constants,
+            state.threads,
         )
-
-    def _fill(self, state: RunState, pixels: NDArray[np.int32], values: F32) -> None:
-        if len(pixels) and len(values):
-            out, row0 = state.placed(self._output)
-            _native.fill_pixels(out, row0, pixels, values, state.threads)
 
 
 def _activate(values: F32, activation: str, slope: float) -> F32:

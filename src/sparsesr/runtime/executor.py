@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sparsesr import _native
 from sparsesr.errors import CancelledError
 from sparsesr.modelfile.op_schema import Kind, TypedNode
-from sparsesr.runtime.buffers import F32, Arena, MaskLists, Window
+from sparsesr.runtime.buffers import F32, Arena, Window, mask_image
 from sparsesr.runtime.layers import Layer, attend
 from sparsesr.runtime.plan import PlannedSegment
 from sparsesr.runtime.run_state import Image, RunState
@@ -74,7 +74,8 @@ class Execution:
         for entry in planned.segment.nodes:
             name = entry.node.output
             if entry.output.kind is Kind.MASK:
-                state.masks[name] = MaskLists(self.arena.lists[planned.masks[name]], state.grid)
+                state.masks[name] = self.arena.masks[planned.masks[name]]
+                state.masks[name].clear()
             elif entry.output.kind is Kind.VECTOR:
                 rows = total_rows(entry, state.grid.height)
                 state.sums[name] = np.zeros((rows, entry.output.channels), np.float64)
@@ -116,7 +117,7 @@ class Execution:
                 self.state.vectors[name] = (sums.sum(axis=0) / pixels).astype(np.float32)
             elif entry.output.kind is Kind.MASK:
                 mask = self.state.masks[name]
-                self.densities[name] = mask.density
+                self.densities[name] = mask.n_active / (grid.height * grid.width)
                 if self.keep_masks:
                     shape = self.result.shape[0] // scale, self.result.shape[1] // scale
-                    self.masks[name] = mask.to_image(*shape)
+                    self.masks[name] = mask_image(mask, grid, *shape)

@@ -83,7 +83,7 @@ class _SpatialMask:
         (self._input,), self._output = entry.node.inputs, entry.node.output
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
-        state.masks[self._output].grow(*state.placed(self._input), r0, r1, state.mask_bias)
+        state.masks[self._output].grow(*state.placed(self._input), r1, state.mask_bias)
 
 
 class _GlobalMean:

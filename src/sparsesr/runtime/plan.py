@@ -22,7 +22,7 @@ FLOAT_BYTES, BF16_BYTES = 4, 2
 PICTURE_STRIDE = 4
 CHANNEL_BLOCK = 16
 LISTS_PER_MASK = 3
-"""Active pixels, inactive ones, and those of these that touch an active one."""
+"""Active pixels, inactive ones, and those of these that touch an active one; each list has room for all pixels."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PlannedSegment:
     bands: tuple[Band, ...]
     places: Mapping[str, Place]
     masks: Mapping[str, int]
-    """Set of pixel lists that each mask uses."""
+    """Which of the plan's masks each mask is."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Plan:
     segments: tuple[PlannedSegment, ...]
     buffers: tuple[Shape, ...]
     """Windows."""
-    mask_lists: int
-    """Sets of pixel lists, each list with room for every pixel."""
+    masks: int
+    """Masks that exist at a time."""
 
     @property
     def nbytes(self) -> int:
@@ -101,7 +101,7 @@ class Plan:
             else shape.nbytes
             for i, shape in enumerate(self.buffers)
         )
-        lists = self.mask_lists * LISTS_PER_MASK * height * self.grid.width
+        lists = self.masks * LISTS_PER_MASK * height * self.grid.width
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
         grid = replace(self.grid, height=height)
@@ -129,12 +129,12 @@ def make_plan(
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
     whole = _WholeMaps(cut, schedules, grid, bf16)
     rolling = _roll(cut, schedules, grid, len(whole.shapes), bf16)
-    masks, mask_lists = _mask_slots(cut)
+    masks, mask_count = _mask_slots(cut)
     segments = tuple(
         PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])
         for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
     )
-    return Plan(grid, segments, (*whole.shapes, *rolling.shapes), mask_lists)
+    return Plan(grid, segments, (*whole.shapes, *rolling.shapes), mask_count)
 
 
 def _packed_values(entry: TypedNode, grid: Grid) -> int:
@@ -280,7 +280,7 @@ def _window_rows(node: int, bands: Sequence[Band], total: int) -> int:
 
 
 def _mask_slots(cut: Segmentation) -> tuple[list[dict[str, int]], int]:
-    """Set of pixel lists for every mask, per segment, and how many sets there are."""
+    """A number for every mask, per segment, and how many numbers there are."""
     live: dict[str, int] = {}
     slots: list[dict[str, int]] = []
     count = 0

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsesr.runtime.buffers import F32, Map, MaskLists, Window
+from sparsesr._native import PixelMask
+from sparsesr.runtime.buffers import F32, Map, Window
 from sparsesr.runtime.outside import Outside
 from sparsesr.runtime.plan import Grid
 
@@ -36,7 +37,7 @@ class RunState:
     threads: int
     mask_bias: float
     windows: dict[str, Window] = field(default_factory=dict[str, Window])
-    masks: dict[str, MaskLists] = field(default_factory=dict[str, MaskLists])
+    masks: dict[str, PixelMask] = field(default_factory=dict[str, PixelMask])
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict[str, "NDArray[np.float64]"])
     vectors: dict[str, F32] = field(default_factory=dict[str, F32])
 

@@ -1,0 +1,28 @@
+// Calls of convolutions from Python's arguments.
+#pragma once
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "bindings/checks.h"
+#include "sparsesr/convolution.h"
+
+namespace sparsesr::bindings {
+
+using Inputs = std::vector<PlacedArray>;
+using OptionalMap = std::optional<PlacedArray>;
+
+ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
+                   const std::string& activation, float slope, const OptionalMap& residual = {},
+                   const OptionalMap& accumulate = {});
+
+// All that does not depend on the pixels: channels, widths and shared memory.
+void check_shapes(const ConvCall& call);
+void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1);
+
+}  // namespace sparsesr::bindings
