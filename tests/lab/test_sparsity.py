@@ -18,6 +18,7 @@ from sparsesr.lab.sparsity.fixed_masks import (  # noqa: E402
 )
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at  # noqa: E402
+from sparsesr.lab.sparsity.threshold import gap_spread, threshold_shift  # noqa: E402
 
 
 def test_noise_has_the_moments_of_a_gumbel_distribution():
@@ -78,6 +79,46 @@ def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor
         control.observe([0.01, 0.99], 0.3, 10)
     closed, other = control.weights(0.3)
     assert closed < 0 < other
+
+
+@pytest.mark.parametrize("dense_share", [0.0, 0.25, 0.9])
+def test_a_shift_of_the_threshold_gives_the_density(dense_share):
+    torch.manual_seed(0)
+    gap = 3 * torch.randn(4, 1, 40, 40) + 7
+    shift = threshold_shift(gap, torch.tensor(0.6), torch.tensor(dense_share))
+    active = (gap + shift > 0).float().mean().item()
+    wanted = max((0.6 - dense_share) / (1 - dense_share), 0)
+    assert active == pytest.approx(wanted, abs=0.01)
+
+
+def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
+    torch.manual_seed(0)
+    network = small_smsr()
+    module = network.sparse_modules()[0]
+    module.scale_gap(torch.tensor(5.0))
+    network.harden_spatial_masks()
+    network.freeze_channel_masks()
+    feature = torch.rand(2, module.spa_mask[0].in_channels, 8, 8)
+    trained = module.train()(feature)
+    mask = module.last_mask_B1HW
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    torch.testing.assert_close(module.eval()(feature), trained)
+    assert torch.equal(module.last_mask_B1HW, mask)
+    trained.sum().backward()
+    assert module.spa_mask[-1].weight.grad.abs().sum() > 0
+
+
+def test_the_gap_of_a_module_can_be_moved_and_scaled():
+    network = small_smsr()
+    module = network.sparse_modules()[0].eval()
+    feature = torch.rand(1, module.spa_mask[0].in_channels, 8, 8)
+    module(feature)
+    before = module.last_gap_B1HW
+    module.scale_gap(1 / gap_spread(before))
+    module.shift_gap(torch.tensor(0.5))
+    module(feature)
+    assert gap_spread(module.last_gap_B1HW).item() == pytest.approx(1, rel=1e-4)
+    torch.testing.assert_close(module.last_gap_B1HW, before / gap_spread(before) + 0.5)
 
 
 def test_the_state_of_the_controller_is_complete():

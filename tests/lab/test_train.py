@@ -17,6 +17,7 @@ from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
 from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
+from sparsesr.lab.train.recipe import Sparsity  # noqa: E402
 
 
 @pytest.fixture
@@ -69,6 +70,26 @@ def test_resuming_gives_the_same_losses_and_weights(recipe, tmp_path):
     expected, found = (torch.load(end.checkpoint, weights_only=True) for end in (whole, halves))
     for weights in ("network", "ema"):
         assert all(torch.equal(expected[weights][name], found[weights][name]) for name in expected[weights])
+
+
+def test_thresholds_lead_every_module_to_the_target(recipe, tmp_path):
+    plan = Sparsity(
+        target_density=0.5, control="threshold", dense_fraction=0.1, warmup_fraction=0.3, freeze_fraction=0.5,
+        hard_fraction=0.6,
+    )  # fmt: skip
+    recipe = replace(recipe, steps=100, learning_rate=2e-3, sparsity=plan)
+    whole = run(recipe, tmp_path / "whole")
+    densities = log_of(tmp_path / "whole", "density")
+    assert densities[10] == 1 and densities[30] > 0.6
+    assert densities[100] == pytest.approx(0.5, abs=0.08)
+    kept = torch.load(whole.checkpoint, weights_only=True)["masks"]["density"]
+    assert kept == pytest.approx([0.5, 0.5], abs=0.12)
+    # What a step does depends on its number and the state alone.
+    run(recipe, tmp_path / "halves", should_stop=StopAfter(25))
+    halves = run(recipe, tmp_path / "halves", resume=True)
+    assert log_of(tmp_path / "whole", "l1") == log_of(tmp_path / "halves", "l1")
+    expected, found = (torch.load(end.checkpoint, weights_only=True)["ema"] for end in (whole, halves))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 def test_a_log_beyond_the_checkpoint_is_dropped(recipe, tmp_path):

@@ -102,6 +102,11 @@ class SMSR(nn.Module):
             module.body.is_channel_mask_frozen = True
             module.body.ch_mask.requires_grad_(False)
 
+    def harden_spatial_masks(self) -> None:
+        """Train with the spatial masks that evaluation sees from here on."""
+        for module in self.sparse_modules():
+            module.is_spatial_mask_hard = True
+
     def parameter_counts(self) -> dict[str, int]:
         """Numbers stored: ``network`` weights, ``channel_masks`` and the constant ``mean_shift``."""
         counts = {"network": 0, "channel_masks": 0, "mean_shift": 0}

@@ -19,10 +19,12 @@ def smsr_x2() -> Recipe:
         betas=(0.9, 0.99),
         sparsity=Sparsity(
             target_density=0.51,
+            control="threshold",
             dense_fraction=0.3,
             warmup_fraction=0.2,
             temperature_fraction=0.2,
-            freeze_fraction=0.65,
+            freeze_fraction=0.6,
+            hard_fraction=0.65,
         ),
     )
 
@@ -40,9 +42,11 @@ def smsr_x4() -> Recipe:
 def _from_x2(scale: int, target_density: float) -> Recipe:
     sparsity = Sparsity(
         target_density=target_density,
+        control="threshold",
         keep_masks=True,
         temperature_fraction=0.0,
         freeze_fraction=0.3,
+        hard_fraction=0.3,
     )
     return replace(
         smsr_x2(), network=f"smsr_x{scale}", scale=scale, steps=150_000, lr_patch_px=48, sparsity=sparsity
@@ -61,10 +65,12 @@ def smsr_s_x2() -> Recipe:
         betas=(0.9, 0.99),
         sparsity=Sparsity(
             target_density=0.5,
+            control="threshold",
             dense_fraction=0.4,
-            warmup_fraction=0.2,
-            temperature_fraction=0.2,
-            freeze_fraction=0.7,
+            warmup_fraction=0.15,
+            temperature_fraction=0.15,
+            freeze_fraction=0.6,
+            hard_fraction=0.65,
             channel_lr_factor=5.0,
         ),
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.sparsity.control import DensityControl
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
+from sparsesr.lab.sparsity.threshold import gap_spread, threshold_shift
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 OBSERVE_EVERY = 10
@@ -18,6 +19,8 @@ OBSERVE_EVERY = 10
 # Differences of logits when masks begin: 95 % of the pixels are important, 27 % of the channels dense. While nearly all
 # pixels are important the channels do not matter, and so they disturb nothing; were they dense, masks would not matter.
 _LOGIT_GAP, _CHANNEL_GAP = 3.0, -1.0
+_FOLLOWED = 0.3
+"""Share of the way to the wanted threshold that is gone each step."""
 
 
 class NoMasks:
@@ -72,6 +75,8 @@ class MaskTraining(NoMasks):
         )
         if step > self.plan.freeze_fraction * self.steps and not is_open:
             self.network.freeze_channel_masks()
+        if step > self.plan.hard_fraction * self.steps and not is_open:
+            self.network.harden_spatial_masks()
         # Masks that were trained before are where they should be: no line to follow from 1.
         risen = 1.0 if self.plan.keep_masks else warmup_at(masked, self.plan.warmup_fraction)
         self._set_weights(0.0 if is_open else risen)
@@ -91,7 +96,9 @@ class MaskTraining(NoMasks):
             self._target, self._weights = 1.0, [0.0] * self.control.modules
         else:
             self._target = 1 - progress * (1 - self.plan.target_density)
-            self._weights = self.control.weights(self._target)
+            is_led = self.plan.control == "weight"
+            constant = [progress * self.plan.weight] * self.control.modules
+            self._weights = self.control.weights(self._target) if is_led else constant
 
     def pressure(self) -> Tensor:
         """The sparsity loss of the last forward pass, on the scale of an L1 loss on 0..255."""
@@ -99,14 +106,41 @@ class MaskTraining(NoMasks):
         return (densities * densities.new_tensor(self._weights)).mean()
 
     def observe(self, step: int, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        """Every ``OBSERVE_EVERY`` steps: tell the controller what the last forward pass kept."""
-        if step % OBSERVE_EVERY or step <= self.dense_steps:
+        """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``."""
+        if step <= self.dense_steps:
+            return
+        if self.plan.control == "threshold" and self.plan.target_density is not None:
+            if step == self.dense_steps + 1 and not self.plan.keep_masks:
+                self._spread_logits(mean_over_processes)
+            else:
+                self._move_thresholds(mean_over_processes)
+        if step % OBSERVE_EVERY:
             return
         modules = self.network.sparse_modules()
         soft = torch.stack([module.last_density.detach().float() for module in modules])
         hard = torch.stack([module.last_hard_density.float() for module in modules])
         seen = mean_over_processes(soft + self._hardness * (hard - soft))
         self.control.observe(seen.tolist(), self._target, OBSERVE_EVERY)
+
+    def _spread_logits(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+        """Bring the differences of logits to a spread of 1: as large as the noise that is drawn with them."""
+        spreads = torch.stack([gap_spread(gap) for gap in self._gaps()])
+        for index, spread in enumerate(mean_over_processes(spreads)):
+            for network in (self.network, self.average):
+                network.sparse_modules()[index].scale_gap(1 / spread)
+
+    def _move_thresholds(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+        modules = self.network.sparse_modules()
+        shifts = [
+            threshold_shift(gap, gap.new_tensor(self._target), module.body.is_dense_CL().to(gap.dtype).mean())
+            for module, gap in zip(modules, self._gaps(), strict=True)
+        ]
+        for module, shift in zip(modules, mean_over_processes(torch.stack(shifts)), strict=True):
+            module.shift_gap(_FOLLOWED * shift)
+
+    def _gaps(self) -> list[Tensor]:
+        gaps = [module.last_gap_B1HW for module in self.network.sparse_modules()]
+        return [gap for gap in gaps if gap is not None]
 
     def figures(self) -> dict[str, float]:
         """For the log: running density (kept), its target, the mean weight, and the temperature."""

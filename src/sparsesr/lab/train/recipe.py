@@ -10,6 +10,7 @@ OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle")
 PRECISIONS = ("fp32", "bf16")
 LOSSES = ("l1", "l2")
+CONTROLS = ("weight", "threshold")
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,17 @@ class Sparsity:
     """How masks are trained. Fractions are of the whole run; densities are *kept* fractions.
 
     The run begins with all masks open (``dense_fraction``). Then masks begin, most pixels kept; the temperature
-    falls, and the pressure on the density rises. With ``target_density`` the pressure is controlled so that the
-    density follows a line from 1 to the target; without, it is the paper's constant weight after a warm-up.
+    falls, and the pressure on the density rises. With ``target_density`` the density follows a line from 1 to the
+    target; ``control`` says what is moved for that. Without, there is the paper's constant weight after a warm-up.
     """
 
     target_density: float | None = None
     """Kept fraction that is asked for; None: constant ``weight``."""
+    control: str = "weight"
+    """What leads to the target. ``weight``: the weight of the density in the loss. ``threshold``: the bias of the mask
+    heads, with a constant ``weight``; what is learned then is which pixels come first. Sure and fast."""
     weight: float = 0.1
-    """Weight of the density in the paper's unit, beside an L1 loss on 0..255, if there is no target."""
+    """Weight of the density in the paper's unit, beside an L1 loss on 0..255, where it is not controlled."""
     largest_weight: float = 10.0
     """Bound of the weight that is controlled to reach the target."""
     dense_fraction: float = 0.0
@@ -38,6 +42,9 @@ class Sparsity:
     """The temperature falls from 1 over this share of the steps, from the beginning of the masks."""
     freeze_fraction: float = 0.6
     """After this share of the steps channel masks are hard: half the work of a masked layer."""
+    hard_fraction: float = 1.0
+    """After this share of the steps spatial masks are hard too, with straight-through gradients: what evaluation sees
+    is what the last steps train."""
     module_floor: float = 0.15
     """A module below this density is pulled up, while its logits are still small: nothing should close for good."""
     channel_lr_factor: float = 1.0
@@ -46,10 +53,17 @@ class Sparsity:
     def __post_init__(self) -> None:
         if self.target_density is not None:
             _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
+        _check(self.control in CONTROLS, f"sparsity.control {self.control!r}: use {', '.join(CONTROLS)}")
         _check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
         _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
-        for name in ("dense_fraction", "warmup_fraction", "temperature_fraction", "freeze_fraction"):
+        for name in (
+            "dense_fraction",
+            "warmup_fraction",
+            "temperature_fraction",
+            "freeze_fraction",
+            "hard_fraction",
+        ):
             _check(0 <= getattr(self, name) <= 1, f"sparsity.{name} {getattr(self, name)} must be in 0..1")
 
 

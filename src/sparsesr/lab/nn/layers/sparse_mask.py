@@ -177,12 +177,16 @@ class SparseMaskModule(nn.Module):
         self.batch_part: tuple[int, int] = (0, 1)
         #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
         self.is_open = False
+        #: Training sees the spatial mask that evaluation sees, without noise; its gradient is that of a soft one.
+        self.is_spatial_mask_hard = False
         #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
         #: The same with hard masks: what evaluation would keep.
         self.last_hard_density: Tensor = torch.ones(())
         #: The spatial mask of the last forward pass, (B, 1, H, W).
         self.last_mask_B1HW: Tensor | None = None
+        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W).
+        self.last_gap_B1HW: Tensor | None = None
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape; H and W even."""
@@ -196,6 +200,7 @@ class SparseMaskModule(nn.Module):
         self.last_density = density(mask_B1HW, dense_CL)
         self.last_hard_density = density(is_active_B1HW(logits_B2HW.detach()), self.body.is_dense_CL())
         self.last_mask_B1HW = mask_B1HW.detach()
+        self.last_gap_B1HW = logit_gap_B1HW(logits_B2HW.detach())
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
     def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
@@ -213,9 +218,28 @@ class SparseMaskModule(nn.Module):
         return graph.add("scale_add", [collected, attention, feature], name)
 
     def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:
-        if self.training:
+        if self.training and not self.is_spatial_mask_hard:
             return gumbel_softmax(logits_B2HW, 1, self.temperature, self.batch_part)[:, 1:]
-        return is_active_B1HW(logits_B2HW).to(logits_B2HW.dtype)
+        hard_B1HW = is_active_B1HW(logits_B2HW).to(logits_B2HW.dtype)
+        if not self.training:
+            return hard_B1HW
+        soft_B1HW = torch.sigmoid(logit_gap_B1HW(logits_B2HW))
+        return hard_B1HW + (soft_B1HW - soft_B1HW.detach())  # a straight-through estimate
+
+    @property
+    def _logit_layer(self) -> nn.ConvTranspose2d:
+        return cast(nn.ConvTranspose2d, self.spa_mask[-1])
+
+    @torch.no_grad()
+    def shift_gap(self, by: Tensor) -> None:
+        """Raise the difference of logits at every pixel: more pixels are important if ``by`` is positive."""
+        cast(Tensor, self._logit_layer.bias).add_(torch.stack([-by / 2, by / 2]))
+
+    @torch.no_grad()
+    def scale_gap(self, by: Tensor) -> None:
+        """Multiply the difference of logits at every pixel."""
+        self._logit_layer.weight.mul_(by)
+        cast(Tensor, self._logit_layer.bias).mul_(by)
 
     @torch.no_grad()
     def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
@@ -224,7 +248,7 @@ class SparseMaskModule(nn.Module):
         The last layer of the head is made small beside the bias, so that no pixel is far from the others: masks
         that begin closed anywhere get no gradient there to open again.
         """
-        last = cast(nn.ConvTranspose2d, self.spa_mask[-1])
+        last = self._logit_layer
         last.weight.mul_(0.1)
         cast(Tensor, last.bias).copy_(torch.tensor([-logit_gap / 2, logit_gap / 2]))
         noise = torch.rand_like(self.body.ch_mask) - 0.5
@@ -235,6 +259,11 @@ class SparseMaskModule(nn.Module):
 def is_active_B1HW(logits_B2HW: Tensor) -> Tensor:
     """The hard mask: where "important" has the larger logit, strictly."""
     return logits_B2HW[:, 1:] > logits_B2HW[:, :1]
+
+
+def logit_gap_B1HW(logits_B2HW: Tensor) -> Tensor:
+    """The logit of "important" less the other one."""
+    return logits_B2HW[:, 1:] - logits_B2HW[:, :1]
 
 
 def density(mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
