@@ -11,26 +11,43 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_MOST_VALUES = 1 << 16
 _LEAST_SPREAD = 1e-6
+# Where shares are counted: thresholds that are further away are approached in several moves.
+_REACH, _BINS = 8.0, 256
 
 
-def gap_spread(gap_B1HW: Tensor) -> Tensor:
-    """Standard deviation of the differences of logits, a positive scalar."""
-    return gap_B1HW.float().std().clamp_min(_LEAST_SPREAD)
+def gap_moments(gap_B1HW: Tensor) -> Tensor:
+    """Means of the differences of logits and of their squares; the mean of these over processes is the batch's."""
+    gap = gap_B1HW.double()
+    return torch.stack([gap.mean(), gap.square().mean()])
 
 
-def threshold_shift(gap_B1HW: Tensor, density: Tensor, dense_share: Tensor) -> Tensor:
+def mean_and_spread(moments: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, which is positive, from :func:`gap_moments`."""
+    mean, square = moments
+    spread = (square - mean.square()).clamp_min(0).sqrt().clamp_min(_LEAST_SPREAD)
+    return mean.float(), spread.float()
+
+
+def shares_below(gap_B1HW: Tensor) -> Tensor:
+    """The distribution of logit differences: shares of the pixels below evenly spaced values.
+
+    The mean of it over processes is that of the whole batch, so that n processes move thresholds as one would.
+    """
+    counts = torch.histc(gap_B1HW.float().clamp(-_REACH, _REACH), _BINS, -_REACH, _REACH)
+    return counts.cumsum(0) / counts.sum()
+
+
+def threshold_shift(below: Tensor, density: Tensor, dense_share: Tensor) -> Tensor:
     """What to add to the logit differences of a module so that it keeps ``density`` of its channels and pixels.
 
-    ``dense_share`` of its channels are kept at every pixel. Every module has its own threshold: with a common one, for
-    which the pixels of all modules competed, short runs end with one module open and the others closed, and are no
-    better. Returns a scalar; waits for no device.
+    ``below`` is their distribution (:func:`shares_below`); ``dense_share`` of the channels are kept at every pixel.
+    Every module has its own threshold: with a common one, for which the pixels of all modules competed, short runs
+    end with one module open and the others closed, and are no better. Returns a scalar; waits for no device.
     """
     active_share = ((density - dense_share) / (1 - dense_share).clamp_min(1e-6)).clamp(0, 1)
-    return -torch.quantile(_sample(gap_B1HW), 1 - active_share)
-
-
-def _sample(gap_B1HW: Tensor) -> Tensor:
-    values = gap_B1HW.float().flatten()
-    return values[:: len(values) // _MOST_VALUES + 1]
+    wanted = 1 - active_share
+    upper = torch.searchsorted(below, wanted).clamp_max(_BINS - 1)
+    at_upper, at_lower = below[upper], torch.where(upper > 0, below[(upper - 1).clamp_min(0)], 0.0)
+    within = ((wanted - at_lower) / (at_upper - at_lower).clamp_min(1e-9)).clamp(0, 1)
+    return _REACH - (upper + within) * (2 * _REACH / _BINS)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.sparsity.control import DensityControl
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
-from sparsesr.lab.sparsity.threshold import gap_spread, threshold_shift
+from sparsesr.lab.sparsity.threshold import gap_moments, mean_and_spread, shares_below, threshold_shift
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 OBSERVE_EVERY = 10
@@ -123,20 +123,21 @@ class MaskTraining(NoMasks):
         self.control.observe(seen.tolist(), self._target, OBSERVE_EVERY)
 
     def _spread_logits(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        """Bring the differences of logits to a spread of 1: as large as the noise that is drawn with them."""
-        spreads = torch.stack([gap_spread(gap) for gap in self._gaps()])
-        for index, spread in enumerate(mean_over_processes(spreads)):
+        """Bring the differences of logits to a spread of 1, around where masks begin: as large as their noise."""
+        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in self._gaps()]))
+        for index, module_moments in enumerate(moments):
+            mean, spread = mean_and_spread(module_moments)
             for network in (self.network, self.average):
-                network.sparse_modules()[index].scale_gap(1 / spread)
+                module = network.sparse_modules()[index]
+                module.scale_gap(1 / spread)
+                module.shift_gap(_LOGIT_GAP - mean / spread)
 
     def _move_thresholds(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        modules = self.network.sparse_modules()
-        shifts = [
-            threshold_shift(gap, gap.new_tensor(self._target), module.body.is_dense_CL().to(gap.dtype).mean())
-            for module, gap in zip(modules, self._gaps(), strict=True)
-        ]
-        for module, shift in zip(modules, mean_over_processes(torch.stack(shifts)), strict=True):
-            module.shift_gap(_FOLLOWED * shift)
+        below = mean_over_processes(torch.stack([shares_below(gap) for gap in self._gaps()]))
+        density = below.new_tensor(self._target)
+        for module, shares in zip(self.network.sparse_modules(), below, strict=True):
+            dense_share = module.body.is_dense_CL().to(shares.dtype).mean()
+            module.shift_gap(_FOLLOWED * threshold_shift(shares, density, dense_share))
 
     def _gaps(self) -> list[Tensor]:
         gaps = [module.last_gap_B1HW for module in self.network.sparse_modules()]
