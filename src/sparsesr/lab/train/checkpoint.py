@@ -13,6 +13,8 @@ from torch import nn
 from sparsesr import __version__
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
+from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.nn.widening import is_narrower, widened
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 FORMAT = 2
@@ -94,6 +96,8 @@ def _read(path: Path) -> dict[str, Any]:
 def warm_start(network: nn.Module, path: Path) -> list[str]:
     """Take over all weights of equal name and shape; returns the names of the network's others.
 
+    A narrower network of the same kind becomes a part of a wide SMSR, which then does what it did.
+
     Reads checkpoints of runs (the averaged weights), dictionaries with ``ema`` or ``network``, plain state dicts.
 
     Raises:
@@ -101,6 +105,8 @@ def warm_start(network: nn.Module, path: Path) -> list[str]:
     """
     stored = _read(path)
     found = next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
+    if isinstance(network, SMSR) and is_narrower(found, network):
+        found = widened(found, network)
     own = network.state_dict()
     fitting = {
         name: value
