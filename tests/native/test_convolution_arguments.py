@@ -130,6 +130,31 @@ def test_packed_conv__refuses() -> None:
             native.PackedConv(*arguments)
 
 
+@pytest.mark.parametrize("c_out", [1, 3, 24, 64])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_windows_may_lie_anywhere(isa: str, rng: np.random.Generator, dtype: str, c_out: int) -> None:
+    """Vectors of pixels are not aligned: of 48 channels in bf16 every other pixel begins within one."""
+
+    def moved(array: Any) -> Any:
+        buffer = np.zeros(array.nbytes + 128, np.uint8)
+        start = -buffer.ctypes.data % 64 + array.itemsize
+        there = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        there[...] = array
+        return there
+
+    weight = rng.standard_normal((c_out, 48, 3, 3)).astype(np.float32)
+    x = rng.integers(0x3F80, 0x4000, (H + 2, W + 2, 48)).astype(np.uint16)  # 1 to 2 in bf16
+    maps = [x if dtype == "bf16" else (x.astype(np.uint32) << 16).view(np.float32)]
+    maps += [window(stride=-(-c_out // 16) * 16) for _ in range(2)]
+    results = []
+    for x, out, residual in (maps, map(moved, maps)):
+        p = native.PackedConv(weight, None, [48], dtype)
+        call(p=p, inputs=[(x, -1)], out=out, residual=(residual, -1))
+        results.append(out.copy())
+    assert results[0][1:-1, 1:-1, :c_out].all()
+    assert np.array_equal(*results)
+
+
 def test_outputs__read_only_is_refused_and_inputs_may_be() -> None:
     frozen = window()
     frozen.flags.writeable = False

@@ -11,6 +11,7 @@ struct F32Product {
   static constexpr int kChannels = 1;
 
   static __mmask16 lanes_below(int64_t count) { return sparsesr::lanes_below(count); }
+  static __m512 load_values(const float* x) { return _mm512_loadu_ps(x); }
   static __m512 load_some(__mmask16 lanes, const float* x) { return _mm512_maskz_loadu_ps(lanes, x); }
   static __m512 load(const float* weights) { return _mm512_load_ps(weights); }
   static __m512 broadcast(const float* x) { return _mm512_set1_ps(*x); }

@@ -14,6 +14,7 @@ struct Bf16Product {
     if (count >= 32) return 0xffffffffu;
     return count <= 0 ? 0 : (1u << count) - 1u;
   }
+  static __m512bh load_values(const Bf16* x) { return (__m512bh)_mm512_loadu_si512(x); }
   static __m512bh load_some(__mmask32 lanes, const Bf16* x) {
     return (__m512bh)_mm512_maskz_loadu_epi16(lanes, x);
   }

@@ -51,7 +51,7 @@ struct LaneTile {
         const int64_t offset = args.tap_pixels[tap] * input.stride;
         int64_t c = 0;
         for (; c + kChannels <= input.channels; c += kChannels, weights += kOutputs * kChannels) {
-          step(weights, [&](int p) { return Product::load(x.at(p) + offset + c); });
+          step(weights, [&](int p) { return Product::load_values(x.at(p) + offset + c); });
         }
         if (c == input.channels) continue;
         const auto rest = Product::lanes_below(input.channels - c);  // what is behind them may be anything
