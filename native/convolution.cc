@@ -1,6 +1,8 @@
 #include "sparsesr/convolution.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 #include "sparsesr/parallel.h"
 
@@ -16,7 +18,10 @@ ConvArgs make_args(const ConvCall& call) {
   args.input_count = static_cast<int>(call.inputs.size());
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const AnyWindow& input = call.inputs[i];
-    args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, conv.splits()[i]};
+    const int64_t channels = conv.splits()[i];
+    // In bf16 channels are multiplied by pairs.
+    const int64_t always = call.always.empty() ? channels : std::min((call.always[i] + 1) / 2 * 2, channels);
+    args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, channels, always};
   }
   const int reach = conv.kernel() / 2;
   for (int64_t dy = -reach; dy <= reach; ++dy) {
@@ -61,14 +66,31 @@ ConvRun::ConvRun(const ConvCall& call)
       kernel_(conv_kernel(call.conv->isa(), call.conv->in(), call.out.type).run),
       args_(make_args(call)) {}
 
-void ConvRun::at(std::span<const int32_t> pixels) const {
+void ConvRun::run(ConvArgs args, std::span<const int32_t> pixels) const {
   const auto count = static_cast<int64_t>(pixels.size());
   for (int64_t n = 0; n < count; n += kChunk) {
     const int32_t* chunk = pixels.data() + n;
     for (const ConvBlock& block : conv_->packed().blocks) {
-      kernel_(args_, block, chunk, chunk, std::min(kChunk, count - n));
+      kernel_(args, block, chunk, chunk, std::min(kChunk, count - n));
     }
+    if (args.taps != nullptr) args.taps += kChunk;
   }
+}
+
+void ConvRun::at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
+  std::array<uint32_t, (1 << kMaxTaps) + 1> places{};  // of the first pixel with each set of taps
+  for (const uint16_t set : taps) ++places[set + 1u];
+  std::partial_sum(places.begin(), places.end(), places.begin());
+  std::vector<int32_t> sorted_pixels(pixels.size());
+  std::vector<uint16_t> sorted_taps(pixels.size());
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    const uint32_t place = places[taps[i]]++;
+    sorted_pixels[place] = pixels[i];
+    sorted_taps[place] = taps[i];
+  }
+  ConvArgs args = args_;
+  args.taps = sorted_taps.data();
+  run(args, sorted_pixels);
 }
 
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {

@@ -75,6 +75,7 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
   constexpr int64_t kFillUnit = 32 * kPixelGroup;
   const auto [known, unknown] = pixels_to_fill(call, r0, r1);
   const Section active{call.mask->active(r0, r1), kPixelGroup};
+  const std::span<const uint16_t> taps = call.mask->neighbours(r0, r1);
   const Section inactive{call.outside.conv == nullptr ? PixelMask::Pixels() : call.mask->inactive(r0, r1),
                          pixels_outside_per_active(call) * kPixelGroup};
   const Section border{known, kFillUnit};
@@ -85,7 +86,12 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
   const int64_t first_border = first_inactive + inactive.units();
   const int64_t first_unknown = first_border + border.units();
   parallel_for(threads, 0, first_unknown + no_border_yet.units(), 1, [&](int64_t begin, int64_t end) {
-    full.at(active.between(begin, end));
+    const PixelMask::Pixels some = active.between(begin, end);
+    if (call.full.always.empty()) {
+      full.at(some);
+    } else {
+      full.at(some, taps.subspan(static_cast<size_t>(some.data() - active.pixels.data()), some.size()));
+    }
     outside.at(inactive.between(begin - first_inactive, end - first_inactive));
     for (const PixelMask::Pixels pixels : {border.between(begin - first_border, end - first_border),
                                            no_border_yet.between(begin - first_unknown, end - first_unknown)}) {

@@ -100,7 +100,7 @@ void conv_transpose2x_rows(const PackedDeconv& deconv, const AnyWindow& x, int64
   ConvArgs args{};
   args.input_count = 1;
   args.clear_end = out.stride;
-  args.inputs[0] = {x.data, -x.row0 * (x.width + 2), x.stride, deconv.c_in()};
+  args.inputs[0] = {x.data, -x.row0 * (x.width + 2), x.stride, deconv.c_in(), deconv.c_in()};
   args.out = by_pixel_number(out);
   args.activation = Activation::kNone;
   parallel_for(threads, r0, r1, 1, [&](int64_t begin, int64_t end) {

@@ -57,10 +57,18 @@ Fill parse_fill(const std::string& name) {
   fail("'fill' must be everywhere, border or nowhere, not '" + name + "'");
 }
 
+void set_always(ConvCall& call, const std::vector<int64_t>& always) {
+  const auto& splits = call.conv->splits();
+  bool fits = always.size() == splits.size() && call.conv->kernel() == 3;
+  for (size_t i = 0; fits && i < splits.size(); ++i) fits = always[i] >= 0 && always[i] <= splits[i];
+  if (!fits) fail("'always' must be a number of channels for each input of a 3x3 convolution");
+  call.always = always;
+}
+
 void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv* outside,
                  const Inputs& outside_inputs, const PixelMask& mask, const OutArray& out, int64_t out_row0,
                  int64_t r0, int64_t r1, const std::string& activation, float slope, const std::string& fill_name,
-                 const InArray& constants, int threads) {
+                 const InArray& constants, const std::optional<std::vector<int64_t>>& always, int threads) {
   MaskedConvCall call;
   call.mask = &mask;
   call.fill = parse_fill(fill_name);
@@ -75,6 +83,7 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
   call.constants.assign(values, values + constants.shape(0));
   check_threads(threads);
   check_shapes(call.full);
+  if (always) set_always(call.full, *always);
   check_conv_rows(call.full, r0, r1);
   check_width(call.full.out, mask.width(), "out");
   const auto constant_count = static_cast<int64_t>(call.constants.size());
@@ -104,7 +113,7 @@ void bind_masks(nb::module_& m) {
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);
   m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a, "mask"_a,
         "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "fill"_a, "constants"_a,
-        "threads"_a = 1);
+        "always"_a = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -137,6 +137,7 @@ def masked_conv_rows(
     slope: float,
     fill: str,
     constants: F32,
+    always: Sequence[int] | None = None,
     threads: int = 1,
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
@@ -144,6 +145,9 @@ def masked_conv_rows(
     The last ``len(constants)`` channels, those of the stride included, become constants at inactive pixels:
     everywhere, at the border of the active pixels (and perhaps at more), or nowhere. They must lie behind those of
     `outside`, which clears channels behind its own up to the next multiple of 16.
+
+    Of each input, channels from `always` on may be left out at inactive pixels around an active one, for they are
+    zero there.
     """
 
 def avg_pool2x2_rows(

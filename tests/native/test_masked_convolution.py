@@ -71,6 +71,46 @@ def test_each_pixel_gets_what_it_should(
             guarded.assert_only_written(np.ones((H, W), np.bool_))
 
 
+@pytest.mark.parametrize("always", [0, 5, 24])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_taps_that_are_left_out_change_nothing(
+    isa: str, rng: np.random.Generator, dtype: str, always: int
+) -> None:
+    weight = rng.standard_normal((48, 24, 3, 3)).astype(np.float32)
+    full = native.PackedConv(weight, None, [24], dtype)
+    for active in [*masks(rng, H, W), rng.random((H, W)) < 0.1]:
+        values = random_map(rng, H, W, 24)
+        values[:, :, always:] *= active[:, :, None]
+        x = make_window(values)
+        inputs = [(x if dtype == "f32" else to_bf16(x), -1)]
+        results = []
+        for known in (None, [always]):
+            out = np.zeros((H, W + 2, 48), np.float32)
+            native.masked_conv_rows(
+                full, inputs, None, [], mask_of(active, [4, H]), out, 0, 0, H, "relu", 0.0, "nowhere",
+                np.zeros(0, np.float32), known, threads=2,
+            )  # fmt: skip
+            results.append(out)
+        np.testing.assert_array_equal(*results)
+
+
+def test_taps_at_inactive_pixels_are_left_out(isa: str) -> None:
+    if isa == "scalar":
+        pytest.skip("the definition computes them")
+    active = np.zeros((H, W), np.bool_)
+    active[5, 5] = True
+    x = np.full((H + 2, W + 2, 16), np.nan, np.float32)
+    x[:, :, :4] = 1.0
+    x[6, 6] = 2.0
+    out = np.zeros((H, W + 2, 64), np.float32)
+    full = native.PackedConv(np.ones((64, 16, 3, 3), np.float32), None, [16])
+    native.masked_conv_rows(
+        full, [(x, -1)], None, [], mask_of(active), out, 0, 0, H, "none", 0.0, "nowhere", np.zeros(0, np.float32),
+        [4],
+    )  # fmt: skip
+    assert (out[5, 6] == 8 * 4 + 2 * 16).all()
+
+
 def rounded_bf16(values: np.ndarray) -> np.ndarray:
     """Round to nearest, ties to even."""
     bits = values.view(np.uint32)
@@ -99,6 +139,8 @@ BAD: dict[str, dict[str, Any]] = {
     "'inputs' must be 1 windows": {"outside_inputs": []},
     "holds rows": {"out_row0": 1},
     "'threads'": {"threads": 0},
+    "'always' must be": {"always": [17]},
+    "'always' must be a number of channels for each": {"always": []},
 }
 
 

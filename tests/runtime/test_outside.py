@@ -10,13 +10,13 @@ from runtime.random_graphs import picture, shared_mask
 from sparsesr import _native
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import buffers
-from sparsesr.runtime.outside import Outside, outsides
+from sparsesr.runtime.outside import Outside, Surroundings, surroundings
 from sparsesr.runtime.session import Session
 
 
-def found(model) -> dict[str, Outside]:
+def found(model) -> dict[str, Surroundings]:
     shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    return dict(outsides(type_graph(model.graph, shapes), model.graph.output))
+    return dict(surroundings(type_graph(model.graph, shapes), model.graph.output))
 
 
 def test_what_readers_need_zeros_for():
@@ -24,9 +24,16 @@ def test_what_readers_need_zeros_for():
     by_node = found(model)
     layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
     *inner, last, collected = (by_node[name] for name in layers)
-    assert inner == [Outside.BORDER] * 2  # read by the next 3x3
-    assert last is Outside.NOWHERE  # by the 1x1 only
-    assert collected is Outside.EVERYWHERE  # by ops without a mask
+    assert [around.zeros for around in inner] == [Outside.BORDER] * 2  # read by the next 3x3
+    assert last.zeros is Outside.NOWHERE  # by the 1x1 only
+    assert collected.zeros is Outside.EVERYWHERE  # by ops without a mask
+
+
+def test_what_is_zero_around_a_masked_convolution():
+    model = smsr(16, modules=1, layers=3, dense_out=[[5, 2, 0]])
+    by_node = found(model)
+    layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
+    assert [by_node[name].always for name in layers] == [None, [5], [2], None]
     assert found(plain()) == {}
 
 

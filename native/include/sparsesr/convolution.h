@@ -41,6 +41,7 @@ class PackedConv {
 struct ConvCall {
   const PackedConv* conv = nullptr;
   std::vector<AnyWindow> inputs;  // one per split
+  std::vector<int64_t> always;    // of each input: channels that count at every tap; empty: all of them
   AnyWindow addend{};             // of the type of `out`; data is null without one
   AnyWindow residual{};           // the same
   AnyWindow out{};
@@ -59,9 +60,15 @@ class ConvRun {
   explicit ConvRun(const ConvCall& call);
 
   // Chunk by chunk, so that the rows around a chunk stay in L2 between blocks of outputs.
-  void at(std::span<const int32_t> pixels) const;
+  void at(std::span<const int32_t> pixels) const { run(args_, pixels); }
+
+  // The same with the taps of each pixel, see ConvArgs. The pixels are sorted by them, so that pixels that are
+  // computed together need the same.
+  void at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
 
  private:
+  void run(ConvArgs args, std::span<const int32_t> pixels) const;
+
   const PackedConv* conv_ = nullptr;
   ConvKernel* kernel_ = nullptr;
   ConvArgs args_{};

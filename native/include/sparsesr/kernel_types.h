@@ -31,6 +31,7 @@ struct ConvInput {
   int64_t shift;
   int64_t stride;
   int64_t channels;
+  int64_t always;  // of these, those that count at every tap, a multiple of what is multiplied at once; see taps
 };
 
 // All that is the same for every pixel and block of outputs of one call. The inputs are of one type, `out`,
@@ -40,6 +41,9 @@ struct ConvArgs {
   int64_t tap_pixels[kMaxTaps];  // what to add to a pixel number, per tap
   int input_count;
   int tap_count;
+  // For each listed pixel, bit by bit, at which taps channels behind `always` may be other than zero; null: at all.
+  // A kernel may leave the others out: what they would add is zero.
+  const uint16_t* taps;
   ConvMap out;
   int64_t clear_end;  // the last block also clears the channels of `out` behind it, up to this one
   ConvMap addend;     // added before the activation; data is null without one

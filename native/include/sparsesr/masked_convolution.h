@@ -13,7 +13,7 @@ namespace sparsesr {
 enum class Fill { kEverywhere, kBorder, kNowhere };
 
 struct MaskedConvCall {
-  ConvCall full;
+  ConvCall full;  // with `always`: channels behind these are zero at inactive pixels, which saves their work
   ConvCall outside;  // from dense inputs to dense outputs; conv is null without them
   const PixelMask* mask = nullptr;
   Fill fill = Fill::kEverywhere;

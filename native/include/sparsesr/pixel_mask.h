@@ -33,6 +33,9 @@ class PixelMask {
   // Pixels of rows [r0, r1), which have been added.
   Pixels active(int64_t r0, int64_t r1) const { return cut(active_.get(), n_active_, r0, r1); }
   Pixels inactive(int64_t r0, int64_t r1) const { return cut(inactive_.get(), n_inactive_, r0, r1); }
+  // For each of active(r0, r1), as bits row by row, which pixels of the 3x3 around it are active; all, as long as the
+  // border of its row is not known.
+  std::span<const uint16_t> neighbours(int64_t r0, int64_t r1) const;
   // Inactive pixels of rows [r0, r1) that touch an active one, diagonally too. They are known for rows below
   // border_rows() only: the border of the last row depends on the next one.
   Pixels border(int64_t r0, int64_t r1) const { return cut(border_.get(), n_border_, r0, r1); }
@@ -41,12 +44,14 @@ class PixelMask {
  private:
   Pixels cut(const int32_t* list, int64_t count, int64_t r0, int64_t r1) const;
   void grow_border(int64_t end);
+  void find_neighbours(int64_t r0, int64_t end, const uint8_t* flags);
 
   int64_t height_;
   int64_t width_;
   std::unique_ptr<int32_t[]> active_;
   std::unique_ptr<int32_t[]> inactive_;
   std::unique_ptr<int32_t[]> border_;
+  std::unique_ptr<uint16_t[]> neighbours_;  // as active_
   int64_t n_active_ = 0;
   int64_t n_inactive_ = 0;
   int64_t n_border_ = 0;

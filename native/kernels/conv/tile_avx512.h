@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "kernels/conv/lanes_avx512.h"
+#include "kernels/conv/taps.h"
 #include "kernels/conv/vectors_avx512.h"
 
 namespace sparsesr {
@@ -100,7 +101,8 @@ struct Tile {
   }
 
   __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
-                                                   const int32_t* pixels, const int32_t* next_pixels) {
+                                                   const int32_t* pixels, const int32_t* next_pixels,
+                                                   uint32_t taps) {
     const In* weights = static_cast<const In*>(block.weights);
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];
@@ -109,7 +111,8 @@ struct Tile {
       for (int tap = 0; tap < args.tap_count; ++tap) {
         const int64_t offset = args.tap_pixels[tap] * input.stride;
         if constexpr (std::is_same_v<Places, Scattered<In, kPixels>>) prefetch(next, offset, input.channels);
-        weights = add_channels(x, offset, input.channels, weights);
+        add_channels(x, offset, (taps >> tap & 1) != 0 ? input.channels : input.always, weights);
+        weights += (input.channels + Product::kChannels - 1) / Product::kChannels * kVectors * kWeights;
       }
     }
   }
@@ -123,9 +126,9 @@ struct Tile {
     }
   }
 
-  // The channels of one tap; returns the weights behind them.
-  __attribute__((always_inline)) const In* add_channels(const Places& x, int64_t offset, int64_t channels,
-                                                        const In* weights) {
+  // The channels of one tap.
+  __attribute__((always_inline)) void add_channels(const Places& x, int64_t offset, int64_t channels,
+                                                   const In* weights) {
     constexpr int64_t kTogether = kSteps * Product::kChannels;
     const int64_t end = offset + channels;
     for (; offset + kTogether <= end; offset += kTogether, weights += kSteps * kVectors * kWeights) {
@@ -134,7 +137,6 @@ struct Tile {
     for (; kTogether > 1 && offset < end; offset += Product::kChannels, weights += kVectors * kWeights) {
       step<1>(x, offset, weights);
     }
-    return weights;
   }
 
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
@@ -198,17 +200,18 @@ struct Tile {
   }
 };
 
-using RunTile = void(const ConvArgs&, const ConvBlock&, const int32_t*, const int32_t*, const int32_t*);
+using RunTile = void(const ConvArgs&, const ConvBlock&, const int32_t*, const int32_t*, const int32_t*,
+                     uint32_t);
 
 template <typename Product, typename Out, int kVectors, int kPixels,
           typename Places = Scattered<typename Product::Value, kPixels>>
 __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& block,
                                         const int32_t* in_pixels, const int32_t* next_pixels,
-                                        const int32_t* out_pixels) {
+                                        const int32_t* out_pixels, uint32_t taps) {
   Tile<Product, Out, kVectors, kPixels, Places> tile;
   tile.prefetch_output(args, block, out_pixels);
   tile.start(args, block, out_pixels);
-  tile.multiply_add(args, block, in_pixels, next_pixels);
+  tile.multiply_add(args, block, in_pixels, next_pixels, taps);
   tile.finish(args, block, out_pixels);
 }
 
@@ -216,17 +219,17 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
 // for those that are missing. A tile reads all that it adds before it writes, so a pixel may come twice.
 template <typename Product, typename Out, int kVectors, int kPixels>
 void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-              const int32_t* out_pixels, int64_t count) {
+              const int32_t* out_pixels, int64_t count, uint32_t taps) {
   if constexpr (kPixels % 2 == 0 && kPixels > kSmallestTail) {
     if (count <= kPixels / 2) {
-      return run_tail<Product, Out, kVectors, kPixels / 2>(args, block, in_pixels, out_pixels, count);
+      return run_tail<Product, Out, kVectors, kPixels / 2>(args, block, in_pixels, out_pixels, count, taps);
     }
   }
   int32_t in[kPixels];
   int32_t out[kPixels];
   repeat_last(in_pixels, count, kPixels, in);
   repeat_last(out_pixels, count, kPixels, out);
-  run_tile<Product, Out, kVectors, kPixels>(args, block, in, in, out);
+  run_tile<Product, Out, kVectors, kPixels>(args, block, in, in, out, taps);
 }
 
 template <int kPixels>
@@ -270,10 +273,11 @@ void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
   for (; n + kPixels <= count; n += kPixels) {
     const int32_t* next_pixels = in_pixels + (n + 2 * kPixels <= count ? n + kPixels : n);
     RunTile* const run = are_side_by_side<kPixels>(in_pixels + n) ? run_side_by_side : run_scattered;
-    run(args, block, in_pixels + n, next_pixels, out_pixels + n);
+    run(args, block, in_pixels + n, next_pixels, out_pixels + n, taps_of_any(args, n, kPixels));
   }
   if (n < count) {
-    run_tail<Product, Out, kVectors, kPixels>(args, block, in_pixels + n, out_pixels + n, count - n);
+    const uint32_t taps = taps_of_any(args, n, count - n);
+    run_tail<Product, Out, kVectors, kPixels>(args, block, in_pixels + n, out_pixels + n, count - n, taps);
   }
 }
 

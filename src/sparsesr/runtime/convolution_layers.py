@@ -58,6 +58,7 @@ class MaskedConv:
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
         self._dense = _dense_part(weights, splits, dense_in, dense_out)
         self._fill, self._constants = self._filled(entry, weights)
+        self._always = weights.around.always
 
     def _filled(self, entry: TypedNode, weights: Weights) -> tuple[Outside, F32]:
         """Where inactive pixels become which constants in their last channels."""
@@ -68,9 +69,9 @@ class MaskedConv:
             constants[:dense_out] = _activate(bias, self._activation, self._slope)
             return Outside.EVERYWHERE, constants
         if self._dense is None:
-            return weights.outside, np.zeros(stride, np.float32)
+            return weights.around.zeros, np.zeros(stride, np.float32)
         behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
-        return weights.outside, np.zeros(stride - behind_dense, np.float32)
+        return weights.around.zeros, np.zeros(stride - behind_dense, np.float32)
 
     def __call__(self, state: RunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
@@ -89,6 +90,7 @@ class MaskedConv:
             self._slope,
             self._fill.value,
             self._constants,
+            self._always,
             state.threads,
         )
 

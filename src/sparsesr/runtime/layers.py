@@ -12,7 +12,7 @@ from sparsesr.modelfile.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SL
 from sparsesr.modelfile.op_schema import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.convolution_layers import Conv, MaskedConv
-from sparsesr.runtime.outside import Outside
+from sparsesr.runtime.outside import Surroundings
 from sparsesr.runtime.run_state import RunState, Weights
 from sparsesr.runtime.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
 
@@ -29,11 +29,11 @@ def make_layer(
     entry: TypedNode,
     tensors: Mapping[str, F32],
     dtype: str = "f32",
-    outside: Outside = Outside.EVERYWHERE,
+    around: Surroundings | None = None,
 ) -> Layer:
     """Prepare a node that is computed row by row and whose input maps are of type ``dtype``."""
     arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
-    return _LAYERS[entry.node.op](entry, Weights(arrays, dtype, outside))
+    return _LAYERS[entry.node.op](entry, Weights(arrays, dtype, around or Surroundings()))
 
 
 def attend(entry: TypedNode, tensors: Mapping[str, F32], mean: F32) -> F32:

@@ -1,9 +1,10 @@
-"""Which zeros a masked map needs outside its mask: only those that somebody reads."""
+"""Which zeros a masked map needs outside its mask, and which zeros a masked convolution may rely on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import NamedTuple
 
 from sparsesr.modelfile.attributes import DENSE_IN, DENSE_OUT, KERNEL
 from sparsesr.modelfile.op_rules import feature_inputs
@@ -20,10 +21,33 @@ class Outside(Enum):
     """The readers are 1x1 convolutions with the same mask."""
 
 
-def outsides(typed: Sequence[TypedNode], output: str) -> Mapping[str, Outside]:
+class Surroundings(NamedTuple):
+    """What a masked convolution must leave, and what it finds, outside its mask."""
+
+    zeros: Outside = Outside.EVERYWHERE
+    always: list[int] | None = None
+    """Of each input: channels behind which all is zero outside the mask. None where no input has such channels."""
+
+
+def surroundings(typed: Sequence[TypedNode], output: str) -> Mapping[str, Surroundings]:
     """For each masked convolution of a network, by its output."""
     masked = [entry for entry in typed if entry.node.op == "masked_conv2d"]
-    return {entry.node.output: _outside(entry, typed, output) for entry in masked}
+    return {
+        entry.node.output: Surroundings(_outside(entry, typed, output), _always(entry, typed))
+        for entry in masked
+    }
+
+
+def _always(reader: TypedNode, typed: Sequence[TypedNode]) -> list[int] | None:
+    if KERNEL.of(reader.node) != 3:  # a 1x1 reads active pixels only
+        return None
+    writers = {entry.node.output: entry for entry in typed}
+    found: list[int] = []
+    for name, value in zip(feature_inputs(reader.node), reader.inputs[1:], strict=True):
+        node = writers[name].node
+        is_masked = node.op == "masked_conv2d" and node.inputs[0] == reader.node.inputs[0]
+        found.append(DENSE_OUT.of(node) if is_masked else value.channels)
+    return found if found != [value.channels for value in reader.inputs[1:]] else None
 
 
 def _outside(writer: TypedNode, typed: Sequence[TypedNode], output: str) -> Outside:

@@ -21,8 +21,8 @@ from sparsesr.runtime.segments import Segment, Segmentation, split
 FLOAT_BYTES, BF16_BYTES = 4, 2
 PICTURE_STRIDE = 4
 CHANNEL_BLOCK = 16
-LISTS_PER_MASK = 3
-"""Active pixels, inactive ones, and those of these that touch an active one; each list has room for all pixels."""
+MASK_BYTES = 3 * 4 + 2
+"""Of a mask, per pixel: three lists (active, inactive, border) with room for all pixels, and the neighbours of each."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Plan:
             else shape.nbytes
             for i, shape in enumerate(self.buffers)
         )
-        lists = self.masks * LISTS_PER_MASK * height * self.grid.width
+        masks = self.masks * MASK_BYTES * height * self.grid.width
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
         grid = replace(self.grid, height=height)
         packed = [_packed_values(e, grid) for s in self.segments for e in s.segment.nodes]
-        return windows + FLOAT_BYTES * (lists + max(packed)) + 8 * sums
+        return windows + masks + FLOAT_BYTES * max(packed) + 8 * sums
 
 
 def make_plan(

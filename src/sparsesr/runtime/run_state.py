@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsesr._native import PixelMask
 from sparsesr.runtime.buffers import F32, Map, Window
-from sparsesr.runtime.outside import Outside
+from sparsesr.runtime.outside import Surroundings
 from sparsesr.runtime.plan import Grid
 
 Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -20,12 +20,12 @@ Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 class Weights(UserDict[str, F32]):
     """The tensors of one node by role."""
 
-    def __init__(self, arrays: Mapping[str, F32], dtype: str, outside: Outside) -> None:
+    def __init__(self, arrays: Mapping[str, F32], dtype: str, around: Surroundings) -> None:
         super().__init__(arrays)
         self.dtype = dtype
         """Type of the maps that they are multiplied with, as kernels name it."""
-        self.outside = outside
-        """Of a masked convolution: which zeros its readers need."""
+        self.around = around
+        """Of a masked convolution: zeros outside its mask."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bi
 from sparsesr.runtime.buffers import F32, ArenaPool
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.layers import Layer, make_layer
-from sparsesr.runtime.outside import Outside, outsides
+from sparsesr.runtime.outside import Surroundings, surroundings
 from sparsesr.runtime.plan import Grid, Plan, make_plan, stride_of, value_bytes_of
 from sparsesr.runtime.precision import bf16_maps, choose, input_dtype
 from sparsesr.runtime.run_state import Image, RunState
@@ -85,7 +85,7 @@ class Session:
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         self._typed = type_graph(model.graph, shapes)
         self._typed_dense = without_masks(self._typed, model.graph.output)
-        self._outsides = outsides(self._typed, model.graph.output)
+        self._surroundings = surroundings(self._typed, model.graph.output)
         self._bf16, self._bf16_dense = (bf16_maps(t) for t in (self._typed, self._typed_dense))
         choice = choose(
             precision, model.facts.bf16_cost, has_bf16_layers=bool(self._bf16), emulate=emulate_bf16
@@ -238,8 +238,8 @@ class Session:
         dtype = input_dtype(entry, bf16)
         key = (entry.node.output, entry.node.op, dtype)
         if key not in self._layers:
-            outside = self._outsides.get(entry.node.output, Outside.EVERYWHERE)
-            self._layers[key] = make_layer(entry, self.model.tensors, dtype, outside)
+            around = self._surroundings.get(entry.node.output, Surroundings())
+            self._layers[key] = make_layer(entry, self.model.tensors, dtype, around)
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:

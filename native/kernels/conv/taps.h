@@ -1,0 +1,18 @@
+// Taps that a tile may leave out. Local to each file that includes this: files differ in their instruction sets.
+#pragma once
+
+#include "sparsesr/kernel_types.h"
+
+namespace sparsesr {
+namespace {
+
+// Those that one of these listed pixels needs.
+uint32_t taps_of_any(const ConvArgs& args, int64_t first, int64_t count) {
+  if (args.taps == nullptr) return ~0u;
+  uint32_t taps = 0;
+  for (int64_t i = first; i < first + count; ++i) taps |= args.taps[i];
+  return taps;
+}
+
+}  // namespace
+}  // namespace sparsesr
