@@ -33,6 +33,7 @@ ConvArgs make_args(const ConvCall& call) {
   args.residual = by_pixel_number(call.residual);
   args.activation = call.activation;
   args.slope = call.slope;
+  args.slopes = call.slopes;
   return args;
 }
 

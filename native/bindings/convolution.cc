@@ -56,10 +56,17 @@ std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
   return {r0, r1};
 }
 
+const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation activation) {
+  const float* values = array_data<float>(slopes, 1, "slopes");
+  if (activation != Activation::kLeakyRelu) fail("'slopes' belong to the activation leaky_relu");
+  if (static_cast<int64_t>(slopes.shape(0)) != conv.c_out()) fail("'slopes' must have one value per output channel");
+  return values;
+}
+
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
-          int64_t r1, const std::string& activation, float slope, const OptionalMap& residual,
+          int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes, const OptionalMap& residual,
           const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   check_threads(threads);
   check_shapes(call);
   check_conv_rows(call, r0, r1);
@@ -68,9 +75,9 @@ void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_
 }
 
 void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
-            const InArray& pixels, const std::string& activation, float slope, const OptionalMap& residual,
-            const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, residual, accumulate);
+            const InArray& pixels, const std::string& activation, float slope, const OptionalSlopes& slopes,
+            const OptionalMap& residual, const OptionalMap& accumulate, int threads) {
+  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   const PixelList list = pixel_list(pixels);
   check_threads(threads);
   check_shapes(call);
@@ -84,8 +91,8 @@ void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int6
 }  // namespace
 
 ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
-                   const std::string& activation, float slope, const OptionalMap& residual,
-                   const OptionalMap& accumulate) {
+                   const std::string& activation, float slope, const OptionalSlopes& slopes,
+                   const OptionalMap& residual, const OptionalMap& accumulate) {
   ConvCall call;
   call.conv = &conv;
   for (const PlacedArray& input : inputs) call.inputs.push_back(any_window(input, "inputs"));
@@ -94,6 +101,7 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
   call.residual = any_window(residual, "residual");
   call.activation = parse_activation(activation);
   call.slope = slope;
+  if (slopes) call.slopes = slopes_of(*slopes, conv, call.activation);
   return call;
 }
 
@@ -141,11 +149,11 @@ void bind_convolution(nb::module_& m) {
       .def_prop_ro("isa", [](const PackedConv& p) { return std::string(isa_name(p.isa())); })
       .def_prop_ro("nbytes", &PackedConv::nbytes);
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
-        "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
-        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+        "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
+        "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "threads"_a = 1);
   m.def("conv_pixels", &pixels, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "pixels"_a,
-        "activation"_a = "none", "slope"_a = 0.0f, "residual"_a.none() = nb::none(),
-        "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+        "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
+        "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -16,10 +16,11 @@ namespace sparsesr::bindings {
 
 using Inputs = std::vector<PlacedArray>;
 using OptionalMap = std::optional<PlacedArray>;
+using OptionalSlopes = std::optional<InArray>;  // one per output channel
 
 ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray& out, int64_t out_row0,
-                   const std::string& activation, float slope, const OptionalMap& residual = {},
-                   const OptionalMap& accumulate = {});
+                   const std::string& activation, float slope, const OptionalSlopes& slopes,
+                   const OptionalMap& residual = {}, const OptionalMap& accumulate = {});
 
 // All that does not depend on the pixels: channels, widths and shared memory.
 void check_shapes(const ConvCall& call);

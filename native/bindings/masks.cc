@@ -65,16 +65,25 @@ void set_always(ConvCall& call, const std::vector<int64_t>& always) {
   call.always = always;
 }
 
+// Channels of `out` that a convolution outside the mask writes.
+int64_t written_channels(const PackedConv* outside) {
+  if (outside == nullptr) return 0;
+  return (outside->c_out() + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
+}
+
 void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv* outside,
                  const Inputs& outside_inputs, const PixelMask& mask, const OutArray& out, int64_t out_row0,
-                 int64_t r0, int64_t r1, const std::string& activation, float slope, const std::string& fill_name,
-                 const InArray& constants, const std::optional<std::vector<int64_t>>& always, int threads) {
+                 int64_t r0, int64_t r1, const std::string& activation, float slope,
+                 const OptionalSlopes& slopes, const std::string& fill_name, const InArray& constants,
+                 const std::optional<std::vector<int64_t>>& always, int threads) {
   MaskedConvCall call;
   call.mask = &mask;
   call.fill = parse_fill(fill_name);
-  call.full = make_call(full, inputs, out, out_row0, activation, slope);
+  call.full = make_call(full, inputs, out, out_row0, activation, slope, slopes);
   if (outside != nullptr) {
-    call.outside = make_call(*outside, outside_inputs, out, out_row0, activation, slope);
+    if (outside->c_out() > full.c_out()) fail("'outside' must not have more outputs than 'full'");
+    call.outside = make_call(*outside, outside_inputs, out, out_row0, activation, slope, {});
+    call.outside.slopes = call.full.slopes;  // its outputs are the first ones
     call.outside.clears_rest = false;
     check_shapes(call.outside);
     check_conv_rows(call.outside, r0, r1);
@@ -88,8 +97,7 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
   check_width(call.full.out, mask.width(), "out");
   const auto constant_count = static_cast<int64_t>(call.constants.size());
   check_channels(call.full.out, constant_count, "out");
-  const int64_t cleared = outside == nullptr ? 0 : (outside->c_out() + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
-  if (outside != nullptr && constant_count > call.full.out.stride - cleared) {
+  if (outside != nullptr && constant_count > call.full.out.stride - written_channels(outside)) {
     fail("'constants' must leave the channels of 'outside' alone");
   }
   check_mask_rows(mask, r0, r1);
@@ -112,8 +120,8 @@ void bind_masks(nb::module_& m) {
       .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);
   m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a, "mask"_a,
-        "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "fill"_a, "constants"_a,
-        "always"_a = nb::none(), "threads"_a = 1);
+        "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "slopes"_a.none(), "fill"_a,
+        "constants"_a, "always"_a = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -75,14 +75,15 @@ def conv_rows(
     r1: int,
     activation: str = "none",
     slope: float = 0.0,
+    slopes: F32 | None = None,
     residual: Placed | None = None,
     accumulate: Placed | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
 
-    The activation is none, relu or leaky_relu (with `slope`). `out` may be the buffer of `residual` or of
-    `accumulate`, not of an input. Channels of `out` beyond c_out become zero.
+    The activation is none, relu or leaky_relu with `slope`, or with `slopes` [c_out], one per output. `out` may be
+    the buffer of `residual` or of `accumulate`, not of an input. Channels of `out` beyond c_out become zero.
     """
 
 def conv_pixels(
@@ -93,6 +94,7 @@ def conv_pixels(
     pixels: I32,
     activation: str = "none",
     slope: float = 0.0,
+    slopes: F32 | None = None,
     residual: Placed | None = None,
     accumulate: Placed | None = None,
     threads: int = 1,
@@ -135,6 +137,7 @@ def masked_conv_rows(
     r1: int,
     activation: str,
     slope: float,
+    slopes: F32 | None,
     fill: str,
     constants: F32,
     always: Sequence[int] | None = None,
@@ -142,6 +145,7 @@ def masked_conv_rows(
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
 
+    The outputs of `outside` are the first ones of `full`, and so are their `slopes`.
     The last ``len(constants)`` channels, those of the stride included, become constants at inactive pixels:
     everywhere, at the border of the active pixels (and perhaps at more), or nowhere. They must lie behind those of
     `outside`, which clears channels behind its own up to the next multiple of 16.

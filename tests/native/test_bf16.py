@@ -120,7 +120,7 @@ def test_conv__splits_accumulate_activation_residual(
     native.conv_rows(
         native.PackedConv(weight, None, splits, "bf16"),
         [(to_bf16(make_window(m)), -1) for m in maps],
-        result, 0, 0, 4, activation, 0.25,
+        result, 0, 0, 4, activation, 0.25, None,
         (as_out(make_window(residual)), -1), (as_out(make_window(addend)), -1),
     )  # fmt: skip
     total, magnitude = conv_reference(np.concatenate(maps, axis=2), weight, None)

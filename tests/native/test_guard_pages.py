@@ -39,12 +39,12 @@ def test_convolution(isa: str, guard: Guard, rng: np.random.Generator, c_in: int
     x = guard(needed_rows(make_window(random_map(rng, H, W, c_in)), k // 2))
     addend, residual = (guard(make_window(random_map(rng, H, W, c_out))[1:-1]) for _ in range(2))
     out = guard(np.zeros((H, W + 2, stride_of(c_out)), np.float32))
-    native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu", 0.0, (residual, 0), (addend, 0))
+    native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu", 0.0, None, (residual, 0), (addend, 0))
     dense = out.copy()
     for density in (0.1, 0.5, 1.0):
         pixels = guard(pixel_numbers(rng.random((H, W)) < density))
         native.conv_pixels(
-            packed, [(x, -(k // 2))], out, 0, pixels, "relu", 0.0, (residual, 0), (addend, 0), threads=2
+            packed, [(x, -(k // 2))], out, 0, pixels, "relu", 0.0, None, (residual, 0), (addend, 0), threads=2
         )
     assert np.array_equal(out, dense, equal_nan=True)
 
@@ -87,7 +87,9 @@ def test_masked_convolution(isa: str, guard: Guard, rng: np.random.Generator, fi
     x = [(guard(make_window(random_map(rng, H, W, 64))), -1)]
     out = guard(np.ones((H, W + 2, 64), np.float32))
     constants = guard(np.zeros(48, np.float32))
-    native.masked_conv_rows(full, x, outside, x, mask, out, 0, 0, H, "none", 0.0, fill, constants, threads=2)
+    native.masked_conv_rows(
+        full, x, outside, x, mask, out, 0, 0, H, "none", 0.0, None, fill, constants, threads=2
+    )
     inactive = mask.inactive(0, H) if fill == "everywhere" else mask.border(0, H)
     assert 0 < len(inactive) < H * W
     assert (out.reshape(-1, 64)[inactive, 16:] == 0).all()

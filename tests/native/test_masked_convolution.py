@@ -50,7 +50,7 @@ def test_each_pixel_gets_what_it_should(
         mask = mask_of(active)
         for r0, r1 in pairwise([0, 1, 6, H]):
             native.masked_conv_rows(
-                full, inputs, outside, inputs if outside else [], mask, out, 0, r0, r1, "relu", 0.0, fill,
+                full, inputs, outside, inputs if outside else [], mask, out, 0, r0, r1, "relu", 0.0, None, fill,
                 constants, threads=2,
             )  # fmt: skip
         actual = out[:H, 1:-1]
@@ -87,7 +87,7 @@ def test_taps_that_are_left_out_change_nothing(
         for known in (None, [always]):
             out = np.zeros((H, W + 2, 48), np.float32)
             native.masked_conv_rows(
-                full, inputs, None, [], mask_of(active, [4, H]), out, 0, 0, H, "relu", 0.0, "nowhere",
+                full, inputs, None, [], mask_of(active, [4, H]), out, 0, 0, H, "relu", 0.0, None, "nowhere",
                 np.zeros(0, np.float32), known, threads=2,
             )  # fmt: skip
             results.append(out)
@@ -105,7 +105,7 @@ def test_taps_at_inactive_pixels_are_left_out(isa: str) -> None:
     out = np.zeros((H, W + 2, 64), np.float32)
     full = native.PackedConv(np.ones((64, 16, 3, 3), np.float32), None, [16])
     native.masked_conv_rows(
-        full, [(x, -1)], None, [], mask_of(active), out, 0, 0, H, "none", 0.0, "nowhere", np.zeros(0, np.float32),
+        full, [(x, -1)], None, [], mask_of(active), out, 0, 0, H, "none", 0.0, None, "nowhere", np.zeros(0, np.float32),
         [4],
     )  # fmt: skip
     assert (out[5, 6] == 8 * 4 + 2 * 16).all()
@@ -124,7 +124,7 @@ def test_where_the_border_is_unknown_all_inactive_pixels_are_filled(rng: np.rand
     mask, out = mask_of(active, [6]), np.full((H, W + 2, 16), 7.0, np.float32)
     inputs = [(np.zeros((H + 2, W + 2, 16), np.float32), -1)]
     native.masked_conv_rows(
-        full, inputs, None, [], mask, out, 0, 0, 6, "none", 0.0, "border", np.zeros(16, np.float32)
+        full, inputs, None, [], mask, out, 0, 0, 6, "none", 0.0, None, "border", np.zeros(16, np.float32)
     )
     cleared = (out[:, 1:-1] == 0).all(axis=2)
     assert cleared[:2, :2].all() and cleared[:5].sum() == 4
@@ -151,11 +151,21 @@ def test_arguments_that_do_not_fit_are_refused(message: str) -> None:
     arguments: dict[str, Any] = {
         "full": packed, "inputs": [(x, -1)], "outside": packed, "outside_inputs": [(x, -1)],
         "mask": mask_of(np.ones((H, W), np.bool_)), "out": np.zeros_like(x), "out_row0": -1, "r0": 0, "r1": H,
-        "activation": "none", "slope": 0.0, "fill": "border", "constants": np.zeros(0, np.float32),
+        "activation": "none", "slope": 0.0, "slopes": None, "fill": "border", "constants": np.zeros(0, np.float32),
     }  # fmt: skip
     native.masked_conv_rows(**arguments)
     with pytest.raises(ValueError, match=message):
         native.masked_conv_rows(**(arguments | BAD[message]))
+
+
+def test_outputs_outside_the_mask_are_some_of_those_inside() -> None:
+    full, outside = (native.PackedConv(np.zeros((c, 4, 1, 1), np.float32), None, [4]) for c in (16, 17))
+    mask, x = mask_of(np.ones((H, W), np.bool_)), [(np.zeros((H, W + 2, 16), np.float32), 0)]
+    out, nothing = np.zeros((H, W + 2, 32), np.float32), np.zeros(0, np.float32)
+    with pytest.raises(ValueError, match="more outputs than 'full'"):
+        native.masked_conv_rows(
+            full, x, outside, x, mask, out, 0, 0, H, "none", 0.0, None, "nowhere", nothing
+        )
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:
@@ -178,6 +188,7 @@ def test_masks_that_do_not_fit_are_refused() -> None:
                 H,
                 "none",
                 0.0,
+                None,
                 "border",
                 np.zeros(4, np.float32),
             )

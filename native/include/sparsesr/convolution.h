@@ -46,7 +46,8 @@ struct ConvCall {
   AnyWindow residual{};           // the same
   AnyWindow out{};
   Activation activation = Activation::kNone;
-  float slope = 0.0f;
+  float slope = 0.0f;             // of kLeakyRelu, for all outputs
+  const float* slopes = nullptr;  // one per output instead, not copied
   bool clears_rest = true;  // channels of `out` behind the outputs; else only up to a multiple of kOutputGranule
 };
 

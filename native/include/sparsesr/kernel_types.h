@@ -49,7 +49,8 @@ struct ConvArgs {
   ConvMap addend;     // added before the activation; data is null without one
   ConvMap residual;   // added after the activation; data is null without one
   Activation activation;
-  float slope;
+  float slope;          // of kLeakyRelu, for all outputs
+  const float* slopes;  // one per output instead; may be null
 };
 
 // Up to one tile of output channels, 64-byte aligned, in one of two forms; for inputs in bf16 weights are bf16 too.

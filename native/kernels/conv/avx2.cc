@@ -23,12 +23,17 @@ inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
   return all ? _mm256_loadu_ps(source) : _mm256_maskload_ps(source, lanes);
 }
 
-inline __m256 activate(__m256 value, Activation activation, float slope) {
+// The slopes of outputs from `first` on.
+inline __m256 load_slopes(const ConvArgs& args, int64_t first, __m256i valid, bool all_valid) {
+  return args.slopes == nullptr ? _mm256_set1_ps(args.slope) : load_lanes(args.slopes + first, valid, all_valid);
+}
+
+inline __m256 activate(__m256 value, Activation activation, __m256 slopes) {
   const __m256 zero = _mm256_setzero_ps();
   if (activation == Activation::kRelu) return _mm256_max_ps(zero, value);  // this order lets NaN pass
   if (activation == Activation::kNone) return value;
   const __m256 negative = _mm256_cmp_ps(value, zero, _CMP_LT_OQ);
-  return _mm256_blendv_ps(value, _mm256_mul_ps(value, _mm256_set1_ps(slope)), negative);
+  return _mm256_blendv_ps(value, _mm256_mul_ps(value, slopes), negative);
 }
 
 template <int kPixels>
@@ -109,9 +114,10 @@ struct Tile {
       const bool all_valid = block.valid >= (v + 1) * kLanes;
       const __m256i stored = lanes_below(args.out.stride - channel);
       const bool all_stored = args.out.stride - channel >= kLanes;
+      const __m256 slopes = load_slopes(args, channel, valid, all_valid);
 #pragma GCC unroll 6
       for (int p = 0; p < kPixels; ++p) {
-        __m256 value = activate(acc[p][v], args.activation, args.slope);
+        __m256 value = activate(acc[p][v], args.activation, slopes);
         if (args.residual.data != nullptr) {
           const float* residual =
               static_cast<const float*>(args.residual.data) + (pixels[p] + args.residual.shift) * args.residual.stride + channel;

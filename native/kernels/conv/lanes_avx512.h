@@ -92,11 +92,12 @@ struct LaneTile {
                                              const int32_t* pixels) {
     constexpr __mmask16 kValid = (1u << kOutputs) - 1u;
     const __m512 bias = _mm512_maskz_loadu_ps(kValid, block.bias + first - block.first);
+    const __m512 slopes = load_slopes(args, first, kValid);
 #pragma GCC unroll 8
     for (int p = 0; p < kPixels; ++p) {
       __m512 value = _mm512_add_ps(add_lanes<kOutputs>(acc[p]), bias);
       if (args.addend.data != nullptr) value = _mm512_add_ps(value, at(args.addend, pixels[p], first));
-      value = activate(value, args.activation, args.slope);
+      value = activate(value, args.activation, slopes);
       if (args.residual.data != nullptr) value = _mm512_add_ps(value, at(args.residual, pixels[p], first));
       values[p] = value;
     }

@@ -13,6 +13,10 @@ float activate(float value, Activation activation, float slope) {
   return activation == Activation::kRelu ? 0.0f : value * slope;
 }
 
+float slope_of(const ConvArgs& args, int64_t output) {
+  return args.slopes == nullptr ? args.slope : args.slopes[output];
+}
+
 template <typename Out>
 const Out* addend_at(const ConvMap& map, const ConvBlock& block, int32_t pixel) {
   if (map.data == nullptr) return nullptr;
@@ -55,7 +59,7 @@ void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const fl
   Out* out = static_cast<Out*>(args.out.data) + (pixel + args.out.shift) * args.out.stride;
   const Out* residual = addend_at<Out>(args.residual, block, pixel);
   for (int64_t o = 0; o < block.valid; ++o) {
-    const float value = activate(acc[o], args.activation, args.slope);
+    const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
     out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
   }
   if (!block.is_last) return;

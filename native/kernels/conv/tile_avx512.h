@@ -141,7 +141,7 @@ struct Tile {
 
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
                                              const int32_t* pixels) {
-    if (args.activation != Activation::kNone) activate_all(args.activation, args.slope);
+    if (args.activation != Activation::kNone) activate_all(args, block);
     if (args.residual.data != nullptr) add_residual(args.residual, block, pixels);
     Out* out[kPixels];
 #pragma GCC unroll 24
@@ -164,11 +164,12 @@ struct Tile {
     }
   }
 
-  __attribute__((always_inline)) void activate_all(Activation activation, float slope) {
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) {
+  __attribute__((always_inline)) void activate_all(const ConvArgs& args, const ConvBlock& block) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) acc[p][v] = activate(acc[p][v], activation, slope);
+    for (int v = 0; v < kVectors; ++v) {
+      const __m512 slopes = load_slopes(args, block.first + v * kLanes, lanes_below(block.valid - v * kLanes));
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) acc[p][v] = activate(acc[p][v], args.activation, slopes);
     }
   }
 

@@ -16,12 +16,17 @@ __mmask16 lanes_below(int64_t count) {
   return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
 }
 
-inline __m512 activate(__m512 value, Activation activation, float slope) {
+// The slopes of outputs from `first` on, of which those in `lanes` exist.
+inline __m512 load_slopes(const ConvArgs& args, int64_t first, __mmask16 lanes) {
+  return args.slopes == nullptr ? _mm512_set1_ps(args.slope) : _mm512_maskz_loadu_ps(lanes, args.slopes + first);
+}
+
+inline __m512 activate(__m512 value, Activation activation, __m512 slopes) {
   const __m512 zero = _mm512_setzero_ps();
   if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
   if (activation == Activation::kNone) return value;
   const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
-  return _mm512_mask_mul_ps(value, negative, value, _mm512_set1_ps(slope));
+  return _mm512_mask_mul_ps(value, negative, value, slopes);
 }
 
 // Sixteen values of a map, of which those in `lanes` exist; the others are zero.

@@ -23,6 +23,7 @@ class Conv:
         splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
         self._packed = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
+        self._slopes = weights.get("slopes")
         addend = node.inputs[-1] if has_addend(node) else None
         self._accumulate = addend if ACCUMULATE.of(node) else None
         self._residual = None if ACCUMULATE.of(node) else addend
@@ -39,6 +40,7 @@ class Conv:
             r1,
             self._activation,
             self._slope,
+            self._slopes,
             None if self._residual is None else state.placed(self._residual),
             None if self._accumulate is None else state.placed(self._accumulate),
             state.threads,
@@ -52,6 +54,7 @@ class MaskedConv:
         node = entry.node
         self._mask, self._inputs = node.inputs[0], feature_inputs(node)
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
+        self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1:]]
         self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
         dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
@@ -66,7 +69,8 @@ class MaskedConv:
         if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
             constants = np.zeros(stride, np.float32)
             bias = weights.get("bias", constants)[:dense_out]
-            constants[:dense_out] = _activate(bias, self._activation, self._slope)
+            slopes = self._slope if self._slopes is None else self._slopes[:dense_out]
+            constants[:dense_out] = _activate(bias, self._activation, slopes)
             return Outside.EVERYWHERE, constants
         if self._dense is None:
             return weights.around.zeros, np.zeros(stride, np.float32)
@@ -88,6 +92,7 @@ class MaskedConv:
             r1,
             self._activation,
             self._slope,
+            self._slopes,
             self._fill.value,
             self._constants,
             self._always,
@@ -95,9 +100,9 @@ class MaskedConv:
         )
 
 
-def _activate(values: F32, activation: str, slope: float) -> F32:
-    below = {"none": 1.0, "relu": 0.0, "leaky_relu": slope}[activation]
-    return np.where(values < 0, np.float32(below) * values, values)
+def _activate(values: F32, activation: str, slopes: F32 | float) -> F32:
+    below = {"none": 1.0, "relu": 0.0, "leaky_relu": slopes}[activation]
+    return np.where(values < 0, np.asarray(below, np.float32) * values, values)
 
 
 def _dense_part(
