@@ -38,6 +38,15 @@ def test_runtime_and_network_agree_at_every_size(scale):
     assert check_parity(graph_module(model), model, pictures(*SIZES)).max_abs_free < 1e-5
 
 
+def test_convolutions_apply_the_slopes():
+    """A PReLU is a node of the file, but not of what runs."""
+    model = export(small_esrt(), "small", check=False)
+    prelus = {node.name for node in model.graph.nodes if "slopes" in node.weights}
+    convolutions = {name.replace(".relu", ".conv") for name in prelus}
+    layers = {layer.name for layer in Session(model, 1).run(pictures((8, 9))[0]).stats.layers}
+    assert len(prelus) == 48 and not prelus & layers and convolutions <= layers
+
+
 def test_full_width_agrees():
     torch.manual_seed(5)
     module = ESRT().eval()

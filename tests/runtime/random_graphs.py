@@ -93,6 +93,35 @@ def at_every_size(seed: int = 0) -> ModelFile:
     return ModelFile(facts, Graph("image", picture, tuple(build.nodes)), build.tensors)
 
 
+def slopes_per_channel(seed: int = 0) -> ModelFile:
+    """Activations as nodes of their own, most with a slope per channel; a name in *_own* stays a node when it runs.
+
+    The others follow a convolution that nobody else reads: dense, accumulating or under a mask, with and without
+    dense outputs. An odd number of channels, fewer than the lanes of a vector, and more than a block.
+    """
+    build = GraphBuilder(seed)
+
+    def prelu(source: str, channels: int, name: str, **attrs) -> str:
+        attrs = {"activation": "leaky_relu", **attrs}
+        return build.add_weighted("add", [source], name, {"slopes": (channels,)}, **attrs)
+
+    image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
+    f = prelu(build.conv([image], "conv_f", 3, 21), 21, "f")
+    g = prelu(build.conv([f, f], "conv_g", 21, 21, accumulate=True), 21, "g", factors=[1.0])
+    few = prelu(build.conv([g], "conv_few", 21, 3, bias=False), 3, "few")
+    h = prelu(build.conv([g, f], "conv_h", 21, 21, residual=True), 21, "h_own")
+    h = prelu(build.conv([h], "conv_twice", 21, 21), 21, "twice_own", factors=[2.0])
+    source = build.conv([h], "conv_read", 21, 21, kernel=1)
+    h = build.add("add", [prelu(source, 21, "read_own"), source], "sum_own")
+    h = build.add("add", [build.conv([h], "conv_relu", 21, 21)], "relu", activation="relu")
+    mask = build.add("spatial_mask", [build.conv([g], "logits", 21, 2)], "mask")
+    a = prelu(build.conv([mask, h], "conv_a", 21, 70, dense_in=[21], dense_out=17), 70, "a")
+    b = prelu(build.conv([mask, a], "conv_b", 70, 21, dense_in=[0], dense_out=5), 21, "b")
+    b = prelu(build.conv([mask, b], "conv_c", 21, 21, dense_in=[4], dense_out=0), 21, "c")
+    tail = prelu(build.conv([b, few, a], "conv_tail", 94, 12), 12, "tail")
+    return _model(build, build.add("pixel_shuffle", [tail], "output", scale=2))
+
+
 def tokens(seed: int = 0) -> ModelFile:
     """A transformer on halves and wholes of any size, odd ones too: an odd row or column is lost on the way down.
 

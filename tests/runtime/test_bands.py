@@ -18,7 +18,15 @@ from runtime.banding import (
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
+from runtime.random_graphs import (
+    at_every_size,
+    halves,
+    only_bicubic,
+    picture,
+    shared_mask,
+    slopes_per_channel,
+    tokens,
+)
 from sparsesr.errors import CancelledError, LimitError
 from sparsesr.runtime.session import Session
 
@@ -31,6 +39,7 @@ MODELS = [
     only_bicubic(),
     at_every_size(),
     tokens(),
+    slopes_per_channel(),
 ]
 SESSIONS = [Session(model, threads=1) for model in MODELS]
 PARALLEL = [Session(model, threads=2) for model in MODELS]

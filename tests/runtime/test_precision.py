@@ -16,7 +16,15 @@ from runtime.banding import (
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
+from runtime.random_graphs import (
+    at_every_size,
+    halves,
+    only_bicubic,
+    picture,
+    shared_mask,
+    slopes_per_channel,
+    tokens,
+)
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
@@ -25,6 +33,7 @@ from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
 
 MODELS = [smsr(16, modules=3, layers=2, seed=1), plain(), shared_mask(), halves(), at_every_size(), tokens()]
+MODELS += [slopes_per_channel()]
 needs_bf16 = pytest.mark.skipif(not _native.has_fast_bf16(), reason="this processor has no bf16 instructions")
 
 

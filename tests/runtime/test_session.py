@@ -15,7 +15,15 @@ from sparsesr.runtime.session import Session
 
 pytest.importorskip("torch")
 
-from runtime.random_graphs import at_every_size, halves, only_bicubic, picture, shared_mask, tokens
+from runtime.random_graphs import (
+    at_every_size,
+    halves,
+    only_bicubic,
+    picture,
+    shared_mask,
+    slopes_per_channel,
+    tokens,
+)
 from runtime.torch_graph import TorchGraph
 
 MODELS = {
@@ -30,6 +38,7 @@ MODELS = {
     "only_bicubic": only_bicubic(),
     "at_every_size": at_every_size(),
     "tokens": tokens(),
+    "slopes": slopes_per_channel(),
 }
 SESSIONS = {name: Session(model, threads=1) for name, model in MODELS.items()}
 

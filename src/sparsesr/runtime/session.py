@@ -22,6 +22,7 @@ from sparsesr.processor import usable_threads
 from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bias, result_dtype
 from sparsesr.runtime.buffers import F32, ArenaPool
 from sparsesr.runtime.executor import Execution
+from sparsesr.runtime.fusion import with_fused_activations
 from sparsesr.runtime.layers import Layer, make_layer
 from sparsesr.runtime.outside import Surroundings, surroundings
 from sparsesr.runtime.plan import Grid, Plan, make_plan, stride_of, value_bytes_of
@@ -83,7 +84,7 @@ class Session:
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-        self._typed = type_graph(model.graph, shapes)
+        self._typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
         self._typed_dense = without_masks(self._typed, model.graph.output)
         self._surroundings = surroundings(self._typed, model.graph.output)
         self._bf16, self._bf16_dense = (bf16_maps(t) for t in (self._typed, self._typed_dense))

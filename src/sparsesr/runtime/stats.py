@@ -58,7 +58,7 @@ def make_stats(
 
     Args:
         model: the model.
-        typed: its graph with types.
+        typed: its graph with types, as it was run.
         size: height and width of the padded picture.
         densities: density of every mask; empty if all pixels were active. Layers that were not run, such
             as those of masks that nobody read, are left out.
@@ -67,7 +67,7 @@ def make_stats(
     """
     all_masks = {node.output: 1.0 for node in model.graph.nodes if node.op == "spatial_mask"}
     known = {**all_masks, **densities}
-    masks = {node.output: node.inputs[0] for node in model.graph.nodes if node.op == "masked_conv2d"}
+    masks = {e.node.output: e.node.inputs[0] for e in typed if e.node.op == "masked_conv2d"}
     layers = tuple(
         LayerStats(
             cost.name,
