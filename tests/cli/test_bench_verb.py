@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sparsesr import _native
 from sparsesr.cli.bench_picture import made_up_picture, parse_size
 from sparsesr.cli.main import main
 from sparsesr.errors import UsageError
@@ -39,6 +40,16 @@ def test_json_has_the_figures(capsys):
     assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same picture
     assert record["quality"]["sparse"]["psnr_to_own_dense_db"] > 20
     assert record["quality"]["sparse"]["psnr_y_db"] > 20
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"), [("fp32", "it was asked for"), ("auto", "this processor has no bf16 instructions")]
+)
+def test_json_says_why_it_was_this_precision(wanted, reason, monkeypatch, capsys):
+    monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
+    assert bench("a.png", "--json", "--precision", wanted) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["precision"], record["precision_reason"]) == ("fp32", reason)
 
 
 def test_the_table_and_a_made_up_picture(capsys):

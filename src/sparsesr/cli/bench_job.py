@@ -120,6 +120,7 @@ def _circumstances(request: Request, session: Session) -> dict[str, Any]:
         "input": f"{width}x{height}",
         "threads": session.threads,
         "precision": session.precision,
+        "precision_reason": session.precision_reason,
         "effort": request.effort,
         "rounds": request.rounds,
     }
