@@ -33,6 +33,7 @@ CONFIG = SMSRConfig(channels=16, modules=3, layers=4, mask_channels=4, attention
 LEARNED = Sparsity(
     target_density=0.5,
     control="threshold",
+    most_dense=0.12,
     warmup_fraction=0.3,
     temperature_fraction=0.3,
     freeze_fraction=0.5,

@@ -1,16 +1,20 @@
 """Whole networks on photographs: sparse, the same runtime dense, other runtimes, and the command as people call it.
 
     python benchmarks/whole_network.py smsr_x2_official PHOTO... [--threads 1 2] [--peers torch,openvino] [--save]
+    python benchmarks/whole_network.py smsr_x2_official FOLDER/*.png --threads 2 --peers openvino --write NAME
 
-The figures are those of ``sparsesr bench`` without its layers: runs take turns, medians. ``upscale`` is the whole
-command in a process of its own, start, decoding and encoding included. ``--save`` writes
-benchmarks/results/MODEL_WIDTHxHEIGHT.json, replacing rows of the same number of threads.
+The figures are those of ``sparsesr bench``, of its layers only what all others than convolutions take: runs take
+turns, medians. ``upscale`` is the whole command in a process of its own, start, decoding and encoding included;
+``page_faults`` are those of one more run when all buffers are there. ``--save`` writes
+benchmarks/results/MODEL_WIDTHxHEIGHT.json, replacing rows of the same number of threads; ``--write`` writes the rows
+of all photos into one file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +28,9 @@ from sparsesr.cli.bench_job import Request, measure
 from sparsesr.cli.bench_picture import read_picture
 from sparsesr.lab.evaluate.peers.peer import parse_peers
 from sparsesr.modelfile.catalogue import load
+from sparsesr.runtime.session import Session
 
+_RUNS_BEFORE = 3
 _NOT_KEPT = {
     "layers",
     "rounds_ms",
@@ -40,11 +46,18 @@ _NOT_KEPT = {
 
 def main() -> None:
     chosen = _arguments()
+    all_rows: list[dict[str, Any]] = []
     for photo in chosen.photos:
         rows = [_measure(chosen, photo, threads) for threads in chosen.threads]
-        print("\n".join(_line(row) for row in rows))
+        print("\n".join(_line(row) for row in rows), flush=True)
+        all_rows += [{"photo": photo.stem, **row} for row in rows]
         if chosen.save:
             _save(chosen, rows, photo)
+    if chosen.write:
+        facts = record.circumstances(
+            f"python benchmarks/whole_network.py MODEL PHOTO... --write {chosen.write}"
+        )
+        record.write(chosen.write, {**facts, "model": chosen.model, "rows": all_rows})
 
 
 def _arguments() -> argparse.Namespace:
@@ -56,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", type=parse_peers, default=[], help="torch,onnxruntime,openvino,ncnn")
     parser.add_argument("--save", action="store_true", help="write to benchmarks/results")
+    parser.add_argument("--write", help="write the rows of all photos to benchmarks/results/WRITE.json")
     return parser.parse_args()
 
 
@@ -70,8 +84,26 @@ def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str,
         chosen.repeats,
         chosen.peers,
     )
-    figures = {key: value for key, value in measure(request).items() if key not in _NOT_KEPT}
-    return {**figures, **_upscale(chosen.model, photo, threads)}
+    measured = measure(request)
+    figures = {key: value for key, value in measured.items() if key not in _NOT_KEPT}
+    others = {"others_share": _others_share(measured["layers"]), "page_faults": _page_faults(request)}
+    return {**figures, **others, **_upscale(chosen.model, photo, threads)}
+
+
+def _others_share(layers: list[dict[str, Any]]) -> float:
+    """Share of the sparse time that everything but convolutions takes, transposed ones among the others."""
+    others = [layer["sparse_ms"] for layer in layers if layer["op"] not in ("conv2d", "masked_conv2d")]
+    return sum(others) / sum(layer["sparse_ms"] for layer in layers)
+
+
+def _page_faults(request: Request) -> int:
+    """Pages that the system had to find for one sparse run after others of the same size."""
+    session = Session(request.model, request.threads, request.precision)
+    for _ in range(_RUNS_BEFORE):
+        session.run(request.image)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    session.run(request.image)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def _save(chosen: argparse.Namespace, rows: list[dict[str, Any]], photo: Path) -> None:
@@ -124,6 +156,8 @@ def _line(row: dict[str, Any]) -> str:
         "density",
         "saving_realised",
         "sparse_peak_share",
+        "others_share",
+        "page_faults",
         "upscale_s",
     )
     figures = {**{key: row[key] for key in shown}, **peers}

@@ -127,6 +127,20 @@ def test_the_gap_of_a_module_can_be_moved_and_scaled():
     assert found == pytest.approx([0.5, 1.0], abs=1e-4)
 
 
+def test_dense_channels_are_limited_but_not_made():
+    torch.manual_seed(0)
+    body = small_smsr().sparse_modules()[0].body
+    body.ch_mask.data.copy_(torch.randn_like(body.ch_mask) + torch.tensor([1.0, 0.0]))
+    assert body.is_dense_CL().float().mean() > 0.3
+    for _ in range(40):
+        body.limit_dense(0.25, 0.3)
+    assert body.is_dense_CL().float().mean().item() == pytest.approx(0.25, abs=0.05)
+    body.ch_mask.data.copy_(torch.tensor([-1.0, 1.0]).expand_as(body.ch_mask))
+    before = body.ch_mask.clone()
+    body.limit_dense(0.25, 0.3)
+    assert torch.equal(body.ch_mask, before)
+
+
 def test_the_state_of_the_controller_is_complete():
     control, other = (DensityControl(2, 10.0, 0.05) for _ in range(2))
     control.observe([0.9, 0.7], 0.6, 10)

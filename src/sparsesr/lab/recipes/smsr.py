@@ -20,6 +20,7 @@ def smsr_x2() -> Recipe:
         sparsity=Sparsity(
             target_density=0.51,
             control="threshold",
+            most_dense=0.12,
             dense_fraction=0.3,
             warmup_fraction=0.2,
             temperature_fraction=0.2,
@@ -43,6 +44,7 @@ def _from_x2(scale: int, target_density: float) -> Recipe:
     sparsity = Sparsity(
         target_density=target_density,
         control="threshold",
+        most_dense=0.12,
         keep_masks=True,
         temperature_fraction=0.0,
         freeze_fraction=0.3,
@@ -66,6 +68,7 @@ def smsr_s_x2() -> Recipe:
         sparsity=Sparsity(
             target_density=0.5,
             control="threshold",
+            most_dense=0.12,
             dense_fraction=0.4,
             warmup_fraction=0.15,
             temperature_fraction=0.15,

@@ -138,6 +138,8 @@ class MaskTraining(NoMasks):
         for module, shares in zip(self.network.sparse_modules(), below, strict=True):
             dense_share = module.body.is_dense_CL().to(shares.dtype).mean()
             module.shift_gap(_FOLLOWED * threshold_shift(shares, density, dense_share))
+            if not module.body.is_channel_mask_frozen:
+                module.body.limit_dense(self.plan.most_dense, _FOLLOWED)
 
     def _gaps(self) -> list[Tensor]:
         gaps = [module.last_gap_B1HW for module in self.network.sparse_modules()]

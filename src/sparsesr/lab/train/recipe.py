@@ -27,6 +27,9 @@ class Sparsity:
     control: str = "weight"
     """What leads to the target. ``weight``: the weight of the density in the loss. ``threshold``: the bias of the mask
     heads, with a constant ``weight``; what is learned then is which pixels come first. Sure and fast."""
+    most_dense: float = 1.0
+    """With ``control`` threshold: at most this share of a module's channels becomes dense. Without a bound, channels
+    that are always computed may take the whole density, and no pixel be left to choose."""
     weight: float = 0.1
     """Weight of the density in the paper's unit, beside an L1 loss on 0..255, where it is not controlled."""
     largest_weight: float = 10.0
@@ -54,6 +57,7 @@ class Sparsity:
         if self.target_density is not None:
             _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
         _check(self.control in CONTROLS, f"sparsity.control {self.control!r}: use {', '.join(CONTROLS)}")
+        _check(0 <= self.most_dense <= 1, f"sparsity.most_dense {self.most_dense} must be in 0..1")
         _check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
         _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")

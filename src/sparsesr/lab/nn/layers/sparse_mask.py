@@ -70,6 +70,13 @@ class MaskedConvolutions(nn.Module):
         logits = self.ch_mask.detach()[0]
         return logits[..., 0] > logits[..., 1]
 
+    @torch.no_grad()
+    def limit_dense(self, most: float, followed: float) -> None:
+        """Lower the logits of "dense" where more than ``most`` of the channels would be: ``followed`` of the way."""
+        gap_CL = self.ch_mask[0, ..., 0] - self.ch_mask[0, ..., 1]
+        excess = followed * torch.quantile(gap_CL.flatten().float(), 1 - most).clamp_min(0)
+        self.ch_mask.add_(torch.stack([-excess / 2, excess / 2]))
+
     def dense_shares_CL(self, temperature: float) -> Tensor:
         """(C, L) share of "dense" per channel: soft and random in training, 0 or 1 in evaluation or when frozen."""
         if self.training and not self.is_channel_mask_frozen:
