@@ -1,6 +1,6 @@
 // One bug of each kind, on purpose: `make sanitize` fails unless every one of them is reported. So a build
 // whose sanitizers have been lost (a missing flag, a runtime that is not loaded) cannot pass for a clean one.
-//   planted_bugs overflow INSTRUCTION_SET | guard INSTRUCTION_SET | undefined | race
+//   planted_bugs overflow INSTRUCTION_SET | guard INSTRUCTION_SET | undefined | race | shared INSTRUCTION_SET
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,16 +10,19 @@
 #include <memory>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "sparsesr/parallel.h"
 #include "tests/small_convolution.h"
+#include "tests/small_masked_convolution.h"
 
 namespace sparsesr {
 namespace {
 
 constexpr int64_t kHeight = 4;
 constexpr int64_t kWidth = 8;
-constexpr size_t kOutputBytes = kHeight * (kWidth + 2) * 16 * sizeof(float);  // rows -1 to 2; row 3 is written too
+// Rows -1 to 2; row 3 is written too.
+constexpr size_t kOutputBytes = kHeight * (kWidth + 2) * 16 * sizeof(float);
 
 void write_a_row_too_many(const char* isa, float* output) {
   force_isa(isa);
@@ -61,6 +64,17 @@ void race() {
   std::printf("%lld\n", static_cast<long long>(count));
 }
 
+// Two threads run the same masked convolution into the same memory: stores of the kernels, which write the
+// same values twice.
+void shared(const char* isa) {
+  force_isa(isa);
+  const SmallMaskedConvolution conv(16, 16, 64, 9, current_isa());
+  std::vector<float> output(conv.output().size());
+  const auto run = [&] { conv.run_into(output.data(), Fill::kEverywhere, true, 1); };
+  const std::jthread other(run);
+  run();
+}
+
 }  // namespace
 }  // namespace sparsesr
 
@@ -70,5 +84,6 @@ int main(int argc, char** argv) {
   if (bug == "guard" && argc > 2) sparsesr::guard(argv[2]);
   if (bug == "undefined") std::printf("%d\n", sparsesr::undefined(argc));
   if (bug == "race") sparsesr::race();
+  if (bug == "shared" && argc > 2) sparsesr::shared(argv[2]);
   return 0;
 }

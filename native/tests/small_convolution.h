@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "sparsesr/convolution.h"
@@ -16,8 +17,8 @@ class SmallConvolution {
   SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa)
       : height_(height),
         width_(width),
-        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel, {c_in},
-              MapType::kF32, isa),
+        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel,
+              {c_in}, MapType::kF32, isa),
         input_(window_size(c_in)),
         output_(window_size(c_out)) {
     const int64_t stride = padded(c_in);
@@ -31,6 +32,7 @@ class SmallConvolution {
 
   int64_t height() const { return height_; }
   const std::vector<float>& output() const { return output_; }
+  float* output_data() { return output_.data(); }
 
   void clear() { std::fill(output_.begin(), output_.end(), 0.0f); }
 
@@ -41,12 +43,34 @@ class SmallConvolution {
   // The same into memory of the caller's: rows -1 to height of the output's width and stride.
   void run_rows_into(float* output, int threads) const { conv_rows(call(output), 0, height_, threads); }
 
+  // What these run, into rows -1 to height of `output`.
+  ConvCall call(float* output) const {
+    ConvCall call;
+    call.conv = &conv_;
+    call.inputs = {window(const_cast<float*>(input_.data()), conv_.c_in())};  // only read
+    call.out = window(output, conv_.c_out());
+    call.activation = Activation::kRelu;
+    return call;
+  }
+
+  InputWindow input() const { return {input_.data(), -1, height_ + 2, width_, padded(conv_.c_in())}; }
+
+  // Makes the channels from `first` on zero at these pixels of the input.
+  void clear_input(std::span<const int32_t> pixels, int64_t first) {
+    const int64_t stride = padded(conv_.c_in());
+    for (const int32_t pixel : pixels) {
+      const auto begin = input_.begin() + (pixel + width_ + 2) * stride;
+      std::fill(begin + first, begin + stride, 0.0f);
+    }
+  }
+
   // Every pixel that is chosen with this probability, in raster order.
   std::vector<int32_t> random_pixels(double density) {
     std::vector<int32_t> pixels;
     for (int64_t row = 0; row < height_; ++row) {
       for (int64_t x = 0; x < width_; ++x) {
-        if (uniform_(generator_) < density) pixels.push_back(static_cast<int32_t>(row * (width_ + 2) + x + 1));
+        if (uniform_(generator_) >= density) continue;
+        pixels.push_back(static_cast<int32_t>(row * (width_ + 2) + x + 1));
       }
     }
     return pixels;
@@ -57,15 +81,6 @@ class SmallConvolution {
 
   size_t window_size(int64_t channels) const {
     return static_cast<size_t>((height_ + 2) * (width_ + 2) * padded(channels));
-  }
-
-  ConvCall call(float* output) const {
-    ConvCall call;
-    call.conv = &conv_;
-    call.inputs = {window(const_cast<float*>(input_.data()), conv_.c_in())};  // only read
-    call.out = window(output, conv_.c_out());
-    call.activation = Activation::kRelu;
-    return call;
   }
 
   AnyWindow window(float* data, int64_t channels) const {

@@ -2,18 +2,21 @@
 // `make sanitize`. Exit status 0 if every result is right.
 #include <atomic>
 #include <cstdio>
+#include <span>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "sparsesr/parallel.h"
 #include "tests/small_convolution.h"
+#include "tests/small_masked_convolution.h"
 
 namespace sparsesr {
 namespace {
 
 constexpr int kCallers = 4;
 constexpr int kRounds = 30;
+constexpr int kMaskedRounds = 6;  // of more work
 
 std::atomic<int> failures{0};
 
@@ -98,6 +101,56 @@ void one_convolution_serves_several_callers(Isa isa) {
   });
 }
 
+constexpr Fill kFills[] = {Fill::kEverywhere, Fill::kBorder, Fill::kNowhere};
+
+// Whether these pixels have the same values in two outputs, which begin with row -1.
+bool are_equal_at(std::span<const int32_t> pixels, const std::vector<float>& output,
+                  const std::vector<float>& expected, int64_t row_pixels, int64_t stride) {
+  bool all_equal = true;
+  for (const int32_t pixel : pixels) {
+    const int64_t begin = (pixel + row_pixels) * stride;
+    for (int64_t c = begin; c < begin + stride; ++c) {
+      all_equal &= output[static_cast<size_t>(c)] == expected[static_cast<size_t>(c)];
+    }
+  }
+  return all_equal;
+}
+
+// Every caller grows a mask of its own between bands, as a network does.
+void masked_convolutions_do_not_depend_on_threads(Isa isa) {
+  from_several_threads([isa](int caller) {
+    const int64_t channels = caller % 2 == 0 ? 64 : 48;
+    const int64_t width = 37 + caller;
+    SmallMaskedConvolution conv(21, width, channels, 5 + 7 * caller, isa);
+    conv.run_everywhere();
+    const std::vector<float> everywhere = conv.output();
+    for (const Fill fill : kFills) {
+      conv.run_in_bands(fill, false, 1);
+      const std::vector<float> expected = conv.output();
+      check(are_equal_at(conv.mask().active(0, 21), expected, everywhere, width + 2, channels),
+            "an active pixel is not what it is without a mask");
+      for (int round = 0; round < kMaskedRounds; ++round) {
+        conv.run_in_bands(fill, round % 2 == 1, 2 + round % 3);
+        check(conv.output() == expected, "masked_conv_rows depends on the threads, or on taps left out");
+      }
+    }
+  });
+}
+
+// The mask, the weights and the input are shared; every caller has an output of its own.
+void one_mask_serves_several_callers(Isa isa) {
+  const SmallMaskedConvolution conv(19, 41, 64, 9, isa);
+  std::vector<float> expected(conv.output().size());
+  conv.run_into(expected.data(), Fill::kBorder, false, 1);
+  from_several_threads([&](int caller) {
+    for (int round = 0; round < kMaskedRounds; ++round) {
+      std::vector<float> output(expected.size());
+      conv.run_into(output.data(), Fill::kBorder, caller % 2 == 1, 3);
+      check(output == expected, "callers that share a mask disturb each other");
+    }
+  });
+}
+
 void the_instruction_set_may_change_meanwhile() {
   const std::vector<std::string> names = available_isas();
   from_several_threads([&](int caller) {
@@ -123,6 +176,8 @@ int main() {
     force_isa("");
     convolutions_do_not_depend_on_threads(isa);
     one_convolution_serves_several_callers(isa);
+    masked_convolutions_do_not_depend_on_threads(isa);
+    one_mask_serves_several_callers(isa);
     std::printf("threads: %s is right\n", name.c_str());
   }
   the_instruction_set_may_change_meanwhile();

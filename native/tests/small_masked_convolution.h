@@ -1,0 +1,73 @@
+// A convolution under a mask, for the executables that run without Python.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sparsesr/masked_convolution.h"
+#include "tests/small_convolution.h"
+
+namespace sparsesr {
+
+// From as many channels to as many; outside the mask, from the first `dense` ones to the first `dense` ones. The first
+// two channels of the input are the logits of the mask.
+class SmallMaskedConvolution {
+ public:
+  SmallMaskedConvolution(int64_t height, int64_t width, int64_t channels, int64_t dense, Isa isa)
+      : inside_(height, width, channels, channels, 3, isa),
+        outside_(height, width, dense, dense, 3, isa),
+        dense_(dense),
+        isa_(isa),
+        mask_(height, width) {
+    add_rows(height);
+    inside_.clear_input(mask_.inactive(0, height), dense);
+  }
+
+  const PixelMask& mask() const { return mask_; }
+  // Of what was run here.
+  const std::vector<float>& output() const { return inside_.output(); }
+
+  void run_everywhere() { inside_.run_rows(1); }
+
+  // In two bands, as a network is: the mask is known as far as the band goes.
+  void run_in_bands(Fill fill, bool leaves_taps_out, int threads) {
+    inside_.clear();
+    mask_.clear();
+    const MaskedConvCall masked = call(inside_.output_data(), fill, leaves_taps_out);
+    const int64_t middle = inside_.height() / 2;
+    add_rows(middle);
+    masked_conv_rows(masked, 0, middle, threads);
+    add_rows(inside_.height());
+    masked_conv_rows(masked, middle, inside_.height(), threads);
+  }
+
+  // All rows, into memory of the caller's: rows -1 to height.
+  void run_into(float* output, Fill fill, bool leaves_taps_out, int threads) const {
+    masked_conv_rows(call(output, fill, leaves_taps_out), 0, inside_.height(), threads);
+  }
+
+ private:
+  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, isa_); }  // a third of the pixels is active
+
+  MaskedConvCall call(float* output, Fill fill, bool leaves_taps_out) const {
+    MaskedConvCall masked;
+    masked.full = inside_.call(output);
+    if (leaves_taps_out) masked.full.always = {dense_};
+    masked.outside = outside_.call(output);
+    masked.outside.out = masked.full.out;
+    masked.outside.clears_rest = false;
+    masked.mask = &mask_;
+    masked.fill = fill;
+    const int64_t behind_dense = (dense_ + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
+    masked.constants.assign(static_cast<size_t>(masked.full.out.stride - behind_dense), 0.5f);
+    return masked;
+  }
+
+  SmallConvolution inside_;
+  SmallConvolution outside_;
+  int64_t dense_;
+  Isa isa_;
+  PixelMask mask_;
+};
+
+}  // namespace sparsesr
