@@ -53,7 +53,9 @@ struct Section {
   }
 };
 
-int64_t multiply_adds(const PackedConv& conv) { return conv.c_in() * conv.c_out() * conv.kernel() * conv.kernel(); }
+int64_t multiply_adds(const PackedConv& conv) {
+  return conv.c_in() * conv.c_out() * conv.kernel() * conv.kernel();
+}
 
 // How many pixels outside the mask are as much work as one inside. Small convolutions get less done per time.
 int64_t pixels_outside_per_active(const MaskedConvCall& call) {
@@ -93,8 +95,9 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
       full.at(some, taps.subspan(static_cast<size_t>(some.data() - active.pixels.data()), some.size()));
     }
     outside.at(inactive.between(begin - first_inactive, end - first_inactive));
-    for (const PixelMask::Pixels pixels : {border.between(begin - first_border, end - first_border),
-                                           no_border_yet.between(begin - first_unknown, end - first_unknown)}) {
+    for (const PixelMask::Pixels pixels :
+         {border.between(begin - first_border, end - first_border),
+          no_border_yet.between(begin - first_unknown, end - first_unknown)}) {
       fill.run(fill_args, pixels.data(), static_cast<int64_t>(pixels.size()));
     }
   });

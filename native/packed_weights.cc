@@ -19,9 +19,9 @@ int64_t count_steps(const Sum& sum, int64_t group) {
   return steps;
 }
 
-// True if channels should be in the lanes. Costs are multiply-adds per pixel: adding up sixteen lanes costs as much as
-// some three, and for want of work per pixel the form gets as much done in five cycles as the other in four (measured
-// with 64 channels and 16 outputs, where all lanes of both are busy).
+// True if channels should be in the lanes. Costs are multiply-adds per pixel: adding up sixteen lanes costs
+// as much as some three, and for want of work per pixel the form gets as much done in five cycles as the
+// other in four (measured with 64 channels and 16 outputs, where all lanes of both are busy).
 bool channels_in_lanes(const PackingRules& rules, const ConvBlock& block, const Sum& sum) {
   constexpr double kLanesToAdd = 3.25;
   constexpr double kSlower = 1.25;

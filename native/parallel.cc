@@ -13,8 +13,8 @@
 namespace sparsesr {
 namespace {
 
-// A thread takes this share of a thread's share of what is left: large parts first, small ones at the end, so that
-// all threads end together, also one that is slowed by other programs.
+// A thread takes this share of a thread's share of what is left: large parts first, small ones at the end, so
+// that all threads end together, also one that is slowed by other programs.
 constexpr int64_t kPartsPerThread = 2;
 // How long a thread looks for news before it sleeps: calls for one picture follow each other within
 // microseconds, and waking a thread costs more than that.

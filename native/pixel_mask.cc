@@ -11,7 +11,8 @@ namespace {
 
 constexpr uint16_t kAllNeighbours = 0x1ff;
 
-// Appends the set bytes of a row as pixel numbers from `pixel` on. Few are set, so eight are looked at together.
+// Appends the set bytes of a row as pixel numbers from `pixel` on. Few are set, so eight are looked at
+// together.
 int32_t* append_set(const uint8_t* flags, int64_t count, int32_t pixel, int32_t* end) {
   for (int64_t c = 0; c < count; c += 8) {
     uint64_t eight = 0;
@@ -98,7 +99,8 @@ void PixelMask::grow_border(int64_t end) {
     for (size_t c = 1; c + 1 < columns; ++c) {
       wanted[c - 1] = static_cast<uint8_t>((near[c - 1] | near[c] | near[c + 1]) & (row[c] ^ 1));
     }
-    found = append_set(wanted.data(), width_, static_cast<int32_t>(r * static_cast<int64_t>(columns) + 1), found);
+    const auto first_pixel = static_cast<int32_t>(r * static_cast<int64_t>(columns) + 1);
+    found = append_set(wanted.data(), width_, first_pixel, found);
   }
   n_border_ = found - border_.get();
   border_rows_ = end;

@@ -12,7 +12,9 @@ constexpr int64_t kQueryGrain = 96;
 
 int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-int64_t padded_dim(const SegmentAttention& attention) { return rounded_up(attention.head_dim, kAttentionDims); }
+int64_t padded_dim(const SegmentAttention& attention) {
+  return rounded_up(attention.head_dim, kAttentionDims);
+}
 
 // Packs groups [begin, end) of the keys (or values) at `channel`, from the segment's first token on.
 void pack(const SegmentAttention& attention, int64_t channel, int64_t first, int64_t count, float* out,

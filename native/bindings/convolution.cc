@@ -59,13 +59,15 @@ std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
 const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation activation) {
   const float* values = array_data<float>(slopes, 1, "slopes");
   if (activation != Activation::kLeakyRelu) fail("'slopes' belong to the activation leaky_relu");
-  if (static_cast<int64_t>(slopes.shape(0)) != conv.c_out()) fail("'slopes' must have one value per output channel");
+  if (static_cast<int64_t>(slopes.shape(0)) != conv.c_out()) {
+    fail("'slopes' must have one value per output channel");
+  }
   return values;
 }
 
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
-          int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes, const OptionalMap& residual,
-          const OptionalMap& accumulate, int threads) {
+          int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes,
+          const OptionalMap& residual, const OptionalMap& accumulate, int threads) {
   const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   check_threads(threads);
   check_shapes(call);
@@ -114,7 +116,9 @@ void check_shapes(const ConvCall& call) {
   for (size_t i = 0; i < splits.size(); ++i) {
     check_width(call.inputs[i], call.out.width, "inputs");
     check_channels(call.inputs[i], splits[i], "inputs");
-    if (call.inputs[i].type != call.conv->in()) fail("'inputs' are not of the type that the weights are packed for");
+    if (call.inputs[i].type != call.conv->in()) {
+      fail("'inputs' are not of the type that the weights are packed for");
+    }
     check_apart(call.out, call.inputs[i], Sharing::kNever, "inputs");
   }
   check_channels(call.out, call.conv->c_out(), "out");

@@ -119,9 +119,9 @@ void bind_masks(nb::module_& m) {
       .def("active", &listed<&PixelMask::active>, "r0"_a, "r1"_a)
       .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);
-  m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a, "mask"_a,
-        "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "slopes"_a.none(), "fill"_a,
-        "constants"_a, "always"_a = nb::none(), "threads"_a = 1);
+  m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a,
+        "mask"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "slopes"_a.none(),
+        "fill"_a, "constants"_a, "always"_a = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -9,8 +9,8 @@
 
 namespace sparsesr {
 
-// From as many channels to as many; outside the mask, from the first `dense` ones to the first `dense` ones. The first
-// two channels of the input are the logits of the mask.
+// From as many channels to as many; outside the mask, from the first `dense` ones to the first `dense` ones.
+// The first two channels of the input are the logits of the mask.
 class SmallMaskedConvolution {
  public:
   SmallMaskedConvolution(int64_t height, int64_t width, int64_t channels, int64_t dense, Isa isa)
@@ -47,7 +47,8 @@ class SmallMaskedConvolution {
   }
 
  private:
-  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, isa_); }  // a third of the pixels is active
+  // About a third of their pixels is active.
+  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, isa_); }
 
   MaskedConvCall call(float* output, Fill fill, bool leaves_taps_out) const {
     MaskedConvCall masked;

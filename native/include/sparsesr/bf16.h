@@ -12,7 +12,9 @@ struct Bf16 {
 
 // Internal linkage, as all that kernels share: this header is compiled for several instruction sets.
 static inline float widen(float value) { return value; }
-static inline float widen(Bf16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16); }
+static inline float widen(Bf16 value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
+}
 
 template <typename T>
 static inline T narrow(float value);

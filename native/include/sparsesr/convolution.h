@@ -48,10 +48,12 @@ struct ConvCall {
   Activation activation = Activation::kNone;
   float slope = 0.0f;             // of kLeakyRelu, for all outputs
   const float* slopes = nullptr;  // one per output instead, not copied
-  bool clears_rest = true;  // channels of `out` behind the outputs; else only up to a multiple of kOutputGranule
+  // Channels of `out` behind the outputs become zero; else only up to a multiple of kOutputGranule.
+  bool clears_rest = true;
 };
 
-// Pixels that kernels take together: a multiple of every tile's, so that only the last group of a part is short.
+// Pixels that kernels take together: a multiple of every tile's, so that only the last group of a part is
+// short.
 constexpr int64_t kPixelGroup = 24;
 
 // A call that is ready to run at any pixels.
@@ -63,8 +65,8 @@ class ConvRun {
   // Chunk by chunk, so that the rows around a chunk stay in L2 between blocks of outputs.
   void at(std::span<const int32_t> pixels) const { run(args_, pixels); }
 
-  // The same with the taps of each pixel, see ConvArgs. The pixels are sorted by them, so that pixels that are
-  // computed together need the same.
+  // The same with the taps of each pixel, see ConvArgs. The pixels are sorted by them, so that pixels that
+  // are computed together need the same.
   void at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
 
  private:

@@ -18,20 +18,27 @@ constexpr int kQuad = 4;            // outputs that are computed together where 
 
 enum class Activation : int { kNone, kRelu, kLeakyRelu };
 
-// A window seen by pixel number: pixel n of the picture is at data + (n + shift) * stride. The kernel knows the
-// type of its values.
+// A window seen by pixel number: pixel n of the picture is at data + (n + shift) * stride. The kernel knows
+// the type of its values.
 struct ConvMap {
   void* data;
   int64_t shift;
   int64_t stride;
 };
 
+// Internal linkage for the same reason as pixel_at of window.h.
+template <typename T>
+static inline T* pixel_of(const ConvMap& map, int32_t pixel) {
+  return static_cast<T*>(map.data) + (pixel + map.shift) * map.stride;
+}
+
 struct ConvInput {
   const void* data;
   int64_t shift;
   int64_t stride;
   int64_t channels;
-  int64_t always;  // of these, those that count at every tap, a multiple of what is multiplied at once; see taps
+  // Of these, those that count at every tap, a multiple of what is multiplied at once; see ConvArgs::taps.
+  int64_t always;
 };
 
 // All that is the same for every pixel and block of outputs of one call. The inputs are of one type, `out`,
@@ -41,8 +48,8 @@ struct ConvArgs {
   int64_t tap_pixels[kMaxTaps];  // what to add to a pixel number, per tap
   int input_count;
   int tap_count;
-  // For each listed pixel, bit by bit, at which taps channels behind `always` may be other than zero; null: at all.
-  // A kernel may leave the others out: what they would add is zero.
+  // For each listed pixel, bit by bit, at which taps channels behind `always` may be other than zero; null:
+  // at all. A kernel may leave the others out: what they would add is zero.
   const uint16_t* taps;
   ConvMap out;
   int64_t clear_end;  // the last block also clears the channels of `out` behind it, up to this one
@@ -53,14 +60,15 @@ struct ConvArgs {
   const float* slopes;  // one per output instead; may be null
 };
 
-// Up to one tile of output channels, 64-byte aligned, in one of two forms; for inputs in bf16 weights are bf16 too.
+// Up to one tile of output channels, 64-byte aligned, in one of two forms; for inputs in bf16 weights are
+// bf16 too.
 //
 // Outputs in the lanes of a vector: weights are [input][tap][channel][width], in bf16 by pairs of channels,
 // [input][tap][pair][width][2], an odd last channel being paired with a weight of zero.
 //
-// Channels in the lanes, for few outputs, where most lanes of the other form would be idle: by quads of outputs,
-// [quad][input][tap][group of channels][output of the quad][channel], padded with zeros. Such a block is only made
-// for kernels that know the form, see packing_rules().
+// Channels in the lanes, for few outputs, where most lanes of the other form would be idle: by quads of
+// outputs, [quad][input][tap][group of channels][output of the quad][channel], padded with zeros. Such a
+// block is only made for kernels that know the form, see packing_rules().
 struct ConvBlock {
   const void* weights;
   const float* bias;  // width values
@@ -72,10 +80,10 @@ struct ConvBlock {
 };
 
 // Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
-// ordinary convolution; they differ for the phases of a transposed one. With outputs in the lanes each output value
-// is bias (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever the tile (in
-// bf16, of the two channels of a pair the second comes first). With channels in the lanes, each lane adds up so, and
-// then the lanes are added in a fixed order, and bias and addend to that.
+// ordinary convolution; they differ for the phases of a transposed one. With outputs in the lanes each output
+// value is bias (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever
+// the tile (in bf16, of the two channels of a pair the second comes first). With channels in the lanes, each
+// lane adds up so, and then the lanes are added in a fixed order, and bias and addend to that.
 using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                         const int32_t* out_pixels, int64_t count);
 

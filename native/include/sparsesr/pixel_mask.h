@@ -11,8 +11,8 @@
 
 namespace sparsesr {
 
-// Pixels are numbered r * (width + 2) + x + 1 and listed in raster order. All pixels that a list holds are inside the
-// picture, so kernels may trust it.
+// Pixels are numbered r * (width + 2) + x + 1 and listed in raster order. All pixels that a list holds are
+// inside the picture, so kernels may trust it.
 class PixelMask {
  public:
   using Pixels = std::span<const int32_t>;
@@ -33,8 +33,8 @@ class PixelMask {
   // Pixels of rows [r0, r1), which have been added.
   Pixels active(int64_t r0, int64_t r1) const { return cut(active_.get(), n_active_, r0, r1); }
   Pixels inactive(int64_t r0, int64_t r1) const { return cut(inactive_.get(), n_inactive_, r0, r1); }
-  // For each of active(r0, r1), as bits row by row, which pixels of the 3x3 around it are active; all, as long as the
-  // border of its row is not known.
+  // For each of active(r0, r1), as bits row by row, which pixels of the 3x3 around it are active; all, as
+  // long as the border of its row is not known.
   std::span<const uint16_t> neighbours(int64_t r0, int64_t r1) const;
   // Inactive pixels of rows [r0, r1) that touch an active one, diagonally too. They are known for rows below
   // border_rows() only: the border of the last row depends on the next one.

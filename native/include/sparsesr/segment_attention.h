@@ -1,4 +1,5 @@
-// Attention of the tokens of a map within segments: which keys belong to which queries, and how they are packed.
+// Attention of the tokens of a map within segments: which keys belong to which queries, and how they are
+// packed.
 #pragma once
 
 #include <cstdint>

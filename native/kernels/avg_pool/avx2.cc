@@ -4,6 +4,8 @@ namespace sparsesr {
 
 void f32_avg_pool__avx2(const AvgPoolArgs& args, int64_t begin, int64_t end) { avg_pool(args, begin, end); }
 
-void bf16_avg_pool__avx2(const AvgPoolArgsOf<Bf16>& args, int64_t begin, int64_t end) { avg_pool(args, begin, end); }
+void bf16_avg_pool__avx2(const AvgPoolArgsOf<Bf16>& args, int64_t begin, int64_t end) {
+  avg_pool(args, begin, end);
+}
 
 }  // namespace sparsesr

@@ -16,7 +16,8 @@ void avg_pool(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
       T* out = pixel_at(args.out, r, x);
 #pragma GCC ivdep
       for (int64_t c = 0; c < stride; ++c) {
-        const float sum = widen(top[c]) + widen(top[c + stride]) + widen(bottom[c]) + widen(bottom[c + stride]);
+        const float sum =
+            widen(top[c]) + widen(top[c + stride]) + widen(bottom[c]) + widen(bottom[c + stride]);
         out[c] = narrow<T>(sum * 0.25f);
       }
     }

@@ -25,7 +25,8 @@ inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
 
 // The slopes of outputs from `first` on.
 inline __m256 load_slopes(const ConvArgs& args, int64_t first, __m256i valid, bool all_valid) {
-  return args.slopes == nullptr ? _mm256_set1_ps(args.slope) : load_lanes(args.slopes + first, valid, all_valid);
+  if (args.slopes == nullptr) return _mm256_set1_ps(args.slope);
+  return load_lanes(args.slopes + first, valid, all_valid);
 }
 
 inline __m256 activate(__m256 value, Activation activation, __m256 slopes) {
@@ -55,9 +56,8 @@ struct Tile {
       const bool all = block.valid >= (v + 1) * kLanes;
 #pragma GCC unroll 6
       for (int p = 0; p < kPixels; ++p) {
-        const float* addend =
-            static_cast<const float*>(args.addend.data) + (pixels[p] + args.addend.shift) * args.addend.stride;
-        acc[p][v] = _mm256_add_ps(acc[p][v], load_lanes(addend + block.first + v * kLanes, valid, all));
+        const float* addend = pixel_of<const float>(args.addend, pixels[p]) + block.first + v * kLanes;
+        acc[p][v] = _mm256_add_ps(acc[p][v], load_lanes(addend, valid, all));
       }
     }
   }
@@ -67,7 +67,8 @@ struct Tile {
   static __attribute__((always_inline)) void prefetch(const ConvInput& input, int64_t tap_pixels,
                                                       const int32_t* next_pixels) {
     for (int p = 0; p < kPixels; ++p) {
-      const float* x = static_cast<const float*>(input.data) + (next_pixels[p] + input.shift + tap_pixels) * input.stride;
+      const int64_t pixel = next_pixels[p] + input.shift + tap_pixels;
+      const float* x = static_cast<const float*>(input.data) + pixel * input.stride;
       for (int64_t c = 0; c < input.channels; c += kLineFloats) _mm_prefetch(x + c, _MM_HINT_T1);
     }
   }
@@ -119,12 +120,11 @@ struct Tile {
       for (int p = 0; p < kPixels; ++p) {
         __m256 value = activate(acc[p][v], args.activation, slopes);
         if (args.residual.data != nullptr) {
-          const float* residual =
-              static_cast<const float*>(args.residual.data) + (pixels[p] + args.residual.shift) * args.residual.stride + channel;
+          const float* residual = pixel_of<const float>(args.residual, pixels[p]) + channel;
           value = _mm256_add_ps(value, load_lanes(residual, valid, all_valid));
         }
         value = _mm256_and_ps(value, _mm256_castsi256_ps(valid));
-        float* out = static_cast<float*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + channel;
+        float* out = pixel_of<float>(args.out, pixels[p]) + channel;
         if (all_stored) {
           _mm256_storeu_ps(out, value);
         } else {
@@ -137,7 +137,7 @@ struct Tile {
 
   static void clear_rest(const ConvArgs& args, int64_t first, const int32_t* pixels) {
     for (int p = 0; p < kPixels; ++p) {
-      float* out = static_cast<float*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
+      float* out = pixel_of<float>(args.out, pixels[p]);
       for (int64_t c = first; c < args.clear_end; ++c) out[c] = 0.0f;
     }
   }

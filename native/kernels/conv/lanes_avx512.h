@@ -1,7 +1,9 @@
-// Convolution to few outputs for AVX-512: the lanes of a vector hold input channels, and are added up at the end.
+// Convolution to few outputs for AVX-512: the lanes of a vector hold input channels, and are added up at the
+// end.
 //
-// Per step: one vector of weights per output of a quad, one vector of channels per pixel, and their products, 6 x 4
-// multiply-adds for 10 loads. Outputs in the lanes would leave most of them idle, and load for each multiply-add.
+// Per step: one vector of weights per output of a quad, one vector of channels per pixel, and their products,
+// 6 x 4 multiply-adds for 10 loads. Outputs in the lanes would leave most of them idle, and load for each
+// multiply-add.
 #pragma once
 
 #include "kernels/conv/vectors_avx512.h"
@@ -102,7 +104,9 @@ struct LaneTile {
       values[p] = value;
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < kPixels; ++p) store_lanes(pixel_of<Out>(args.out, pixels[p]) + first, kValid, values[p]);
+    for (int p = 0; p < kPixels; ++p) {
+      store_lanes(pixel_of<Out>(args.out, pixels[p]) + first, kValid, values[p]);
+    }
   }
 
   static __attribute__((always_inline)) __m512 at(const ConvMap& map, int32_t pixel, int64_t first) {
@@ -146,7 +150,8 @@ void run_lanes(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
       default: run_quad<Product, Out, 4>(args, block, quad, in_pixels, out_pixels, count); break;
     }
   }
-  const int64_t own_end = block.first + block.width < args.out.stride ? block.first + block.width : args.out.stride;
+  const int64_t block_end = block.first + block.width;
+  const int64_t own_end = block_end < args.out.stride ? block_end : args.out.stride;
   const int64_t end = block.is_last && args.clear_end > own_end ? args.clear_end : own_end;
   for (int64_t n = 0; n < count; ++n) {
     clear_channels(pixel_of<Out>(args.out, out_pixels[n]), block.first + block.valid, end);

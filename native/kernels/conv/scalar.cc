@@ -20,7 +20,7 @@ float slope_of(const ConvArgs& args, int64_t output) {
 template <typename Out>
 const Out* addend_at(const ConvMap& map, const ConvBlock& block, int32_t pixel) {
   if (map.data == nullptr) return nullptr;
-  return static_cast<const Out*>(map.data) + (pixel + map.shift) * map.stride + block.first;
+  return pixel_of<const Out>(map, pixel) + block.first;
 }
 
 const float* add_channels(const float* x, int64_t channels, const float* weights, float* acc) {
@@ -56,7 +56,7 @@ void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, f
 
 template <typename Out>
 void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
-  Out* out = static_cast<Out*>(args.out.data) + (pixel + args.out.shift) * args.out.stride;
+  Out* out = pixel_of<Out>(args.out, pixel);
   const Out* residual = addend_at<Out>(args.residual, block, pixel);
   for (int64_t o = 0; o < block.valid; ++o) {
     const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));

@@ -1,4 +1,5 @@
-// Taps that a tile may leave out. Local to each file that includes this: files differ in their instruction sets.
+// Taps that a tile may leave out. Local to each file that includes this: files differ in their instruction
+// sets.
 #pragma once
 
 #include "sparsesr/kernel_types.h"

@@ -1,8 +1,9 @@
 // Indirect convolution for AVX-512: 24 accumulators hold 6 pixels x 64 outputs (or 8 x 48, 12 x 32, 24 x 16).
 //
-// Per step of the sum: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The weights
-// of a block stream from L2 once per tile; the pixels come from L1. (Keeping a part of the weights in L1 for
-// several tiles was tried: their accumulators must then be stored and loaded more often, which costs more.)
+// Per step of the sum: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The
+// weights of a block stream from L2 once per tile; the pixels come from L1. (Keeping a part of the weights in
+// L1 for several tiles was tried: their accumulators must then be stored and loaded more often, which costs
+// more.)
 //
 // A Product says what a step is: one channel in fp32, a pair of channels in bf16.
 #pragma once
@@ -58,8 +59,7 @@ struct Tile {
       const __mmask16 valid = lanes_below(block.valid - v * kLanes);
 #pragma GCC unroll 24
       for (int p = 0; p < kPixels; ++p) {
-        const Out* addend = static_cast<const Out*>(args.addend.data) +
-                            (pixels[p] + args.addend.shift) * args.addend.stride + block.first;
+        const Out* addend = pixel_of<const Out>(args.addend, pixels[p]) + block.first;
         acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(addend + v * kLanes, valid));
       }
     }
@@ -94,8 +94,7 @@ struct Tile {
                                                              const int32_t* pixels) {
     const int64_t end = block.is_last ? args.clear_end : block.first + kVectors * kLanes;
     for (int p = 0; p < kPixels; ++p) {
-      const Out* out =
-          static_cast<const Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride;
+      const Out* out = pixel_of<const Out>(args.out, pixels[p]);
       for (int64_t c = block.first; c < end; c += kLanes) __builtin_prefetch(out + c, 1);
     }
   }
@@ -146,7 +145,7 @@ struct Tile {
     Out* out[kPixels];
 #pragma GCC unroll 24
     for (int p = 0; p < kPixels; ++p) {
-      out[p] = static_cast<Out*>(args.out.data) + (pixels[p] + args.out.shift) * args.out.stride + block.first;
+      out[p] = pixel_of<Out>(args.out, pixels[p]) + block.first;
     }
     const bool is_full = block.valid == kVectors * kLanes;
     if (is_full) {
@@ -167,7 +166,8 @@ struct Tile {
   __attribute__((always_inline)) void activate_all(const ConvArgs& args, const ConvBlock& block) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const __m512 slopes = load_slopes(args, block.first + v * kLanes, lanes_below(block.valid - v * kLanes));
+      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+      const __m512 slopes = load_slopes(args, block.first + v * kLanes, valid);
 #pragma GCC unroll 24
       for (int p = 0; p < kPixels; ++p) acc[p][v] = activate(acc[p][v], args.activation, slopes);
     }
@@ -177,8 +177,7 @@ struct Tile {
                                                    const int32_t* pixels) {
 #pragma GCC unroll 24
     for (int p = 0; p < kPixels; ++p) {
-      const Out* residual =
-          static_cast<const Out*>(map.data) + (pixels[p] + map.shift) * map.stride + block.first;
+      const Out* residual = pixel_of<const Out>(map, pixels[p]) + block.first;
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const __mmask16 valid = lanes_below(block.valid - v * kLanes);
@@ -216,8 +215,9 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
   tile.finish(args, block, out_pixels);
 }
 
-// Fewer pixels than a tile holds: the smallest half (of a half) of it that is large enough, its last pixel standing
-// for those that are missing. A tile reads all that it adds before it writes, so a pixel may come twice.
+// Fewer pixels than a tile holds: the smallest half (of a half) of it that is large enough, its last pixel
+// standing for those that are missing. A tile reads all that it adds before it writes, so a pixel may come
+// twice.
 template <typename Product, typename Out, int kVectors, int kPixels>
 void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count, uint32_t taps) {

@@ -1,5 +1,5 @@
-// What the AVX-512 convolutions share. Each file that includes this compiles it for its own instruction set, so
-// everything is local to it.
+// What the AVX-512 convolutions share. Each file that includes this compiles it for its own instruction set,
+// so everything is local to it.
 #pragma once
 
 #include <immintrin.h>
@@ -18,7 +18,8 @@ __mmask16 lanes_below(int64_t count) {
 
 // The slopes of outputs from `first` on, of which those in `lanes` exist.
 inline __m512 load_slopes(const ConvArgs& args, int64_t first, __mmask16 lanes) {
-  return args.slopes == nullptr ? _mm512_set1_ps(args.slope) : _mm512_maskz_loadu_ps(lanes, args.slopes + first);
+  if (args.slopes == nullptr) return _mm512_set1_ps(args.slope);
+  return _mm512_maskz_loadu_ps(lanes, args.slopes + first);
 }
 
 inline __m512 activate(__m512 value, Activation activation, __m512 slopes) {
@@ -37,7 +38,9 @@ __m512 load_lanes(const Bf16* source, __mmask16 lanes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
-void store_lanes(float* target, __mmask16 lanes, __m512 value) { _mm512_mask_storeu_ps(target, lanes, value); }
+void store_lanes(float* target, __mmask16 lanes, __m512 value) {
+  _mm512_mask_storeu_ps(target, lanes, value);
+}
 
 // Rounds as narrow<Bf16>.
 void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
@@ -66,15 +69,12 @@ struct Scattered {
   __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
 };
 
-template <typename T>
-T* pixel_of(const ConvMap& map, int32_t pixel) {
-  return static_cast<T*>(map.data) + (pixel + map.shift) * map.stride;
-}
-
 // Zeros from channel `first` to `end`.
 template <typename Out>
 void clear_channels(Out* pixel, int64_t first, int64_t end) {
-  for (; first < end; first += kLanes) store_lanes(pixel + first, lanes_below(end - first), _mm512_setzero_ps());
+  for (; first < end; first += kLanes) {
+    store_lanes(pixel + first, lanes_below(end - first), _mm512_setzero_ps());
+  }
 }
 
 // `count` pixels, and the last of them as often as it takes to have `wanted`.

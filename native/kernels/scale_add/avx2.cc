@@ -2,8 +2,12 @@
 
 namespace sparsesr {
 
-void f32_scale_add__avx2(const ScaleAddArgs& args, int64_t begin, int64_t end) { scale_add(args, begin, end); }
+void f32_scale_add__avx2(const ScaleAddArgs& args, int64_t begin, int64_t end) {
+  scale_add(args, begin, end);
+}
 
-void bf16_scale_add__avx2(const ScaleAddArgsOf<Bf16>& args, int64_t begin, int64_t end) { scale_add(args, begin, end); }
+void bf16_scale_add__avx2(const ScaleAddArgsOf<Bf16>& args, int64_t begin, int64_t end) {
+  scale_add(args, begin, end);
+}
 
 }  // namespace sparsesr

@@ -187,7 +187,9 @@ struct OnlineSoftmax {
     alignas(64) float share[kLanes];
     for (int64_t q = 0; q < count; ++q) {
       float highest = kNoMaximum;
-      for (int l = 0; l < kLanes; ++l) highest = maximum[q * kLanes + l] > highest ? maximum[q * kLanes + l] : highest;
+      for (int l = 0; l < kLanes; ++l) {
+        highest = maximum[q * kLanes + l] > highest ? maximum[q * kLanes + l] : highest;
+      }
       V::store(share, V::exp2(V::subtract(V::load(maximum + q * kLanes), V::broadcast(highest))));
       float sum = 0.0f;
       for (int l = 0; l < kLanes; ++l) sum += share[l] * total[q * kLanes + l];
