@@ -67,15 +67,16 @@ def main() -> None:
         "random": [random_source(density) for density in densities],
         "edges": [edge_source(threshold) for threshold in edges],
     }
+    same_channels = _with_channel_masks(beginning, learned, options.run_folder / "beginning_masked.pt")
     for name, heads in sources.items():
-        NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(learned, heads)
-        recipe = replace(second, network=f"ablation_{name}_x2", sparsity=FIXED)
+        NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(heads)
+        recipe = replace(second, network=f"ablation_{name}_x2", init_from=str(same_channels), sparsity=FIXED)
         runs[name] = _train(recipe, options.run_folder / name)
 
     networks = {"dense": _network(SMSR(CONFIG), runs["dense"]), "learned": learned}
     networks["dense"].open_masks()
     for name, heads in sources.items():
-        networks[name] = _network(_fixed(learned, heads), runs[name])
+        networks[name] = _network(_fixed(heads), runs[name])
     sets = {"val": options.validation, "Set5": options.set5}
     measured = {
         name: {label: _measure(network, folder) for label, folder in sets.items()}
@@ -113,12 +114,18 @@ def _network(network: SMSR, checkpoint: Path) -> SMSR:
     return network.eval()
 
 
-def _fixed(learned: SMSR, heads: list) -> SMSR:
-    """A fresh network with the learned channel masks and these spatial masks."""
+def _with_channel_masks(beginning: Path, learned: SMSR, path: Path) -> Path:
+    """The weights of the beginning with the learned channel masks."""
+    weights = torch.load(beginning, weights_only=True)["ema"]
+    masks = {name: value for name, value in learned.state_dict().items() if name.endswith("ch_mask")}
+    torch.save({**weights, **masks}, path)
+    return path
+
+
+def _fixed(heads: list) -> SMSR:
+    """A fresh network with these spatial masks."""
     torch.manual_seed(1)
     network = SMSR(CONFIG)
-    for ours, theirs in zip(network.sparse_modules(), learned.sparse_modules(), strict=True):
-        ours.body.ch_mask.data.copy_(theirs.body.ch_mask)
     fix_masks(network, heads)
     return network
 

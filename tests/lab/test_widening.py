@@ -59,6 +59,8 @@ def test_other_differences_are_no_narrower_network(tmp_path):
     assert not is_narrower(small_smsr(((3, 1), (5, 2)), layers=2).state_dict(), network)
     assert not is_narrower(small_smsr(channels=32).state_dict(), network)
     assert not is_narrower(small_smsr(value_range=1).state_dict(), network)
+    assert not is_narrower(network.state_dict(), network)
+    assert not is_narrower(small_smsr().state_dict(), small_smsr(scale=3, **WIDER))
     with pytest.raises(ValueError, match="narrower"):
         widened(small_smsr(channels=32).state_dict(), network)
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")

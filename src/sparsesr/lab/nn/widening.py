@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparsesr.lab.nn.smsr import SMSR
 
-_WIDTH_OF, _VALUE_RANGE = "head.0.weight", "sub_mean.bias"
+_WIDTH_OF, _OUTPUTS, _VALUE_RANGE = "head.0.weight", "tail.0.bias", "sub_mean.bias"
 _SPARSE_GAP = 1.0
 
 
@@ -22,6 +22,8 @@ def is_narrower(weights: Mapping[str, Tensor], network: SMSR) -> bool:
     """True if these are all weights of an SMSR with fewer channels than ``network``, and no other difference."""
     own = network.state_dict()
     if own.keys() != weights.keys() or not torch.equal(weights[_VALUE_RANGE], own[_VALUE_RANGE]):
+        return False
+    if len(weights[_WIDTH_OF]) >= len(own[_WIDTH_OF]) or len(weights[_OUTPUTS]) != len(own[_OUTPUTS]):
         return False
     return all(
         value.dim() == own[name].dim()

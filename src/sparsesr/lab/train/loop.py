@@ -142,7 +142,7 @@ def train(
                 )
                 optimizer.step()
                 average.update_parameters(plain)
-                masks.observe(step, partial(mean_over, fabric))
+                masks.observe(step, lr_B3HW, partial(mean_over, fabric))
                 l1_sum, l1_count = l1_sum + l1.detach(), l1_count + 1
 
                 # ---- now and then: is the loss sound, log, validate, save, stop ----

@@ -33,7 +33,9 @@ class NoMasks:
         """No loss."""
         return 0.0
 
-    def observe(self, step: int, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+    def observe(
+        self, step: int, picture_B3HW: Tensor, mean_over_processes: Callable[[Tensor], Tensor]
+    ) -> None:
         """Nothing to see."""
 
     def figures(self) -> dict[str, float]:
@@ -105,17 +107,26 @@ class MaskTraining(NoMasks):
         densities = torch.stack([module.last_density for module in self.network.sparse_modules()])
         return (densities * densities.new_tensor(self._weights)).mean()
 
-    def observe(self, step: int, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``."""
+    def observe(
+        self, step: int, picture_B3HW: Tensor, mean_over_processes: Callable[[Tensor], Tensor]
+    ) -> None:
+        """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``.
+
+        ``picture_B3HW`` is what the step trained on: the averaged weights need thresholds of their own, for those of
+        the last step do not fit their logits.
+        """
         if step <= self.dense_steps:
             return
-        if self.plan.control == "threshold" and self.plan.target_density is not None:
-            if step == self.dense_steps + 1 and not self.plan.keep_masks:
-                self._spread_logits(mean_over_processes)
-            else:
-                self._move_thresholds(mean_over_processes)
+        by_threshold = self.plan.control == "threshold" and self.plan.target_density is not None
+        if by_threshold and step == self.dense_steps + 1 and not self.plan.keep_masks:
+            self._spread_logits(mean_over_processes)
+        elif by_threshold:
+            self._move_thresholds(self.network, mean_over_processes)
         if step % OBSERVE_EVERY:
             return
+        if by_threshold:
+            self._look_with_average(picture_B3HW)
+            self._move_thresholds(self.average, mean_over_processes)
         modules = self.network.sparse_modules()
         soft = torch.stack([module.last_density.detach().float() for module in modules])
         hard = torch.stack([module.last_hard_density.float() for module in modules])
@@ -124,7 +135,7 @@ class MaskTraining(NoMasks):
 
     def _spread_logits(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
         """Bring the differences of logits to a spread of 1, around where masks begin: as large as their noise."""
-        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in self._gaps()]))
+        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in _gaps(self.network)]))
         for index, module_moments in enumerate(moments):
             mean, spread = mean_and_spread(module_moments)
             for network in (self.network, self.average):
@@ -132,18 +143,20 @@ class MaskTraining(NoMasks):
                 module.scale_gap(1 / spread)
                 module.shift_gap(_LOGIT_GAP - mean / spread)
 
-    def _move_thresholds(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        below = mean_over_processes(torch.stack([shares_below(gap) for gap in self._gaps()]))
+    @torch.no_grad()
+    def _look_with_average(self, picture_B3HW: Tensor) -> None:
+        was_training = self.average.training
+        self.average.eval()(picture_B3HW)
+        self.average.train(was_training)
+
+    def _move_thresholds(self, network: SMSR, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+        below = mean_over_processes(torch.stack([shares_below(gap) for gap in _gaps(network)]))
         density = below.new_tensor(self._target)
-        for module, shares in zip(self.network.sparse_modules(), below, strict=True):
+        for module, shares in zip(network.sparse_modules(), below, strict=True):
             dense_share = module.body.is_dense_CL().to(shares.dtype).mean()
             module.shift_gap(_FOLLOWED * threshold_shift(shares, density, dense_share))
-            if not module.body.is_channel_mask_frozen:
+            if network is self.network and not module.body.is_channel_mask_frozen:
                 module.body.limit_dense(self.plan.most_dense, _FOLLOWED)
-
-    def _gaps(self) -> list[Tensor]:
-        gaps = [module.last_gap_B1HW for module in self.network.sparse_modules()]
-        return [gap for gap in gaps if gap is not None]
 
     def figures(self) -> dict[str, float]:
         """For the log: running density (kept), its target, the mean weight, and the temperature."""
@@ -161,6 +174,12 @@ class MaskTraining(NoMasks):
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state`."""
         self.control.restore(state)
+
+
+def _gaps(network: SMSR) -> list[Tensor]:
+    """Differences of logits of the last forward pass."""
+    gaps = [module.last_gap_B1HW for module in network.sparse_modules()]
+    return [gap for gap in gaps if gap is not None]
 
 
 def mask_training(recipe: Recipe, network: nn.Module, average: nn.Module) -> NoMasks:
