@@ -140,7 +140,8 @@ struct Tile {
 
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
                                              const int32_t* pixels) {
-    if (args.activation != Activation::kNone) activate_all(args, block);
+    if (args.activation == Activation::kRelu) relu_all();
+    if (args.activation == Activation::kLeakyRelu) leaky_relu_all(args, block);
     if (args.residual.data != nullptr) add_residual(args.residual, block, pixels);
     Out* out[kPixels];
 #pragma GCC unroll 24
@@ -163,13 +164,21 @@ struct Tile {
     }
   }
 
-  __attribute__((always_inline)) void activate_all(const ConvArgs& args, const ConvBlock& block) {
+  __attribute__((always_inline)) void relu_all() {
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[p][v] = relu(acc[p][v]);
+    }
+  }
+
+  __attribute__((always_inline)) void leaky_relu_all(const ConvArgs& args, const ConvBlock& block) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const __mmask16 valid = lanes_below(block.valid - v * kLanes);
       const __m512 slopes = load_slopes(args, block.first + v * kLanes, valid);
 #pragma GCC unroll 24
-      for (int p = 0; p < kPixels; ++p) acc[p][v] = activate(acc[p][v], args.activation, slopes);
+      for (int p = 0; p < kPixels; ++p) acc[p][v] = leaky_relu(acc[p][v], slopes);
     }
   }
 

@@ -18,16 +18,22 @@ __mmask16 lanes_below(int64_t count) {
 
 // The slopes of outputs from `first` on, of which those in `lanes` exist.
 inline __m512 load_slopes(const ConvArgs& args, int64_t first, __mmask16 lanes) {
-  if (args.slopes == nullptr) return _mm512_set1_ps(args.slope);
-  return _mm512_maskz_loadu_ps(lanes, args.slopes + first);
+  return args.slopes == nullptr ? _mm512_set1_ps(args.slope)
+                                : _mm512_maskz_loadu_ps(lanes, args.slopes + first);
+}
+
+// This order of operands lets NaN pass.
+inline __m512 relu(__m512 value) { return _mm512_max_ps(_mm512_setzero_ps(), value); }
+
+inline __m512 leaky_relu(__m512 value, __m512 slopes) {
+  const __mmask16 negative = _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_LT_OQ);
+  return _mm512_mask_mul_ps(value, negative, value, slopes);
 }
 
 inline __m512 activate(__m512 value, Activation activation, __m512 slopes) {
-  const __m512 zero = _mm512_setzero_ps();
-  if (activation == Activation::kRelu) return _mm512_max_ps(zero, value);  // this order lets NaN pass
+  if (activation == Activation::kRelu) return relu(value);
   if (activation == Activation::kNone) return value;
-  const __mmask16 negative = _mm512_cmp_ps_mask(value, zero, _CMP_LT_OQ);
-  return _mm512_mask_mul_ps(value, negative, value, slopes);
+  return leaky_relu(value, slopes);
 }
 
 // Sixteen values of a map, of which those in `lanes` exist; the others are zero.
