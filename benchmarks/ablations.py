@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsesr.lab.data.pack import PackedPairs
-from sparsesr.lab.data.patches import PatchSampler, to_unit
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
@@ -62,7 +60,7 @@ def main() -> None:
     }
     learned = _network(SMSR(CONFIG), runs["learned"])
     densities = _mask_densities(learned, options.validation)
-    edges = _edge_thresholds(options.packed, densities)
+    edges = _edge_thresholds(options.validation, densities)
     sources = {
         "random": [random_source(density) for density in densities],
         "edges": [edge_source(threshold) for threshold in edges],
@@ -135,16 +133,23 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     found = []
     for pair in Validation(str(folder), 2).pairs:
         with torch.inference_mode():
-            network(torch.from_numpy(pair.lr).permute(2, 0, 1)[None].float() / 255)
+            network(_as_batch(pair.lr))
         found.append([module.last_mask_B1HW.mean().item() for module in network.sparse_modules()])
     return np.mean(found, axis=0).tolist()
 
 
-def _edge_thresholds(packed: Path, densities: list[float]) -> list[float]:
-    """Edge strengths that these shares of the training pixels exceed."""
-    sampler = PatchSampler(PackedPairs(packed), 32, 2000, seed=7)
-    strength = edge_strength_B1HW(to_unit(sampler.batch_at(1))[0]).flatten().numpy()
-    return [float(np.quantile(strength, 1 - density)) for density in densities]
+def _edge_thresholds(folder: Path, densities: list[float]) -> list[float]:
+    """Edge strengths that these shares of the pixels of a folder exceed, on average over its pictures."""
+    strengths = [
+        edge_strength_B1HW(_as_batch(pair.lr)).flatten().numpy() for pair in Validation(str(folder), 2).pairs
+    ]
+    levels = np.quantile(np.concatenate(strengths), np.linspace(0, 1, 2001))
+    shares = np.mean([[(strength > level).mean() for level in levels] for strength in strengths], axis=0)
+    return [float(levels[np.abs(shares - density).argmin()]) for density in densities]
+
+
+def _as_batch(lr: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255
 
 
 def _measure(network: SMSR, folder: Path) -> dict[str, float]:

@@ -114,6 +114,16 @@ def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
     assert module.spa_mask[-1].weight.grad.abs().sum() > 0
 
 
+def test_masks_begin_without_a_preference_for_the_phases_of_a_pixel():
+    torch.manual_seed(0)
+    module = small_smsr().sparse_modules()[0].eval()
+    module.begin_masks(3.0, -1.0)
+    module(torch.ones(1, module.spa_mask[0].in_channels, 24, 24))
+    inside = module.last_gap_B1HW[0, 0, 8:-8, 8:-8]  # away from the border a flat picture has one logit
+    assert inside.std() < 1e-6
+    assert inside.mean().item() == pytest.approx(3.0, abs=0.5)
+
+
 def test_the_gap_of_a_module_can_be_moved_and_scaled():
     network = small_smsr()
     module = network.sparse_modules()[0].eval()

@@ -252,11 +252,14 @@ class SparseMaskModule(nn.Module):
     def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
         """Begin the masks anew with these differences of logits for "important" and for "dense".
 
-        The last layer of the head is made small beside the bias, so that no pixel is far from the others: masks
+        The last layer of the head enlarges; its kernel begins as the bilinear one, times a small weight for each
+        channel. Fresh weights would tell the four phases of a pixel apart far more than they tell pixels apart, and
+        what is learned from there are stripes. Small beside the bias, so that no pixel is far from the others: masks
         that begin closed anywhere get no gradient there to open again.
         """
         last = self._logit_layer
-        last.weight.mul_(0.1)
+        ramp = last.weight.new_tensor([0.5, 1.0, 0.5])
+        last.weight.copy_(0.1 * last.weight.mean((2, 3), keepdim=True) * torch.outer(ramp, ramp))
         cast(Tensor, last.bias).copy_(torch.tensor([-logit_gap / 2, logit_gap / 2]))
         noise = torch.rand_like(self.body.ch_mask) - 0.5
         centre = torch.tensor([channel_gap / 2, -channel_gap / 2], device=noise.device)
