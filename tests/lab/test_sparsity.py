@@ -84,17 +84,22 @@ def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor
 @pytest.mark.parametrize("dense_share", [0.0, 0.25, 0.9])
 def test_a_shift_of_the_threshold_gives_the_density(dense_share):
     torch.manual_seed(0)
-    gap = 3 * torch.randn(4, 1, 40, 40) + 7
-    for _ in range(4):  # what is far away is approached in several moves
-        gap += threshold_shift(shares_below(gap), torch.tensor(0.6), torch.tensor(dense_share))
-    wanted = max((0.6 - dense_share) / (1 - dense_share), 0)
-    assert (gap > 0).float().mean().item() == pytest.approx(wanted, abs=0.01)
+    for spread in (3.0, 0.001):
+        gap = spread * torch.randn(4, 1, 40, 40) + 7
+        moments = gap_moments(gap)
+        gap += threshold_shift(
+            shares_below(gap, moments), moments, torch.tensor(0.6), torch.tensor(dense_share)
+        )
+        wanted = max((0.6 - dense_share) / (1 - dense_share), 0)
+        assert (gap > 0).float().mean().item() == pytest.approx(wanted, abs=0.01)
 
 
 def test_the_distribution_of_parts_is_that_of_the_whole():
     gap = 2 * torch.randn(4, 1, 6, 6)
-    parts = torch.stack([shares_below(part) for part in gap.chunk(2)])
-    torch.testing.assert_close(parts.mean(0), shares_below(gap))
+    moments = torch.stack([gap_moments(part) for part in gap.chunk(2)]).mean(0)
+    torch.testing.assert_close(moments, gap_moments(gap))
+    parts = torch.stack([shares_below(part, moments) for part in gap.chunk(2)])
+    torch.testing.assert_close(parts.mean(0), shares_below(gap, moments))
 
 
 def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():

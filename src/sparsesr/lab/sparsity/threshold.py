@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 _LEAST_SPREAD = 1e-6
-# Where shares are counted: thresholds that are further away are approached in several moves.
-_REACH, _BINS = 8.0, 256
+# Where shares are counted, in standard deviations from the mean.
+_REACH, _BINS = 4.0, 256
 
 
 def gap_moments(gap_B1HW: Tensor) -> Tensor:
@@ -29,16 +29,20 @@ def mean_and_spread(moments: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), spread.float()
 
 
-def shares_below(gap_B1HW: Tensor) -> Tensor:
+def shares_below(gap_B1HW: Tensor, moments: Tensor) -> Tensor:
     """The distribution of logit differences: shares of the pixels below evenly spaced values.
 
-    The mean of it over processes is that of the whole batch, so that n processes move thresholds as one would.
+    ``moments`` (:func:`gap_moments`) are those of the whole batch: the values lie around its mean, as far apart as its
+    spread demands. The mean of the shares over processes is that of the whole batch, so that n processes move
+    thresholds as one would.
     """
-    counts = torch.histc(gap_B1HW.float().clamp(-_REACH, _REACH), _BINS, -_REACH, _REACH)
+    mean, spread = mean_and_spread(moments)
+    places = ((gap_B1HW.float() - mean) / spread).clamp(-_REACH, _REACH)
+    counts = torch.histc(places, _BINS, -_REACH, _REACH)
     return counts.cumsum(0) / counts.sum()
 
 
-def threshold_shift(below: Tensor, density: Tensor, dense_share: Tensor) -> Tensor:
+def threshold_shift(below: Tensor, moments: Tensor, density: Tensor, dense_share: Tensor) -> Tensor:
     """What to add to the logit differences of a module so that it keeps ``density`` of its channels and pixels.
 
     ``below`` is their distribution (:func:`shares_below`); ``dense_share`` of the channels are kept at every pixel.
@@ -50,4 +54,5 @@ def threshold_shift(below: Tensor, density: Tensor, dense_share: Tensor) -> Tens
     upper = torch.searchsorted(below, wanted).clamp_max(_BINS - 1)
     at_upper, at_lower = below[upper], torch.where(upper > 0, below[(upper - 1).clamp_min(0)], 0.0)
     within = ((wanted - at_lower) / (at_upper - at_lower).clamp_min(1e-9)).clamp(0, 1)
-    return _REACH - (upper + within) * (2 * _REACH / _BINS)
+    mean, spread = mean_and_spread(moments)
+    return -(mean + spread * ((upper + within) * (2 * _REACH / _BINS) - _REACH))

@@ -150,11 +150,13 @@ class MaskTraining(NoMasks):
         self.average.train(was_training)
 
     def _move_thresholds(self, network: SMSR, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
-        below = mean_over_processes(torch.stack([shares_below(gap) for gap in _gaps(network)]))
+        gaps = _gaps(network)
+        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in gaps]))
+        below = mean_over_processes(torch.stack(list(map(shares_below, gaps, moments))))
         density = below.new_tensor(self._target)
-        for module, shares in zip(network.sparse_modules(), below, strict=True):
+        for module, module_moments, shares in zip(network.sparse_modules(), moments, below, strict=True):
             dense_share = module.body.is_dense_CL().to(shares.dtype).mean()
-            module.shift_gap(_FOLLOWED * threshold_shift(shares, density, dense_share))
+            module.shift_gap(_FOLLOWED * threshold_shift(shares, module_moments, density, dense_share))
             if network is self.network and not module.body.is_channel_mask_frozen:
                 module.body.limit_dense(self.plan.most_dense, _FOLLOWED)
 
