@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from native_cases import Guarded, make_window, masks, random_map, stride_of
+from test_bf16 import to_bf16
 from test_masks import border_of, mask_of
 
 from sparsesr import _native as native
 
 H, W = 11, 17
-
-
-def to_bf16(values: np.ndarray) -> np.ndarray:
-    return (np.ascontiguousarray(values).view(np.uint32) >> 16).astype(np.uint16)
 
 
 def everywhere(packed: native.PackedConv, inputs: list, like: np.ndarray) -> np.ndarray:
@@ -56,7 +53,7 @@ def test_each_pixel_gets_what_it_should(
         actual = out[:H, 1:-1]
         assert np.array_equal(actual[active], everywhere(full, inputs, out)[active])
         filled = {"everywhere": ~active, "border": border_of(active), "nowhere": np.zeros_like(active)}[fill]
-        narrowed = constants if dtype == "f32" else rounded_bf16(constants)
+        narrowed = constants if dtype == "f32" else to_bf16(constants)
         assert (actual[filled][:, stride - behind :] == narrowed).all()
         untouched = ~active & ~filled
         assert np.array_equal(
@@ -109,12 +106,6 @@ def test_taps_at_inactive_pixels_are_left_out(isa: str) -> None:
         [4],
     )  # fmt: skip
     assert (out[5, 6] == 8 * 4 + 2 * 16).all()
-
-
-def rounded_bf16(values: np.ndarray) -> np.ndarray:
-    """Round to nearest, ties to even."""
-    bits = values.view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
 def test_where_the_border_is_unknown_all_inactive_pixels_are_filled(rng: np.random.Generator) -> None:
