@@ -29,14 +29,14 @@ from sparsesr.lab.train.validation import Validation
 
 CONFIG = SMSRConfig(channels=16, modules=3, layers=4, mask_channels=4, attention_channels=4, value_range=1)
 LEARNED = Sparsity(
-    target_density=0.5,
+    target_density=0.35,
     control="threshold",
-    most_dense=0.12,
+    dense_fraction=0.1,
+    lesson_weight=10.0,
+    lesson_fraction=0.1,
     warmup_fraction=0.3,
-    temperature_fraction=0.3,
-    freeze_fraction=0.5,
-    hard_fraction=0.5,
-    channel_lr_factor=5.0,
+    freeze_fraction=0.1,
+    hard_fraction=0.1,
 )
 FIXED = Sparsity(weight=0.0, keep_masks=True, freeze_fraction=0.0)
 OPEN = Sparsity(weight=0.0, dense_fraction=1.0)

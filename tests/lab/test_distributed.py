@@ -52,10 +52,12 @@ def figures(folder, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("control", ["weight", "threshold"])
+@pytest.mark.parametrize(
+    "control", [("control=weight",), ("control=threshold",), ("control=threshold", "lesson_weight=10")]
+)
 def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(recipe_file, tmp_path, control):
     # Masks begin early and are under pressure: noise and controller must agree as well.
-    settings = ("steps=40", "sparsity.dense_fraction=0.1", f"sparsity.control={control}")
+    settings = ("steps=40", "sparsity.dense_fraction=0.1", *(f"sparsity.{part}" for part in control))
     one = train_command(recipe_file, tmp_path / "one", *settings, "batch=4")
     two = train_command(recipe_file, tmp_path / "two", *settings, "batch=2")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

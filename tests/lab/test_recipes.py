@@ -65,7 +65,7 @@ def test_settings_are_read_by_their_type():
     )
     assert recipe.folders == ("a", "b") and recipe.init_from == "x=y"
     assert recipe.sparsity is not None and recipe.sparsity.target_density == 0.4
-    free = with_overrides(recipe, ["sparsity.target_density=none"])
+    free = with_overrides(recipe, ["sparsity.target_density=none", "sparsity.lesson_weight=0"])
     assert free.sparsity is not None and free.sparsity.target_density is None
 
 
@@ -80,6 +80,7 @@ def test_settings_are_read_by_their_type():
         ("compile=maybe", "type bool"),
         ("schedule=magic", "constant, step"),
         ("sparsity.target_density=1.5", "0..1"),
+        ("sparsity.lesson_fraction=0.5", "dense_fraction"),
         ("sparsity=1", "not of the type Sparsity"),
         ("batch.size=1", "no settings of its own"),
     ],

@@ -17,8 +17,16 @@ from sparsesr.lab.sparsity.fixed_masks import (  # noqa: E402
     random_source,
 )
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
+from sparsesr.lab.sparsity.lesson import lesson_loss, log_error_B1HW  # noqa: E402
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at  # noqa: E402
-from sparsesr.lab.sparsity.threshold import gap_moments, mean_and_spread, shares_below, threshold_shift  # noqa: E402
+from sparsesr.lab.sparsity.threshold import (  # noqa: E402
+    active_share,
+    active_share_for,
+    away_from_border,
+    gap_moments,
+    mean_and_spread,
+    threshold_shift,
+)
 
 
 def test_noise_has_the_moments_of_a_gumbel_distribution():
@@ -82,24 +90,72 @@ def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor
 
 
 @pytest.mark.parametrize("dense_share", [0.0, 0.25, 0.9])
-def test_a_shift_of_the_threshold_gives_the_density(dense_share):
+@pytest.mark.parametrize("spread", [3.0, 0.001])
+def test_the_threshold_settles_at_the_density_of_all_batches_together(dense_share, spread):
+    """Every batch is flat or textured; the wanted share is one of the whole, not of each."""
     torch.manual_seed(0)
-    for spread in (3.0, 0.001):
-        gap = spread * torch.randn(4, 1, 40, 40) + 7
-        moments = gap_moments(gap)
-        gap += threshold_shift(
-            shares_below(gap, moments), moments, torch.tensor(0.6), torch.tensor(dense_share)
-        )
-        wanted = max((0.6 - dense_share) / (1 - dense_share), 0)
-        assert (gap > 0).float().mean().item() == pytest.approx(wanted, abs=0.01)
+    wanted = active_share_for(0.6, torch.tensor(dense_share))
+    assert wanted.item() == pytest.approx(max((0.6 - dense_share) / (1 - dense_share), 0))
+    shift, seen = torch.tensor(-2 * spread), []
+    for _ in range(600):
+        gap = spread * (torch.randn(2, 1, 20, 20) + 2 * torch.randn(())) + shift
+        seen.append(active_share(gap).item())
+        shift = shift + threshold_shift(active_share(gap), wanted, gap_moments(gap))
+    assert sum(seen[200:]) / 400 == pytest.approx(wanted.item(), abs=0.06)
+    assert wanted in (0, 1) or max(seen[200:]) - min(seen[200:]) > 0.3
 
 
-def test_the_distribution_of_parts_is_that_of_the_whole():
+def test_figures_of_parts_are_those_of_the_whole():
     gap = 2 * torch.randn(4, 1, 6, 6)
-    moments = torch.stack([gap_moments(part) for part in gap.chunk(2)]).mean(0)
-    torch.testing.assert_close(moments, gap_moments(gap))
-    parts = torch.stack([shares_below(part, moments) for part in gap.chunk(2)])
-    torch.testing.assert_close(parts.mean(0), shares_below(gap, moments))
+    for figure in (gap_moments, active_share):
+        parts = torch.stack([figure(part) for part in gap.chunk(2)])
+        torch.testing.assert_close(parts.mean(0), figure(gap))
+
+
+def test_borders_are_left_out_but_never_everything():
+    assert away_from_border(torch.zeros(1, 1, 48, 40)).shape == (1, 1, 32, 24)
+    assert away_from_border(torch.zeros(1, 1, 8, 2)).shape == (1, 1, 4, 2)
+
+
+def test_the_lesson_is_the_logarithm_of_the_error_of_interpolation():
+    def upsample(picture):
+        return torch.repeat_interleave(torch.repeat_interleave(picture, 2, 2), 2, 3)
+
+    lr = torch.full((1, 3, 12, 12), 0.5)
+    hr = upsample(lr)
+    hr[..., 12:, :] += 0.1
+    found = log_error_B1HW(lr, hr, upsample)
+    expected = torch.full((1, 1, 12, 12), math.log(0.002))
+    expected[:, :, 5] = math.log(0.1 / 3 + 0.002)
+    expected[:, :, 6] = math.log(0.2 / 3 + 0.002)
+    expected[:, :, 7:] = math.log(0.102)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
+    torch.manual_seed(0)
+    network = small_smsr(mask_channels=8).train()
+    network.open_masks()
+    network.teach_masks()
+    modules = network.sparse_modules()
+    for module in modules:
+        module.begin_masks(3.0, -1.0)
+    lr = torch.rand(1, 3, 24, 24)
+    lr[..., 12:] = 0.5  # flat: nothing to do there
+    log_error = torch.zeros(1, 1, 24, 24)
+    log_error[..., 12:] = -2.0
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    for _ in range(150):
+        network(lr)
+        loss = lesson_loss([module.last_gap_B1HW for module in modules], log_error, torch.full((2,), 3.0))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    taught = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert taught and all(".spa_mask." in name for name in taught)
+    for module in modules:
+        textured, flat = module.last_gap_B1HW.detach()[..., 2:-2, 2:-2].split([10, 10], dim=3)
+        assert textured.mean() > flat.mean() + 1
 
 
 def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():

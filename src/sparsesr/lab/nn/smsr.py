@@ -91,6 +91,11 @@ class SMSR(nn.Module):
         for module in self.sparse_modules():
             module.is_open = is_open
 
+    def teach_masks(self, is_taught: bool = True) -> None:
+        """While masks are open, let their heads see the features (or not): see ``lab.sparsity.lesson``."""
+        for module in self.sparse_modules():
+            module.is_taught = is_taught
+
     def share_batch(self, index: int, parts: int) -> None:
         """This process sees the ``index``-th of ``parts`` equal parts of every batch (see ``gumbel_softmax``)."""
         for module in self.sparse_modules():

@@ -22,6 +22,8 @@ def smsr_x2() -> Recipe:
             control="threshold",
             most_dense=0.12,
             dense_fraction=0.3,
+            lesson_weight=10.0,
+            lesson_fraction=0.01,
             warmup_fraction=0.2,
             temperature_fraction=0.2,
             freeze_fraction=0.6,
@@ -45,6 +47,7 @@ def _from_x2(scale: int, target_density: float) -> Recipe:
         target_density=target_density,
         control="threshold",
         most_dense=0.12,
+        lesson_weight=10.0,
         keep_masks=True,
         temperature_fraction=0.0,
         freeze_fraction=0.3,
@@ -56,24 +59,26 @@ def _from_x2(scale: int, target_density: float) -> Recipe:
 
 
 def smsr_s_x2() -> Recipe:
-    """A narrow SMSR (32 channels, a quarter of the multiply-adds), for hours on a few processor cores."""
+    """A narrow SMSR (32 channels, a quarter of the multiply-adds), for hours on a few processor cores.
+
+    Masks are hard from their beginning and no channel is dense: a masked step then costs little more than a dense one.
+    """
     return Recipe(
         network="smsr_s_x2",
         scale=2,
-        steps=30_000,
+        steps=12_000,
         batch=8,
         lr_patch_px=48,
-        learning_rate=1e-3,
+        learning_rate=8e-4,
         betas=(0.9, 0.99),
         sparsity=Sparsity(
-            target_density=0.5,
+            target_density=0.4,
             control="threshold",
-            most_dense=0.12,
-            dense_fraction=0.4,
-            warmup_fraction=0.15,
-            temperature_fraction=0.15,
-            freeze_fraction=0.6,
-            hard_fraction=0.65,
-            channel_lr_factor=5.0,
+            dense_fraction=0.35,
+            lesson_weight=10.0,
+            lesson_fraction=0.03,
+            warmup_fraction=0.13,
+            freeze_fraction=0.35,
+            hard_fraction=0.35,
         ),
     )

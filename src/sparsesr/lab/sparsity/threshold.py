@@ -12,8 +12,18 @@ import torch
 from torch import Tensor
 
 _LEAST_SPREAD = 1e-6
-# Where shares are counted, in standard deviations from the mean.
-_REACH, _BINS = 4.0, 256
+_RATE = 0.1
+_BORDER_PX = 8
+
+
+def away_from_border(map_B1HW: Tensor) -> Tensor:
+    """Without a border of 8 pixels (a quarter of the side, of small maps).
+
+    The zeros around a picture look like an edge. Of whole pictures those pixels are few, but of a training patch half:
+    with them, thresholds were such that borders of patches were kept, and of whole pictures next to nothing.
+    """
+    rows, columns = (min(_BORDER_PX, side // 4) for side in map_B1HW.shape[2:])
+    return map_B1HW[:, :, rows : map_B1HW.shape[2] - rows, columns : map_B1HW.shape[3] - columns]
 
 
 def gap_moments(gap_B1HW: Tensor) -> Tensor:
@@ -29,30 +39,24 @@ def mean_and_spread(moments: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), spread.float()
 
 
-def shares_below(gap_B1HW: Tensor, moments: Tensor) -> Tensor:
-    """The distribution of logit differences: shares of the pixels below evenly spaced values.
+def active_share(gap_B1HW: Tensor) -> Tensor:
+    """Share of the pixels with a positive difference of logits; the mean over processes is the batch's."""
+    return (gap_B1HW > 0).double().mean()
 
-    ``moments`` (:func:`gap_moments`) are those of the whole batch: the values lie around its mean, as far apart as its
-    spread demands. The mean of the shares over processes is that of the whole batch, so that n processes move
-    thresholds as one would.
+
+def active_share_for(density: float, dense_share: Tensor) -> Tensor:
+    """Share of active pixels with which a module keeps ``density``, if ``dense_share`` of its channels are dense."""
+    return ((density - dense_share) / (1 - dense_share).clamp_min(1e-6)).clamp(0, 1)
+
+
+def threshold_shift(active: Tensor, wanted: Tensor, moments: Tensor) -> Tensor:
+    """What to add to the differences of logits of a module, this step, for ``wanted`` of its pixels to be active.
+
+    A small step by what is missing (Robbins and Monro, 1951), in proportion to the size of the differences. It settles
+    close to where ``wanted`` is the average over many batches; a quantile of each single batch would give a flat patch
+    as many active pixels as a textured one. Every module has its own threshold: with a common one, for which the
+    pixels of all modules competed, short runs end with one module open and the others closed, and are no better.
+    Returns a scalar; waits for no device.
     """
-    mean, spread = mean_and_spread(moments)
-    places = ((gap_B1HW.float() - mean) / spread).clamp(-_REACH, _REACH)
-    counts = torch.histc(places, _BINS, -_REACH, _REACH)
-    return counts.cumsum(0) / counts.sum()
-
-
-def threshold_shift(below: Tensor, moments: Tensor, density: Tensor, dense_share: Tensor) -> Tensor:
-    """What to add to the logit differences of a module so that it keeps ``density`` of its channels and pixels.
-
-    ``below`` is their distribution (:func:`shares_below`); ``dense_share`` of the channels are kept at every pixel.
-    Every module has its own threshold: with a common one, for which the pixels of all modules competed, short runs
-    end with one module open and the others closed, and are no better. Returns a scalar; waits for no device.
-    """
-    active_share = ((density - dense_share) / (1 - dense_share).clamp_min(1e-6)).clamp(0, 1)
-    wanted = 1 - active_share
-    upper = torch.searchsorted(below, wanted).clamp_max(_BINS - 1)
-    at_upper, at_lower = below[upper], torch.where(upper > 0, below[(upper - 1).clamp_min(0)], 0.0)
-    within = ((wanted - at_lower) / (at_upper - at_lower).clamp_min(1e-9)).clamp(0, 1)
-    mean, spread = mean_and_spread(moments)
-    return -(mean + spread * ((upper + within) * (2 * _REACH / _BINS) - _REACH))
+    _, square = moments
+    return (_RATE * (square + _LEAST_SPREAD**2).sqrt() * (wanted - active)).float()

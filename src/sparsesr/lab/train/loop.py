@@ -132,9 +132,9 @@ def train(
                 sr_B3HW = network(lr_B3HW)
                 difference_B3HW = sr_B3HW.float() - hr_B3HW
                 l1 = difference_B3HW.abs().mean()
-                loss = (
-                    l1 if recipe.loss == "l1" else difference_B3HW.square().mean()
-                ) + masks.pressure() / 255
+                loss = (l1 if recipe.loss == "l1" else difference_B3HW.square().mean()) + masks.pressure(
+                    lr_B3HW, hr_B3HW
+                ) / 255
                 optimizer.zero_grad(set_to_none=True)
                 fabric.backward(loss)
                 fabric.clip_gradients(

@@ -36,6 +36,11 @@ class Sparsity:
     """Bound of the weight that is controlled to reach the target."""
     dense_fraction: float = 0.0
     """This share of the steps is trained without any mask: one convolution per layer, no noise."""
+    lesson_weight: float = 0.0
+    """Weight of the lesson of the mask heads (where does interpolation fail?) in the paper's unit; 0: none. With
+    ``control`` threshold only, which says how many pixels are important; the lesson says which come first."""
+    lesson_fraction: float = 0.0
+    """The lesson begins so long, as a share of all steps, before the dense steps end."""
     keep_masks: bool = False
     """Masks begin as the initial weights have them (a model with trained masks), not anew with most pixels kept."""
     warmup_fraction: float = 0.05
@@ -53,6 +58,11 @@ class Sparsity:
     channel_lr_factor: float = 1.0
     """Learning rate of the channel masks, relative to the others': short runs need more for them to settle."""
 
+    @property
+    def is_led_by_threshold(self) -> bool:
+        """The density is led to a target by thresholds."""
+        return self.control == "threshold" and self.target_density is not None
+
     def __post_init__(self) -> None:
         if self.target_density is not None:
             _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
@@ -60,6 +70,11 @@ class Sparsity:
         _check(0 <= self.most_dense <= 1, f"sparsity.most_dense {self.most_dense} must be in 0..1")
         _check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
         _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
+        _check(
+            0 <= self.lesson_fraction <= self.dense_fraction,
+            f"sparsity.lesson_fraction {self.lesson_fraction} must be in 0..dense_fraction",
+        )
+        _check(self.lesson_weight >= 0, f"sparsity.lesson_weight {self.lesson_weight} must not be negative")
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
         for name in (
             "dense_fraction",

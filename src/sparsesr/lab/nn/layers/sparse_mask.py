@@ -184,15 +184,15 @@ class SparseMaskModule(nn.Module):
         self.batch_part: tuple[int, int] = (0, 1)
         #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
         self.is_open = False
+        #: The mask head takes a lesson: it sees the features even of an open module, and does not shape them.
+        self.is_taught = False
         #: Training sees the spatial mask that evaluation sees, without noise; its gradient is that of a soft one.
         self.is_spatial_mask_hard = False
         #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
-        #: The same with hard masks: what evaluation would keep.
-        self.last_hard_density: Tensor = torch.ones(())
         #: The spatial mask of the last forward pass, (B, 1, H, W).
         self.last_mask_B1HW: Tensor | None = None
-        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W).
+        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W); differentiable.
         self.last_gap_B1HW: Tensor | None = None
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
@@ -201,19 +201,19 @@ class SparseMaskModule(nn.Module):
             raise ValueError(f"height and width must be even, not {tuple(feat_BCHW.shape[2:])}")
         if self.is_open:
             return self._forward_open(feat_BCHW)
-        logits_B2HW = self.spa_mask(feat_BCHW)
+        logits_B2HW = self._logits_B2HW(feat_BCHW)
         mask_B1HW = self._spatial_mask(logits_B2HW)
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
         self.last_density = density(mask_B1HW, dense_CL)
-        self.last_hard_density = density(is_active_B1HW(logits_B2HW.detach()), self.body.is_dense_CL())
         self.last_mask_B1HW = mask_B1HW.detach()
-        self.last_gap_B1HW = logit_gap_B1HW(logits_B2HW.detach())
+        self.last_gap_B1HW = logit_gap_B1HW(logits_B2HW)
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
     def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
         """The module with nothing masked: one convolution per layer, no noise."""
-        self.last_density = self.last_hard_density = feat_BCHW.new_ones(())
+        self.last_density = feat_BCHW.new_ones(())
         self.last_mask_B1HW = feat_BCHW.new_ones(feat_BCHW[:, :1].shape)
+        self.last_gap_B1HW = logit_gap_B1HW(self._logits_B2HW(feat_BCHW)) if self.is_taught else None
         return self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
@@ -223,6 +223,9 @@ class SparseMaskModule(nn.Module):
         collected = self.body.lower(graph, [mask, feature], name)
         attention = self.ca.lower_vector(graph, collected, name)
         return graph.add("scale_add", [collected, attention, feature], name)
+
+    def _logits_B2HW(self, feat_BCHW: Tensor) -> Tensor:
+        return self.spa_mask(feat_BCHW.detach() if self.is_taught else feat_BCHW)
 
     def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:
         if self.training and not self.is_spatial_mask_hard:

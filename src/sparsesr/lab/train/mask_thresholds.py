@@ -1,0 +1,116 @@
+"""Thresholds of the masks of a network and of its moving average: they lead the density to its target.
+
+Shape suffixes: B batch, H and W rows and columns of the LR picture, 1 a broadcast axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.sparsity.lesson import lesson_loss, wanted_gap_B1HW
+from sparsesr.lab.sparsity.threshold import (
+    active_share,
+    active_share_for,
+    away_from_border,
+    gap_moments,
+    mean_and_spread,
+    threshold_shift,
+)
+
+FIRST_GAP = 3.0
+"""Mean difference of logits when masks begin: nearly all pixels are important."""
+_MOST_SCALE = 10.0
+
+MeanOverProcesses = Callable[[Tensor], Tensor]
+
+
+class MaskThresholds:
+    """Moves the bias of every mask head, and takes the wanted value of the lesson along.
+
+    Differences of logits are those of the last forward pass of a network, see :func:`gaps`.
+    """
+
+    def __init__(self, network: SMSR, average: SMSR) -> None:
+        self.network, self.average = network, average
+        self._levels: Tensor | None = None
+        """One for each module: what the lesson adds to the logarithm of the error. None: not known yet."""
+
+    def lesson(self, log_error_B1HW: Tensor) -> Tensor:
+        """Loss of the mask heads; 0 until they were seen once, and so their level is known."""
+        if self._levels is None:
+            return log_error_B1HW.new_zeros(())
+        return lesson_loss(gaps(self.network), away_from_border(log_error_B1HW), self._levels)
+
+    def see_lesson(self, log_error_B1HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
+        """Let the lesson begin at the level of the heads: it tells pixels apart, how many count is for thresholds."""
+        if self._levels is not None:
+            return
+        wanted_B1HW = wanted_gap_B1HW(away_from_border(log_error_B1HW))
+        self._levels = mean_over_processes(
+            torch.stack([(gap - wanted_B1HW).mean() for gap in gaps(self.network)])
+        )
+
+    def begin(self, mean_over_processes: MeanOverProcesses) -> None:
+        """Put the differences of logits around ``FIRST_GAP``; without a lesson, with a spread of 1, as their noise."""
+        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in gaps(self.network)]))
+        for index, (mean, spread) in enumerate(map(mean_and_spread, moments)):
+            scale = (1 / spread).clamp_max(_MOST_SCALE) if self._levels is None else torch.ones_like(spread)
+            shift = FIRST_GAP - mean * scale
+            for network in (self.network, self.average):
+                module = network.sparse_modules()[index]
+                module.scale_gap(scale)
+                module.shift_gap(shift)
+            self._shift_level(index, shift)
+
+    def follow(self, target: float, mean_over_processes: MeanOverProcesses) -> None:
+        """One step of the network's thresholds towards this density."""
+        for index, shift in enumerate(self._follow(self.network, target, mean_over_processes)):
+            self._shift_level(index, shift)
+
+    def follow_average(
+        self, picture_B3HW: Tensor, target: float, mean_over_processes: MeanOverProcesses
+    ) -> None:
+        """One step of the average's: those of the network do not fit its logits."""
+        was_training = self.average.training
+        self.average.eval()(picture_B3HW)
+        self.average.train(was_training)
+        self._follow(self.average, target, mean_over_processes)
+
+    def _follow(
+        self, network: SMSR, target: float, mean_over_processes: MeanOverProcesses
+    ) -> Sequence[Tensor]:
+        moments = mean_over_processes(torch.stack([gap_moments(gap) for gap in gaps(network)]))
+        active = mean_over_processes(torch.stack([active_share(gap) for gap in gaps(network)]))
+        shifts: list[Tensor] = []
+        for index, module in enumerate(network.sparse_modules()):
+            wanted = active_share_for(target, module.body.is_dense_CL().float().mean())
+            shifts.append(threshold_shift(active[index], wanted, moments[index]))
+            module.shift_gap(shifts[-1])
+        return shifts
+
+    def _shift_level(self, index: int, by: Tensor) -> None:
+        if self._levels is not None:
+            self._levels[index] += by
+
+    def state(self) -> dict[str, list[float] | None]:
+        """What a checkpoint must keep."""
+        return {"levels": None if self._levels is None else self._levels.tolist()}
+
+    def restore(self, state: dict[str, list[float] | None]) -> None:
+        """Go on from :meth:`state`."""
+        levels = state.get("levels")
+        self._levels = None if levels is None else torch.tensor(levels, device=_device(self.network))
+
+
+def gaps(network: SMSR) -> list[Tensor]:
+    """Differences of logits of the last forward pass, (B, 1, H, W) without the border, of each module."""
+    found = [module.last_gap_B1HW for module in network.sparse_modules()]
+    return [away_from_border(gap) for gap in found if gap is not None]
+
+
+def _device(network: SMSR) -> torch.device:
+    return next(network.parameters()).device
