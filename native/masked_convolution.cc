@@ -57,12 +57,14 @@ int64_t multiply_adds(const PackedConv& conv) {
   return conv.c_in() * conv.c_out() * conv.kernel() * conv.kernel();
 }
 
+// Pixels that are filled in the time that one active pixel takes.
+constexpr int64_t kFilledPerActive = 32;
+
 // How many pixels outside the mask are as much work as one inside. Small convolutions get less done per time.
 int64_t pixels_outside_per_active(const MaskedConvCall& call) {
-  constexpr int64_t kMost = 32;
-  if (call.outside.conv == nullptr) return kMost;
+  if (call.outside.conv == nullptr) return kFilledPerActive;
   const int64_t ratio = multiply_adds(*call.full.conv) / (2 * multiply_adds(*call.outside.conv));
-  return std::clamp<int64_t>(ratio, 1, kMost);
+  return std::clamp<int64_t>(ratio, 1, kFilledPerActive);
 }
 
 }  // namespace
@@ -74,7 +76,7 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
   const FillPixelsArgs fill_args = values.args(call.full.out);
   const auto fill = kernel_table(call.full.conv->isa()).fill_pixels;
 
-  constexpr int64_t kFillUnit = 32 * kPixelGroup;
+  constexpr int64_t kFillUnit = kFilledPerActive * kPixelGroup;
   const auto [known, unknown] = pixels_to_fill(call, r0, r1);
   const Section active{call.mask->active(r0, r1), kPixelGroup};
   const std::span<const uint16_t> taps = call.mask->neighbours(r0, r1);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphs import GraphBuilder
+from graphs import GraphBuilder, plain
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 
 
@@ -165,3 +165,16 @@ def picture(height: int, width: int, dtype: type = np.float32, seed: int = 0) ->
     """Random pixels of any type of picture."""
     values = np.random.default_rng(seed).random((height, width, 3), np.float32)
     return values if dtype is np.float32 else (values * np.iinfo(dtype).max).round().astype(dtype)
+
+
+def one_of_each() -> dict[str, ModelFile]:
+    """Graphs that differ from SMSR's, by name."""
+    return {
+        "plain": plain(),
+        "shared_mask": shared_mask(),
+        "halves": halves(),
+        "only_bicubic": only_bicubic(),
+        "at_every_size": at_every_size(),
+        "tokens": tokens(),
+        "slopes": slopes_per_channel(),
+    }

@@ -11,35 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs import plain, smsr
+from graphs import smsr
 from runtime.banding import (
     WAYS_TO_RUN,
     check_peak_is_allocated,
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import (
-    at_every_size,
-    halves,
-    only_bicubic,
-    picture,
-    shared_mask,
-    slopes_per_channel,
-    tokens,
-)
+from runtime.random_graphs import one_of_each, picture
 from sparsesr.errors import CancelledError, LimitError
 from sparsesr.runtime.session import Session
 
 MODELS = [
     smsr(16, modules=3, layers=2, seed=1),
     smsr(8, modules=5, layers=3, scale=3, seed=2),
-    plain(),
-    shared_mask(),
-    halves(),
-    only_bicubic(),
-    at_every_size(),
-    tokens(),
-    slopes_per_channel(),
+    *one_of_each().values(),
 ]
 SESSIONS = [Session(model, threads=1) for model in MODELS]
 PARALLEL = [Session(model, threads=2) for model in MODELS]

@@ -16,15 +16,7 @@ from runtime.banding import (
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import (
-    at_every_size,
-    halves,
-    only_bicubic,
-    picture,
-    shared_mask,
-    slopes_per_channel,
-    tokens,
-)
+from runtime.random_graphs import one_of_each, only_bicubic, picture
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
@@ -32,8 +24,10 @@ from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
 
-MODELS = [smsr(16, modules=3, layers=2, seed=1), plain(), shared_mask(), halves(), at_every_size(), tokens()]
-MODELS += [slopes_per_channel()]
+MODELS = [
+    smsr(16, modules=3, layers=2, seed=1),
+    *(model for name, model in one_of_each().items() if name != "only_bicubic"),  # all of it stays in fp32
+]
 needs_bf16 = pytest.mark.skipif(not _native.has_fast_bf16(), reason="this processor has no bf16 instructions")
 
 

@@ -15,15 +15,7 @@ from sparsesr.runtime.session import Session
 
 pytest.importorskip("torch")
 
-from runtime.random_graphs import (
-    at_every_size,
-    halves,
-    only_bicubic,
-    picture,
-    shared_mask,
-    slopes_per_channel,
-    tokens,
-)
+from runtime.random_graphs import one_of_each, picture
 from runtime.torch_graph import TorchGraph
 
 MODELS = {
@@ -31,14 +23,8 @@ MODELS = {
     "smsr_x3": smsr(8, modules=1, layers=2, scale=3, seed=4),
     "smsr_x4": smsr(24, modules=2, layers=4, scale=4, seed=5, mask_channels=4),
     "smsr_deep": smsr(8, modules=7, layers=1, seed=6, mask_channels=4),
-    "plain": plain(),
     "plain_x3": plain(20, scale=3),
-    "shared_mask": shared_mask(),
-    "halves": halves(),
-    "only_bicubic": only_bicubic(),
-    "at_every_size": at_every_size(),
-    "tokens": tokens(),
-    "slopes": slopes_per_channel(),
+    **one_of_each(),
 }
 SESSIONS = {name: Session(model, threads=1) for name, model in MODELS.items()}
 

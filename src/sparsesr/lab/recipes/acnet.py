@@ -1,7 +1,7 @@
 """Recipes for ACNet, with the settings of the authors' code: L2 loss, patches of 64, the rate halved once.
 
-``steps`` are those of a GPU; for some hours on a few processor cores give fewer (``--set steps=...``), smaller
-patches and a higher rate. Folders are given by the caller: the project ships no training pictures.
+``steps`` are those of a GPU; ``acnet_noise_x2_short`` is for some hours on a few processor cores. Folders are given by
+the caller: the project ships no training pictures.
 """
 
 from __future__ import annotations
@@ -48,3 +48,17 @@ def acnet_multi() -> Recipe:
 def acnet_noise_x2() -> Recipe:
     """Enlarges x2 and removes noise of unknown strength, up to a standard deviation of 55 of 255."""
     return replace(acnet_x2(), network="acnet_noise_x2", noise_sigma_max=SIGMA_MAX, validation_sigma=25.0)
+
+
+def acnet_noise_x2_short() -> Recipe:
+    """The same for some hours on a few processor cores: small batches, one cycle of a higher rate."""
+    return replace(
+        acnet_noise_x2(),
+        steps=20_000,
+        batch=4,
+        lr_patch_px=32,
+        learning_rate=5e-4,
+        schedule="one_cycle",
+        lr_warmup_fraction=0.05,
+        gradient_clip=1.0,
+    )

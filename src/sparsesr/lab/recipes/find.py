@@ -21,6 +21,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "acnet_x4": acnet.acnet_x4,
     "acnet_multi": acnet.acnet_multi,
     "acnet_noise_x2": acnet.acnet_noise_x2,
+    "acnet_noise_x2_short": acnet.acnet_noise_x2_short,
     "esrt_x2": esrt.esrt_x2,
     "esrt_x3": esrt.esrt_x3,
     "esrt_x4": esrt.esrt_x4,
