@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import record
 import torch
 
 from sparsesr.lab.nn.registry import NETWORKS
@@ -40,7 +40,6 @@ LEARNED = Sparsity(
 )
 FIXED = Sparsity(weight=0.0, keep_masks=True, freeze_fraction=0.0)
 OPEN = Sparsity(weight=0.0, dense_fraction=1.0)
-RESULTS = Path(__file__).parent / "results/ablations.json"
 
 
 def main() -> None:
@@ -69,7 +68,8 @@ def main() -> None:
     for name, heads in sources.items():
         NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(heads)
         recipe = replace(second, network=f"ablation_{name}_x2", init_from=str(same_channels), sparsity=FIXED)
-        runs[name] = _train(recipe, options.run_folder / name)
+        # A learned run of other settings comes to other densities: fixed masks are then trained anew.
+        runs[name] = _train(recipe, options.run_folder / f"{name}_{np.mean(densities):.4f}")
 
     networks = {"dense": _network(SMSR(CONFIG), runs["dense"]), "learned": learned}
     networks["dense"].open_masks()
@@ -80,14 +80,20 @@ def main() -> None:
         name: {label: _measure(network, folder) for label, folder in sets.items()}
         for name, network in networks.items()
     }
-    facts = {
-        "beginning_steps": options.beginning,
-        "steps": options.steps,
-        "config": vars(CONFIG),
-        "mask_densities": densities,
-    }
-    RESULTS.write_text(json.dumps({**facts, "results": measured}, indent=1) + "\n")
-    print(RESULTS.read_text())
+    command = "python benchmarks/ablations.py --packed FILE --validation val --set5 Set5 -o RUN_FOLDER"
+    path = record.write(
+        "ablations",
+        {
+            **record.circumstances(command),
+            "beginning_steps": options.beginning,
+            "steps": options.steps,
+            "network": vars(CONFIG),
+            "learned": asdict(LEARNED),
+            "mask_densities": densities,
+            "results": measured,
+        },
+    )
+    print(path.read_text())
 
 
 def _options() -> argparse.Namespace:

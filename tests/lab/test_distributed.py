@@ -53,7 +53,12 @@ def figures(folder, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "control", [("control=weight",), ("control=threshold",), ("control=threshold", "lesson_weight=10")]
+    "control",
+    [
+        ("control=weight",),
+        ("control=threshold",),
+        ("control=threshold", "lesson_fraction=0.1", "lesson_weight=10"),
+    ],
 )
 def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(recipe_file, tmp_path, control):
     # Masks begin early and are under pressure: noise and controller must agree as well.

@@ -17,13 +17,12 @@ from sparsesr.lab.sparsity.fixed_masks import (  # noqa: E402
     random_source,
 )
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
-from sparsesr.lab.sparsity.lesson import lesson_loss, log_error_B1HW  # noqa: E402
+from sparsesr.lab.sparsity.lesson import interpolation_log_error_B1HW, lesson_loss  # noqa: E402
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at  # noqa: E402
 from sparsesr.lab.sparsity.threshold import (  # noqa: E402
-    active_share,
     active_share_for,
     away_from_border,
-    gap_moments,
+    gap_figures,
     mean_and_spread,
     threshold_shift,
 )
@@ -89,27 +88,29 @@ def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor
     assert closed < 0 < other
 
 
-@pytest.mark.parametrize("dense_share", [0.0, 0.25, 0.9])
-@pytest.mark.parametrize("spread", [3.0, 0.001])
-def test_the_threshold_settles_at_the_density_of_all_batches_together(dense_share, spread):
+@pytest.mark.parametrize(("dense_share", "expected"), [(0.0, 0.6), (0.2, 0.5), (0.9, 0.0)])
+def test_dense_channels_leave_less_for_pixels(dense_share, expected):
+    assert active_share_for(0.6, torch.tensor(dense_share)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wanted", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("spread", [3.0, 0.1])
+def test_the_threshold_settles_at_the_share_of_all_batches_together(wanted, spread):
     """Every batch is flat or textured; the wanted share is one of the whole, not of each."""
     torch.manual_seed(0)
-    wanted = active_share_for(0.6, torch.tensor(dense_share))
-    assert wanted.item() == pytest.approx(max((0.6 - dense_share) / (1 - dense_share), 0))
     shift, seen = torch.tensor(-2 * spread), []
     for _ in range(600):
-        gap = spread * (torch.randn(2, 1, 20, 20) + 2 * torch.randn(())) + shift
-        seen.append(active_share(gap).item())
-        shift = shift + threshold_shift(active_share(gap), wanted, gap_moments(gap))
-    assert sum(seen[200:]) / 400 == pytest.approx(wanted.item(), abs=0.06)
-    assert wanted in (0, 1) or max(seen[200:]) - min(seen[200:]) > 0.3
+        figures = gap_figures(spread * (torch.randn(2, 1, 20, 20) + 2 * torch.randn(())) + shift)
+        seen.append(figures[2].item())
+        shift = shift + threshold_shift(figures, torch.tensor(wanted))
+    assert sum(seen[200:]) / 400 == pytest.approx(wanted, abs=0.06)
+    assert wanted == 0 or max(seen[200:]) - min(seen[200:]) > 0.3
 
 
 def test_figures_of_parts_are_those_of_the_whole():
     gap = 2 * torch.randn(4, 1, 6, 6)
-    for figure in (gap_moments, active_share):
-        parts = torch.stack([figure(part) for part in gap.chunk(2)])
-        torch.testing.assert_close(parts.mean(0), figure(gap))
+    parts = torch.stack([gap_figures(part) for part in gap.chunk(2)])
+    torch.testing.assert_close(parts.mean(0), gap_figures(gap))
 
 
 def test_borders_are_left_out_but_never_everything():
@@ -124,7 +125,7 @@ def test_the_lesson_is_the_logarithm_of_the_error_of_interpolation():
     lr = torch.full((1, 3, 12, 12), 0.5)
     hr = upsample(lr)
     hr[..., 12:, :] += 0.1
-    found = log_error_B1HW(lr, hr, upsample)
+    found = interpolation_log_error_B1HW(lr, hr, upsample)
     expected = torch.full((1, 1, 12, 12), math.log(0.002))
     expected[:, :, 5] = math.log(0.1 / 3 + 0.002)
     expected[:, :, 6] = math.log(0.2 / 3 + 0.002)
@@ -151,11 +152,29 @@ def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    taught = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
-    assert taught and all(".spa_mask." in name for name in taught)
+    assert _have_gradients(network) == {"spa_mask"}
     for module in modules:
         textured, flat = module.last_gap_B1HW.detach()[..., 2:-2, 2:-2].split([10, 10], dim=3)
         assert textured.mean() > flat.mean() + 1
+
+
+def test_taught_heads_shape_no_features_when_masks_are_on():
+    network = small_smsr().train()
+    network.harden_spatial_masks()
+    for is_taught, shaped in ((True, {"spa_mask"}), (False, {"spa_mask", "head", "body", "ca", "collect"})):
+        network.zero_grad(set_to_none=True)
+        network.teach_masks(is_taught)
+        network(torch.rand(1, 3, 12, 12))
+        torch.stack([module.last_density for module in network.sparse_modules()]).sum().backward()
+        assert _have_gradients(network) - {"ch_mask"} <= shaped
+        assert ("head" in _have_gradients(network)) == (not is_taught)
+
+
+def _have_gradients(network) -> set[str]:
+    """The parts of the network with a gradient that is not zero."""
+    names = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    parts = ("spa_mask", "ch_mask", "ca", "collect", "head", "tail", "body")
+    return {next(part for part in parts if f".{part}." in f".{name}.") for name in names}
 
 
 def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
@@ -190,11 +209,11 @@ def test_the_gap_of_a_module_can_be_moved_and_scaled():
     module = network.sparse_modules()[0].eval()
     feature = torch.rand(1, module.spa_mask[0].in_channels, 8, 8)
     module(feature)
-    mean, spread = mean_and_spread(gap_moments(module.last_gap_B1HW))
+    mean, spread = mean_and_spread(gap_figures(module.last_gap_B1HW))
     module.scale_gap(1 / spread)
     module.shift_gap(0.5 - mean / spread)
     module(feature)
-    found = [value.item() for value in mean_and_spread(gap_moments(module.last_gap_B1HW))]
+    found = [value.item() for value in mean_and_spread(gap_figures(module.last_gap_B1HW))]
     assert found == pytest.approx([0.5, 1.0], abs=1e-4)
 
 

@@ -9,8 +9,8 @@ namespace sparsesr {
 float f32_peak__avx2(int64_t iterations) {
   const __m256 factor = _mm256_set1_ps(0.999f);
   const __m256 term = _mm256_set1_ps(0.001f);
-  return run_independently<12>(iterations, _mm256_setzero_ps(),
-                               [&](__m256 acc) { return _mm256_fmadd_ps(acc, factor, term); });
+  return run_independently<__m256, 12>(
+      iterations, [&](__m256 acc) { return _mm256_fmadd_ps(acc, factor, term); });
 }
 
 }  // namespace sparsesr

@@ -9,8 +9,8 @@ namespace sparsesr {
 float f32_peak__avx512(int64_t iterations) {
   const __m512 factor = _mm512_set1_ps(0.999f);
   const __m512 term = _mm512_set1_ps(0.001f);
-  return run_independently<24>(iterations, _mm512_setzero_ps(),
-                               [&](__m512 acc) { return _mm512_fmadd_ps(acc, factor, term); });
+  return run_independently<__m512, 24>(
+      iterations, [&](__m512 acc) { return _mm512_fmadd_ps(acc, factor, term); });
 }
 
 }  // namespace sparsesr

@@ -1,4 +1,4 @@
-// What all peak measurements share: accumulators that depend on nothing but themselves.
+// What peak measurements by vector instructions share: accumulators that depend on nothing but themselves.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@ namespace {
 
 // Runs `step` on each of kVectors vectors, `iterations` times; returns a number that depends on all, so that nothing
 // can be left out. As many vectors as a kernel has accumulators hide the latency of the instruction.
-template <int kVectors, typename Vector, typename Step>
-__attribute__((always_inline)) inline float run_independently(int64_t iterations, Vector zero, Step step) {
+template <typename Vector, int kVectors, typename Step>
+__attribute__((always_inline)) inline float run_independently(int64_t iterations, Step step) {
   Vector acc[kVectors];
 #pragma GCC unroll 24
-  for (int i = 0; i < kVectors; ++i) acc[i] = zero + static_cast<float>(i);
+  for (int i = 0; i < kVectors; ++i) acc[i] = Vector{} + static_cast<float>(i);
   for (int64_t n = 0; n < iterations; ++n) {
 #pragma GCC unroll 24
     for (int i = 0; i < kVectors; ++i) acc[i] = step(acc[i]);

@@ -92,7 +92,7 @@ class SMSR(nn.Module):
             module.is_open = is_open
 
     def teach_masks(self, is_taught: bool = True) -> None:
-        """While masks are open, let their heads see the features (or not): see ``lab.sparsity.lesson``."""
+        """Begin (or end) a lesson of the mask heads: they see the features of open modules too, and shape none."""
         for module in self.sparse_modules():
             module.is_taught = is_taught
 

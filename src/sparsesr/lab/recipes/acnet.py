@@ -1,7 +1,7 @@
 """Recipes for ACNet, with the settings of the authors' code: L2 loss, patches of 64, the rate halved once.
 
-``steps`` are those of a GPU; ``acnet_noise_x2_short`` is for some hours on a few processor cores. Folders are given by
-the caller: the project ships no training pictures.
+These are for a GPU; ``acnet_noise_x2_short``, of the project's own settings, is for hours on a few processor cores.
+Folders are given by the caller: the project ships no training pictures.
 """
 
 from __future__ import annotations

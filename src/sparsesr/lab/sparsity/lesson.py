@@ -1,8 +1,8 @@
-"""The lesson of the mask heads: from the features they learn to tell where interpolation fails.
+"""The lesson: an auxiliary loss that teaches mask heads where interpolation fails, from the features that they see.
 
 Fresh heads order pixels at random, and the network adapts to that order faster than the order improves. The lesson
-needs no mask and costs the network nothing; after some hundred steps masks can begin on edges and texture. It goes on
-while masks are trained: features drift, and heads that have only the loss of the picture lose what they knew.
+needs no masks; after some hundred steps these can begin on edges and texture. It goes on while masks are trained:
+features drift, and heads that have only the loss of the picture lose what they knew.
 
 Shape suffixes: B batch, H and W rows and columns of the LR picture, Y and X those of the HR picture, 3 colours.
 """
@@ -21,7 +21,9 @@ _LEAST_ERROR = 0.002
 _SHARPNESS = 2.0
 
 
-def log_error_B1HW(lr_B3HW: Tensor, hr_B3YX: Tensor, upsample: Callable[[Tensor], Tensor]) -> Tensor:
+def interpolation_log_error_B1HW(
+    lr_B3HW: Tensor, hr_B3YX: Tensor, upsample: Callable[[Tensor], Tensor]
+) -> Tensor:
     """Logarithm of the mean error of ``upsample`` around each LR pixel; pictures in 0..1."""
     scale = hr_B3YX.shape[2] // lr_B3HW.shape[2]
     error_B1YX = (hr_B3YX - upsample(lr_B3HW)).abs().mean(1, keepdim=True)

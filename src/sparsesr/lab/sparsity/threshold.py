@@ -2,7 +2,7 @@
 
 The sparsity loss of SMSR pushes all pixels alike, and far more steadily than the loss of the picture tells them apart:
 led by its weight, short runs end with logits that are all a little above zero, soft masks at the target and hard ones
-wide open. A threshold that follows the logits takes the push away. What the gradient still decides is the order of the
+wide open. A threshold that follows the logits takes the push away. What the losses still decide is the order of the
 pixels, which is what masks are for, and no mask can close or open for good.
 """
 
@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 _LEAST_SPREAD = 1e-6
-_RATE = 0.1
+# Share of the size of the differences by which a threshold moves in a step, if all pixels are on its wrong side.
+# Without a least size, differences that are all alike would come closer and closer to zero and never cross it.
+_RATE, _LEAST_SIZE = 0.1, 0.01
 _BORDER_PX = 8
 
 
@@ -26,22 +28,19 @@ def away_from_border(map_B1HW: Tensor) -> Tensor:
     return map_B1HW[:, :, rows : map_B1HW.shape[2] - rows, columns : map_B1HW.shape[3] - columns]
 
 
-def gap_moments(gap_B1HW: Tensor) -> Tensor:
-    """Means of the differences of logits and of their squares; the mean of these over processes is the batch's."""
-    gap = gap_B1HW.double()
-    return torch.stack([gap.mean(), gap.square().mean()])
+def gap_figures(gap_B1HW: Tensor) -> Tensor:
+    """Mean of the differences of logits, mean of their squares, share of positive ones (active pixels): (3,).
+
+    The mean of these over processes is that of the whole batch.
+    """
+    gap = gap_B1HW.float()
+    return torch.stack([gap.mean(), gap.square().mean(), (gap > 0).float().mean()])
 
 
-def mean_and_spread(moments: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation, which is positive, from :func:`gap_moments`."""
-    mean, square = moments
-    spread = (square - mean.square()).clamp_min(0).sqrt().clamp_min(_LEAST_SPREAD)
-    return mean.float(), spread.float()
-
-
-def active_share(gap_B1HW: Tensor) -> Tensor:
-    """Share of the pixels with a positive difference of logits; the mean over processes is the batch's."""
-    return (gap_B1HW > 0).double().mean()
+def mean_and_spread(figures: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, which is positive, from :func:`gap_figures`."""
+    mean, square, _ = figures
+    return mean, (square - mean.square()).clamp_min(0).sqrt().clamp_min(_LEAST_SPREAD)
 
 
 def active_share_for(density: float, dense_share: Tensor) -> Tensor:
@@ -49,14 +48,15 @@ def active_share_for(density: float, dense_share: Tensor) -> Tensor:
     return ((density - dense_share) / (1 - dense_share).clamp_min(1e-6)).clamp(0, 1)
 
 
-def threshold_shift(active: Tensor, wanted: Tensor, moments: Tensor) -> Tensor:
+def threshold_shift(figures: Tensor, wanted: Tensor) -> Tensor:
     """What to add to the differences of logits of a module, this step, for ``wanted`` of its pixels to be active.
 
-    A small step by what is missing (Robbins and Monro, 1951), in proportion to the size of the differences. It settles
-    close to where ``wanted`` is the average over many batches; a quantile of each single batch would give a flat patch
-    as many active pixels as a textured one. Every module has its own threshold: with a common one, for which the
-    pixels of all modules competed, short runs end with one module open and the others closed, and are no better.
-    Returns a scalar; waits for no device.
+    ``figures`` are those of :func:`gap_figures`. A small step by what is missing, in proportion to the size of the
+    differences (stochastic approximation after Robbins and Monro, 1951, with a constant gain). It settles close to
+    where ``wanted`` is the average over many batches; a quantile of each single batch would give a flat patch as many
+    active pixels as a textured one. Every module has its own threshold: with a common one, for which the pixels of
+    all modules competed, short runs end with one module open and the others closed, and are no better. Returns a
+    scalar; waits for no device.
     """
-    _, square = moments
-    return (_RATE * (square + _LEAST_SPREAD**2).sqrt() * (wanted - active)).float()
+    _, square, active = figures
+    return _RATE * (square + _LEAST_SIZE**2).sqrt() * (wanted - active)

@@ -92,13 +92,13 @@ def train(
         plain.load_state_dict(stored["network"])
         average.module.load_state_dict(stored["ema"])
         average.n_averaged.fill_(start)
-        masks.restore(stored["masks"])
         report(f"goes on after step {start:,}")
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
+        masks.restore(stored["masks"])
 
     def save(step: int) -> None:
         if is_first:
@@ -132,9 +132,8 @@ def train(
                 sr_B3HW = network(lr_B3HW)
                 difference_B3HW = sr_B3HW.float() - hr_B3HW
                 l1 = difference_B3HW.abs().mean()
-                loss = (l1 if recipe.loss == "l1" else difference_B3HW.square().mean()) + masks.pressure(
-                    lr_B3HW, hr_B3HW
-                ) / 255
+                difference = l1 if recipe.loss == "l1" else difference_B3HW.square().mean()
+                loss = difference + masks.loss(lr_B3HW, hr_B3HW) / 255
                 optimizer.zero_grad(set_to_none=True)
                 fabric.backward(loss)
                 fabric.clip_gradients(

@@ -1,4 +1,4 @@
-"""Leads the masks of a network through a run: open, biased, under pressure, frozen."""
+"""Leads the masks of a network through a run: open, taught, biased, under pressure, frozen."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsesr.errors import UsageError
-from sparsesr.lab.nn.layers.sparse_mask import density
+from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule, density
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.sparsity.control import DensityControl
-from sparsesr.lab.sparsity.lesson import log_error_B1HW
+from sparsesr.lab.sparsity.lesson import interpolation_log_error_B1HW
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
+from sparsesr.lab.sparsity.threshold import away_from_border
 from sparsesr.lab.train.mask_thresholds import FIRST_GAP, MaskThresholds, gaps
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 OBSERVE_EVERY = 10
-"""Steps between two looks at the density: each costs a synchronisation of the device and of the processes."""
+"""Steps between two looks at the density, for each waits for the device."""
 # Difference of the channels' logits when masks begin: 27 % of them are dense. While nearly all pixels are important the
 # channels do not matter, and so they disturb nothing; were they dense, masks would not matter.
 _CHANNEL_GAP = -1.0
@@ -32,7 +32,7 @@ class NoMasks:
     def begin_step(self, step: int) -> None:
         """Nothing to set."""
 
-    def pressure(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
+    def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
         """No loss."""
         return 0.0
 
@@ -54,9 +54,10 @@ class NoMasks:
 
 
 class MaskTraining(NoMasks):
-    """Sets temperature, openness and hardness for each step, and gives the sparsity loss.
+    """Sets temperature, openness and hardness for each step, and gives the losses of the masks.
 
-    Everything is a function of the step, but for the controller's state. ``average`` is set alike, for validation.
+    Everything is a function of the step, but for the state of controller and thresholds. ``average`` is set alike, for
+    validation.
     """
 
     def __init__(self, network: SMSR, average: SMSR, plan: Sparsity, steps: int) -> None:
@@ -68,7 +69,8 @@ class MaskTraining(NoMasks):
         self._target = 1.0
         self._hardness = 0.0
         self._is_lesson = False
-        self._log_error_B1HW = torch.zeros(())
+        self._log_error_B1HW: Tensor | None = None
+        self._lesson_loss: Tensor | None = None
         self.thresholds = MaskThresholds(network, average)
 
     def begin_step(self, step: int) -> None:
@@ -111,14 +113,16 @@ class MaskTraining(NoMasks):
             constant = [progress * self.plan.weight] * self.control.modules
             self._weights = self.control.weights(self._target) if is_led else constant
 
-    def pressure(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor:
+    def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor:
         """The sparsity loss of the last forward pass, and the lesson's, on the scale of an L1 loss on 0..255."""
         densities = torch.stack([module.last_density for module in self.network.sparse_modules()])
         pressure = (densities * densities.new_tensor(self._weights)).mean()
         if not self._is_lesson:
             return pressure
-        self._log_error_B1HW = log_error_B1HW(lr_B3HW, hr_B3YX, self.network.upsample)
-        return pressure + self.plan.lesson_weight * self.thresholds.lesson(self._log_error_B1HW)
+        self._log_error_B1HW = interpolation_log_error_B1HW(lr_B3HW, hr_B3YX, self.network.upsample)
+        lesson = self.thresholds.lesson_loss(self._log_error_B1HW)
+        self._lesson_loss = lesson.detach()
+        return pressure + self.plan.lesson_weight * lesson
 
     @torch.no_grad()
     def observe(
@@ -128,8 +132,8 @@ class MaskTraining(NoMasks):
 
         ``picture_B3HW`` is what the step trained on.
         """
-        if self._is_lesson:
-            self.thresholds.see_lesson(self._log_error_B1HW, mean_over_processes)
+        if self._log_error_B1HW is not None:
+            self.thresholds.fix_levels(self._log_error_B1HW, mean_over_processes)
         if step <= self.dense_steps:
             return
         if self.plan.is_led_by_threshold:
@@ -152,7 +156,7 @@ class MaskTraining(NoMasks):
 
     def _observe_density(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
         modules = self.network.sparse_modules()
-        soft = torch.stack([module.last_density.float() for module in modules])
+        soft = torch.stack([_inner_density(module) for module in modules])
         hard = torch.stack(
             [
                 density(gap > 0, module.body.is_dense_CL())
@@ -163,13 +167,17 @@ class MaskTraining(NoMasks):
         self.control.observe(seen.tolist(), self._target, OBSERVE_EVERY)
 
     def figures(self) -> dict[str, float]:
-        """For the log: running density (kept), its target, the mean weight, and the temperature."""
+        """For the log: running density (kept), its target, the mean weight, the temperature, the lesson's loss."""
         found = {
             "density": self.control.mean_density,
             "sparsity_weight": sum(self._weights) / self.control.modules,
             "temperature": self.network.sparse_modules()[0].temperature,
         }
-        return found if self.plan.target_density is None else {**found, "density_target": self._target}
+        if self.plan.target_density is not None:
+            found["density_target"] = self._target
+        if self._lesson_loss is not None:
+            found["lesson"] = self._lesson_loss.item()
+        return found
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep."""
@@ -181,14 +189,15 @@ class MaskTraining(NoMasks):
         self.thresholds.restore(state)
 
 
+def _inner_density(module: SparseMaskModule) -> Tensor:
+    """What the last forward pass kept away from the border of the patch, masks as they were: soft or hard."""
+    if module.last_mask_B1HW is None:
+        raise RuntimeError("there has been no forward pass")
+    return density(away_from_border(module.last_mask_B1HW), module.last_dense_CL)
+
+
 def mask_training(recipe: Recipe, network: nn.Module, average: nn.Module) -> NoMasks:
     """What leads the masks of this network; nothing to lead if it has none, or the recipe says nothing of them."""
     if recipe.sparsity is None or not isinstance(network, SMSR) or not isinstance(average, SMSR):
         return NoMasks()
-    plan = recipe.sparsity
-    if plan.lesson_weight > 0 and not plan.is_led_by_threshold:
-        raise UsageError(
-            "recipe: the lesson of the mask heads needs sparsity.control=threshold and a sparsity.target_density; "
-            "or set sparsity.lesson_weight=0"
-        )
-    return MaskTraining(network, average, plan, recipe.steps)
+    return MaskTraining(network, average, recipe.sparsity, recipe.steps)

@@ -6,44 +6,54 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
-Settings = TypeVar("Settings", Recipe, Sparsity)
 _TRUE, _FALSE, _NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "")
 
 
 def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
     """The recipe with ``key=value`` settings, values read by the field's type; lists are separated by commas.
 
+    All are set before any is checked against another, so their order does not matter.
+
     Raises:
         UsageError: no such key, or a value of the wrong type or out of range.
     """
+    changes: dict[str, Any] = {}
+    mask_changes: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise UsageError(f"--set {assignment!r} has no value; write key=value")
-        recipe = _with_setting(recipe, key.strip().split("."), text.strip(), f"--set {key}")
-    return recipe
+        path, option = key.strip().split("."), f"--set {key}"
+        if len(path) == 1:
+            changes[path[0]] = _read(Recipe, path[0], text.strip(), option)
+        elif path[0] != "sparsity":
+            _kind(Recipe, path[0], option)
+            raise UsageError(f"{option}: {path[0]} has no settings of its own")
+        else:
+            mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), option)
+    if mask_changes:
+        changes["sparsity"] = dataclasses.replace(recipe.sparsity or Sparsity(), **mask_changes)
+    return dataclasses.replace(recipe, **changes)
 
 
-def _with_setting(settings: Settings, path: list[str], text: str, option: str) -> Settings:
-    kinds = typing.get_type_hints(type(settings))
-    if path[0] not in kinds:
-        close = difflib.get_close_matches(path[0], kinds, n=1)
+def _read(settings: type, name: str, text: str, option: str) -> Any:
+    return _parsed(_kind(settings, name, option), text, option)
+
+
+def _kind(settings: type, name: str, option: str) -> Any:
+    """The type of a setting."""
+    kinds = typing.get_type_hints(settings)
+    if name not in kinds:
+        close = difflib.get_close_matches(name, kinds, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(kinds)}"
         raise UsageError(f"{option}: no such setting; {hint}")
-    if len(path) == 1:
-        value = _parsed(kinds[path[0]], text, option)
-    elif path[0] == "sparsity" and isinstance(settings, Recipe):
-        value = _with_setting(settings.sparsity or Sparsity(), path[1:], text, option)
-    else:
-        raise UsageError(f"{option}: {path[0]} has no settings of its own")
-    changes: Mapping[str, Any] = {path[0]: value}
-    return dataclasses.replace(settings, **changes)
+    return kinds[name]
 
 
 def _parsed(kind: Any, text: str, option: str) -> Any:

@@ -17,9 +17,10 @@ CONTROLS = ("weight", "threshold")
 class Sparsity:
     """How masks are trained. Fractions are of the whole run; densities are *kept* fractions.
 
-    The run begins with all masks open (``dense_fraction``). Then masks begin, most pixels kept; the temperature
-    falls, and the pressure on the density rises. With ``target_density`` the density follows a line from 1 to the
-    target; ``control`` says what is moved for that. Without, there is the paper's constant weight after a warm-up.
+    The run begins with all masks open (``dense_fraction``); at its end mask heads may take a lesson. Then masks begin,
+    most pixels kept; the temperature falls, and the pressure on the density rises. With ``target_density`` the density
+    follows a line from 1 to the target; ``control`` says what is moved for that. Without, there is the paper's constant
+    weight after a warm-up.
     """
 
     target_density: float | None = None
@@ -37,7 +38,7 @@ class Sparsity:
     dense_fraction: float = 0.0
     """This share of the steps is trained without any mask: one convolution per layer, no noise."""
     lesson_weight: float = 0.0
-    """Weight of the lesson of the mask heads (where does interpolation fail?) in the paper's unit; 0: none. With
+    """Weight of an auxiliary loss of the mask heads (where does interpolation fail?) in the paper's unit; 0: none. With
     ``control`` threshold only, which says how many pixels are important; the lesson says which come first."""
     lesson_fraction: float = 0.0
     """The lesson begins so long, as a share of all steps, before the dense steps end."""
@@ -74,7 +75,14 @@ class Sparsity:
             0 <= self.lesson_fraction <= self.dense_fraction,
             f"sparsity.lesson_fraction {self.lesson_fraction} must be in 0..dense_fraction",
         )
-        _check(self.lesson_weight >= 0, f"sparsity.lesson_weight {self.lesson_weight} must not be negative")
+        _check(
+            self.lesson_weight == 0 or (self.lesson_weight > 0 and self.is_led_by_threshold),
+            f"sparsity.lesson_weight {self.lesson_weight}: a lesson needs control=threshold and a target_density",
+        )
+        _check(
+            self.lesson_weight == 0 or self.lesson_fraction > 0 or self.keep_masks,
+            "sparsity.lesson_weight needs a lesson_fraction: heads are taught before masks begin (or keep_masks)",
+        )
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
         for name in (
             "dense_fraction",

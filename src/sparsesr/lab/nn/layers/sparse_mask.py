@@ -184,15 +184,19 @@ class SparseMaskModule(nn.Module):
         self.batch_part: tuple[int, int] = (0, 1)
         #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
         self.is_open = False
-        #: The mask head takes a lesson: it sees the features even of an open module, and does not shape them.
+        #: The mask head takes a lesson (lab.sparsity.lesson): it sees the features even of an open module, and no
+        #: gradient passes from it to them.
         self.is_taught = False
         #: Training sees the spatial mask that evaluation sees, without noise; its gradient is that of a soft one.
         self.is_spatial_mask_hard = False
         #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
+        #: The shares of the channels in the last forward pass, (C, L).
+        self.last_dense_CL: Tensor = torch.ones(())
         #: The spatial mask of the last forward pass, (B, 1, H, W).
         self.last_mask_B1HW: Tensor | None = None
-        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W); differentiable.
+        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W); differentiable
+        #: in a lesson. None: masks were open.
         self.last_gap_B1HW: Tensor | None = None
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
@@ -205,16 +209,22 @@ class SparseMaskModule(nn.Module):
         mask_B1HW = self._spatial_mask(logits_B2HW)
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
         self.last_density = density(mask_B1HW, dense_CL)
-        self.last_mask_B1HW = mask_B1HW.detach()
-        self.last_gap_B1HW = logit_gap_B1HW(logits_B2HW)
+        self.last_mask_B1HW, self.last_dense_CL = mask_B1HW.detach(), dense_CL.detach()
+        gap_B1HW = logit_gap_B1HW(logits_B2HW)
+        self.last_gap_B1HW = gap_B1HW if self.is_taught else gap_B1HW.detach()
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
     def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
         """The module with nothing masked: one convolution per layer, no noise."""
         self.last_density = feat_BCHW.new_ones(())
         self.last_mask_B1HW = feat_BCHW.new_ones(feat_BCHW[:, :1].shape)
-        self.last_gap_B1HW = logit_gap_B1HW(self._logits_B2HW(feat_BCHW)) if self.is_taught else None
-        return self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
+        out_BCHW = self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
+        if not self.is_taught:
+            self.last_gap_B1HW = None
+            return out_BCHW
+        self.last_gap_B1HW = logit_gap_B1HW(self._logits_B2HW(feat_BCHW))
+        # Several processes await gradients of what the output depends on, and of nothing else.
+        return out_BCHW + 0 * self.last_gap_B1HW.mean()
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """Add the nodes of the evaluation form to ``graph``; returns the name of the output."""
