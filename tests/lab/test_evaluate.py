@@ -14,6 +14,8 @@ from lab.smsr_cases import small_smsr
 from runtime.random_graphs import tokens
 from sparsesr.cli import evaluate as cli
 from sparsesr.errors import InputError, UsageError
+from sparsesr.image.metrics import psnr_y
+from sparsesr.image.resize import imresize
 from sparsesr.lab.evaluate.comparison import ComparisonRow
 from sparsesr.lab.evaluate.evaluation import evaluate
 from sparsesr.lab.evaluate.forms import ChoppedForm, open_form, resolve_inference
@@ -78,6 +80,17 @@ def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
     assert resolve_inference("auto", export(small_smsr(), "small", check=False)) == "whole"
     with pytest.raises(UsageError, match="--inference 'half' is unknown"):
         cli.run(data, [str(path)], inference="half")
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_bicubic_is_what_models_are_compared_with(data, scale, capsys):
+    assert cli.run(data, ["bicubic"], ["A"], scale=scale, as_json=True) == 0
+    record = json.loads(capsys.readouterr().out)
+    pair = load_pair(find_sets(data, scale, ["A"])[0].images[0], scale)
+    assert record["images"][0]["psnr_y"] == pytest.approx(psnr_y(imresize(pair.lr, scale), pair.hr, scale))
+    assert (record["model"], record["scale"], record["mean"]["macs"]) == ("bicubic", scale, 0)
+    assert cli.run(data, ["bicubic"], ["A"], scale=scale, as_json=True, noise_sigma=25.0) == 0
+    assert json.loads(capsys.readouterr().out)["mean"]["psnr_y"] < record["mean"]["psnr_y"]
 
 
 def test_missing_sets_are_named(data, tmp_path):

@@ -16,7 +16,7 @@ from sparsesr.errors import UsageError
 if TYPE_CHECKING:
     from sparsesr.lab.evaluate.comparison import ComparisonRow
     from sparsesr.lab.evaluate.evaluation import ImageResult, SetResult
-    from sparsesr.lab.evaluate.forms import Form
+    from sparsesr.lab.evaluate.form import Form
     from sparsesr.lab.evaluate.protocol import EvaluationSet
     from sparsesr.modelfile.spec import Facts
 
@@ -30,7 +30,7 @@ def run(
     ],
     models: Annotated[
         list[str] | None,
-        typer.Option("-n", "--model", help="Name, model file or .pt file; repeat it to compare."),
+        typer.Option("-n", "--model", help="Name, model file, .pt file, or bicubic; repeat it to compare."),
     ] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Set to measure; repeat it. [all]")] = None,
     scale: Annotated[

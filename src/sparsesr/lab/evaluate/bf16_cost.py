@@ -14,7 +14,8 @@ import numpy as np
 
 from sparsesr.errors import InputError
 from sparsesr.lab.evaluate.evaluation import evaluate
-from sparsesr.lab.evaluate.forms import ChoppedForm, Form, NativeForm, resolve_inference
+from sparsesr.lab.evaluate.form import Form
+from sparsesr.lab.evaluate.forms import ChoppedForm, NativeForm, resolve_inference
 from sparsesr.lab.evaluate.protocol import EvaluationSet, find_sets
 from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.spec import ModelFile

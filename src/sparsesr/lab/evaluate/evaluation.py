@@ -11,7 +11,8 @@ import numpy as np
 
 from sparsesr.errors import InputError
 from sparsesr.image.metrics import psnr_y, ssim_y
-from sparsesr.lab.evaluate.forms import Form, NativeForm, open_form
+from sparsesr.lab.evaluate.form import Form
+from sparsesr.lab.evaluate.forms import NativeForm, open_form
 from sparsesr.lab.evaluate.protocol import EvaluationSet, Pair, load_pairs
 from sparsesr.modelfile.spec import ModelFile
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
+from sparsesr.lab.evaluate.bicubic_form import BICUBIC, BicubicForm
+from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.cost import count_macs, paper_density
@@ -24,37 +24,7 @@ from sparsesr.upscale.upscaler import INFERENCE
 if TYPE_CHECKING:
     from torch import nn
 
-Pixels = npt.NDArray[np.uint8]
-Given = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-"""A picture to enlarge: 8 bits, or float of about 0..1 with noise."""
 FORMS = ("native", "torch")
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """One picture enlarged, 8 bits, and what it took."""
-
-    image: Pixels
-    masks: Mapping[str, float]
-    """Density of each mask: fraction of active pixels, by the name of its tensor."""
-    density: float
-    """As the paper counts: mean over masked layers of dense + sparse * mask."""
-    macs: int
-    seconds: float
-
-
-class Form(Protocol):
-    """A model, ready to be measured."""
-
-    model: ModelFile
-    precision: str
-    """``fp32`` or ``bf16``: what it really computes in..."""
-    precision_reason: str
-    """...and why, as a clause."""
-
-    def enlarge(self, image: Given) -> Enlarged:
-        """Enlarge (H, W, 3) to 8 bits."""
-        ...
 
 
 class NativeForm:
@@ -160,7 +130,7 @@ def open_form(
     scale: int | None = None,
     precision: str = "fp32",
 ) -> Form:
-    """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms.
+    """A model by name or model file, or a checkpoint (``.pt``), in one of the two forms; or ``bicubic``.
 
     A checkpoint in torch form is the network itself; a model file in torch form is its graph, op by op. ``scale`` is
     one of the model's, by default its own. ``precision`` is a wish as :class:`Session` takes it; the torch form
@@ -176,6 +146,8 @@ def open_form(
         raise UsageError(
             f"--form torch measures in fp32 only; leave --precision {precision} out, or --form torch"
         )
+    if name_or_path == BICUBIC:
+        return BicubicForm(scale or 2)
     if Path(name_or_path).suffix.lower() in FOREIGN_SUFFIXES:
         return _open_checkpoint(Path(name_or_path), form, threads, scale, precision)
     model = _at_scale(load(name_or_path), scale, name_or_path)
