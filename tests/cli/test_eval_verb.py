@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, modules in (("tiny", 2), ("other", 3)):
         install_model(tiny(modules=modules), name)
-    install_model(only_bicubic(), "bicubic")
+    install_model(only_bicubic(), "no_layers")
     (tmp_path / "A" / "HR").mkdir(parents=True)
     Image.fromarray(photo(40, 52)).save("A/HR/one.png")
     return tmp_path
@@ -49,7 +49,7 @@ def test_it_measures_in_the_precision_that_it_says(capsys):
 
 @needs_bf16
 def test_every_row_of_a_table_says_its_precision(capsys):
-    names = ["-n", "tiny", "-n", "bicubic", "-n", "other"]
+    names = ["-n", "tiny", "-n", "no_layers", "-n", "other"]
     files = ["table.md", "table.csv", "table.json"]
     written = [argument for file in files for argument in ("-o", file)]
     assert main(["eval", "--data", ".", *names, "--precision", "auto", *written]) == 0
@@ -73,11 +73,11 @@ def test_the_precision_stands_above_the_pictures(capsys):
 @needs_bf16
 def test_a_network_without_bf16_layers_is_refused(capsys):
     """But not `auto`, which says what it became."""
-    _, err = measured(capsys, "-n", "bicubic", "--precision", "bf16", status=2)
-    assert err == "error: bicubic has no layer that can run in bf16; use --precision fp32 or auto\n"
-    (record,), err = measured(capsys, "-n", "bicubic", "--precision", "auto")
+    _, err = measured(capsys, "-n", "no_layers", "--precision", "bf16", status=2)
+    assert err == "error: no_layers has no layer that can run in bf16; use --precision fp32 or auto\n"
+    (record,), err = measured(capsys, "-n", "no_layers", "--precision", "auto")
     assert record["precision"] == "fp32"
-    assert err == "note: bicubic is measured in fp32: the network has no layer that can run in bf16\n"
+    assert err == "note: no_layers is measured in fp32: the network has no layer that can run in bf16\n"
 
 
 def test_without_the_instructions_it_measures_fp32_and_says_so(capsys, monkeypatch):
