@@ -20,7 +20,7 @@ from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.masks import mask_training
 from sparsesr.lab.train.optimisation import make_average, make_optimizer, set_learning_rate
-from sparsesr.lab.train.processes import ends_with_the_others, mean_over, start_fabric, sum_over
+from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
 from sparsesr.lab.train.validation import Validation
@@ -171,6 +171,7 @@ def train(
         if log:
             log.close()
     save(step)
+    end_together(fabric, step)
     return Outcome(path, step, step >= recipe.steps)
 
 

@@ -66,6 +66,18 @@ def ends_with_the_others(fabric: Fabric, step: int) -> Generator[None]:
         ) from error
 
 
+def end_together(fabric: Fabric, step: int) -> None:
+    """Wait until all processes are through, then close their connections.
+
+    Left to the end of the interpreter, a connection's threads sometimes abort a process whose work is done.
+    """
+    if fabric.world_size == 1:
+        return
+    with ends_with_the_others(fabric, step):
+        fabric.barrier()
+    torch.distributed.destroy_process_group()
+
+
 def _is_lost_peer(text: str) -> bool:
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     signs = ("onnection", "imed out", "imeout", "peer", "gloo", "NCCL", "TCPStore", "rendezvous")
