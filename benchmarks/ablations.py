@@ -19,6 +19,7 @@ import numpy as np
 import record
 import torch
 
+from sparsesr.lab.evaluate.torch_form import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
@@ -138,8 +139,7 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     """Mean share of active pixels of each module on a folder of pictures."""
     found = []
     for pair in Validation(str(folder), 2).pairs:
-        with torch.inference_mode():
-            network(_as_batch(pair.lr))
+        run_torch(network, pair.lr, 2, 2)
         found.append([module.last_mask_B1HW.mean().item() for module in network.sparse_modules()])
     return np.mean(found, axis=0).tolist()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from sparsesr.lab.sparsity.control import DensityControl
 from sparsesr.lab.sparsity.lesson import interpolation_log_error_B1HW
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
 from sparsesr.lab.sparsity.threshold import away_from_border
-from sparsesr.lab.train.mask_thresholds import FIRST_GAP, MaskThresholds, gaps
+from sparsesr.lab.train.mask_thresholds import FIRST_GAP, MaskThresholds, MeanOverProcesses, gaps
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 OBSERVE_EVERY = 10
@@ -36,9 +35,7 @@ class NoMasks:
         """No loss."""
         return 0.0
 
-    def observe(
-        self, step: int, picture_B3HW: Tensor, mean_over_processes: Callable[[Tensor], Tensor]
-    ) -> None:
+    def observe(self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         """Nothing to see."""
 
     def figures(self) -> dict[str, float]:
@@ -125,9 +122,7 @@ class MaskTraining(NoMasks):
         return pressure + self.plan.lesson_weight * lesson
 
     @torch.no_grad()
-    def observe(
-        self, step: int, picture_B3HW: Tensor, mean_over_processes: Callable[[Tensor], Tensor]
-    ) -> None:
+    def observe(self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``.
 
         ``picture_B3HW`` is what the step trained on.
@@ -142,7 +137,7 @@ class MaskTraining(NoMasks):
             self._observe_density(mean_over_processes)
 
     def _lead_thresholds(
-        self, step: int, picture_B3HW: Tensor, mean_over_processes: Callable[[Tensor], Tensor]
+        self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses
     ) -> None:
         if step == self.dense_steps + 1 and not self.plan.keep_masks:
             self.thresholds.begin(mean_over_processes)
@@ -154,7 +149,7 @@ class MaskTraining(NoMasks):
         if step % OBSERVE_EVERY == 0:
             self.thresholds.follow_average(picture_B3HW, self._target, mean_over_processes)
 
-    def _observe_density(self, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+    def _observe_density(self, mean_over_processes: MeanOverProcesses) -> None:
         modules = self.network.sparse_modules()
         soft = torch.stack([_inner_density(module) for module in modules])
         hard = torch.stack(
