@@ -13,34 +13,65 @@
 namespace sparsesr {
 namespace {
 
-// A thread takes this share of a thread's share of what is left: large parts first, small ones at the end, so
-// that all threads end together, also one that is slowed by other programs.
-constexpr int64_t kPartsPerThread = 2;
 // How long a thread looks for news before it sleeps: calls for one picture follow each other within
 // microseconds, and waking a thread costs more than that.
 constexpr int kSpins = 2000;
 
-struct Job {
-  RangeFunction* function;
-  const void* context;
-  int64_t end;
-  int64_t grain;
-  int64_t threads;
-  std::atomic<int64_t> next;
+// What is left of one thread's part of a range, in grains; in one word, since both ends change.
+class alignas(64) Share {
+ public:
+  void reset(int64_t first, int64_t end) { word_.store(pack(first, end), std::memory_order_relaxed); }
 
-  void work() {
-    int64_t first = next.load(std::memory_order_relaxed);
-    while (first < end) {
-      const int64_t last = std::min(first + part_size(end - first), end);
-      if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed)) continue;
-      function(context, first, last);
-      first = next.load(std::memory_order_relaxed);
+  struct Part {
+    int64_t first, end;
+  };
+
+  // Half of what is left: large parts first, small ones at the end, so that all threads end together, also one
+  // that is slowed by other programs. The owner takes from the front, others from the back. Empty when
+  // nothing is left.
+  Part take(bool from_front) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const auto first = static_cast<int64_t>(word >> 32);
+      const auto end = static_cast<int64_t>(word & 0xffffffff);
+      const int64_t size = (end - first + 1) / 2;
+      const Part part = from_front ? Part{first, first + size} : Part{end - size, end};
+      const uint64_t rest = from_front ? pack(part.end, end) : pack(first, part.first);
+      if (size == 0 || word_.compare_exchange_weak(word, rest, std::memory_order_relaxed)) return part;
     }
   }
 
-  int64_t part_size(int64_t left) const {
-    const int64_t grains = left / (kPartsPerThread * threads * grain);
-    return std::max<int64_t>(grains, 1) * grain;
+ private:
+  static uint64_t pack(int64_t first, int64_t end) {
+    return static_cast<uint64_t>(first) << 32 | static_cast<uint64_t>(end);
+  }
+
+  std::atomic<uint64_t> word_;
+};
+
+// Every thread begins with its own share, about the same rows of a map in each call: those are still in its
+// cache. Then it helps the others.
+struct Job {
+  RangeFunction* function;
+  const void* context;
+  int64_t begin;
+  int64_t end;
+  int64_t grain;
+  int64_t threads;
+  Share shares[kMaxThreads];
+
+  void share_out() {
+    const int64_t grains = (end - begin + grain - 1) / grain;
+    for (int64_t t = 0; t < threads; ++t) shares[t].reset(grains * t / threads, grains * (t + 1) / threads);
+  }
+
+  void work(int64_t own) {
+    for (int64_t t = 0; t < threads; ++t) {
+      Share& share = shares[(own + t) % threads];
+      for (Share::Part part; (part = share.take(t == 0)).first < part.end;) {
+        function(context, begin + part.first * grain, std::min(begin + part.end * grain, end));
+      }
+    }
   }
 };
 
@@ -71,7 +102,7 @@ class Pool {
     job_.store(&job, std::memory_order_relaxed);
     crew_.store(Crew{static_cast<uint32_t>(helpers), 0}.word(), std::memory_order_release);
     crew_.notify_all();
-    job.work();
+    job.work(0);
     wait_for_helpers();
     return true;
   }
@@ -80,7 +111,7 @@ class Pool {
   void start_workers(int wanted) {
     for (; workers_ < wanted; ++workers_) {
       try {
-        std::thread([this] { serve(); }).detach();
+        std::thread([this, number = workers_ + 1] { serve(number); }).detach();
       } catch (const std::system_error&) {
         return;  // the caller does the work of the missing thread
       }
@@ -93,7 +124,7 @@ class Pool {
     for (int spins = 0; word != 0; word = crew_.load(std::memory_order_acquire)) look_again(word, spins);
   }
 
-  void serve() {
+  void serve(int number) {
     for (int spins = 0;;) {
       const uint32_t word = crew_.load(std::memory_order_acquire);
       if (!take_seat(word)) {
@@ -101,7 +132,7 @@ class Pool {
         continue;
       }
       spins = 0;
-      job_.load(std::memory_order_relaxed)->work();
+      job_.load(std::memory_order_relaxed)->work(number);
       crew_.fetch_sub(1, std::memory_order_release);
       crew_.notify_all();
     }
@@ -153,8 +184,9 @@ void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeF
     function(context, begin, end);
     return;
   }
-  Job job{function, context, end, grain, workers, {begin}};
-  if (!get_pool().run(job, static_cast<int>(workers) - 1)) job.work();
+  Job job{function, context, begin, end, grain, workers, {}};
+  job.share_out();
+  if (!get_pool().run(job, static_cast<int>(workers) - 1)) job.work(0);
 }
 
 }  // namespace sparsesr
