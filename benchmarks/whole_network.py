@@ -99,6 +99,7 @@ def _others_share(layers: list[dict[str, Any]]) -> float:
 def _page_faults(request: Request) -> int:
     """Pages that the system had to find for one sparse run after others of the same size."""
     session = Session(request.model, request.threads, request.precision)
+    session.keep_buffers(session.peak_bytes(*request.image.shape[:2]))
     for _ in range(_RUNS_BEFORE):
         session.run(request.image)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -198,3 +198,42 @@ def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):
     with pytest.raises(ResultError, match="mean colour"):
         Upscaler(tiny())(photo(16, 16))
     assert len(runs) == 2 and "scalar" in runs[1]
+
+
+def _held(upscaler: Upscaler, height: int, width: int) -> int:
+    """What a picture of this size needs, all in all."""
+    return upscaler.plan(photo(height, width)).peak_bytes
+
+
+def test_buffers_wait_for_the_next_picture_within_the_memory():
+    roomy = Upscaler(tiny(), threads=1)
+    roomy(photo(40, 60))
+    roomy(photo(60, 80))
+    tight = Upscaler(tiny(), threads=1, memory=_held(roomy, 60, 80))
+    tight(photo(40, 60))
+    small = tight.idle_bytes
+    tight(photo(60, 80))
+    assert 0 < small < tight.idle_bytes < roomy.idle_bytes
+    tight.release_buffers()
+    assert tight.idle_bytes == 0
+
+
+def test_tiles_leave_no_buffers_behind():
+    need = _held(Upscaler(tiny(), threads=1), 200, 300)
+    tiled = Upscaler(tiny(), threads=1, memory=(need + PROCESS_BYTES) // 2)
+    tiled(photo(20, 30))
+    assert tiled.idle_bytes > 0
+    assert tiled(photo(200, 300)).plan.mode is Mode.TILES
+    assert tiled.idle_bytes == 0
+
+
+def test_a_large_file_gets_the_memory_that_was_kept(tmp_path):
+    # Wide, so that input and result outweigh the rolling buffers of the network.
+    source = tmp_path / "large.png"
+    Image.fromarray(photo(900, 1200)).save(source)
+    upscaler = Upscaler(tiny(), threads=1, memory=PROCESS_BYTES + 15 * 900 * 1200 + 1000)
+    upscaler(photo(40, 60))
+    assert upscaler.idle_bytes > 1000
+    with pytest.raises(LimitError, match="MB at least"):  # not the decoder, which had the whole memory
+        upscaler(source)
+    assert upscaler.idle_bytes == 0

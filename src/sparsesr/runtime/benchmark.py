@@ -113,6 +113,7 @@ def benchmark(
         others: what else to run in turns, by name; other names than ``dense``, ``sparse`` and ``peak``.
         effort: of the sparse run.
     """
+    session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))  # of both runs, as they take turns
     runs: dict[str, Callable[[], Any]] = {
         "peak": lambda: _native.multiply_add_peak(_PEAK_TYPES[session.precision], session.threads, _PEAK_MS),
         SPARSE: lambda: session.run(image, effort=effort),

@@ -183,6 +183,18 @@ class Session:
         item = np.dtype(in_dtype if out_dtype is None else out_dtype).itemsize
         return plan.nbytes_at(grid.height) + 3 * item * grid.scale**2 * height * width
 
+    @property
+    def idle_bytes(self) -> int:
+        """Buffers held for later runs."""
+        return self._arenas.idle_bytes
+
+    def keep_buffers(self, limit: int) -> None:
+        """Bound the buffers held for later runs, 512 MiB at first; what is over `limit` bytes is given back at once.
+
+        While a run is on, its own buffers count too. A run that needs more than `limit` gets it.
+        """
+        self._arenas.keep(limit)
+
     def _grid(self, height: int, width: int) -> Grid:
         facts = self.model.facts
         multiple, least = facts.size_multiple, self._least_px

@@ -88,6 +88,7 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
     except ResultError as error:
         fault = str(error).partition(";")[0]
     # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
+    network.session.keep_buffers(0)
     with scalar_kernels():
         done = _execute(network.with_empty_session(), pixels, plan, options)
     note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
@@ -128,6 +129,7 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
         nonlocal current, size
         if window.shape[:2] != size:  # sessions keep the memory of past sizes; here every byte counts
             current, size = current.with_empty_session(), (window.shape[0], window.shape[1])
+            current.session.keep_buffers(plan.peak_bytes)  # those of one tile
         return run_whole(current, window, quiet, attention, low_memory=True)
 
     tiled = run_tiled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,8 +65,17 @@ def enlarge_file(
 
 
 def _decoded(source: Path | bytes, upscaler: Upscaler, cancelled: Cancelled | None) -> Picture:
-    """Decode what can be enlarged within the memory limit: input and result have to fit in any case."""
-    most = (upscaler.memory - PROCESS_BYTES) // (3 + 3 * upscaler.scale**2)
+    """Decode what can be enlarged within the memory limit, beside buffers that are kept or else without them."""
+    if upscaler.idle_bytes:
+        with contextlib.suppress(LimitError):
+            return _decoded_within(upscaler.memory - upscaler.idle_bytes, source, upscaler.scale, cancelled)
+        upscaler.release_buffers()
+    return _decoded_within(upscaler.memory, source, upscaler.scale, cancelled)
+
+
+def _decoded_within(memory: int, source: Path | bytes, scale: int, cancelled: Cancelled | None) -> Picture:
+    """Input and result have to fit in any case."""
+    most = (memory - PROCESS_BYTES) // (3 + 3 * scale**2)
     if most >= _LIMITS.max_pixels:
         return decode(source, cancelled=cancelled)
     try:

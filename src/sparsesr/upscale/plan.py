@@ -82,6 +82,8 @@ class Plan:
     """The probe's part of that."""
     untiled_bytes: int = 0
     """Memory with which no tiles would be needed; 0 where there are none."""
+    buffer_bytes: int = 0
+    """What the limit leaves for buffers of the network, in use or kept for the next picture; 0: keep none."""
 
     def warning(self) -> str:
         """What people should know before work starts; "" if nothing."""
@@ -119,10 +121,10 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
     """
     sizes = {(tile.window.height, tile.window.width) for tile in tiles}
     largest = max(run_bytes(height, width, False) for height, width in sizes)
-    peak = PROCESS_BYTES + need.held_bytes + need.output_bytes + largest
-    if peak > limit_bytes:
-        raise _too_large(need, peak, limit_bytes)
-    return Plan(Mode.CHOPPED, peak, tiles)
+    fixed = PROCESS_BYTES + need.held_bytes + need.output_bytes
+    if fixed + largest > limit_bytes:
+        raise _too_large(need, fixed + largest, limit_bytes)
+    return Plan(Mode.CHOPPED, fixed + largest, tiles, buffer_bytes=limit_bytes - fixed)
 
 
 def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
@@ -144,7 +146,7 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: b
     for mode in (Mode.WHOLE, Mode.LOW_MEMORY):
         peak = fixed + run_bytes(need.height, need.width, mode is Mode.LOW_MEMORY)
         if peak <= limit_bytes:
-            return Plan(mode, peak)
+            return Plan(mode, peak, buffer_bytes=limit_bytes - fixed - need.output_bytes)
     if not may_tile:
         raise _too_large(need, peak, limit_bytes)
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)

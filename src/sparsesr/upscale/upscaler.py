@@ -17,7 +17,6 @@ from sparsesr.image.picture import Picture
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.buffers import IDLE_BYTES
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 from sparsesr.runtime.session import Session
 from sparsesr.runtime.stats import Stats
@@ -108,6 +107,15 @@ class Upscaler:
         self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
 
     @property
+    def idle_bytes(self) -> int:
+        """Working memory held for the next picture; within ``memory``."""
+        return self.network.session.idle_bytes
+
+    def release_buffers(self) -> None:
+        """Give that memory back to the system; the next picture takes a little longer."""
+        self.network.session.keep_buffers(0)
+
+    @property
     def scale(self) -> int:
         """Output size / input size."""
         return self.network.scale
@@ -175,9 +183,8 @@ class Upscaler:
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
     ) -> tuple[Executed, Pixels | None]:
         pixels = without_holes(rgb, alpha)
+        self.network.session.keep_buffers(plan.buffer_bytes)
         report = choose(self.network, pixels, plan, options)
-        if plan.peak_bytes + IDLE_BYTES > self.memory:
-            self.network = self.network.with_empty_session()
         check_cancelled(options.cancelled)
         if report is None:
             done = execute(self.network, pixels, plan, options)

@@ -1,0 +1,43 @@
+"""What a session keeps between runs, and what it gives back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphs import smsr
+from runtime.random_graphs import picture
+from sparsesr.runtime.session import Session
+
+MODEL = smsr(16, modules=1, layers=2)
+
+
+def session_after(*sizes: tuple[int, int], limit: int | None = None) -> Session:
+    session = Session(MODEL, threads=1)
+    if limit is not None:
+        session.keep_buffers(limit)
+    for height, width in sizes:
+        session.run(picture(height, width))
+    return session
+
+
+def test_buffers_of_several_sizes_are_kept():
+    one, both = session_after((40, 60)), session_after((40, 60), (60, 80))
+    assert 0 < one.idle_bytes < both.idle_bytes
+    again = session_after((40, 60), (60, 80), (40, 60))
+    assert again.idle_bytes == both.idle_bytes
+
+
+def test_the_oldest_buffers_go_first():
+    large, small = session_after((60, 80)).idle_bytes, session_after((40, 60)).idle_bytes
+    assert session_after((40, 60), (60, 80), limit=large).idle_bytes == large
+    assert session_after((60, 80), (40, 60), limit=large).idle_bytes == small
+    assert session_after((60, 80), limit=large - 1).idle_bytes == 0
+
+
+def test_a_lower_limit_holds_at_once_and_changes_no_result():
+    session = session_after((40, 60), (60, 80))
+    before = session.run(picture(40, 60)).image
+    session.keep_buffers(0)
+    assert session.idle_bytes == 0
+    np.testing.assert_array_equal(session.run(picture(40, 60)).image, before)
+    assert session.idle_bytes == 0
