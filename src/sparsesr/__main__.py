@@ -6,4 +6,5 @@ import sys
 
 from sparsesr.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the processes that it starts
+    sys.exit(main())

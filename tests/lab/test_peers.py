@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import graphs
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.lab.evaluate.dense_form import dense_model
 from sparsesr.lab.evaluate.peers.peer import PEERS, open_peers, parse_peers
+from sparsesr.lab.evaluate.peers.peer_process import peers_apart
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
 from upscale.upscale_models import photo
@@ -78,3 +80,32 @@ def test_names_are_checked(monkeypatch):
     assert parse_peers("torch, ncnn") == ["torch", "ncnn"]
     with pytest.raises(BackendError, match="openvino needs the package onnx"):
         parse_peers("openvino")
+
+
+def test_a_peer_in_a_process_of_its_own_gives_the_same_result():
+    pytest.importorskip("torch")
+    image = photo(9, 13)
+    here = open_peers(["torch"], MODEL, image, threads=1)
+    with peers_apart(["torch"], MODEL, image, threads=1) as apart:
+        assert [(peer.name, peer.mode) for peer in apart] == [(peer.name, peer.mode) for peer in here]
+        for peer, same in zip(apart, here, strict=True):
+            np.testing.assert_array_equal(peer.run(), same.run())
+            assert peer.work() is None
+
+
+def test_the_error_of_a_peers_process_is_raised():
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
+    model = replace(MODEL, graph=Graph("image", "patches", nodes))
+    with pytest.raises(UsageError, match="unfold3x3"), peers_apart(["onnxruntime"], model, photo(8, 8), 1):
+        pass
+
+
+def test_a_peers_process_that_ends_is_reported():
+    pytest.importorskip("torch")
+    with peers_apart(["torch"], MODEL, photo(8, 8), 1) as apart:
+        for child in multiprocessing.active_children():
+            child.kill()
+        with pytest.raises(BackendError, match="--peers torch: its process ended with status -9"):
+            apart[0].run()

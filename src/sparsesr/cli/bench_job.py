@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,8 @@ Pixels = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 FORM_OF_PEERS = (
     "peers run the leanest dense form of the network: every pixel in full, no mask heads, no masks,"
-    " as our own dense run does; their input is a float tensor that is ready, ours is the 8-bit picture"
+    " as our own dense run does, each runtime in a process of its own; their input is a float tensor that is ready,"
+    " ours is the 8-bit picture"
 )
 
 
@@ -51,13 +53,17 @@ def measure(request: Request) -> dict[str, Any]:
 
     Raises:
         UsageError: the true picture has another size than the result.
-        BackendError: a peer is not installed.
+        BackendError: the process of a peer ended.
     """
     session = Session(request.model, request.threads, request.precision)
-    peers = _open_peers(request, session.threads)
+    with _open_peers(request, session.threads) as peers:
+        return _measured(request, session, peers)
+
+
+def _measured(request: Request, session: Session, peers: Sequence[Peer]) -> dict[str, Any]:
     outputs = _outputs(request, session, peers)
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
-    runs: dict[str, Callable[[], Any]] = {peer.name: peer.run for peer in peers}
+    runs: dict[str, Callable[[], Any]] = {peer.name: peer.work for peer in peers}
     result = benchmark(session, request.image, request.rounds, runs, request.effort)
     return {
         **_circumstances(request, session),
@@ -70,12 +76,12 @@ def measure(request: Request) -> dict[str, Any]:
     }
 
 
-def _open_peers(request: Request, threads: int) -> list[Peer]:
+def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[Peer]]:
     if not request.peers:
-        return []
-    from sparsesr.lab.evaluate.peers.peer import open_peers
+        return nullcontext([])
+    from sparsesr.lab.evaluate.peers.peer_process import peers_apart
 
-    return open_peers(request.peers, request.model, request.image, threads)
+    return peers_apart(request.peers, request.model, request.image, threads)
 
 
 def _outputs(request: Request, session: Session, peers: Sequence[Peer]) -> dict[str, F32]:

@@ -35,7 +35,9 @@ class Peer:
     precision: str
     mode: str
     """Version and settings, in words."""
-    run: Callable[[], F32]
+    run: Runner
+    work: Callable[[], object]
+    """The same run, whose result need not be handed over: what is timed."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Each runtime in a process of its own.
+
+In one process they change each other's threads: torch took twice as long there as alone. Processes are
+started anew, not forked, so that nothing that we have loaded is theirs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import numpy.typing as npt
+
+from sparsesr.errors import BackendError, SparsesrError
+from sparsesr.lab.evaluate.peers.peer import Peer, open_peers
+from sparsesr.modelfile.spec import ModelFile
+
+_SECONDS_TO_END = 5
+
+
+@contextmanager
+def peers_apart(
+    names: Sequence[str], model: ModelFile, image: npt.NDArray[Any], threads: int
+) -> Generator[list[Peer], None, None]:
+    """The peers of :func:`sparsesr.lab.evaluate.peers.peer.open_peers`; their processes end with the block.
+
+    Raises:
+        BackendError: a process ended, here or later when its peer is run.
+        SparsesrError: a runtime refused the model.
+    """
+    with ExitStack() as stack:
+        yield [
+            peer
+            for name in names
+            for peer in stack.enter_context(_opened(name, (name, model, image, threads)))
+        ]
+
+
+@contextmanager
+def _opened(name: str, task: tuple[Any, ...]) -> Generator[list[Peer], None, None]:
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_serve, args=(theirs, *task), daemon=True)
+    process.start()
+    theirs.close()
+    line = _Line(name, ours, process)
+    try:
+        yield [
+            Peer(peer, precision, mode, partial(line.ask, index, True), partial(line.ask, index, False))
+            for index, (peer, precision, mode) in enumerate(line.answer())
+        ]
+    finally:
+        ours.close()
+        process.join(_SECONDS_TO_END)
+        process.kill()
+
+
+class _Line:
+    """Our end of the line to a process."""
+
+    def __init__(self, name: str, connection: Connection, process: SpawnProcess) -> None:
+        self._name, self._connection, self._process = name, connection, process
+
+    def ask(self, index: int, wants_result: bool) -> Any:
+        """Have a peer run."""
+        try:
+            self._connection.send((index, wants_result))
+        except OSError as error:
+            raise self._gone() from error
+        return self.answer()
+
+    def answer(self) -> Any:
+        """What the process says; its errors are raised."""
+        try:
+            said = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._gone() from error
+        if isinstance(said, SparsesrError):
+            raise said
+        return said
+
+    def _gone(self) -> BackendError:
+        self._process.join(_SECONDS_TO_END)
+        return BackendError(
+            f"--peers {self._name}: its process ended with status {self._process.exitcode}, perhaps for want of"
+            f" memory; leave it out, or take a smaller picture"
+        )
+
+
+def _serve(connection: Connection, *task: Any) -> None:
+    """In the process: open one runtime, then run its peers as asked until the line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    name, *given = task
+    try:
+        peers = open_peers([name], *given)
+        connection.send([(peer.name, peer.precision, peer.mode) for peer in peers])
+        while True:
+            index, wants_result = connection.recv()
+            result = peers[index].run()
+            connection.send(result if wants_result else None)
+    except SparsesrError as error:
+        connection.send(error)
+    except EOFError:
+        return
