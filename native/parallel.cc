@@ -50,7 +50,8 @@ class alignas(64) Share {
 };
 
 // Every thread begins with its own share, about the same rows of a map in each call: those are still in its
-// cache. Then it helps the others.
+// cache. Then it helps the others. (After calls with more threads any of those may come, and two may begin
+// with one share.)
 struct Job {
   RangeFunction* function;
   const void* context;
@@ -179,7 +180,7 @@ void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeF
                   const void* context) {
   if (begin >= end) return;
   const int64_t grains = (end - begin + grain - 1) / grain;
-  const int64_t workers = std::min<int64_t>(threads, grains);
+  const int64_t workers = std::min<int64_t>(std::min(threads, kMaxThreads), grains);
   if (workers <= 1) {
     function(context, begin, end);
     return;

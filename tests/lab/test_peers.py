@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import graphs
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.lab.evaluate.dense_form import dense_model
+from sparsesr.lab.evaluate.peers import peer_process
 from sparsesr.lab.evaluate.peers.peer import PEERS, open_peers, parse_peers
 from sparsesr.lab.evaluate.peers.peer_process import peers_apart
 from sparsesr.modelfile.spec import Graph, Node
@@ -109,3 +111,20 @@ def test_a_peers_process_that_ends_is_reported():
             child.kill()
         with pytest.raises(BackendError, match="--peers torch: its process ended with status -9"):
             apart[0].run()
+
+
+def test_the_processes_end_with_the_block_also_after_an_error(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
+    before = dict(os.environ)
+    with pytest.raises(KeyboardInterrupt), peers_apart(["torch"], MODEL, photo(8, 8), 1):
+        assert multiprocessing.active_children()
+        assert dict(os.environ) == before
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+
+
+def test_peers_keep_what_they_free():
+    with peer_process._environment(peer_process._ALLOCATOR):
+        assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ

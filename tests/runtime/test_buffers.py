@@ -41,3 +41,8 @@ def test_a_lower_limit_holds_at_once_and_changes_no_result():
     assert session.idle_bytes == 0
     np.testing.assert_array_equal(session.run(picture(40, 60)).image, before)
     assert session.idle_bytes == 0
+
+
+def test_buffers_are_found_again_when_their_plan_was_forgotten():
+    sizes = [(20, 20 + 2 * n) for n in range(20)]
+    assert session_after(*sizes).idle_bytes == session_after(*sizes, *sizes, *sizes).idle_bytes

@@ -9,6 +9,7 @@ from PIL import Image
 from sparsesr import _native
 from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
 from sparsesr.runtime.session import Session
+from sparsesr.upscale import plan as plan_module
 from sparsesr.upscale.check import check_result
 from sparsesr.upscale.plan import PROCESS_BYTES, Mode
 from sparsesr.upscale.tiles import average_attention
@@ -216,6 +217,15 @@ def test_buffers_wait_for_the_next_picture_within_the_memory():
     assert 0 < small < tight.idle_bytes < roomy.idle_bytes
     tight.release_buffers()
     assert tight.idle_bytes == 0
+
+
+def test_only_small_buffers_of_other_sizes_are_kept(monkeypatch):
+    monkeypatch.setattr(plan_module, "KEPT_BYTES", 1)
+    one, several = Upscaler(tiny(), threads=1), Upscaler(tiny(), threads=1)
+    one(photo(60, 80))
+    for size in ((40, 60), (50, 70), (60, 80)):
+        several(photo(*size))
+    assert several.idle_bytes == one.idle_bytes > 0
 
 
 def test_tiles_leave_no_buffers_behind():

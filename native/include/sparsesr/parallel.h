@@ -11,7 +11,8 @@ using RangeFunction = void(const void* context, int64_t begin, int64_t end);
 
 // Cuts [begin, end) into parts whose sizes are multiples of `grain` (the last one apart) and runs them on
 // up to `threads` threads, the caller among them. Returns when all are done. `function` must not throw, and
-// no part may depend on another; then the result does not depend on the number of threads.
+// no part may depend on another; then the result does not depend on the number of threads. Grains are counted in
+// 32 bits, as pixels are.
 void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
                   const void* context);
 

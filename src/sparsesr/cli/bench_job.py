@@ -21,15 +21,15 @@ from sparsesr.runtime.benchmark import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.runtime.session import Session
 
 if TYPE_CHECKING:
-    from sparsesr.lab.evaluate.peers.peer import Peer
+    from sparsesr.lab.evaluate.peers.peer_process import ApartPeer
 
 REFERENCE = "our own dense fp32 run"
 Pixels = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 FORM_OF_PEERS = (
     "peers run the leanest dense form of the network: every pixel in full, no mask heads, no masks,"
-    " as our own dense run does, each runtime in a process of its own; their input is a float tensor that is ready,"
-    " ours is the 8-bit picture"
+    " as our own dense run does, each runtime in a process of its own that keeps the memory it frees; their input is a"
+    " float tensor that is ready, ours is the 8-bit picture"
 )
 
 
@@ -60,7 +60,7 @@ def measure(request: Request) -> dict[str, Any]:
         return _measured(request, session, peers)
 
 
-def _measured(request: Request, session: Session, peers: Sequence[Peer]) -> dict[str, Any]:
+def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, Any]:
     outputs = _outputs(request, session, peers)
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
     runs: dict[str, Callable[[], Any]] = {peer.name: peer.work for peer in peers}
@@ -76,7 +76,7 @@ def _measured(request: Request, session: Session, peers: Sequence[Peer]) -> dict
     }
 
 
-def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[Peer]]:
+def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[ApartPeer]]:
     if not request.peers:
         return nullcontext([])
     from sparsesr.lab.evaluate.peers.peer_process import peers_apart
@@ -84,7 +84,7 @@ def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[P
     return peers_apart(request.peers, request.model, request.image, threads)
 
 
-def _outputs(request: Request, session: Session, peers: Sequence[Peer]) -> dict[str, F32]:
+def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, F32]:
     """The picture that each run makes, (H, W, 3), 0..1; what all are compared with under the name REFERENCE."""
     height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
     own = {
@@ -148,7 +148,7 @@ def _totals(result: Benchmark) -> dict[str, Any]:
     }
 
 
-def _peer_record(peer: Peer, result: Benchmark, quality: dict[str, float | None]) -> dict[str, Any]:
+def _peer_record(peer: ApartPeer, result: Benchmark, quality: dict[str, float | None]) -> dict[str, Any]:
     ms = result.ms[peer.name]
     return {
         "name": peer.name,

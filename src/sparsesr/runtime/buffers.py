@@ -125,7 +125,7 @@ class ArenaPool:
     def _take(self, plan: Plan) -> Arena | None:
         with self._lock:
             for index, arena in enumerate(self._idle):
-                if arena.plan is plan:
+                if arena.plan == plan:  # plans that a session has forgotten are made anew
                     del self._idle[index]
                     break
             else:

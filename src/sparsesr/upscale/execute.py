@@ -89,8 +89,10 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         fault = str(error).partition(";")[0]
     # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
     network.session.keep_buffers(0)
+    retry = network.with_empty_session()
+    retry.session.keep_buffers(plan.kept_bytes)
     with scalar_kernels():
-        done = _execute(network.with_empty_session(), pixels, plan, options)
+        done = _execute(retry, pixels, plan, options)
     note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
     return replace(done, notes=(note, *done.notes), effort=options.effort)
 
@@ -129,7 +131,7 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
         nonlocal current, size
         if window.shape[:2] != size:  # sessions keep the memory of past sizes; here every byte counts
             current, size = current.with_empty_session(), (window.shape[0], window.shape[1])
-            current.session.keep_buffers(plan.peak_bytes)  # those of one tile
+            current.session.keep_buffers(plan.peak_bytes)  # of tiles of this one size
         return run_whole(current, window, quiet, attention, low_memory=True)
 
     tiled = run_tiled(

@@ -66,22 +66,23 @@ def enlarge_file(
 
 def _decoded(source: Path | bytes, upscaler: Upscaler, cancelled: Cancelled | None) -> Picture:
     """Decode what can be enlarged within the memory limit, beside buffers that are kept or else without them."""
-    if upscaler.idle_bytes:
+    most_px = _pixels_within(upscaler.memory, upscaler.scale)
+    beside_px = _pixels_within(upscaler.memory - upscaler.idle_bytes, upscaler.scale)
+    if beside_px < most_px:
         with contextlib.suppress(LimitError):
-            return _decoded_within(upscaler.memory - upscaler.idle_bytes, source, upscaler.scale, cancelled)
+            return decode(source, replace(_LIMITS, max_pixels=beside_px), cancelled)
         upscaler.release_buffers()
-    return _decoded_within(upscaler.memory, source, upscaler.scale, cancelled)
-
-
-def _decoded_within(memory: int, source: Path | bytes, scale: int, cancelled: Cancelled | None) -> Picture:
-    """Input and result have to fit in any case."""
-    most = (memory - PROCESS_BYTES) // (3 + 3 * scale**2)
-    if most >= _LIMITS.max_pixels:
-        return decode(source, cancelled=cancelled)
     try:
-        return decode(source, replace(_LIMITS, max_pixels=max(most, 1)), cancelled)
+        return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled)
     except LimitError as error:
+        if most_px == _LIMITS.max_pixels:
+            raise
         raise LimitError(str(error).replace("raise max_pixels", "raise --memory")) from None
+
+
+def _pixels_within(memory: int, scale: int) -> int:
+    """Pixels of an input that fits with its result; at most as many as are decoded at all."""
+    return min(max((memory - PROCESS_BYTES) // (3 + 3 * scale**2), 1), _LIMITS.max_pixels)
 
 
 def _format(picture: Picture, destination: Path | None, writing: Writing) -> str | None:

@@ -105,6 +105,7 @@ def _alternate(
     """Interleaved, so that a change of the machine's speed meets both kinds."""
     masks: list[npt.NDArray[np.bool_]] = []
     runs: dict[bool, list[Stats]] = {False: [], True: []}
+    upscaler.network.session.keep_buffers(plan.buffer_bytes)  # those of both kinds, if there is room
     for turn in range(2 * repeats):
         is_dense = turn % 2 == 1
         keep = turn == 0

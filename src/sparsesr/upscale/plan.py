@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sparsesr.errors import LimitError
+from sparsesr.runtime.buffers import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
 """(height, width, low_memory) -> bytes that one run of the network allocates, its output included."""
@@ -82,8 +83,15 @@ class Plan:
     """The probe's part of that."""
     untiled_bytes: int = 0
     """Memory with which no tiles would be needed; 0 where there are none."""
+    run_bytes: int = 0
+    """Buffers of one run of the network, without its output; 0 with tiles, which keep theirs to themselves."""
     buffer_bytes: int = 0
-    """What the limit leaves for buffers of the network, in use or kept for the next picture; 0: keep none."""
+    """What the limit leaves for such buffers."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bound of the buffers to keep for pictures to come: those of the latest, and others while they are small."""
+        return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
 
     def warning(self) -> str:
         """What people should know before work starts; "" if nothing."""
@@ -121,10 +129,12 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
     """
     sizes = {(tile.window.height, tile.window.width) for tile in tiles}
     largest = max(run_bytes(height, width, False) for height, width in sizes)
-    fixed = PROCESS_BYTES + need.held_bytes + need.output_bytes
-    if fixed + largest > limit_bytes:
-        raise _too_large(need, fixed + largest, limit_bytes)
-    return Plan(Mode.CHOPPED, fixed + largest, tiles, buffer_bytes=limit_bytes - fixed)
+    peak = PROCESS_BYTES + need.held_bytes + need.output_bytes + largest
+    if peak > limit_bytes:
+        raise _too_large(need, peak, limit_bytes)
+    most_px = max(height * width for height, width in sizes)
+    run = largest - need.output_bytes * most_px // (need.height * need.width)
+    return Plan(Mode.CHOPPED, peak, tiles, run_bytes=run, buffer_bytes=limit_bytes - peak + run)
 
 
 def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
@@ -146,7 +156,8 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: b
     for mode in (Mode.WHOLE, Mode.LOW_MEMORY):
         peak = fixed + run_bytes(need.height, need.width, mode is Mode.LOW_MEMORY)
         if peak <= limit_bytes:
-            return Plan(mode, peak, buffer_bytes=limit_bytes - fixed - need.output_bytes)
+            run = peak - fixed - need.output_bytes
+            return Plan(mode, peak, run_bytes=run, buffer_bytes=limit_bytes - peak + run)
     if not may_tile:
         raise _too_large(need, peak, limit_bytes)
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)

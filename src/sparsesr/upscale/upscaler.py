@@ -150,7 +150,8 @@ class Upscaler:
         height, width = rgb.shape[:2]
         dtype = rgb.dtype
         alpha_bytes = rgb.nbytes // 3 * (1 + self.scale**2) if has_alpha else 0
-        encoder = working_bytes(kind, height * self.scale, width * self.scale) if kind else 0
+        packed = height * width * self.scale**2 * (4 if has_alpha else 3) * dtype.itemsize
+        encoder = working_bytes(kind, height * self.scale, width * self.scale) if kind else packed
         # Transparent pictures are held twice: as given, and as the network sees them.
         held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
         need = Need(
@@ -182,8 +183,8 @@ class Upscaler:
     def _enlarge(
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
     ) -> tuple[Executed, Pixels | None]:
+        self.network.session.keep_buffers(plan.kept_bytes)
         pixels = without_holes(rgb, alpha)
-        self.network.session.keep_buffers(plan.buffer_bytes)
         report = choose(self.network, pixels, plan, options)
         check_cancelled(options.cancelled)
         if report is None:

@@ -36,4 +36,4 @@ def _open(task: Task, precision: str, stores_bf16: bool) -> Peer:
         return np.array(extractor.extract(OUTPUT)[1])[None]
 
     mode = f"ncnn {ncnn.__version__}, {'bf16' if stores_bf16 else 'fp32'} storage, packed layout, Winograd and sgemm"
-    return Peer(f"ncnn {precision}", precision, mode, run, run)
+    return Peer(f"ncnn {precision}", precision, mode, run)

@@ -25,4 +25,4 @@ def open_peers(task: Task) -> list[Peer]:
         return cast("F32", session.run(None, {INPUT: task.image})[0])
 
     mode = f"onnxruntime {onnxruntime.__version__}, all graph optimisations"
-    return [Peer("onnxruntime fp32", "fp32", mode, run, run)]
+    return [Peer("onnxruntime fp32", "fp32", mode, run)]

@@ -30,4 +30,4 @@ def _open(core: Any, network: Any, task: Task, precision: str, hint: str) -> Pee
 
     version = package("openvino").__version__.partition("-")[0]
     mode = f"openvino {version}, latency hint, precision hint {hint}"
-    return Peer(f"openvino {precision}", precision, mode, run, run)
+    return Peer(f"openvino {precision}", precision, mode, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,8 +36,6 @@ class Peer:
     mode: str
     """Version and settings, in words."""
     run: Runner
-    work: Callable[[], object]
-    """The same run, whose result need not be handed over: what is timed."""
 
 
 @dataclass(frozen=True)

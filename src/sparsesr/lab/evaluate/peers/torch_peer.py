@@ -23,4 +23,4 @@ def _open(task: Task, precision: str, dtype: torch.dtype) -> Peer:
             return module(image_13HW).float().numpy()
 
     mode = f"torch {torch.__version__}, eager, channels last, inference mode"
-    return Peer(f"torch {precision}", precision, mode, run, run)
+    return Peer(f"torch {precision}", precision, mode, run)
