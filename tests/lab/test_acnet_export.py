@@ -187,7 +187,7 @@ def test_command_line_picks_the_scale(installed, tmp_path, capsys):
     assert "scales: 2, 3, 4" in capsys.readouterr().out
     assert main(["models", "list"]) == 0
     assert "x2,3,4" in capsys.readouterr().out
-    assert catalogue.default_model_for(4).name == "acnet_multi"
+    assert catalogue.default_model_for(4).origin == "bundled"  # before those of the user
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 4), (7, 5), (3, 8, 4), (9, 2, 3)])
