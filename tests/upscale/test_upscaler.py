@@ -247,3 +247,12 @@ def test_a_large_file_gets_the_memory_that_was_kept(tmp_path):
     with pytest.raises(LimitError, match="MB at least"):  # not the decoder, which had the whole memory
         upscaler(source)
     assert upscaler.idle_bytes == 0
+
+
+@pytest.mark.parametrize("name", ["smsr_s_x2", "smsr_x3", "smsr_x4"])
+def test_small_pictures_of_noise_are_enlarged(name):
+    upscaler, generator = Upscaler(name, threads=1), np.random.default_rng(5)
+    for side in (1, 2, 3, 4, 6, 8, 12):
+        for _ in range(5):
+            image = generator.integers(0, 2, (side, side, 3), dtype=np.uint8) * np.uint8(255)
+            assert upscaler(image).image.shape == (side * upscaler.scale, side * upscaler.scale, 3)
