@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from processors import needs_bf16
 from runtime.random_graphs import only_bicubic
 from sparsesr import _native
 from sparsesr.cli.main import main
 from sparsesr.modelfile.catalogue import install_model
 from upscale.upscale_models import photo, tiny
-
-needs_bf16 = pytest.mark.skipif(not _native.has_fast_bf16(), reason="this processor has no bf16 instructions")
 
 
 @pytest.fixture(autouse=True)

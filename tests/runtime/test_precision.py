@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import plain, smsr
+from processors import needs_bf16
 from runtime.banding import (
     WAYS_TO_RUN,
     check_peak_is_allocated,
@@ -28,7 +29,6 @@ MODELS = [
     smsr(16, modules=3, layers=2, seed=1),
     *(model for name, model in one_of_each().items() if name != "only_bicubic"),  # all of it stays in fp32
 ]
-needs_bf16 = pytest.mark.skipif(not _native.has_fast_bf16(), reason="this processor has no bf16 instructions")
 
 
 def typed(model):

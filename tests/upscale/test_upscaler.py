@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from processors import needs_bf16
 from sparsesr import _native
 from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
 from sparsesr.runtime.session import Session
@@ -185,6 +186,20 @@ def test_a_broken_result_is_computed_again_with_the_scalar_kernels(vector_kernel
     expected = Upscaler(tiny(), threads=1, memory=upscaler.memory)(image)
     np.testing.assert_array_equal(result.image, expected.image)
     assert expected.notes == result.notes[1:]
+
+
+@needs_bf16
+def test_the_second_computation_is_not_in_bf16(vector_kernels_broken, monkeypatch):
+    precisions = []
+    faulty = Session.run
+
+    def noting(self, image, **options):
+        precisions.append(self.precision)
+        return faulty(self, image, **options)
+
+    monkeypatch.setattr(Session, "run", noting)
+    Upscaler(tiny(), threads=1, precision="bf16")(photo(20, 30))
+    assert precisions == ["bf16", "fp32"]
 
 
 def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):

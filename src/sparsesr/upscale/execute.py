@@ -89,9 +89,9 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         fault = str(error).partition(";")[0]
     # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
     network.session.keep_buffers(0)
-    retry = network.with_empty_session()
-    retry.session.keep_buffers(plan.kept_bytes)
-    with scalar_kernels():
+    with scalar_kernels():  # which also decide the precision of a session that begins here
+        retry = network.with_empty_session()
+        retry.session.keep_buffers(plan.kept_bytes)
         done = _execute(retry, pixels, plan, options)
     note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
     return replace(done, notes=(note, *done.notes), effort=options.effort)

@@ -85,8 +85,13 @@ class Plan:
     """Memory with which no tiles would be needed; 0 where there are none."""
     run_bytes: int = 0
     """Buffers of one run of the network, without its output; 0 with tiles, which keep theirs to themselves."""
-    buffer_bytes: int = 0
-    """What the limit leaves for such buffers."""
+    spare_bytes: int = 0
+    """What the limit leaves beside the peak; 0 with tiles."""
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Buffers that the limit allows in all, in use or kept."""
+        return self.run_bytes + self.spare_bytes
 
     @property
     def kept_bytes(self) -> int:
@@ -134,7 +139,7 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
         raise _too_large(need, peak, limit_bytes)
     most_px = max(height * width for height, width in sizes)
     run = largest - need.output_bytes * most_px // (need.height * need.width)
-    return Plan(Mode.CHOPPED, peak, tiles, run_bytes=run, buffer_bytes=limit_bytes - peak + run)
+    return Plan(Mode.CHOPPED, peak, tiles, run_bytes=run, spare_bytes=limit_bytes - peak)
 
 
 def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
@@ -157,7 +162,7 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: b
         peak = fixed + run_bytes(need.height, need.width, mode is Mode.LOW_MEMORY)
         if peak <= limit_bytes:
             run = peak - fixed - need.output_bytes
-            return Plan(mode, peak, run_bytes=run, buffer_bytes=limit_bytes - peak + run)
+            return Plan(mode, peak, run_bytes=run, spare_bytes=limit_bytes - peak)
     if not may_tile:
         raise _too_large(need, peak, limit_bytes)
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)
