@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.recipes import acnet, esrt, smsr
+from sparsesr.lab.recipes import acnet, esrt, skim, smsr
 from sparsesr.lab.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -16,6 +16,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "smsr_x3": smsr.smsr_x3,
     "smsr_x4": smsr.smsr_x4,
     "smsr_s_x2": smsr.smsr_s_x2,
+    "skim_fast_dense_x2": skim.skim_fast_dense_x2,
+    "skim_best_dense_x2": skim.skim_best_dense_x2,
     "acnet_x2": acnet.acnet_x2,
     "acnet_x3": acnet.acnet_x3,
     "acnet_x4": acnet.acnet_x4,

@@ -22,7 +22,7 @@ FORMAT = 2
 # and how hard it presses.
 _MAY_CHANGE = frozenset(
     (
-        *("folders", "packed", "validation", "init_from", "steps"),
+        *("folders", "packed", "validation", "init_from", "steps", "lr_decay_steps", "lr_warmup_fraction"),
         *("log_every", "validate_every", "save_every", "compile", "channels_last", "precision"),
         *("sparsity.weight", "sparsity.largest_weight", "sparsity.module_floor"),
     )

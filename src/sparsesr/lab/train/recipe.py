@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sparsesr.errors import UsageError
 
-OPTIMIZERS = ("adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "one_cycle")
+OPTIMIZERS = ("adam", "adamw", "muon")
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
 PRECISIONS = ("fp32", "bf16")
 LOSSES = ("l1", "l2")
 CONTROLS = ("weight", "threshold")
@@ -128,8 +128,11 @@ class Recipe:
     betas: tuple[float, ...] = (0.9, 0.999)
     weight_decay: float = 0.0
     schedule: str = "cosine"
-    """constant, step (halved at ``halve_at``), cosine (to 0), or one_cycle (from 1/25 up, then cosine to 0)."""
+    """constant, step (halved at ``halve_at``), cosine (to 0), one_cycle (from 1/25 up, then cosine to 0), or wsd
+    (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be prolonged before its decay."""
     lr_warmup_fraction: float = 0.01
+    lr_decay_steps: int = 0
+    """Of the schedule wsd."""
     halve_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     gradient_clip: float = 1.0
     ema_decay: float = 0.999
@@ -151,6 +154,7 @@ class Recipe:
         _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
         _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
+        _check(0 <= self.lr_decay_steps <= self.steps, f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps")
         _check(len(self.betas) == 2, "betas are two numbers")
         _check(
             not self.scales or self.scale in self.scales, f"scales {self.scales} must hold scale {self.scale}"
