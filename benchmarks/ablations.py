@@ -140,7 +140,7 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     found = []
     for pair in Validation(str(folder), 2).pairs:
         run_torch(network, pair.lr, 2, 2)
-        found.append([module.last_mask_B1HW.mean().item() for module in network.sparse_modules()])
+        found.append([module.last_mask_B1HW.mean().item() for module in network.mask_units()])
     return np.mean(found, axis=0).tolist()
 
 

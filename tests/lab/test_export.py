@@ -34,7 +34,7 @@ def test_graph_equals_network(dense, value_range):
     module = small_smsr(dense, value_range=value_range)
     model = export(module, "small", check=False)
     assert difference(module, model) < 1e-5
-    masks = [float(part.last_mask_B1HW.mean()) for part in module.sparse_modules()]
+    masks = [float(part.last_mask_B1HW.mean()) for part in module.mask_units()]
     assert any(0 < share < 1 for share in masks), "the test must see both kinds of pixel"
 
 

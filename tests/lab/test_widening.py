@@ -22,7 +22,7 @@ def test_the_outputs_are_those_of_the_narrow_network(is_open):
     picture = torch.rand(2, 3, 10, 12)
     for network in (narrow, wide):
         network.open_masks(is_open)
-        for module in network.sparse_modules():
+        for module in network.mask_units():
             # New channels are dense or sparse, but what they lead to in the old ones is zero.
             module.body.ch_mask.data[:, 8:] += torch.randn_like(module.body.ch_mask[:, 8:])
     torch.testing.assert_close(wide(picture), narrow(picture), rtol=1e-4, atol=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.evaluate.graph_module import GraphModule
-from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
+from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 
 Masks = list[npt.NDArray[np.bool_]]
 """One (H, W) array per sparse mask module, in order."""
@@ -59,7 +59,7 @@ def masks_of(module: nn.Module) -> Masks:
     if isinstance(module, GraphModule):
         masks = list(module.last_masks.values())
     else:
-        masks = [part.last_mask_B1HW for part in module.modules() if isinstance(part, SparseMaskModule)]
+        masks = [part.last_mask_B1HW for part in module.modules() if isinstance(part, SpatialMaskUnit)]
     return [mask[0, 0].bool().cpu().numpy() for mask in masks if mask is not None]
 
 
@@ -75,7 +75,7 @@ def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> G
         finally:
             module.forced_masks = {}
         return
-    parts = [part for part in module.modules() if isinstance(part, SparseMaskModule)]
+    parts = [part for part in module.modules() if isinstance(part, SpatialMaskUnit)]
     hooks = [
         part.spa_mask.register_forward_hook(_logits_of(mask)) for part, mask in zip(parts, given, strict=True)
     ]

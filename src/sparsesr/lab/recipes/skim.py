@@ -30,3 +30,6 @@ def skim_fast_dense_x2() -> Recipe:
 def skim_best_dense_x2() -> Recipe:
     """The trunk of the best network without masks."""
     return replace(skim_fast_dense_x2(), network="skim_best_dense_x2")
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (skim_fast_dense_x2, skim_best_dense_x2)}

@@ -13,8 +13,7 @@ from torch import nn
 from sparsesr import __version__
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.nn.smsr import SMSR
-from sparsesr.lab.nn.widening import is_narrower, widened
+from sparsesr.lab.nn.network import AdaptsWeights
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 FORMAT = 2
@@ -96,7 +95,7 @@ def _read(path: Path) -> dict[str, Any]:
 def warm_start(network: nn.Module, path: Path) -> list[str]:
     """Take over all weights of equal name and shape; returns the names of the network's others.
 
-    A narrower network of the same kind becomes a part of a wide SMSR, which then does what it did.
+    A network that adapts weights may take over those of a relative, such as a narrower one.
 
     Reads checkpoints of runs (the averaged weights), dictionaries with ``ema`` or ``network``, plain state dicts.
 
@@ -105,8 +104,8 @@ def warm_start(network: nn.Module, path: Path) -> list[str]:
     """
     stored = _read(path)
     found = next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
-    if isinstance(network, SMSR) and is_narrower(found, network):
-        found = widened(found, network)
+    if isinstance(network, AdaptsWeights):
+        found = network.adapted(found)
     own = network.state_dict()
     fitting = {
         name: value

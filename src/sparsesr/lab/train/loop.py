@@ -14,15 +14,16 @@ import torch
 from torch import nn
 
 from sparsesr.errors import InputError, ModelError, UsageError
+from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import create
-from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.feeding import open_feed
-from sparsesr.lab.train.masks import mask_training
-from sparsesr.lab.train.optimisation import make_average, make_optimizer, set_learning_rate
+from sparsesr.lab.train.masks import mask_policy
+from sparsesr.lab.train.optimisation import make_average, make_optimizer
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
+from sparsesr.lab.train.step import Trainee, train_step
 from sparsesr.lab.train.validation import Validation
 
 CHECKPOINT = "checkpoint.pt"
@@ -81,10 +82,10 @@ def train(
     # ---- network, average, optimiser; the same on all processes ----
     torch.manual_seed(recipe.seed)
     plain = _network(recipe, report if stored is None else None)
-    if isinstance(plain, SMSR):
-        plain.share_batch(*part)
+    if masked := with_masks(plain):
+        masked.share_batch(*part)
     average = make_average(recipe, plain).to(fabric.device)
-    masks = mask_training(recipe, plain, average.module)
+    masks = mask_policy(recipe, plain, average.module)
     optimizer: Any = make_optimizer(recipe, plain)
     start = 0
     if stored is not None:
@@ -96,6 +97,7 @@ def train(
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
+    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks)
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
         masks.restore(stored["masks"])
@@ -122,27 +124,10 @@ def train(
                 torch.manual_seed(
                     recipe.seed * _SEED_STRIDE + step
                 )  # whatever a step draws depends on it alone
-                masks.begin_step(step)
-                rate = set_learning_rate(optimizer, recipe, step)
-                lr_B3HW, hr_B3HW = batches.at(step)
                 if recipe.scales:
                     plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
-                if recipe.channels_last:
-                    lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
-                sr_B3HW = network(lr_B3HW)
-                difference_B3HW = sr_B3HW.float() - hr_B3HW
-                l1 = difference_B3HW.abs().mean()
-                difference = l1 if recipe.loss == "l1" else difference_B3HW.square().mean()
-                loss = difference + masks.loss(lr_B3HW, hr_B3HW) / 255
-                optimizer.zero_grad(set_to_none=True)
-                fabric.backward(loss)
-                fabric.clip_gradients(
-                    network, optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
-                )
-                optimizer.step()
-                average.update_parameters(plain)
-                masks.observe(step, lr_B3HW, partial(mean_over, fabric))
-                l1_sum, l1_count = l1_sum + l1.detach(), l1_count + 1
+                losses = train_step(trainee, step, batches.at(step))
+                l1_sum, l1_count = l1_sum + losses.l1, l1_count + 1
 
                 # ---- now and then: is the loss sound, log, validate, save, stop ----
                 if step % recipe.log_every == 0:
@@ -150,9 +135,9 @@ def train(
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
                     _check_finite(mean_l1, step, path, saved)
                     if log:
-                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=rate)
+                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=losses.learning_rate)
                 if step % look_every == 0 or step == recipe.steps:
-                    _check_finite(mean_over(fabric, loss.detach()).item(), step, path, saved)
+                    _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
                     late = max_minutes is not None and time.monotonic() - began > 60 * max_minutes
                     wish = torch.tensor(float(late or should_stop()), device=fabric.device)
                     stopped = mean_over(fabric, wish).item() > 0

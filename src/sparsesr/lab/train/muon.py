@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -66,10 +66,7 @@ class Muon(Optimizer):
         """Orthogonalised Nesterov momenta of parameters of one shape, (N, O, I, k, k)."""
         nesterov: list[Tensor] = []
         for parameter in parameters:
-            gradient = parameter.grad
-            assert gradient is not None
-            state = self.state[parameter]
-            momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+            gradient, momentum = cast(Tensor, parameter.grad), self._running(parameter, "momentum")
             momentum.lerp_(gradient, 1 - _MOMENTUM)
             nesterov.append(gradient.lerp(momentum, _MOMENTUM))
         stacked = torch.stack(nesterov)
@@ -80,16 +77,20 @@ class Muon(Optimizer):
     def _step_adam(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         beta1, beta2 = group["betas"]
         for parameter in parameters:
-            gradient = parameter.grad
-            assert gradient is not None
-            state = self.state[parameter]
-            mean = state.setdefault("mean", torch.zeros_like(parameter))
-            square = state.setdefault("square", torch.zeros_like(parameter))
+            gradient, state = cast(Tensor, parameter.grad), self.state[parameter]
+            mean, square = self._running(parameter, "mean"), self._running(parameter, "square")
             steps = state["steps"] = state.get("steps", 0) + 1
             mean.lerp_(gradient, 1 - beta1)
             square.lerp_(gradient.square(), 1 - beta2)
             spread = (square / (1 - beta2**steps)).sqrt_().add_(_ADAM_EPSILON)
             parameter.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**steps))
+
+    def _running(self, parameter: Tensor, name: str) -> Tensor:
+        """A running figure of a parameter, which starts at zero."""
+        state = self.state[parameter]
+        if name not in state:
+            state[name] = torch.zeros_like(parameter)
+        return state[name]
 
 
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:

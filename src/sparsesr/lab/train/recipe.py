@@ -154,7 +154,10 @@ class Recipe:
         _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
         _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
-        _check(0 <= self.lr_decay_steps <= self.steps, f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps")
+        _check(
+            0 <= self.lr_decay_steps <= self.steps,
+            f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps",
+        )
         _check(len(self.betas) == 2, "betas are two numbers")
         _check(
             not self.scales or self.scale in self.scales, f"scales {self.scales} must hold scale {self.scale}"
