@@ -7,24 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lab.skim_cases import SMALL, small_skim  # noqa: E402
 from sparsesr.lab.export.architectures import build_network  # noqa: E402
 from sparsesr.lab.export.exporter import export  # noqa: E402
 from sparsesr.lab.nn.layers.residual_block import ResidualBlock  # noqa: E402
 from sparsesr.lab.nn.registry import create  # noqa: E402
-from sparsesr.lab.nn.skim import Skim, SkimConfig  # noqa: E402
+from sparsesr.lab.nn.skim import Skim  # noqa: E402
 from sparsesr.runtime.cost import count_macs  # noqa: E402
-
-SMALL = {"channels": 16, "blocks": 2, "mask_channels": 4}
-
-
-def small_skim(seed: int = 0, **settings) -> Skim:
-    """In evaluation mode; with a mask, about half of the pixels of noise are active."""
-    torch.manual_seed(seed)
-    network = Skim(SkimConfig(**{**SMALL, **settings})).eval()
-    for unit in network.mask_units():
-        unit.scale_gap(torch.tensor(5.0))
-        unit.spa_mask[-1].bias.data.zero_()
-    return network
 
 
 @pytest.mark.parametrize(("name", "macs"), [("skim_fast_dense_x2", 225_504), ("skim_best_dense_x2", 598_464)])

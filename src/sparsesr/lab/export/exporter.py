@@ -61,7 +61,7 @@ def export(
     with torch.no_grad(), _evaluating(module):
         graphs = {}
         for active in active_scales(module):
-            scale, graph, tensors = _lower(module, fold)
+            scale, graph, tensors = lower_network(module, fold)
             if active not in (None, scale):
                 raise ModelError(f"{type(module).__name__}: enlarges x{scale}, not x{active} as it says")
             graphs[scale] = (graph, tensors)
@@ -122,8 +122,12 @@ class _Tracer(fx.Tracer):
         )
 
 
-def _lower(module: nn.Module, fold: bool) -> tuple[int, Graph, Tensors]:
-    """Scale, graph and tensors of a network as it is now."""
+def lower_network(module: nn.Module, fold: bool = True) -> tuple[int, Graph, Tensors]:
+    """Scale, graph and tensors of a network as it is now, in evaluation mode; :func:`export` checks them, too.
+
+    Raises:
+        ModelError: as :func:`export`.
+    """
     try:
         traced = _Tracer().trace(module)
     except (TraceError, TypeError, ValueError, RuntimeError) as error:

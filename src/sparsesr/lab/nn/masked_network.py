@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,13 @@ class MaskedNetwork(nn.Module):
         """Make the channel masks hard for the rest of the training."""
         for unit in self.mask_units():
             unit.freeze_channel_masks()
+
+    def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
+        """Make so many output channels of each masked layer dense, the first ones; False if that cannot be.
+
+        ``counts`` has the layers by the names that they get at export.
+        """
+        return not any(counts.values())
 
     def harden_spatial_masks(self) -> None:
         """Train with the spatial masks of evaluation from here on."""

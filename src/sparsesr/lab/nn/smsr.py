@@ -84,6 +84,18 @@ class SMSR(MaskedNetwork):
         """The sparse mask modules, in order."""
         return [module for module in self.body if isinstance(module, SparseMaskModule)]
 
+    def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
+        """As in the base class: channel masks become certain."""
+        names = [
+            [f"body.{index}.layer{layer}" for layer in range(self.config.layers)]
+            for index in range(self.config.modules)
+        ]
+        if not {name for layers in names for name in layers} <= counts.keys():
+            return False
+        for unit, layers in zip(self.mask_units(), names, strict=True):
+            unit.body.fix_dense([counts[name] for name in layers])
+        return True
+
     def adapted(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Those of a narrower SMSR become part of this one, which then computes the same; others are returned as is."""
         return widened(weights, self) if is_narrower(weights, self) else weights

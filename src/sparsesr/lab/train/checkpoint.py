@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,12 @@ from torch import nn
 from sparsesr import __version__
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
+from sparsesr.lab.export.checkpoint import SUFFIXES
+from sparsesr.lab.export.restore import restore_state
 from sparsesr.lab.nn.network import AdaptsWeights
 from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.modelfile.catalogue import SUFFIX as MODEL_SUFFIX
+from sparsesr.modelfile.catalogue import load as load_model
 
 FORMAT = 2
 # What may change when a run goes on: where things are, how often it reports, how it computes, how long it is,
@@ -27,6 +33,7 @@ _MAY_CHANGE = frozenset(
     )
 )
 _SHOWN = 3
+_CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
@@ -92,18 +99,18 @@ def _read(path: Path) -> dict[str, Any]:
     return stored
 
 
-def warm_start(network: nn.Module, path: Path) -> list[str]:
+def warm_start(network: nn.Module, source: str) -> list[str]:
     """Take over all weights of equal name and shape; returns the names of the network's others.
 
-    A network that adapts weights may take over those of a relative, such as a narrower one.
+    ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema`` or ``network``, a plain state
+    dict, a model file, or the name of a model.
 
-    Reads checkpoints of runs (the averaged weights), dictionaries with ``ema`` or ``network``, plain state dicts.
+    A network that adapts weights may take over those of a relative, such as a narrower one.
 
     Raises:
         ModelError: it cannot be read, or nothing fits.
     """
-    stored = _read(path)
-    found = next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
+    found = _weights_of(source, network)
     if isinstance(network, AdaptsWeights):
         found = network.adapted(found)
     own = network.state_dict()
@@ -113,6 +120,13 @@ def warm_start(network: nn.Module, path: Path) -> list[str]:
         if isinstance(value, torch.Tensor) and name in own and own[name].shape == value.shape
     }
     if not fitting:
-        raise ModelError(f"{path}: none of its weights fits the network; it is of another one")
+        raise ModelError(f"{source}: none of its weights fits the network; it is of another one")
     network.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
+
+
+def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
+    if Path(source).suffix not in _CHECKPOINT_SUFFIXES:
+        return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
+    stored = _read(Path(source))
+    return next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)

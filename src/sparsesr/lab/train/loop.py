@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from sparsesr.errors import InputError, ModelError, UsageError
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.train import checkpoint
+from sparsesr.lab.train.ending import Ending, decaying
 from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.masks import mask_policy
 from sparsesr.lab.train.optimisation import make_average, make_optimizer
@@ -38,8 +38,13 @@ class Outcome:
 
     checkpoint: Path
     step: int
-    finished: bool
-    """All steps of the recipe are done."""
+    steps: int
+    """Of the whole run."""
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done."""
+        return self.step >= self.steps
 
 
 def train(
@@ -47,13 +52,12 @@ def train(
     run_folder: Path,
     *,
     resume: bool = False,
-    max_minutes: float | None = None,
+    ending: Ending | None = None,
     device: str = "auto",
     threads: int | None = None,
     report: Callable[[str], None] = print,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train until the last step, ``max_minutes``, or ``should_stop``; the state is saved in each case.
+    """Train until the last step, or until ``ending`` says so; the state is saved in each case.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
     and, unless the recipe names another place, the packed pictures.
@@ -65,6 +69,8 @@ def train(
         BackendError: another process of the run died.
     """
     # ---- who and where ----
+    ending = ending or Ending()
+    ending.check(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
     fabric = start_fabric(recipe, device)
@@ -114,7 +120,6 @@ def train(
     log = RunLog(run_folder, start, recipe.steps, report) if is_first else None
     look_every = 1 if fabric.device.type == "cpu" and processes == 1 else _LOOK_EVERY
     l1_sum, l1_count = torch.zeros((), device=fabric.device), 0
-    began = time.monotonic()
     step, saved = start, start
     stopped = False
     try:
@@ -138,9 +143,15 @@ def train(
                         log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=losses.learning_rate)
                 if step % look_every == 0 or step == recipe.steps:
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
-                    late = max_minutes is not None and time.monotonic() - began > 60 * max_minutes
-                    wish = torch.tensor(float(late or should_stop()), device=fabric.device)
-                    stopped = mean_over(fabric, wish).item() > 0
+                    wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
+                    wish, decay = mean_over(fabric, torch.tensor(wishes, device=fabric.device)).tolist()
+                    stopped = wish > 0
+                    if decay >= 1:
+                        recipe = decaying(recipe, step, int(decay))
+                        trainee = replace(trainee, recipe=recipe)
+                        report(f"the decay begins: {recipe.steps:,} steps, lr_decay_steps={int(decay)}")
+                        if log:
+                            log.steps = recipe.steps
                 if recipe.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
                     figures = validation.measure(average.module, partial(sum_over, fabric))
                     if log:
@@ -157,7 +168,7 @@ def train(
             log.close()
     save(step)
     end_together(fabric, step)
-    return Outcome(path, step, step >= recipe.steps)
+    return Outcome(path, step, recipe.steps)
 
 
 def _say_nothing(line: str) -> None:
@@ -184,7 +195,7 @@ def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
     if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
         raise UsageError(f"recipe: {recipe.network} is not a network for the scales {recipe.scales}")
     if recipe.init_from and report is not None:
-        missing = checkpoint.warm_start(network, Path(recipe.init_from))
+        missing = checkpoint.warm_start(network, recipe.init_from)
         report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
     return network.to(memory_format=torch.channels_last) if recipe.channels_last else network  # type: ignore[call-overload]
 

@@ -110,7 +110,7 @@ class Recipe:
     validation: str = ""
     """Folder of validation pictures, never benchmark pictures; none: no validation."""
     init_from: str = ""
-    """Checkpoint to take weights from: all of equal name and shape."""
+    """Checkpoint, model file or name of a model to take weights from: all of equal name and shape."""
     batch: int = 16
     """Patches per process and step."""
     lr_patch_px: int = 48

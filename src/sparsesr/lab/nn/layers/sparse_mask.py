@@ -45,6 +45,14 @@ class MaskedConvolutions(nn.Module):
         return logits[..., 0] > logits[..., 1]
 
     @torch.no_grad()
+    def fix_dense(self, counts: Sequence[int]) -> None:
+        """Make the first ``counts[l]`` channels of layer l dense, the others sparse, with certainty."""
+        for layer, count in enumerate(counts):
+            is_dense_C = torch.arange(self.ch_mask.shape[1], device=self.ch_mask.device) < count
+            gap_C = torch.where(is_dense_C, 1.0, -1.0).to(self.ch_mask)
+            self.ch_mask[0, :, layer, 0], self.ch_mask[0, :, layer, 1] = gap_C, -gap_C
+
+    @torch.no_grad()
     def limit_dense(self, most: float, followed: float) -> None:
         """Lower the logits of "dense" where more than ``most`` of the channels would be: ``followed`` of the way."""
         gap_CL = self.ch_mask[0, ..., 0] - self.ch_mask[0, ..., 1]
