@@ -10,7 +10,15 @@ OPTIMIZERS = ("adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
 PRECISIONS = ("fp32", "bf16")
 LOSSES = ("l1", "l2")
+DEGRADATIONS = ("bicubic", "photo")
 CONTROLS = ("weight", "threshold")
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "loss": LOSSES,
+    "degradation": DEGRADATIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,9 @@ class Recipe:
     lr_patch_px: int = 48
     scales: tuple[int, ...] = ()
     """Of a network for several scales: those that are trained, one drawn for each step."""
+    degradation: str = "bicubic"
+    """How LR patches are made: bicubic, as benchmarks are; or photo (lab.data.degradation), shrunk and compressed in
+    many ways."""
     noise_sigma_max: float = 0.0
     """Noise on the small pictures, of a level drawn per sample from 0 to this (of 255)."""
     validation_sigma: float = 0.0
@@ -168,8 +179,10 @@ class Recipe:
         )
         for name in ("noise_sigma_max", "validation_sigma"):
             _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
-        kinds = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS, "loss": LOSSES}
-        for name, known in kinds.items():
+        _check(
+            not self.scales or self.degradation == "bicubic", "several scales are trained with bicubic only"
+        )
+        for name, known in _CHOICES.items():
             _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
 
 
