@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
-from sparsesr.modelfile.op_schema import FULL, HALF, Kind, Macs, Resolution, ValueType
-from sparsesr.modelfile.ops import OPS, input_rows
+from sparsesr.modelfile.operations.conv2d import has_addend
+from sparsesr.modelfile.operations.facts import Macs
+from sparsesr.modelfile.operations.registry import OPERATIONS, feature_inputs, input_rows
+from sparsesr.modelfile.operations.value_types import FULL, HALF, Kind, Resolution, ValueType
 from sparsesr.modelfile.spec import Node
 
 TWICE, THRICE = Resolution(2), Resolution(3)
@@ -30,7 +31,7 @@ def typed(op, inputs, shapes=None, **attrs):
     node = Node(
         op, tuple(f"in{i}" for i in range(len(inputs))), "out", attrs, {role: role for role in shapes}
     )
-    return OPS[op].type_node(node, inputs, shapes)
+    return OPERATIONS[op].type_node(node, inputs, shapes)
 
 
 CONV = {"weight": (16, 8, 3, 3), "bias": (16,)}
@@ -121,11 +122,11 @@ VALID = [
 def test_valid_nodes(op, inputs, shapes, attrs, output, macs):
     result = typed(op, inputs, shapes, **attrs)
     assert result.output == output
-    assert OPS[op].macs(result) == macs
+    assert OPERATIONS[op].macs(result) == macs
 
 
 def test_every_op_is_tested():
-    assert {case[0] for case in VALID} == set(OPS)
+    assert {case[0] for case in VALID} == set(OPERATIONS)
 
 
 INVALID = [

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from graphs import GraphBuilder, plain, smsr
 from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask, tokens
-from sparsesr.modelfile.op_schema import Kind
-from sparsesr.modelfile.ops import input_rows
+from sparsesr.modelfile.operations.registry import input_rows
+from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.plan import Grid, make_plan

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.op_schema import PICTURE_CHANNELS, TypedNode
+from sparsesr.modelfile.operations.value_types import PICTURE_CHANNELS, TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.run_state import Image
+from sparsesr.runtime.segments import is_vector_node
 
 EFFORT_RANGE = 8.0
 """Efforts 0..1 shift the logit "active" by half of this down or up."""
@@ -64,7 +65,7 @@ def checked_attention(typed: Sequence[TypedNode], attention: Mapping[str, NDArra
     Raises:
         UsageError: no such attention, or a vector of the wrong length.
     """
-    lengths = {e.node.output: e.output.channels for e in typed if e.node.op == "channel_attention"}
+    lengths = {e.node.output: e.output.channels for e in typed if is_vector_node(e)}
     for name, vector in attention.items():
         if name not in lengths or np.shape(vector) != (lengths[name],):
             wanted = f"of {lengths[name]} values" if name in lengths else "with a name of this model"

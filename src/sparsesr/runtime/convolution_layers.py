@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sparsesr import _native
-from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
+from sparsesr.modelfile.operations.conv2d import has_addend
+from sparsesr.modelfile.operations.registry import feature_inputs
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.outside import Outside
 from sparsesr.runtime.plan import CHANNEL_BLOCK, stride_of

@@ -9,14 +9,14 @@ under a mask at one average density.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sparsesr.modelfile.attributes import DENSE_OUT, KERNEL
-from sparsesr.modelfile.op_rules import segment_tokens
-from sparsesr.modelfile.op_schema import Macs, Resolution, TypedNode
-from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.operations.facts import Macs
+from sparsesr.modelfile.operations.registry import mask_of, operation_of
+from sparsesr.modelfile.operations.segment_attention import segment_tokens
+from sparsesr.modelfile.operations.value_types import Resolution, TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 
@@ -88,11 +88,10 @@ def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
 
 
 def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities | None) -> NodeCost:
-    node, macs = typed.node, OPS[typed.node.op].macs(typed)
+    node, macs = typed.node, operation_of(typed.node).macs(typed)
     pixels = _pixels(macs.counted_at, height, width)
-    active = (
-        pixels if densities is None or not _is_masked(typed) else round(_density(typed, densities) * pixels)
-    )
+    mask = mask_of(node)
+    active = pixels if densities is None or mask is None else round(_density(mask, densities) * pixels)
     pairs = macs.per_pair * _pairs(pixels, macs.segments)
     true_macs = active * macs.active + (pixels - active) * macs.inactive + pairs
     return NodeCost(node.name, node.op, node.output, pixels * macs.active + pairs, true_macs)
@@ -110,12 +109,7 @@ def _pixels(resolution: Resolution | None, height: int, width: int) -> int:
     return 1 if resolution is None else resolution.of(height) * resolution.of(width)
 
 
-def _is_masked(typed: TypedNode) -> bool:
-    return typed.node.op == "masked_conv2d"
-
-
-def _density(typed: TypedNode, densities: Densities) -> float:
-    mask = typed.node.inputs[0]
+def _density(mask: str, densities: Densities) -> float:
     density = densities.get(mask)
     if density is None or not 0 <= density <= 1:
         raise ValueError(f"mask {mask} needs a density in 0..1, got {density}")
@@ -132,17 +126,17 @@ def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedN
         ValueError: as :func:`count_macs`.
     """
     nodes = _typed(model) if typed is None else typed
-    kept = [_kept_channels(entry, densities) for entry in _masked_3x3(nodes)]
+    kept = [share for entry in nodes if (share := _kept_channels(entry, densities)) is not None]
     return sum(kept) / len(kept) if kept else 1.0
 
 
-def _masked_3x3(nodes: Sequence[TypedNode]) -> Iterator[TypedNode]:
-    return (entry for entry in nodes if _is_masked(entry) and KERNEL.of(entry.node) == 3)
-
-
-def _kept_channels(typed: TypedNode, densities: Densities) -> float:
-    dense = DENSE_OUT.of(typed.node) / typed.output.channels
-    return dense + (1 - dense) * _density(typed, densities)
+def _kept_channels(typed: TypedNode, densities: Densities) -> float | None:
+    """Share of the channels that a masked 3x3 layer computes; None for other layers."""
+    masking, mask = operation_of(typed.node).masking, mask_of(typed.node)
+    if masking is None or mask is None or masking.reach(typed.node) != 1:
+        return None
+    dense = masking.dense_out(typed.node) / typed.output.channels
+    return dense + (1 - dense) * _density(mask, densities)
 
 
 def paper_macs(model: ModelFile, height: int, width: int, density: float = 1.0) -> int:
@@ -156,8 +150,8 @@ def paper_macs(model: ModelFile, height: int, width: int, density: float = 1.0) 
     """
     gated = always = 0
     for typed in _typed(model):
-        macs = _paper_macs_per_picture(typed, OPS[typed.node.op].macs(typed), height, width)
-        if _is_masked(typed):
+        macs = _paper_macs_per_picture(typed, operation_of(typed.node).macs(typed), height, width)
+        if mask_of(typed.node) is not None:
             gated += macs
         else:
             always += macs

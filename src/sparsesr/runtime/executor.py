@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparsesr import _native
 from sparsesr.errors import CancelledError
-from sparsesr.modelfile.op_schema import Kind, TypedNode
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 from sparsesr.runtime.buffers import F32, Arena, Window, mask_image
 from sparsesr.runtime.layers import Layer, attend
 from sparsesr.runtime.plan import PlannedSegment

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sparsesr.modelfile.attributes import ACTIVATION, FACTORS, RESIDUAL, SLOPE
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.attributes import ACTIVATION, SLOPE
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import Node
 
 
@@ -26,14 +27,14 @@ def with_fused_activations(typed: Sequence[TypedNode], output: str) -> tuple[Typ
         output: the tensor that is the result.
     """
     readers = Counter(name for entry in typed for name in entry.node.inputs)
-    activations = {e.node.inputs[0]: e.node for e in typed if _is_activation(e.node)}
+    activations = {e.node.inputs[0]: e.node for e in typed if operation_of(e.node).is_activation(e.node)}
     fused = {
         entry.node.output: activations[entry.node.output]
         for entry in typed
         if entry.node.output in activations
         and entry.node.output != output
         and readers[entry.node.output] == 1
-        and _may_activate(entry.node)
+        and operation_of(entry.node).absorbs_activation(entry.node)
     }
     gone = {activation.output for activation in fused.values()}
     return tuple(
@@ -41,16 +42,6 @@ def with_fused_activations(typed: Sequence[TypedNode], output: str) -> tuple[Typ
         for entry in typed
         if entry.node.output not in gone
     )
-
-
-def _is_activation(node: Node) -> bool:
-    return node.op == "add" and len(node.inputs) == 1 and FACTORS.of(node) in ([], [1.0])
-
-
-def _may_activate(node: Node) -> bool:
-    if node.op not in ("conv2d", "masked_conv2d"):
-        return False
-    return ACTIVATION.of(node) == "none" and not RESIDUAL.of(node)
 
 
 def _activated(entry: TypedNode, activation: Node) -> TypedNode:

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from sparsesr import _native
-from sparsesr.modelfile.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.buffers import F32
 from sparsesr.runtime.convolution_layers import Conv, MaskedConv
 from sparsesr.runtime.outside import Surroundings

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from sparsesr.modelfile.attributes import DENSE_IN, DENSE_OUT, KERNEL
-from sparsesr.modelfile.op_rules import feature_inputs
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.facts import Masking
+from sparsesr.modelfile.operations.registry import feature_inputs, mask_of, operation_of
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.modelfile.spec import Node
 
 
 class Outside(Enum):
@@ -31,38 +32,46 @@ class Surroundings(NamedTuple):
 
 def surroundings(typed: Sequence[TypedNode], output: str) -> Mapping[str, Surroundings]:
     """For each masked convolution of a network, by its output."""
-    masked = [entry for entry in typed if entry.node.op == "masked_conv2d"]
     return {
-        entry.node.output: Surroundings(_outside(entry, typed, output), _always(entry, typed))
-        for entry in masked
+        entry.node.output: Surroundings(
+            _outside(entry, masking, typed, output), _always(entry, masking, typed)
+        )
+        for entry in typed
+        if (masking := operation_of(entry.node).masking) is not None
     }
 
 
-def _always(reader: TypedNode, typed: Sequence[TypedNode]) -> list[int] | None:
-    if KERNEL.of(reader.node) != 3:  # a 1x1 reads active pixels only
+def _always(reader: TypedNode, masking: Masking, typed: Sequence[TypedNode]) -> list[int] | None:
+    if masking.reach(reader.node) == 0:  # it reads active pixels only
         return None
-    writers = {entry.node.output: entry for entry in typed}
-    found: list[int] = []
-    for name, value in zip(feature_inputs(reader.node), reader.inputs[1:], strict=True):
-        node = writers[name].node
-        is_masked = node.op == "masked_conv2d" and node.inputs[0] == reader.node.inputs[0]
-        found.append(DENSE_OUT.of(node) if is_masked else value.channels)
-    return found if found != [value.channels for value in reader.inputs[1:]] else None
+    types = dict(zip(reader.node.inputs, reader.inputs, strict=True))
+    features = feature_inputs(reader.node)
+    writers = {entry.node.output: entry.node for entry in typed}
+    found = [
+        _channels_outside(writers[name], mask_of(reader.node), types[name].channels) for name in features
+    ]
+    return found if found != [types[name].channels for name in features] else None
 
 
-def _outside(writer: TypedNode, typed: Sequence[TypedNode], output: str) -> Outside:
-    name = writer.node.output
-    readers = [entry for entry in typed if name in entry.node.inputs]
-    if name == output or not all(_looks_under_the_mask(reader, writer) for reader in readers):
+def _channels_outside(writer: Node, mask: str | None, channels: int) -> int:
+    """Leading channels of a map that may be other than zero where a mask is inactive."""
+    masking = operation_of(writer).masking
+    return channels if masking is None or mask_of(writer) != mask else masking.dense_out(writer)
+
+
+def _outside(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], output: str) -> Outside:
+    name, dense = writer.node.output, masking.dense_out(writer.node)
+    readers = [entry.node for entry in typed if name in entry.node.inputs]
+    reaches = [_reach_under_mask(reader, mask_of(writer.node), name, dense) for reader in readers]
+    if name == output or None in reaches:
         return Outside.EVERYWHERE
-    kernels = [KERNEL.of(reader.node) for reader in readers]
-    return Outside.NOWHERE if max(kernels, default=1) == 1 else Outside.BORDER
+    return Outside.BORDER if any(reaches) else Outside.NOWHERE
 
 
-def _looks_under_the_mask(reader: TypedNode, writer: TypedNode) -> bool:
-    """True if sparse channels of the writer are read at and around active pixels only."""
-    node = reader.node
-    if node.op != "masked_conv2d" or node.inputs[0] != writer.node.inputs[0]:
-        return False
-    read = zip(feature_inputs(node), DENSE_IN.of(node), strict=True)
-    return all(dense <= DENSE_OUT.of(writer.node) for name, dense in read if name == writer.node.output)
+def _reach_under_mask(reader: Node, mask: str | None, name: str, dense: int) -> int | None:
+    """Pixels around active ones at which a node reads sparse channels of a map; None if it reads them elsewhere too."""
+    masking, features = operation_of(reader).masking, feature_inputs(reader)
+    if masking is None or mask_of(reader) != mask or features.count(name) != reader.inputs.count(name):
+        return None
+    reads = zip(features, masking.dense_in(reader), strict=True)
+    return masking.reach(reader) if all(read <= dense for other, read in reads if other == name) else None

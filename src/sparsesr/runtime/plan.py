@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sparsesr.modelfile.attributes import HEADS, SEGMENTS
-from sparsesr.modelfile.op_rules import segment_tokens
-from sparsesr.modelfile.op_schema import FULL, PICTURE_CHANNELS, Kind, TypedNode, ValueType
+from sparsesr.modelfile.operations.attributes import HEADS, SEGMENTS
+from sparsesr.modelfile.operations.segment_attention import segment_tokens
+from sparsesr.modelfile.operations.value_types import FULL, PICTURE_CHANNELS, Kind, TypedNode, ValueType
 from sparsesr.runtime.schedule import Band, make_bands, may_overwrite, total_rows
 from sparsesr.runtime.segments import Segment, Segmentation, split
 

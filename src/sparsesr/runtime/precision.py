@@ -13,8 +13,8 @@ from functools import lru_cache
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
-from sparsesr.modelfile.op_schema import Kind, TypedNode
+from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MIN_GAIN = 1.3
@@ -22,16 +22,6 @@ MIN_GAIN = 1.3
 MAX_COST_DB = 0.01
 """...and where no picture that it was measured on lost more PSNR-Y than this."""
 _PROBE_MS = 3
-_READS_BF16 = {
-    "conv2d",
-    "masked_conv2d",
-    "conv_transpose2x",
-    "avg_pool2x2",
-    "global_mean",
-    "scale_add",
-}
-_WRITES_BF16 = {"conv2d", "masked_conv2d", "avg_pool2x2", "scale_add"}
-_SAME_TYPE_THROUGHOUT = {"avg_pool2x2", "scale_add"}
 
 
 @dataclass(frozen=True)
@@ -109,34 +99,21 @@ def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
 
 def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
     """Type of the maps that a node multiplies, as kernels name it: ``f32`` or ``bf16``."""
-    return "bf16" if bf16.intersection(_multiplied(entry)) else "f32"
-
-
-def _multiplied(entry: TypedNode) -> list[str]:
-    """Input maps, without those that a convolution only adds."""
-    if entry.node.op in ("conv2d", "masked_conv2d"):
-        return list(feature_inputs(entry.node))
-    return [n for n, value in zip(entry.node.inputs, entry.inputs, strict=True) if value.kind is Kind.MAP]
+    return "bf16" if bf16.intersection(feature_inputs(entry.node)) else "f32"
 
 
 def _may_write(entry: TypedNode) -> bool:
     is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
-    return is_map and entry.node.op in _WRITES_BF16
+    return is_map and "bf16" in operation_of(entry.node).number_types.writes
 
 
 def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
     """Maps around this node that cannot stay in bf16."""
     maps = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind is Kind.MAP]
-    if entry.node.op not in _READS_BF16:
+    types = operation_of(entry.node).number_types
+    if "bf16" not in types.reads:
         return chosen & set(maps)
-    if entry.node.op in _SAME_TYPE_THROUGHOUT:
-        return _unless_all([*maps, entry.node.output], chosen)
-    if entry.node.op == "global_mean":
-        return set()
-    refused = _unless_all(_multiplied(entry), chosen)
-    if has_addend(entry.node):
-        refused |= _unless_all([entry.node.inputs[-1], entry.node.output], chosen)
-    return refused
+    return {name for group in types.alike(entry.node) for name in _unless_all(group, chosen)}
 
 
 def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import lcm
 
-from sparsesr.modelfile.op_schema import FULL
-from sparsesr.modelfile.ops import OPS, input_rows
+from sparsesr.modelfile.operations.registry import input_rows, operation_of
+from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 
@@ -13,7 +13,7 @@ from sparsesr.modelfile.validation import type_graph
 def halo_px(model: ModelFile) -> int:
     """LR pixels of context that an output pixel depends on, on each side, over all paths.
 
-    Whole-picture operations are left out (see :func:`has_global_op`): no halo makes them right. Rows and
+    Whole-picture operations are left out (see :func:`sees_whole_image`): no halo makes them right. Rows and
     columns are alike, since every operation is.
     """
     typed = type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
@@ -23,9 +23,9 @@ def halo_px(model: ModelFile) -> int:
     return max(max(above, below) for above, below in reaches)
 
 
-def has_global_op(graph: Graph) -> bool:
+def sees_whole_image(graph: Graph) -> bool:
     """True if some operation depends on the whole picture, so that no halo makes tiles exact."""
-    return any(OPS[node.op].is_global for node in graph.nodes)
+    return any(operation_of(node).sees_whole_image for node in graph.nodes)
 
 
 def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
@@ -33,7 +33,7 @@ def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
     needed = {graph.output: (row * scale, (row + 1) * scale)}
     for node in reversed(graph.nodes):
         rows = needed.get(node.output)
-        if rows is None or OPS[node.op].is_global:
+        if rows is None or operation_of(node).sees_whole_image:
             continue
         for index, name in enumerate(node.inputs):
             low, high = input_rows(node, *rows, index)

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.op_rules import has_addend
-from sparsesr.modelfile.op_schema import FULL, TypedNode
-from sparsesr.modelfile.ops import OPS, input_rows
+from sparsesr.modelfile.operations.registry import input_rows, operation_of
+from sparsesr.modelfile.operations.value_types import FULL, TypedNode
+from sparsesr.modelfile.spec import Node
 from sparsesr.runtime.segments import Segment, streamed_inputs
 
 
@@ -63,7 +63,7 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
     front = _Front(segment.nodes, height)
     writer = next(i for i, entry in enumerate(segment.nodes) if entry.node.output == new)
     readers = front.readers[old]
-    if any(node == writer and not _in_place(segment.nodes[node], index) for node, index in readers):
+    if any(node == writer and not _in_place(segment.nodes[node].node, index) for node, index in readers):
         return False
     others = [(node, index) for node, index in readers if node != writer]
     for band in bands:
@@ -74,11 +74,9 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
     return True
 
 
-def _in_place(entry: TypedNode, index: int) -> bool:
-    """True if the kernel allows its output to be the buffer of this input."""
-    if entry.node.op in ("scale_add", "add"):
-        return True
-    return has_addend(entry.node) and index == len(entry.node.inputs) - 1
+def _in_place(node: Node, index: int) -> bool:
+    """True if the output may be written to the buffer of this input."""
+    return operation_of(node).in_place(node, index)
 
 
 class _Front:
@@ -94,7 +92,7 @@ class _Front:
         self.eager = {
             node: [number[name] for name in entry.node.inputs if name in number]
             for node, entry in enumerate(nodes)
-            if OPS[entry.node.op].is_eager
+            if operation_of(entry.node).is_eager
         }
         self.readers: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for node, entry in enumerate(nodes):

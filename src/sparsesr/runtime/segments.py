@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.op_rules import feature_inputs
-from sparsesr.modelfile.op_schema import Kind, TypedNode
-from sparsesr.modelfile.ops import OPS
-from sparsesr.modelfile.spec import Node
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 
 _CHEAP_FRACTION = 0.15
 """A map may be computed again if that costs at most this share of the network's multiply-adds."""
@@ -52,12 +50,8 @@ def without_masks(typed: Sequence[TypedNode], output: str) -> tuple[TypedNode, .
 
 
 def _unmasked(entry: TypedNode) -> TypedNode:
-    node = entry.node
-    if node.op != "masked_conv2d":
-        return entry
-    attrs = {key: value for key, value in node.attrs.items() if key not in ("dense_in", "dense_out")}
-    plain = Node("conv2d", feature_inputs(node), node.output, attrs, node.weights, node.name)
-    return TypedNode(plain, entry.inputs[1:], entry.output, entry.sizes)
+    masking = operation_of(entry.node).masking
+    return entry if masking is None else masking.unmasked(entry)
 
 
 def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
@@ -77,12 +71,12 @@ def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
     members: list[set[str]] = [set() for _ in range(1 + max(home.values()))]
     last_use: dict[str, int] = {}
     for entry in typed:
-        if entry.node.op != "image" and not _is_vector_node(entry):
+        if not (operation_of(entry.node).is_source or is_vector_node(entry)):
             _add(entry, home[entry.node.output], members, producers, home, again, last_use)
     segments = tuple(
         Segment(
             tuple(entry for entry in typed if entry.node.output in names),
-            tuple(entry for entry in typed if _is_vector_node(entry) and home[entry.node.output] == index),
+            tuple(entry for entry in typed if is_vector_node(entry) and home[entry.node.output] == index),
         )
         for index, names in enumerate(members)
     )
@@ -98,7 +92,8 @@ def streamed_inputs(entry: TypedNode) -> list[tuple[int, str]]:
     ]
 
 
-def _is_vector_node(entry: TypedNode) -> bool:
+def is_vector_node(entry: TypedNode) -> bool:
+    """True for a node that turns vectors into a vector."""
     return bool(entry.inputs) and all(value.kind is Kind.VECTOR for value in entry.inputs)
 
 
@@ -109,16 +104,22 @@ def _homes(typed: Sequence[TypedNode]) -> dict[str, int]:
     so it begins a segment.
     """
     home: dict[str, int] = {}
-    barriers = {e.node.output for e in typed if OPS[e.node.op].is_global and e.output.kind is Kind.MAP}
-    means = {e.node.output for e in typed if e.output.kind is Kind.VECTOR and not _is_vector_node(e)}
+    barriers = {
+        e.node.output for e in typed if operation_of(e.node).sees_whole_image and e.output.kind is Kind.MAP
+    }
+    means = {e.node.output for e in typed if e.output.kind is Kind.VECTOR and not is_vector_node(e)}
     for entry in typed:
         is_barrier = entry.node.output in barriers
         home[entry.node.output] = max(
             (home[n] + (n in means or is_barrier) for n in entry.node.inputs), default=0
         )
-    pictures = {entry.node.output for entry in typed if entry.node.op == "image"}
+    pictures = {entry.node.output for entry in typed if operation_of(entry.node).is_source}
     for entry in reversed(typed):
-        if entry.node.inputs and set(entry.node.inputs) <= pictures and not OPS[entry.node.op].is_global:
+        if (
+            entry.node.inputs
+            and set(entry.node.inputs) <= pictures
+            and not operation_of(entry.node).sees_whole_image
+        ):
             readers = [home[other.node.output] for other in typed if entry.node.output in other.node.inputs]
             home[entry.node.output] = min(readers, default=home[entry.node.output])
     return home
@@ -139,7 +140,7 @@ def _add(
     for _, name in streamed_inputs(entry):
         producer = producers[name]
         late = segment > home[name] + 1 and name in again
-        if producer.node.op == "image" or late or (is_copy and segment > home[name]):
+        if operation_of(producer.node).is_source or late or (is_copy and segment > home[name]):
             _add(producer, segment, members, producers, home, again, last_use)
         elif segment > home[name]:
             last_use[name] = max(segment, last_use.get(name, 0))
@@ -160,5 +161,5 @@ def _cheap_tensors(typed: Sequence[TypedNode], home: Mapping[str, int]) -> froze
 
 def _macs_per_pixel(entry: TypedNode) -> float:
     """Multiply-adds per pixel of the LR picture."""
-    macs = OPS[entry.node.op].macs(entry)
+    macs = operation_of(entry.node).macs(entry)
     return 0.0 if macs.counted_at is None else macs.active * (macs.counted_at.up / macs.counted_at.down) ** 2

@@ -15,7 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import LimitError, UsageError
 from sparsesr.limits import MEBIBYTE
-from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode
+from sparsesr.modelfile.operations.registry import mask_names
+from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.processor import usable_threads
@@ -28,7 +29,7 @@ from sparsesr.runtime.outside import Surroundings, surroundings
 from sparsesr.runtime.plan import Grid, Plan, make_plan, stride_of, value_bytes_of
 from sparsesr.runtime.precision import bf16_maps, choose, input_dtype
 from sparsesr.runtime.run_state import Image, RunState
-from sparsesr.runtime.segments import without_masks
+from sparsesr.runtime.segments import is_vector_node, without_masks
 from sparsesr.runtime.stats import Stats, make_stats
 
 BAND_BYTES = 4 * MEBIBYTE
@@ -242,7 +243,7 @@ class Session:
 
     def _streamed(self, dense: bool) -> list[TypedNode]:
         typed = self._typed_dense if dense else self._typed
-        return [entry for entry in typed if entry.node.op != "channel_attention"]
+        return [entry for entry in typed if not is_vector_node(entry)]
 
     def _bf16_of(self, dense: bool) -> frozenset[str]:
         return self._bf16_dense if dense else self._bf16
@@ -261,10 +262,10 @@ class Session:
         stats = make_stats(self.model, self._typed, size, execution.densities, execution.ms, total_ms)
         masks = None
         if execution.keep_masks:
-            names = [node.output for node in self.model.graph.nodes if node.op == "spatial_mask"]
+            names = mask_names(self.model.graph)
             shape = tuple(side // grid.scale for side in execution.result.shape[:2])
             masks = [np.ones(shape, np.bool_) if dense else execution.masks[name] for name in names]
-        ca = {n.output for n in self.model.graph.nodes if n.op == "channel_attention"}
+        ca = {entry.node.output for entry in self._typed if is_vector_node(entry)}
         vectors = {name: vector for name, vector in execution.state.vectors.items() if name in ca}
         return RunResult(execution.result, stats, masks, vectors)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.registry import mask_names, mask_of
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.cost import count_macs, paper_density
 
@@ -65,9 +66,9 @@ def make_stats(
         ms: time of every node that ran, by its output.
         total_ms: time of the whole run.
     """
-    all_masks = {node.output: 1.0 for node in model.graph.nodes if node.op == "spatial_mask"}
+    all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
     known = {**all_masks, **densities}
-    masks = {e.node.output: e.node.inputs[0] for e in typed if e.node.op == "masked_conv2d"}
+    masks = {e.node.output: mask for e in typed if (mask := mask_of(e.node)) is not None}
     layers = tuple(
         LayerStats(
             cost.name,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sparsesr import _native
-from sparsesr.modelfile.attributes import EPSILON, HEADS, SCORE_SCALE, SEGMENTS
-from sparsesr.modelfile.op_rules import segment_tokens
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.attributes import EPSILON, HEADS, SCORE_SCALE, SEGMENTS
+from sparsesr.modelfile.operations.segment_attention import segment_tokens
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.run_state import RunState, Weights
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from sparsesr.lab.evaluate.graph_module import GraphModule
 from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
+from sparsesr.modelfile.operations.registry import mask_names
 
 Masks = list[npt.NDArray[np.bool_]]
 """One (H, W) array per sparse mask module, in order."""
@@ -68,7 +69,7 @@ def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> G
     """Use these masks, (H, W) of the padded picture, instead of the predicted ones."""
     given = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
     if isinstance(module, GraphModule):
-        names = [node.output for node in module.model.graph.nodes if node.op == "spatial_mask"]
+        names = mask_names(module.model.graph)
         module.forced_masks = dict(zip(names, given, strict=True))
         try:
             yield

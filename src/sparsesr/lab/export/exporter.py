@@ -18,8 +18,8 @@ from sparsesr.lab.export.lowering_state import IMAGE, State
 from sparsesr.lab.export.multi_scale import merge_scales
 from sparsesr.lab.export.picture_rules import as_picture, enlarged
 from sparsesr.lab.export.values import HRPicture, LRPicture, Map, Value
-from sparsesr.modelfile.op_schema import FULL
-from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.modelfile.writer import encode_model
@@ -198,7 +198,7 @@ def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
 def _size_multiple(graph: Graph, tensors: Tensors) -> int:
     """What sizes must be multiples of, for maps of a fraction of the picture's size that are enlarged again."""
     typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if OPS[entry.node.op].enlarges)
+    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).enlarges)
     return lcm(*(resolution.down for resolution in enlarged))
 
 
