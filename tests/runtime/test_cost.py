@@ -4,7 +4,7 @@ import pytest
 
 import graphs
 from runtime.random_graphs import tokens
-from sparsesr.runtime.cost import count_macs, paper_density, paper_macs
+from sparsesr.runtime.graph.cost import count_macs, paper_density, paper_macs
 
 # The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
 # x3 does not divide 1280, so it stands for a LR picture of 320x320, which has as many pixels.

@@ -7,7 +7,7 @@ import pytest
 import graphs
 from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask
 from sparsesr.modelfile.spec import Graph, ModelFile, Node
-from sparsesr.runtime.receptive_field import halo_px, sees_whole_image
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 ROWS = 400
 

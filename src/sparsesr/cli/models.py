@@ -14,8 +14,8 @@ from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.reader import read_description
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.receptive_field import halo_px, sees_whole_image
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 _PAPER_OUTPUT_PX = (720, 1280)
 _FAILED = 3

@@ -10,9 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.operations.value_types import PICTURE_CHANNELS, TypedNode
-from sparsesr.runtime.buffers import F32
-from sparsesr.runtime.run_state import Image
-from sparsesr.runtime.segments import is_vector_node
+from sparsesr.runtime.backend.interface import F32, Image
+from sparsesr.runtime.graph.segments import is_vector_node
 
 EFFORT_RANGE = 8.0
 """Efforts 0..1 shift the logit "active" by half of this down or up."""

@@ -1,20 +1,13 @@
-"""Which maps of a network are kept and multiplied in bf16, and when that is chosen.
-
-In bf16 a map takes half the memory, and processors with the instruction multiply two channels at once; sums
-stay in fp32. Pictures, logits and what is about to become a picture keep their 32 bits.
-"""
+"""Chooses the precision of a network: fp32 or bf16."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
-from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
-from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MIN_GAIN = 1.3
@@ -25,7 +18,7 @@ _PROBE_MS = 3
 
 
 @dataclass(frozen=True)
-class Choice:
+class PrecisionChoice:
     """What a network is computed in."""
 
     precision: str
@@ -34,9 +27,9 @@ class Choice:
     """Why, as a clause that can follow "because"."""
 
 
-def choose(
+def choose_precision(
     wanted: str, cost: Bf16Cost | None, *, has_bf16_layers: bool = True, emulate: bool = False
-) -> Choice:
+) -> PrecisionChoice:
     """``fp32`` or ``bf16`` for a wish that may be ``auto``.
 
     A processor without bf16 instructions computes in fp32 whatever is wished, and so does a network without a layer
@@ -55,16 +48,16 @@ def choose(
     if wanted not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted}")
     if wanted == "fp32":
-        return Choice("fp32", "it was asked for")
+        return PrecisionChoice("fp32", "it was asked for")
     if not (emulate or _native.has_fast_bf16()):
-        return Choice("fp32", "this processor has no bf16 instructions")
+        return PrecisionChoice("fp32", "this processor has no bf16 instructions")
     if not has_bf16_layers:
-        return Choice("fp32", "the network has no layer that can run in bf16")
+        return PrecisionChoice("fp32", "the network has no layer that can run in bf16")
     if wanted == "bf16":
-        return Choice("bf16", "it was asked for")
+        return PrecisionChoice("bf16", "it was asked for")
     if bf16_gain() < MIN_GAIN:
-        return Choice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
-    return Choice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
+        return PrecisionChoice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
+    return PrecisionChoice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
 
 
 def keeps_quality(cost: Bf16Cost | None) -> bool:
@@ -85,38 +78,3 @@ def bf16_gain() -> float:
     """How many times as fast as in fp32 this processor multiplies and adds in bf16."""
     peaks = {dtype: _native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", "bf16")}
     return peaks["bf16"] / peaks["f32"]
-
-
-def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
-    """Names of the maps that a run in bf16 keeps in bf16: those that all who touch them can handle."""
-    chosen = {entry.node.output for entry in typed if _may_write(entry)}
-    while True:
-        refused = {name for entry in typed for name in _refused(entry, chosen)}
-        if not refused:
-            return frozenset(chosen)
-        chosen -= refused
-
-
-def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
-    """Type of the maps that a node multiplies, as kernels name it: ``f32`` or ``bf16``."""
-    return "bf16" if bf16.intersection(feature_inputs(entry.node)) else "f32"
-
-
-def _may_write(entry: TypedNode) -> bool:
-    is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
-    return is_map and "bf16" in operation_of(entry.node).number_types.writes
-
-
-def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
-    """Maps around this node that cannot stay in bf16."""
-    maps = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind is Kind.MAP]
-    types = operation_of(entry.node).number_types
-    if "bf16" not in types.reads:
-        return chosen & set(maps)
-    return {name for group in types.alike(entry.node) for name in _unless_all(group, chosen)}
-
-
-def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:
-    """Those of the names that are chosen, unless all are."""
-    found = chosen & set(names)
-    return set() if len(found) == len(set(names)) else found

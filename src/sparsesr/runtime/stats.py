@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sparsesr.modelfile.operations.registry import mask_names, mask_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sparsesr.image.picture import Picture
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.receptive_field import halo_px, sees_whole_image
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 from sparsesr.runtime.session import Session
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale import chop as chopping

@@ -15,7 +15,7 @@ from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, RES
 from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import Graph, ModelFile, Node, Tensor
 from sparsesr.modelfile.validation import type_graph
-from sparsesr.runtime.segments import without_masks
+from sparsesr.runtime.graph.unmasked import without_masks
 
 
 def dense_model(model: ModelFile) -> ModelFile:

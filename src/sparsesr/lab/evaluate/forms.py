@@ -16,7 +16,7 @@ from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 from sparsesr.upscale.chop import chop, has_pixel_attention
 from sparsesr.upscale.tiles import paste

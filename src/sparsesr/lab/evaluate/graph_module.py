@@ -27,7 +27,9 @@ from sparsesr.modelfile.operations.conv2d import has_addend
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import Kind
+from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import ModelFile, Node
+from sparsesr.modelfile.validation import type_graph
 
 Weights = Mapping[str, Tensor]
 Values = Mapping[str, Tensor]
@@ -43,8 +45,9 @@ class GraphModule(nn.Module):
         self.names = {name: f"tensor_{index}" for index, name in enumerate(sorted(model.tensors))}
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
-        #: As the runtime pads: half of one pixel is none.
-        self.least_size_px = 2 ** any(node.op == "avg_pool2x2" for node in model.graph.nodes)
+        shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+        #: How the runtime pads images for this network.
+        self.padding = padding_of(model.facts, type_graph(model.graph, shapes))
         #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
         #: Masks to be used instead of the predicted ones.

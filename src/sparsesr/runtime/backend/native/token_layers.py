@@ -6,17 +6,18 @@ from sparsesr import _native
 from sparsesr.modelfile.operations.attributes import EPSILON, HEADS, SCORE_SCALE, SEGMENTS
 from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import TypedNode
-from sparsesr.runtime.run_state import RunState, Weights
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.run_state import NativeRunState
 
 
-class Bilinear:
+class Bilinear(NativeLayer):
     """Bilinear enlargement to the size of another map, of which nothing but the size is used."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._input, self._output = entry.node.inputs[0], entry.node.output
         self._type, self._out_type = entry.inputs[0], entry.output
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
@@ -24,35 +25,35 @@ class Bilinear:
         _native.bilinear_rows(x, x_row0, height, out, row0, out_height, r0, r1, state.threads)
 
 
-class Unfold:
+class Unfold(NativeLayer):
     """Neighbourhoods as channels."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
         self._channels = entry.inputs[0].channels
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
         _native.unfold3x3_rows(x, x_row0, self._channels, out, row0, r0, r1, state.threads)
 
 
-class Fold:
+class Fold(NativeLayer):
     """Sums of neighbourhoods."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
         self._channels = entry.output.channels
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
         _native.fold3x3_rows(x, x_row0, self._channels, out, row0, r0, r1, state.threads)
 
 
-class LayerNorm:
+class LayerNorm(NativeLayer):
     """Normalises the channels of each pixel."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
@@ -60,7 +61,7 @@ class LayerNorm:
         self._weight, self._bias = weights["weight"], weights["bias"]
         self._epsilon = EPSILON.of(entry.node)
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         x, x_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)
@@ -69,7 +70,7 @@ class LayerNorm:
         )
 
 
-class SegmentAttention:
+class SegmentAttention(NativeLayer):
     """Attention within segments; its input is a whole map."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
@@ -78,7 +79,7 @@ class SegmentAttention:
         self._heads, self._segments, self._scale = HEADS.of(node), SEGMENTS.of(node), SCORE_SCALE.of(node)
         self._head_channels = entry.output.channels // self._heads
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         qkv, qkv_row0 = state.placed(self._input)
         out, row0 = state.placed(self._output)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sparsesr.modelfile.operations.registry import input_rows, operation_of
 from sparsesr.modelfile.operations.value_types import FULL, TypedNode
 from sparsesr.modelfile.spec import Node
-from sparsesr.runtime.segments import Segment, streamed_inputs
+from sparsesr.runtime.graph.segments import Segment, streamed_inputs
 
 
 @dataclass(frozen=True)

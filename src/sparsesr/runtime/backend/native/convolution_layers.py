@@ -6,16 +6,16 @@ import numpy as np
 
 from sparsesr import _native
 from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
-from sparsesr.modelfile.operations.conv2d import has_addend
-from sparsesr.modelfile.operations.registry import feature_inputs
+from sparsesr.modelfile.operations.conv2d import feature_inputs, has_addend
 from sparsesr.modelfile.operations.value_types import TypedNode
-from sparsesr.runtime.buffers import F32
-from sparsesr.runtime.outside import Outside
-from sparsesr.runtime.plan import CHANNEL_BLOCK, stride_of
-from sparsesr.runtime.run_state import RunState, Weights
+from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.layout import CHANNEL_BLOCK, NATIVE_LAYOUT
+from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.graph.zero_fill import ZeroFill
 
 
-class Conv:
+class Conv(NativeLayer):
     """A convolution at every pixel."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
@@ -29,7 +29,7 @@ class Conv:
         self._accumulate = addend if ACCUMULATE.of(node) else None
         self._residual = None if ACCUMULATE.of(node) else addend
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
         _native.conv_rows(
@@ -48,12 +48,12 @@ class Conv:
         )
 
 
-class MaskedConv:
+class MaskedConv(NativeLayer):
     """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node
-        self._mask, self._inputs = node.inputs[0], feature_inputs(node)
+        self._mask, self._inputs = node.inputs[0], node.inputs[1:]
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1:]]
@@ -62,23 +62,23 @@ class MaskedConv:
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
         self._dense = _dense_part(weights, splits, dense_in, dense_out)
         self._fill, self._constants = self._filled(entry, weights)
-        self._always = weights.around.always
+        self._nonzero_channels = weights.zeros.nonzero_channels
 
-    def _filled(self, entry: TypedNode, weights: Weights) -> tuple[Outside, F32]:
+    def _filled(self, entry: TypedNode, weights: Weights) -> tuple[ZeroFill, F32]:
         """Where inactive pixels become which constants in their last channels."""
-        stride, dense_out = stride_of(entry.output.channels), DENSE_OUT.of(entry.node)
+        stride, dense_out = NATIVE_LAYOUT.stride(entry.output.channels), DENSE_OUT.of(entry.node)
         if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
             constants = np.zeros(stride, np.float32)
             bias = weights.get("bias", constants)[:dense_out]
             slopes = self._slope if self._slopes is None else self._slopes[:dense_out]
             constants[:dense_out] = _activate(bias, self._activation, slopes)
-            return Outside.EVERYWHERE, constants
+            return ZeroFill.EVERYWHERE, constants
         if self._dense is None:
-            return weights.around.zeros, np.zeros(stride, np.float32)
+            return weights.zeros.fill, np.zeros(stride, np.float32)
         behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
-        return weights.around.zeros, np.zeros(stride - behind_dense, np.float32)
+        return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
 
-    def __call__(self, state: RunState, r0: int, r1: int) -> None:
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
         _native.masked_conv_rows(
@@ -96,7 +96,7 @@ class MaskedConv:
             self._slopes,
             self._fill.value,
             self._constants,
-            self._always,
+            self._nonzero_channels,
             state.threads,
         )
 

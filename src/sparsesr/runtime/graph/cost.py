@@ -17,6 +17,7 @@ from sparsesr.modelfile.operations.facts import Macs
 from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import Resolution, TypedNode
+from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 
@@ -70,7 +71,7 @@ def count_macs(
 
     Args:
         model: the model.
-        height: rows of the LR picture; padded to the model's ``size_multiple``, as it is when it runs.
+        height: rows of the LR picture; padded as it is when it runs.
         width: its columns.
         densities: density of every mask; None: all pixels active.
         typed: the graph with its types, from those who have it already.
@@ -78,8 +79,8 @@ def count_macs(
     Raises:
         ValueError: a mask has no density, or one outside 0..1.
     """
-    nodes, multiple = _typed(model) if typed is None else typed, model.facts.size_multiple
-    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
+    nodes = _typed(model) if typed is None else typed
+    rows, columns = padding_of(model.facts, nodes).size(height, width)
     return Cost(tuple(_node_cost(entry, rows, columns, densities) for entry in nodes))
 
 

@@ -1,4 +1,4 @@
-"""Which zeros a masked map needs outside its mask, and which zeros a masked convolution may rely on."""
+"""Zero-fill analysis: where the inactive pixels of a masked map must be cleared, and which zeros its readers find."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import Node
 
 
-class Outside(Enum):
-    """Where the sparse channels of a masked map are zero outside the mask; elsewhere they are anything."""
+class ZeroFill(Enum):
+    """The inactive pixels at which the sparse channels of a masked map are zero; at others they are undefined."""
 
     EVERYWHERE = "everywhere"
     BORDER = "border"
@@ -22,50 +22,50 @@ class Outside(Enum):
     """The readers are 1x1 convolutions with the same mask."""
 
 
-class Surroundings(NamedTuple):
-    """What a masked convolution must leave, and what it finds, outside its mask."""
+class MaskZeros(NamedTuple):
+    """The zeros at inactive pixels that a masked operation writes, and those that it finds."""
 
-    zeros: Outside = Outside.EVERYWHERE
-    always: list[int] | None = None
-    """Of each input: channels behind which all is zero outside the mask. None where no input has such channels."""
+    fill: ZeroFill = ZeroFill.EVERYWHERE
+    nonzero_channels: list[int] | None = None
+    """Of each input: leading channels that may be other than zero at inactive pixels; None if all channels may be."""
 
 
-def surroundings(typed: Sequence[TypedNode], output: str) -> Mapping[str, Surroundings]:
-    """For each masked convolution of a network, by its output."""
+def mask_zeros(typed: Sequence[TypedNode], output: str) -> Mapping[str, MaskZeros]:
+    """For each masked operation of a network, by its output."""
     return {
-        entry.node.output: Surroundings(
-            _outside(entry, masking, typed, output), _always(entry, masking, typed)
+        entry.node.output: MaskZeros(
+            _fill(entry, masking, typed, output), _nonzero_inputs(entry, masking, typed)
         )
         for entry in typed
         if (masking := operation_of(entry.node).masking) is not None
     }
 
 
-def _always(reader: TypedNode, masking: Masking, typed: Sequence[TypedNode]) -> list[int] | None:
+def _nonzero_inputs(reader: TypedNode, masking: Masking, typed: Sequence[TypedNode]) -> list[int] | None:
     if masking.reach(reader.node) == 0:  # it reads active pixels only
         return None
     types = dict(zip(reader.node.inputs, reader.inputs, strict=True))
     features = feature_inputs(reader.node)
     writers = {entry.node.output: entry.node for entry in typed}
     found = [
-        _channels_outside(writers[name], mask_of(reader.node), types[name].channels) for name in features
+        _nonzero_channels(writers[name], mask_of(reader.node), types[name].channels) for name in features
     ]
     return found if found != [types[name].channels for name in features] else None
 
 
-def _channels_outside(writer: Node, mask: str | None, channels: int) -> int:
+def _nonzero_channels(writer: Node, mask: str | None, channels: int) -> int:
     """Leading channels of a map that may be other than zero where a mask is inactive."""
     masking = operation_of(writer).masking
     return channels if masking is None or mask_of(writer) != mask else masking.dense_out(writer)
 
 
-def _outside(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], output: str) -> Outside:
+def _fill(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], output: str) -> ZeroFill:
     name, dense = writer.node.output, masking.dense_out(writer.node)
     readers = [entry.node for entry in typed if name in entry.node.inputs]
     reaches = [_reach_under_mask(reader, mask_of(writer.node), name, dense) for reader in readers]
     if name == output or None in reaches:
-        return Outside.EVERYWHERE
-    return Outside.BORDER if any(reaches) else Outside.NOWHERE
+        return ZeroFill.EVERYWHERE
+    return ZeroFill.BORDER if any(reaches) else ZeroFill.NOWHERE
 
 
 def _reach_under_mask(reader: Node, mask: str | None, name: str, dense: int) -> int | None:

@@ -38,22 +38,6 @@ class Segmentation:
     """Segment that produces a tensor first."""
 
 
-def without_masks(typed: Sequence[TypedNode], output: str) -> tuple[TypedNode, ...]:
-    """The network with all pixels active: masked convolutions become plain ones, masks are not computed."""
-    plain = [_unmasked(entry) for entry in typed]
-    needed, kept = {output}, list[TypedNode]()
-    for entry in reversed(plain):
-        if entry.node.output in needed:
-            needed.update(entry.node.inputs)
-            kept.append(entry)
-    return tuple(reversed(kept))
-
-
-def _unmasked(entry: TypedNode) -> TypedNode:
-    masking = operation_of(entry.node).masking
-    return entry if masking is None else masking.unmasked(entry)
-
-
 def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
     """Assign nodes to segments.
 
