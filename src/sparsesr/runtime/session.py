@@ -25,7 +25,7 @@ from sparsesr.runtime.graph.number_types import input_dtype
 from sparsesr.runtime.graph.prepared import PreparedGraph, prepare
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
-from sparsesr.runtime.plan.planner import Planner, Way
+from sparsesr.runtime.plan.planner import Planner, PlanOptions
 from sparsesr.runtime.precision import choose_precision
 from sparsesr.runtime.stats import Stats, make_stats
 
@@ -126,10 +126,10 @@ class Session:
             CancelledError: `cancelled` returned True.
         """
         start = perf_counter()
-        source, way = checked_image(image), Way(dense, low_memory, band_rows)
+        source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
         bias = mask_bias(effort, dense)
         given = checked_attention(self._planner.masked.typed, attention or {})
-        plan = self._planner.plan(self._planner.grid(*source.shape[:2]), way)
+        plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
         rows, columns = (plan.grid.scale * side for side in source.shape[:2])
         result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
         layers = self._ready_layers(self._planner.form(dense))
@@ -163,7 +163,7 @@ class Session:
         The result is included, the input and the packed weights are not.
         """
         grid = self._planner.grid(height, width)
-        buffers = self._planner.buffer_bytes(grid, Way(low_memory=low_memory, band_rows=band_rows))
+        buffers = self._planner.buffer_bytes(grid, PlanOptions(low_memory=low_memory, band_rows=band_rows))
         item = np.dtype(in_dtype if out_dtype is None else out_dtype).itemsize
         return buffers + 3 * item * grid.scale**2 * height * width
 

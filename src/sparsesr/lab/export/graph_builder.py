@@ -93,6 +93,10 @@ class GraphBuilder:
             self.tensors[node.weights["weight"]] = np.pad(weight, around)
         self.change(output, kernel=side)
 
+    def operation(self, output: str) -> str:
+        """Name of the operation that produces a tensor."""
+        return self.node(output).op
+
     def node(self, output: str) -> Node:
         """The node that produces a tensor."""
         return next(node for node in self.nodes if node.output == output)

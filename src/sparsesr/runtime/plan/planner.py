@@ -26,7 +26,7 @@ _MAX_PIXEL_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Way:
+class PlanOptions:
     """How a run goes about its work; the result is the same for each but ``dense``."""
 
     dense: bool = False
@@ -44,8 +44,8 @@ class Planner:
     masked: PreparedGraph
     dense: PreparedGraph
     layout: MapLayout
-    _plans: OrderedDict[tuple[Grid, Way], ExecutionPlan] = field(
-        init=False, default_factory=OrderedDict[tuple[Grid, Way], ExecutionPlan]
+    _plans: OrderedDict[tuple[Grid, PlanOptions], ExecutionPlan] = field(
+        init=False, default_factory=OrderedDict[tuple[Grid, PlanOptions], ExecutionPlan]
     )
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
@@ -66,31 +66,31 @@ class Planner:
             raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")
         return Grid(rows, columns, self.facts.scale)
 
-    def plan(self, grid: Grid, way: Way) -> ExecutionPlan:
+    def plan(self, grid: Grid, options: PlanOptions) -> ExecutionPlan:
         """The plan for one size of image.
 
         Raises:
             UsageError: no such height of bands.
         """
-        if way.band_rows is not None and way.band_rows < 1:
-            raise UsageError(f"band_rows must be at least 1, got {way.band_rows}")
-        rows = way.band_rows or self.default_band_rows(grid)
-        key = (grid, replace(way, band_rows=rows))
+        if options.band_rows is not None and options.band_rows < 1:
+            raise UsageError(f"band_rows must be at least 1, got {options.band_rows}")
+        rows = options.band_rows or self.default_band_rows(grid)
+        key = (grid, replace(options, band_rows=rows))
         with self._lock:
             if key not in self._plans:
-                form = self.form(way.dense)
+                form = self.form(options.dense)
                 self._plans[key] = make_execution_plan(
-                    form.typed, grid, rows, way.low_memory, self.layout, form.bf16
+                    form.typed, grid, rows, options.low_memory, self.layout, form.bf16
                 )
             self._plans.move_to_end(key)
             if len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
             return self._plans[key]
 
-    def buffer_bytes(self, grid: Grid, way: Way) -> int:
+    def buffer_bytes(self, grid: Grid, options: PlanOptions) -> int:
         """Bytes of all buffers of a run."""
-        rows = way.band_rows or self.default_band_rows(grid)
-        plan = self.plan(self._shortened(grid, rows), replace(way, band_rows=rows))
+        rows = options.band_rows or self.default_band_rows(grid)
+        plan = self.plan(self._shortened(grid, rows), replace(options, band_rows=rows))
         return plan.nbytes_at(grid.height)
 
     def default_band_rows(self, grid: Grid) -> int:
