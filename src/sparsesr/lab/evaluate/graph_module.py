@@ -46,8 +46,8 @@ class GraphModule(nn.Module):
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-        #: How the runtime pads images for this network.
-        self.padding = padding_of(model.facts, type_graph(model.graph, shapes))
+        #: Smaller images are padded to this size, as by the runtime.
+        self.least_size_px = padding_of(model.facts, type_graph(model.graph, shapes)).least_px
         #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
         #: Masks to be used instead of the predicted ones.

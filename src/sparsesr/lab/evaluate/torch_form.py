@@ -39,7 +39,7 @@ def run_torch(
     values = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
     device = next((tensor.device for tensor in [*module.parameters(), *module.buffers()]), "cpu")
     image_13HW = torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
-    rows, columns = getattr(module, "padding", Padding(multiple)).size(height, width)
+    rows, columns = Padding(multiple, getattr(module, "least_size_px", 1)).size(height, width)
     padding = (0, columns - width, 0, rows - height)
     with torch.inference_mode():
         enlarged_13HW = module(functional.pad(image_13HW, padding, mode="replicate"))

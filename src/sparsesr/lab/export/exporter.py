@@ -139,7 +139,7 @@ def _lower(module: nn.Module, fold: bool) -> tuple[int, Graph, Tensors]:
     for node in traced.nodes:
         if node not in values and node is not last:
             values[node] = _lower_node(state, node, modules, values)
-    return _finish(state, values.get(last.args[0]))
+    return _finish(state, values.get(cast("fx.Node", last.args[0])))
 
 
 def _result(state: State, value: object) -> HRPicture:
