@@ -86,6 +86,8 @@ class Session:
             masked, dense = masked.in_fp32(), dense.in_fp32()
         self._backend = backend
         self._planner = Planner(model.facts, masked, dense, backend.layout)
+        #: Vectors that callers may give, with their lengths.
+        self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, str, str], Layer[Any]] = {}
         self._arenas = ArenaPool(backend)
@@ -128,7 +130,7 @@ class Session:
         start = perf_counter()
         source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
         bias = mask_bias(effort, dense)
-        given = checked_attention(self._planner.masked.typed, attention or {})
+        given = checked_attention(self._attention, attention or {})
         plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
         rows, columns = (plan.grid.scale * side for side in source.shape[:2])
         result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
@@ -201,6 +203,6 @@ class Session:
             shape = tuple(side // grid.scale for side in execution.result.shape[:2])
             names = mask_names(self.model.graph)
             masks = [np.ones(shape, np.bool_) if dense else execution.masks[name] for name in names]
-        attention = {entry.node.output for entry in typed if is_vector_node(entry)}
-        vectors = {name: vector for name, vector in execution.state.vectors.items() if name in attention}
-        return RunResult(execution.result, stats, masks, vectors)
+        computed = execution.state.vectors
+        attention = {name: computed[name] for name in self._attention if name in computed}
+        return RunResult(execution.result, stats, masks, attention)

@@ -68,13 +68,13 @@ def make_stats(
     """
     all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
     known = {**all_masks, **densities}
-    masks = {e.node.output: mask for e in typed if (mask := mask_of(e.node)) is not None}
+    masks = {entry.node.output: mask_of(entry.node) for entry in typed}
     layers = tuple(
         LayerStats(
             cost.name,
             cost.op,
             ms[cost.output],
-            known[masks[cost.output]] if cost.output in masks else None,
+            None if (mask := masks[cost.output]) is None else known[mask],
             cost.macs_dense,
             cost.macs,
         )

@@ -49,6 +49,10 @@ class Planner:
     )
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._padding = padding_of(self.facts, self.masked.typed)
+        self._resolutions = {entry.output.resolution or FULL for entry in self.masked.typed}
+
     def form(self, dense: bool) -> PreparedGraph:
         """The network as such a run computes it."""
         return self.dense if dense else self.masked
@@ -59,10 +63,10 @@ class Planner:
         Raises:
             LimitError: too many pixels for 32-bit pixel numbers.
         """
-        typed = self.masked.typed
-        rows, columns = padding_of(self.facts, typed).size(height, width)
-        sizes = {entry.output.resolution or FULL for entry in typed}
-        if any((size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in sizes):
+        rows, columns = self._padding.size(height, width)
+        if any(
+            (size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in self._resolutions
+        ):
             raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")
         return Grid(rows, columns, self.facts.scale)
 
