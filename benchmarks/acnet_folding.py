@@ -23,7 +23,7 @@ from sparsesr.lab.evaluate.torch_form import run_torch
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.registry import create
 from sparsesr.processor import processor_name
-from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.session import Session
 
 

@@ -19,8 +19,8 @@ from sparsesr.lab.nn.registry import create
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.receptive_field import halo_px
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.receptive_field import halo_px
 from sparsesr.runtime.session import Session
 from sparsesr.upscale.plan import Mode
 from sparsesr.upscale.upscaler import Upscaler

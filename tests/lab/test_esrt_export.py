@@ -17,7 +17,7 @@ from sparsesr.lab.export.importer import convert_checkpoint
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.session import Session
 from sparsesr.upscale.upscaler import Upscaler
 

@@ -14,8 +14,8 @@ from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.reader import read_description
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 _PAPER_OUTPUT_PX = (720, 1280)
 _FAILED = 3
@@ -70,7 +70,7 @@ def show(
         of_scale = "" if len(loaded.scales) == 1 else f"_x{scale}"
         about[f"dense_macs_for_1280x720{of_scale}"] = _macs(loaded.at_scale(scale))
     about["sees_px"] = max(halo_px(loaded.at_scale(scale)) for scale in loaded.scales)
-    about["sees_whole_picture"] = has_global_op(loaded.graph)
+    about["sees_whole_picture"] = sees_whole_image(loaded.graph)
     if as_json:
         print_json(about)
         return 0

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from sparsesr import _native
-from sparsesr.runtime.run_state import Image
+from sparsesr.runtime.backend.interface import Image
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import LayerStats
 

@@ -6,6 +6,7 @@ split: into four overlapping quarters, and those again, until a part has fewer t
 
 from __future__ import annotations
 
+from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.spec import Graph
 from sparsesr.upscale.plan import Box, Tile
 
@@ -17,7 +18,7 @@ SHAVE_PX = 10
 
 def has_pixel_attention(graph: Graph) -> bool:
     """True if pixels attend to pixels, so that the work grows faster than the picture."""
-    return any(node.op == "segment_attention" for node in graph.nodes)
+    return any(operation_of(node).attends_across_pixels for node in graph.nodes)
 
 
 def chop(height: int, width: int, most_px: int = CHOP_PX, shave_px: int = SHAVE_PX) -> tuple[Tile, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparsesr import _native
-from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.upscale.execute import Network
 from sparsesr.upscale.plan import Mode, Plan
 

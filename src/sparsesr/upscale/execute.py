@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sparsesr.errors import ResultError
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.instruction_set import scalar_kernels
+from sparsesr.runtime.backend.native.instruction_set import scalar_kernels
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale.check import check_result

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.upscale.execute import Executed, Network, RunOptions, execute, run_whole
 from sparsesr.upscale.plan import Mode, Plan
 from sparsesr.upscale.target import TargetReport, check_target, choose_effort
@@ -34,7 +35,7 @@ def choose(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) ->
         UsageError: the target means nothing.
         CancelledError: ``options.cancelled`` said so.
     """
-    has_masks = any(node.op == "spatial_mask" for node in network.model.graph.nodes)
+    has_masks = bool(mask_names(network.model.graph))
     check_target(options.target_ms, options.effort, has_masks=has_masks)
     if options.target_ms is None:
         return None

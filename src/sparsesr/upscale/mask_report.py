@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import ModelError
+from sparsesr.modelfile.operations.registry import mask_names, mask_of
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale.execute import RunOptions, execute
 from sparsesr.upscale.plan import Plan
@@ -86,11 +87,11 @@ def measure_masks(
 
 def _layers_by_mask(upscaler: Upscaler) -> dict[str, set[str]]:
     """Mask tensor -> names of the layers that it gates, in graph order."""
-    nodes = upscaler.model.graph.nodes
-    found: dict[str, set[str]] = {node.output: set() for node in nodes if node.op == "spatial_mask"}
-    for node in nodes:
-        if node.op == "masked_conv2d":
-            found[node.inputs[0]].add(node.name)
+    found: dict[str, set[str]] = {name: set() for name in mask_names(upscaler.model.graph)}
+    for node in upscaler.model.graph.nodes:
+        mask = mask_of(node)
+        if mask is not None:
+            found[mask].add(node.name)
     return found
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sparsesr.errors import LimitError
-from sparsesr.runtime.buffers import KEPT_BYTES
+from sparsesr.runtime.backend.arena_pool import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
 """(height, width, low_memory) -> bytes that one run of the network allocates, its output included."""

@@ -17,7 +17,7 @@ from sparsesr.image.picture import Picture
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 from sparsesr.runtime.session import Session
 from sparsesr.runtime.stats import Stats
 from sparsesr.upscale import chop as chopping
@@ -100,7 +100,7 @@ class Upscaler:
             facts.scale,
             halo_px(self.model),
             facts.size_multiple,
-            has_global_op(self.model.graph),
+            sees_whole_image(self.model.graph),
         )
         self.memory = memory
         # Once as read and once packed for the kernels.

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, RESIDUAL
-from sparsesr.modelfile.op_rules import feature_inputs
+from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, RESIDUAL
+from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import Graph, ModelFile, Node, Tensor
 from sparsesr.modelfile.validation import type_graph
-from sparsesr.runtime.segments import without_masks
+from sparsesr.runtime.graph.unmasked import without_masks
 
 
 def dense_model(model: ModelFile) -> ModelFile:
@@ -36,7 +36,7 @@ def _merge_chains(nodes: list[Node], tensors: dict[str, Tensor]) -> tuple[list[N
     readers = Counter(name for node in nodes for name in node.inputs)
     merged: dict[str, Node] = {}
     for node in nodes:
-        addend = merged.get(node.inputs[-1]) if node.op == "conv2d" and ACCUMULATE.of(node) else None
+        addend = merged.get(node.inputs[-1]) if ACCUMULATE.of(node) else None
         if addend is not None and readers[addend.output] == 1 and _is_plain_link(addend, node):
             del merged[addend.output]
             node = _joined(addend, node, tensors)
@@ -47,11 +47,10 @@ def _merge_chains(nodes: list[Node], tensors: dict[str, Tensor]) -> tuple[list[N
 def _is_plain_link(first: Node, then: Node) -> bool:
     """Nothing happens to the sum of `first` before it is added to."""
     return (
-        first.op == "conv2d"
+        (first.op, first.attrs.get("kernel")) == (then.op, then.attrs.get("kernel"))
         and ACTIVATION.of(first) == "none"
         and not RESIDUAL.of(first)
         and not ACCUMULATE.of(first)
-        and first.attrs.get("kernel") == then.attrs.get("kernel")
     )
 
 
@@ -65,6 +64,5 @@ def _joined(first: Node, then: Node, tensors: dict[str, Tensor]) -> Node:
         weights["bias"] = f"{then.output}.joined_bias"
         tensors[weights["bias"]] = biases[0] if len(biases) == 1 else biases[0] + biases[1]
     attrs = {key: value for key, value in then.attrs.items() if key != "accumulate"}
-    return Node(
-        "conv2d", feature_inputs(first) + feature_inputs(then), then.output, attrs, weights, then.name
-    )
+    inputs = feature_inputs(first) + feature_inputs(then)
+    return replace(then, inputs=inputs, attrs=attrs, weights=weights)

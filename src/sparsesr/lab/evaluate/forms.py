@@ -14,8 +14,9 @@ from sparsesr.errors import UsageError
 from sparsesr.lab.evaluate.bicubic_form import BICUBIC, BicubicForm
 from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
+from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 from sparsesr.upscale.chop import chop, has_pixel_attention
 from sparsesr.upscale.tiles import paste
@@ -117,7 +118,7 @@ def resolve_inference(wanted: str, model: ModelFile) -> str:
 
 
 def _enlarged(model: ModelFile, given: Given, image: Pixels, masks: list[Any], seconds: float) -> Enlarged:
-    names = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+    names = mask_names(model.graph)
     densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
     macs = count_macs(model, given.shape[0], given.shape[1], densities).macs
     return Enlarged(image, densities, paper_density(model, densities), macs, seconds)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sparsesr.modelfile.attributes import (
+from sparsesr.modelfile.operations.attributes import (
     ACCUMULATE,
     ACTIVATION,
     DENSE_IN,
@@ -23,8 +23,13 @@ from sparsesr.modelfile.attributes import (
     SEGMENTS,
     SLOPE,
 )
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend, segment_tokens
+from sparsesr.modelfile.operations.conv2d import has_addend
+from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
+from sparsesr.modelfile.operations.segment_attention import segment_tokens
+from sparsesr.modelfile.operations.value_types import Kind
+from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import ModelFile, Node
+from sparsesr.modelfile.validation import type_graph
 
 Weights = Mapping[str, Tensor]
 Values = Mapping[str, Tensor]
@@ -40,8 +45,9 @@ class GraphModule(nn.Module):
         self.names = {name: f"tensor_{index}" for index, name in enumerate(sorted(model.tensors))}
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
-        #: As the runtime pads: half of one pixel is none.
-        self.least_size_px = 2 ** any(node.op == "avg_pool2x2" for node in model.graph.nodes)
+        shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+        #: Smaller images are padded to this size, as by the runtime.
+        self.least_size_px = padding_of(model.facts, type_graph(model.graph, shapes)).least_px
         #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
         #: Masks to be used instead of the predicted ones.
@@ -60,11 +66,10 @@ class GraphModule(nn.Module):
         return values[self.model.graph.output]
 
     def _run(self, node: Node, values: Values, image_13HW: Tensor) -> Tensor:
-        if node.op == "image":
-            return image_13HW - image_13HW.new_tensor(OFFSET.of(node)).reshape(1, 3, 1, 1)
+        inputs = [values[name] for name in node.inputs] or [image_13HW]
         weights = {role: getattr(self, self.names[name]) for role, name in node.weights.items()}
-        result = _OPS[node.op](node, [values[name] for name in node.inputs], weights)
-        if node.op == "spatial_mask":
+        result = RULES[node.op](node, inputs, weights)
+        if operation_of(node).produces is Kind.MASK:
             result = self.forced_masks.get(node.output, result)
             self.last_masks[node.output] = result
         return result
@@ -79,6 +84,10 @@ def _activate(node: Node, value: Tensor) -> Tensor:
     if ACTIVATION.of(node) == "relu":
         return functional.relu(value)
     return functional.leaky_relu(value, SLOPE.of(node)) if ACTIVATION.of(node) == "leaky_relu" else value
+
+
+def _image(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    return inputs[0] - inputs[0].new_tensor(OFFSET.of(node)).reshape(1, 3, 1, 1)
 
 
 def _conv2d(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
@@ -178,7 +187,8 @@ def _segment_attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -
     return torch.cat(attended, dim=2).transpose(2, 3).flatten(1, 2).unflatten(2, inputs[0].shape[2:])
 
 
-_OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
+RULES: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
+    "image": _image,
     "conv2d": _conv2d,
     "masked_conv2d": _masked_conv2d,
     "avg_pool2x2": lambda node, inputs, weights: functional.avg_pool2d(inputs[0], 2),
@@ -196,3 +206,4 @@ _OPS: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,
 }
+"""How each operation is computed, by its name; the image is the only input of a node without inputs."""

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from sparsesr.lab.evaluate.graph_module import GraphModule
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
+from sparsesr.modelfile.operations.registry import mask_names
+from sparsesr.modelfile.padding import Padding
 
 Masks = list[npt.NDArray[np.bool_]]
 """One (H, W) array per sparse mask module, in order."""
@@ -37,8 +39,7 @@ def run_torch(
     values = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
     device = next((tensor.device for tensor in [*module.parameters(), *module.buffers()]), "cpu")
     image_13HW = torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
-    least = getattr(module, "least_size_px", 1)
-    rows, columns = (-(-max(side, least) // multiple) * multiple for side in (height, width))
+    rows, columns = Padding(multiple, getattr(module, "least_size_px", 1)).size(height, width)
     padding = (0, columns - width, 0, rows - height)
     with torch.inference_mode():
         enlarged_13HW = module(functional.pad(image_13HW, padding, mode="replicate"))
@@ -68,7 +69,7 @@ def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> G
     """Use these masks, (H, W) of the padded picture, instead of the predicted ones."""
     given = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
     if isinstance(module, GraphModule):
-        names = [node.output for node in module.model.graph.nodes if node.op == "spatial_mask"]
+        names = mask_names(module.model.graph)
         module.forced_masks = dict(zip(names, given, strict=True))
         try:
             yield

@@ -11,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, KERNEL, OFFSET, RESIDUAL, SCALE, SLOPE
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
+from sparsesr.modelfile.operations.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    KERNEL,
+    OFFSET,
+    RESIDUAL,
+    SCALE,
+    SLOPE,
+)
+from sparsesr.modelfile.operations.conv2d import has_addend
+from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.spec import ModelFile, Node
 
 INPUT, OUTPUT = "picture_in", "picture_out"
@@ -75,14 +84,15 @@ def write_ncnn(model: ModelFile, folder: Path) -> None:
     """
     readers = Counter(name for node in model.graph.nodes for name in node.inputs)
     build = _Builder(model, readers)
-    readers[INPUT] = sum(node.op == "image" for node in model.graph.nodes)
+    readers[INPUT] = sum(operation_of(node).is_source for node in model.graph.nodes)
     build.layer("Input", [], INPUT)
     for node in model.graph.nodes:
-        if node.op not in _OPS:
+        rule = RULES.get(node.op)
+        if rule is None:
             raise UsageError(
                 f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
             )
-        _OPS[node.op](build, node)
+        rule(build, node)
     readers[model.graph.output] = 1
     build.layer("Noop", [model.graph.output], OUTPUT)
     head = f"{_MAGIC}\n{len(build.lines)} {build.blobs}\n"
@@ -163,7 +173,7 @@ def _global_mean(build: _Builder, node: Node) -> None:
     build.layer("Pooling", [node.inputs[0]], node.output, {0: 1, 4: 1})
 
 
-_OPS: dict[str, Callable[[_Builder, Node], None]] = {
+RULES: dict[str, Callable[[_Builder, Node], None]] = {
     "image": _image,
     "conv2d": _conv2d,
     "global_mean": _global_mean,
@@ -172,3 +182,4 @@ _OPS: dict[str, Callable[[_Builder, Node], None]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic,
 }
+"""How each operation is written, by its name."""

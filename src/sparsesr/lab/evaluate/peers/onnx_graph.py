@@ -11,8 +11,17 @@ import numpy.typing as npt
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.evaluate.peers import package
-from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, KERNEL, OFFSET, RESIDUAL, SCALE, SLOPE
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
+from sparsesr.modelfile.operations.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    KERNEL,
+    OFFSET,
+    RESIDUAL,
+    SCALE,
+    SLOPE,
+)
+from sparsesr.modelfile.operations.conv2d import has_addend
+from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import ModelFile, Node
 
 _OPSET, _IR_VERSION = 17, 8  # what all of the runtimes read
@@ -59,11 +68,12 @@ def to_onnx(model: ModelFile, height: int, width: int) -> Any:
     helper, float_type = onnx.helper, onnx.TensorProto.FLOAT
     build = _Builder(model)
     for node in model.graph.nodes:
-        if node.op not in _OPS:
+        rule = RULES.get(node.op)
+        if rule is None:
             raise UsageError(
                 f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
             )
-        _OPS[node.op](build, node)
+        rule(build, node)
     scale = model.facts.scale
     graph = helper.make_graph(
         build.nodes,
@@ -146,7 +156,7 @@ def _bicubic(build: _Builder, node: Node) -> None:
     )
 
 
-_OPS: dict[str, Callable[[_Builder, Node], None]] = {
+RULES: dict[str, Callable[[_Builder, Node], None]] = {
     "image": _image,
     "conv2d": _conv2d,
     "global_mean": lambda build, node: _plain(build, node, "GlobalAveragePool"),
@@ -155,6 +165,7 @@ _OPS: dict[str, Callable[[_Builder, Node], None]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic,
 }
+"""How each operation is written, by its name."""
 
 
 def _plain(build: _Builder, node: Node, op: str) -> None:

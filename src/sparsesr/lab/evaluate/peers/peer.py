@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.lab.evaluate.dense_form import dense_model
+from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.validation import type_graph
 
 F32 = npt.NDArray[np.float32]
 
@@ -78,13 +80,19 @@ def parse_peers(text: str) -> list[str]:
 
 def open_peers(names: Sequence[str], model: ModelFile, image: npt.NDArray[Any], threads: int) -> list[Peer]:
     """The named runtimes with a model's dense form and a picture (H, W, 3) of 8 bits."""
-    task = Task(dense_model(model), _as_tensor(image, model.facts.size_multiple), threads)
+    task = Task(dense_model(model), _as_tensor(image, _padding(model)), threads)
     return [peer for name in names for peer in importlib.import_module(_MODULES[name]).open_peers(task)]
 
 
-def _as_tensor(image: npt.NDArray[Any], multiple: int) -> F32:
+def _padding(model: ModelFile) -> Padding:
+    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+    return padding_of(model.facts, type_graph(model.graph, shapes))
+
+
+def _as_tensor(image: npt.NDArray[Any], padding: Padding) -> F32:
     """Padded by repeating the edge, as the native runtime pads."""
     height, width = image.shape[:2]
-    padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
+    rows, columns = padding.size(height, width)
+    padded = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")
     values = padded.astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
