@@ -13,7 +13,7 @@ class Scratch {
       bytes_ = aligned_bytes(count);
       size_ = count;
     }
-    return count == 0 ? nullptr : bytes_.get();
+    return bytes_.get();
   }
 
  private:
@@ -26,7 +26,8 @@ thread_local Scratch scratch_of_thread;
 }  // namespace
 
 KernelThread::KernelThread(const ThreadNeeds& needs)
-    : needs_(needs), scratch_(scratch_of_thread.of_size(needs.scratch_bytes)) {
+    : needs_(needs),
+      scratch_(needs.scratch_bytes == 0 ? nullptr : scratch_of_thread.of_size(needs.scratch_bytes)) {
   if (needs_.set_up != nullptr) needs_.set_up();
 }
 
