@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,12 +105,12 @@ def conv_at(
     activation: str = "none",
     slope: float = 0.0,
     slopes: F32 | None = None,
-    threads: int = 1,
-) -> None:
-    """The convolution at these pixels only; `out` begins with row 0."""
-    native.masked_conv_rows(
-        packed, inputs, None, [], mask_of(active_hw), out, 0, 0, len(active_hw), activation, slope, slopes, "nowhere",
-        np.zeros(0, np.float32), threads=threads,
+) -> Callable[[int], None]:
+    """The convolution at these pixels only, to be called with a number of threads; `out` begins with row 0."""
+    mask, nothing = mask_of(active_hw), np.zeros(0, np.float32)
+    return lambda threads: native.masked_conv_rows(
+        packed, inputs, None, [], mask, out, 0, 0, len(active_hw), activation, slope, slopes, "nowhere", nothing,
+        threads=threads,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def test_conv__sums_of_products_of_rounded_values(
     assert_border_untouched(result)
     for mask in masks(rng, 4, 27):
         listed = empty(4, 27, c_out, out)
-        conv_at(packed, [(window, -1)], listed, mask, threads=2)
+        conv_at(packed, [(window, -1)], listed, mask)(2)
         assert np.array_equal(listed[:, 1:-1][mask], result[:, 1:-1][mask])
         untouched = empty(4, 27, c_out, out)
         assert np.array_equal(listed[:, 1:-1][~mask], untouched[:, 1:-1][~mask])

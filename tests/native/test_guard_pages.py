@@ -43,7 +43,7 @@ def test_convolution(isa: str, guard: Guard, rng: np.random.Generator, c_in: int
     native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu")
     dense = out.copy()
     for density in (0.1, 0.5, 1.0):
-        conv_at(packed, [(x, -(k // 2))], out, rng.random((H, W)) < density, "relu", threads=2)
+        conv_at(packed, [(x, -(k // 2))], out, rng.random((H, W)) < density, "relu")(2)
     assert np.array_equal(out, dense, equal_nan=True)
 
 

@@ -95,7 +95,7 @@ def test_listed_pixels_get_the_same_bits(isa: str, rng: np.random.Generator, c_o
     native.conv_rows(packed, inputs, dense, 0, 0, H, "leaky_relu", 0.0, slopes)
     for mask in masks(rng, H, W):
         listed = empty(H, W, c_out, "f32")
-        conv_at(packed, inputs, listed, mask, "leaky_relu", 0.0, slopes, threads=2)
+        conv_at(packed, inputs, listed, mask, "leaky_relu", 0.0, slopes)(2)
         assert np.array_equal(listed[:, 1:-1][mask], dense[:, 1:-1][mask])
 
 
