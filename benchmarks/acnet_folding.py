@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from sparsesr import _native
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.torch_form import run_torch
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import create
 from sparsesr.processor import processor_name
 from sparsesr.runtime.cost import count_macs

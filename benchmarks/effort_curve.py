@@ -19,9 +19,9 @@ from typing import Any
 import record
 
 from sparsesr.image.metrics import psnr_y
-from sparsesr.lab.evaluate.protocol import Pair, find_sets, load_pairs
+from sparsesr.measure.bench import DENSE, interleaved
+from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 from sparsesr.modelfile.catalogue import load
-from sparsesr.runtime.benchmark import DENSE, interleaved
 from sparsesr.runtime.session import Session
 
 EFFORTS = (0.0, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)

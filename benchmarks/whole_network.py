@@ -24,9 +24,9 @@ from typing import Any
 
 import record
 
-from sparsesr.cli.bench_job import Request, measure
-from sparsesr.cli.bench_picture import read_picture
-from sparsesr.lab.evaluate.peers.peer import parse_peers
+from sparsesr.measure.bench_image import read_picture
+from sparsesr.measure.bench_record import Request, measure
+from sparsesr.measure.peers.peer import parse_peers
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
 

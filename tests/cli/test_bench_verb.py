@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from sparsesr import _native
-from sparsesr.cli.bench_picture import made_up_picture, parse_size
 from sparsesr.cli.main import main
 from sparsesr.errors import UsageError
+from sparsesr.measure.bench_image import made_up_picture, parse_size
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.upscale.upscaler import Upscaler
 from upscale.upscale_models import photo, tiny

@@ -16,12 +16,12 @@ from sparsesr.cli import evaluate as cli
 from sparsesr.errors import InputError, UsageError
 from sparsesr.image.metrics import psnr_y
 from sparsesr.image.resize import imresize
-from sparsesr.lab.evaluate.comparison import ComparisonRow
-from sparsesr.lab.evaluate.evaluation import evaluate
-from sparsesr.lab.evaluate.forms import ChoppedForm, open_form, resolve_inference
-from sparsesr.lab.evaluate.protocol import find_sets, load_pair
-from sparsesr.lab.evaluate.quality_plot import quality_plot
 from sparsesr.lab.export.exporter import export
+from sparsesr.measure.methods import ChoppedForm, open_form, resolve_inference
+from sparsesr.measure.protocol import find_sets, load_pair
+from sparsesr.measure.quality import evaluate
+from sparsesr.measure.quality_plot import quality_plot
+from sparsesr.measure.tables import ComparisonRow
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.modelfile.writer import write_model
 

@@ -8,10 +8,10 @@ import torch
 
 from sparsesr.cli.main import main
 from sparsesr.lab.data.noise import with_blind_noise
-from sparsesr.lab.evaluate.evaluation import evaluate
-from sparsesr.lab.evaluate.noise import noisy
-from sparsesr.lab.evaluate.protocol import find_sets
 from sparsesr.lab.train.validation import Validation
+from sparsesr.measure.noise import noisy
+from sparsesr.measure.protocol import find_sets
+from sparsesr.measure.quality import evaluate
 from training_pictures import write_pictures
 
 
@@ -50,8 +50,8 @@ def test_levels_of_evaluation(sigma):
 
 def test_both_forms_see_the_same_noise(tmp_path):
     from lab.acnet_cases import repeating_acnet
-    from sparsesr.lab.evaluate.forms import NativeForm, TorchForm
     from sparsesr.lab.export.exporter import export
+    from sparsesr.measure.methods import NativeForm, TorchForm
 
     write_pictures(tmp_path / "HR", 2)
     module = repeating_acnet(2)

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.bench_job import DENSE, SPARSE, Request, measure
-from sparsesr.cli.bench_picture import DEFAULT_SIZE, made_up_picture, parse_size, read_picture
 from sparsesr.cli.messages import print_json
 from sparsesr.errors import UsageError
+from sparsesr.measure.bench_image import DEFAULT_SIZE, made_up_picture, parse_size, read_picture
+from sparsesr.measure.bench_record import DENSE, SPARSE, Request, measure
 from sparsesr.upscale.upscaler import load_model
 
 _SHOWN_SHARE = 0.01
@@ -68,7 +68,7 @@ def run(
 def _peer_names(text: str) -> list[str]:
     if not text:
         return []
-    from sparsesr.lab.evaluate.peers.peer import parse_peers
+    from sparsesr.measure.peers.peer import parse_peers
 
     return parse_peers(text)
 

@@ -14,10 +14,10 @@ from sparsesr.cli import options
 from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
-    from sparsesr.lab.evaluate.comparison import ComparisonRow
-    from sparsesr.lab.evaluate.evaluation import ImageResult, SetResult
-    from sparsesr.lab.evaluate.form import Form
-    from sparsesr.lab.evaluate.protocol import EvaluationSet
+    from sparsesr.measure.method import Form
+    from sparsesr.measure.protocol import EvaluationSet
+    from sparsesr.measure.quality import ImageResult, SetResult
+    from sparsesr.measure.tables import ComparisonRow
     from sparsesr.modelfile.spec import Facts
 
 _MAX_SIGMA = 255
@@ -62,8 +62,8 @@ def run(
     options.check_precision(precision)
     if not 0 <= noise_sigma <= _MAX_SIGMA:
         raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {noise_sigma:g}")
-    from sparsesr.lab.evaluate.comparison import check_destinations, format_table, write_table
-    from sparsesr.lab.evaluate.protocol import find_sets
+    from sparsesr.measure.protocol import find_sets
+    from sparsesr.measure.tables import check_destinations, format_table, write_table
     from sparsesr.modelfile.catalogue import default_model_for
 
     check_destinations(outputs or (), overwrite)
@@ -97,9 +97,9 @@ def _measure(
     says: str,
 ) -> Generator[tuple[ComparisonRow, dict[str, Any]]]:
     """A row and the complete figures of a model for each set."""
-    from sparsesr.lab.evaluate.comparison import comparison_row
-    from sparsesr.lab.evaluate.evaluation import evaluate
-    from sparsesr.lab.evaluate.forms import ChoppedForm, resolve_inference
+    from sparsesr.measure.methods import ChoppedForm, resolve_inference
+    from sparsesr.measure.quality import evaluate
+    from sparsesr.measure.tables import comparison_row
 
     facts = opened.model.facts
     inference = resolve_inference(inference, opened.model)
@@ -125,7 +125,7 @@ def _open(name: str, scale: int | None, form: str, threads: int | None, precisio
 
     if form == "torch" or Path(name).suffix.lower() in _CHECKPOINTS:
         require_training_extra("eval of a checkpoint or in torch")
-    from sparsesr.lab.evaluate.forms import open_form
+    from sparsesr.measure.methods import open_form
 
     return open_form(name, form, threads, scale, precision)
 

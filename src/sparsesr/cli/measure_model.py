@@ -33,7 +33,7 @@ def run(
     the picture. Export and import do this themselves. Bundled models are measured, but not changed.
     """
     options.check_positive("-j", threads)
-    from sparsesr.lab.evaluate.bf16_cost import PICTURES, with_bf16_costs
+    from sparsesr.measure.precision_cost import PICTURES, with_bf16_costs
 
     entry = catalogue.resolve(model)
     measured = with_bf16_costs(catalogue.load(model), data or PICTURES, threads)

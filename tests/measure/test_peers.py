@@ -12,10 +12,10 @@ import pytest
 
 import graphs
 from sparsesr.errors import BackendError, UsageError
-from sparsesr.lab.evaluate.dense_form import dense_model
-from sparsesr.lab.evaluate.peers import peer_process
-from sparsesr.lab.evaluate.peers.peer import PEERS, open_peers, parse_peers
-from sparsesr.lab.evaluate.peers.peer_process import peers_apart
+from sparsesr.measure.peers import peer_process
+from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.peer import PEERS, open_peers, parse_peers
+from sparsesr.measure.peers.peer_process import peers_apart
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
 from upscale.upscale_models import photo
@@ -68,7 +68,7 @@ def test_the_dense_form_has_no_masks_and_one_convolution_per_chain():
 def test_operations_without_a_counterpart_are_named(writer, tmp_path):
     pytest.importorskip("onnx")
     module, function = writer.split(".")
-    write = getattr(importlib.import_module(f"sparsesr.lab.evaluate.peers.{module}"), function)
+    write = getattr(importlib.import_module(f"sparsesr.measure.peers.{module}"), function)
     nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
     model = replace(MODEL, graph=Graph("image", "patches", nodes))
     with pytest.raises(UsageError, match="unfold3x3"):

@@ -11,8 +11,8 @@ import numpy as np
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
-from sparsesr.lab.evaluate.bicubic_form import BICUBIC, BicubicForm
-from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
+from sparsesr.measure.bicubic import BICUBIC, BicubicForm
+from sparsesr.measure.method import Enlarged, Form, Given, Pixels
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.cost import count_macs, paper_density
@@ -66,7 +66,7 @@ class TorchForm:
 
     def enlarge(self, image: Given) -> Enlarged:
         """Enlarge (H, W, 3) to 8 bits."""
-        from sparsesr.lab.evaluate.torch_form import enlarge_eight_bit, masks_of
+        from sparsesr.lab.export.torch_run import enlarge_eight_bit, masks_of
 
         facts = self.model.facts
         started = perf_counter()
@@ -153,7 +153,7 @@ def open_form(
     model = _at_scale(load(name_or_path), scale, name_or_path)
     if form == "native":
         return _native_form(model, threads, precision, name_or_path)
-    from sparsesr.lab.evaluate.graph_module import graph_module
+    from sparsesr.lab.export.graph_module import graph_module
 
     return TorchForm(graph_module(model), model, threads)
 

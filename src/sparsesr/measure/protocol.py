@@ -14,7 +14,7 @@ from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
 from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
-from sparsesr.lab.evaluate.noise import noisy
+from sparsesr.measure.noise import noisy
 
 Pixels = npt.NDArray[np.uint8]
 

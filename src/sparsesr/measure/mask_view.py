@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.image.resize import imresize
+from sparsesr.measure.mask_report import MaskReport, ModuleReport
 from sparsesr.upscale.lettering import write_on
-from sparsesr.upscale.mask_report import MaskReport, ModuleReport
 
 Canvas = npt.NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from sparsesr.lab.evaluate.torch_form import forced_masks, masks_of, run_torch
+from sparsesr.lab.export.torch_run import forced_masks, masks_of, run_torch
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.session import Session
 
@@ -38,7 +38,7 @@ def check_parity(
     """Compare a network in evaluation mode, in torch, with its model file in the runtime.
 
     Args:
-        module: the network, or :func:`sparsesr.lab.evaluate.graph_module.graph_module` of the model.
+        module: the network, or :func:`sparsesr.lab.export.graph_module.graph_module` of the model.
         model: what was exported from it.
         images: pictures (H, W, 3), float 0..1 or uint8, of any size.
         threads: of the runtime.

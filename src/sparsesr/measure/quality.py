@@ -11,9 +11,9 @@ import numpy as np
 
 from sparsesr.errors import InputError
 from sparsesr.image.metrics import psnr_y, ssim_y
-from sparsesr.lab.evaluate.form import Form
-from sparsesr.lab.evaluate.forms import NativeForm, open_form
-from sparsesr.lab.evaluate.protocol import EvaluationSet, Pair, load_pairs
+from sparsesr.measure.method import Form
+from sparsesr.measure.methods import NativeForm, open_form
+from sparsesr.measure.protocol import EvaluationSet, Pair, load_pairs
 from sparsesr.modelfile.spec import ModelFile
 
 
@@ -74,7 +74,7 @@ def evaluate(
 
     Args:
         model: a model's name or path, a model file, or what :func:`open_form` gave (then ``form`` says nothing).
-        images: the set; see :func:`sparsesr.lab.evaluate.protocol.find_sets`.
+        images: the set; see :func:`sparsesr.measure.protocol.find_sets`.
         form: ``native`` or ``torch``.
         threads: None: all.
         progress: called after each picture.
@@ -100,8 +100,8 @@ def _opened(model: ModelFile | Form | str, form: str, threads: int | None) -> Fo
         return model
     if form == "native":
         return NativeForm(model, threads)
-    from sparsesr.lab.evaluate.forms import TorchForm
-    from sparsesr.lab.evaluate.graph_module import graph_module
+    from sparsesr.lab.export.graph_module import graph_module
+    from sparsesr.measure.methods import TorchForm
 
     return TorchForm(graph_module(model), model, threads)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sparsesr.lab.evaluate.graph_module import GraphModule
+from sparsesr.lab.export.graph_module import GraphModule
 from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
 
 Masks = list[npt.NDArray[np.bool_]]

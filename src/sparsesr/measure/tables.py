@@ -12,7 +12,7 @@ from typing import Any
 
 from sparsesr.errors import InputError, UsageError
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.evaluate.evaluation import SetResult
+from sparsesr.measure.quality import SetResult
 
 TABLE_FORMATS = ("text", "markdown", "csv", "json")
 _PLOT = "plot"
@@ -72,7 +72,7 @@ def check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
 
 def write_table(path: Path, rows: Sequence[ComparisonRow], overwrite: bool) -> None:
     """Write the table, or for .svg the picture of quality over time; the suffix says what."""
-    from sparsesr.lab.evaluate.quality_plot import quality_plot
+    from sparsesr.measure.quality_plot import quality_plot
 
     kind = _BY_SUFFIX[path.suffix.lower()]
     text = quality_plot(rows) if kind == _PLOT else format_table(rows, kind)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import BackendError, UsageError
-from sparsesr.lab.evaluate.dense_form import dense_model
+from sparsesr.measure.peers.dense_form import dense_model
 from sparsesr.modelfile.spec import ModelFile
 
 F32 = npt.NDArray[np.float32]
@@ -50,10 +50,10 @@ class Task:
 
 
 _MODULES = {
-    "torch": "sparsesr.lab.evaluate.peers.torch_peer",
-    "onnxruntime": "sparsesr.lab.evaluate.peers.onnxruntime_peer",
-    "openvino": "sparsesr.lab.evaluate.peers.openvino_peer",
-    "ncnn": "sparsesr.lab.evaluate.peers.ncnn_peer",
+    "torch": "sparsesr.lab.evaluate.torch_peer",
+    "onnxruntime": "sparsesr.measure.peers.onnxruntime_peer",
+    "openvino": "sparsesr.measure.peers.openvino_peer",
+    "ncnn": "sparsesr.measure.peers.ncnn_peer",
 }
 """Each has a function ``open_peers(task) -> list[Peer]``, one per precision that the runtime has."""
 PEERS = tuple(_MODULES)

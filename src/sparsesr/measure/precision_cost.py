@@ -1,7 +1,7 @@
 """What computing in bf16 costs a model, by photographs whose truth is known. Needs no torch.
 
-The photographs (``pictures/``, with credits) are shrunk by MATLAB's bicubic and enlarged natively in both precisions;
-PSNR-Y of each to the photograph is compared, as ``eval`` measures it. A difference between the two results alone
+The photographs (``photographs/``, with credits) are shrunk by MATLAB's bicubic and enlarged natively in both
+precisions; PSNR-Y of each to the photograph is compared, as ``eval`` measures it. A difference between the two alone
 would not say whether the truth is further away.
 """
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from sparsesr.errors import InputError
-from sparsesr.lab.evaluate.evaluation import evaluate
-from sparsesr.lab.evaluate.form import Form
-from sparsesr.lab.evaluate.forms import ChoppedForm, NativeForm, resolve_inference
-from sparsesr.lab.evaluate.protocol import EvaluationSet, find_sets
+from sparsesr.measure.method import Form
+from sparsesr.measure.methods import ChoppedForm, NativeForm, resolve_inference
+from sparsesr.measure.protocol import EvaluationSet, find_sets
+from sparsesr.measure.quality import evaluate
 from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.spec import ModelFile
 
-PICTURES = Path(__file__).with_name("pictures")
+PICTURES = Path(__file__).with_name("photographs")
 _MOST_DB = 100.0
 """A result that is the truth counts as this."""
 

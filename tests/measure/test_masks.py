@@ -5,10 +5,10 @@ import pytest
 
 import graphs
 from sparsesr.errors import ModelError
+from sparsesr.measure.mask_report import measure_masks
+from sparsesr.measure.mask_view import draw_mask_view
 from sparsesr.upscale.execute import RunOptions
 from sparsesr.upscale.lettering import lettering
-from sparsesr.upscale.mask_report import measure_masks
-from sparsesr.upscale.mask_view import draw_mask_view
 from sparsesr.upscale.upscaler import Upscaler
 from upscale.upscale_models import photo, tiny
 

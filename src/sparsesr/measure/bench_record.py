@@ -15,13 +15,13 @@ import numpy.typing as npt
 from sparsesr import __version__
 from sparsesr.errors import UsageError
 from sparsesr.image.metrics import psnr_y
+from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.processor import processor_name, usable_threads
-from sparsesr.runtime.benchmark import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.runtime.session import Session
 
 if TYPE_CHECKING:
-    from sparsesr.lab.evaluate.peers.peer_process import ApartPeer
+    from sparsesr.measure.peers.peer_process import ApartPeer
 
 REFERENCE = "our own dense fp32 run"
 Pixels = npt.NDArray[np.uint8]
@@ -79,7 +79,7 @@ def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) ->
 def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[ApartPeer]]:
     if not request.peers:
         return nullcontext([])
-    from sparsesr.lab.evaluate.peers.peer_process import peers_apart
+    from sparsesr.measure.peers.peer_process import peers_apart
 
     return peers_apart(request.peers, request.model, request.image, threads)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.peers.peer import F32, Peer, Task
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.measure.peers.peer import F32, Peer, Task
 
 
 def open_peers(task: Task) -> list[Peer]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sparsesr.lab.evaluate.peers import package
-from sparsesr.lab.evaluate.peers.onnx_graph import to_onnx
-from sparsesr.lab.evaluate.peers.peer import F32, Peer, Task
+from sparsesr.measure.peers import package
+from sparsesr.measure.peers.onnx_graph import to_onnx
+from sparsesr.measure.peers.peer import F32, Peer, Task
 
 
 def open_peers(task: Task) -> list[Peer]:

@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from sparsesr.image.resize import imresize
-from sparsesr.lab.evaluate.form import Enlarged, Given
+from sparsesr.measure.method import Enlarged, Given
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
 
 BICUBIC = "bicubic"

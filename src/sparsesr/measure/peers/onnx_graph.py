@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import UsageError
-from sparsesr.lab.evaluate.peers import package
+from sparsesr.measure.peers import package
 from sparsesr.modelfile.attributes import ACCUMULATE, ACTIVATION, KERNEL, OFFSET, RESIDUAL, SCALE, SLOPE
 from sparsesr.modelfile.op_rules import feature_inputs, has_addend
 from sparsesr.modelfile.spec import ModelFile, Node
@@ -48,7 +48,7 @@ def to_onnx(model: ModelFile, height: int, width: int) -> Any:
     """An ``onnx.ModelProto`` with input (1, 3, height, width) in 0..1.
 
     Args:
-        model: a model without masks, see :func:`sparsesr.lab.evaluate.dense_form.dense_model`.
+        model: a model without masks, see :func:`sparsesr.measure.peers.dense_form.dense_model`.
         height: rows; the shape is fixed, as that is what runtimes optimise best for.
         width: columns.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from sparsesr.lab.evaluate.comparison import ComparisonRow
+from sparsesr.measure.tables import ComparisonRow
 
 _WIDTH, _HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 34, 46

@@ -6,7 +6,7 @@ import pytest
 
 from graphs import smsr
 from runtime.random_graphs import picture
-from sparsesr.runtime.benchmark import DENSE, SPARSE, Benchmark, benchmark, interleaved
+from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark, interleaved
 from sparsesr.runtime.session import Session
 
 

@@ -68,7 +68,7 @@ class _Builder:
 
 
 def write_ncnn(model: ModelFile, folder: Path) -> None:
-    """Write both files of a model without masks, see :func:`sparsesr.lab.evaluate.dense_form.dense_model`.
+    """Write both files of a model without masks, see :func:`sparsesr.measure.peers.dense_form.dense_model`.
 
     Raises:
         UsageError: the model has an operation that has no counterpart here.

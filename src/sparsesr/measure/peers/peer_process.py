@@ -20,7 +20,7 @@ from typing import Any
 import numpy.typing as npt
 
 from sparsesr.errors import BackendError, SparsesrError
-from sparsesr.lab.evaluate.peers.peer import Peer, open_peers
+from sparsesr.measure.peers.peer import Peer, open_peers
 from sparsesr.modelfile.spec import ModelFile
 
 _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
@@ -40,7 +40,7 @@ class ApartPeer(Peer):
 def peers_apart(
     names: Sequence[str], model: ModelFile, image: npt.NDArray[Any], threads: int
 ) -> Generator[list[ApartPeer], None, None]:
-    """The peers of :func:`sparsesr.lab.evaluate.peers.peer.open_peers`; their processes end with the block.
+    """The peers of :func:`sparsesr.measure.peers.peer.open_peers`; their processes end with the block.
 
     Raises:
         BackendError: a process ended, here or later when its peer is run.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsesr.lab.evaluate.peers import package
-from sparsesr.lab.evaluate.peers.ncnn_graph import INPUT, OUTPUT, write_ncnn
-from sparsesr.lab.evaluate.peers.peer import F32, Peer, Task
+from sparsesr.measure.peers import package
+from sparsesr.measure.peers.ncnn_graph import INPUT, OUTPUT, write_ncnn
+from sparsesr.measure.peers.peer import F32, Peer, Task
 
 
 def open_peers(task: Task) -> list[Peer]:
