@@ -1,4 +1,4 @@
-"""Bicubic enlargement as something to compare models with: MATLAB's, as papers do."""
+"""Bicubic upscaling as a baseline: MATLAB's, as papers use it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from time import perf_counter
 import numpy as np
 
 from sparsesr.image.resize import imresize
-from sparsesr.measure.method import Enlarged, Given
+from sparsesr.measure.method import InputImage, Upscaled
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
 
 BICUBIC = "bicubic"
 """What ``eval`` takes in place of a model's name."""
 
 
-class BicubicForm:
+class BicubicMethod:
     """No network: ``imresize`` to ``scale`` times the size."""
 
     precision, precision_reason = "fp32", "bicubic computes in double precision"
@@ -24,10 +24,10 @@ class BicubicForm:
         nodes = (Node("image", (), "image"), Node("bicubic_upsample", ("image",), "output", {"scale": scale}))
         self.model = ModelFile(facts, Graph("image", "output", nodes), {})
 
-    def enlarge(self, image: Given) -> Enlarged:
-        """Enlarge (H, W, 3) to 8 bits; multiply-adds are those of networks only, so none."""
+    def upscale(self, image: InputImage) -> Upscaled:
+        """Upscale (H, W, 3) to 8 bits; multiply-adds are those of networks only, so none."""
         started = perf_counter()
-        enlarged = imresize(image, self.model.facts.scale)
-        if enlarged.dtype != np.uint8:
-            enlarged = np.round(255 * enlarged.clip(0, 1)).astype(np.uint8)
-        return Enlarged(enlarged, {}, 1.0, 0, perf_counter() - started)
+        upscaled = imresize(image, self.model.facts.scale)
+        if upscaled.dtype != np.uint8:
+            upscaled = np.round(255 * upscaled.clip(0, 1)).astype(np.uint8)
+        return Upscaled(upscaled, {}, 1.0, 0, perf_counter() - started)

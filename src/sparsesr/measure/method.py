@@ -1,24 +1,25 @@
-"""What is measured: something that enlarges pictures and says what it took."""
+"""What is measured: a way to upscale images that says what each image cost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.cost import count_macs, paper_density
 
 Pixels = npt.NDArray[np.uint8]
-Given = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-"""A picture to enlarge: 8 bits, or float of about 0..1 with noise."""
+InputImage = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""An image to upscale: 8 bits, or floats around 0..1 when noise was added."""
 
 
 @dataclass(frozen=True)
-class Enlarged:
-    """One picture enlarged, 8 bits, and what it took."""
+class Upscaled:
+    """One upscaled image, 8 bits, and its cost."""
 
     image: Pixels
     masks: Mapping[str, float]
@@ -29,15 +30,37 @@ class Enlarged:
     seconds: float
 
 
-class Form(Protocol):
-    """A model, ready to be measured."""
+class Method(Protocol):
+    """A model in some runtime, or an algorithm without a model, ready to be measured."""
 
     model: ModelFile
     precision: str
-    """``fp32`` or ``bf16``: what it really computes in..."""
+    """``fp32`` or ``bf16``: what it actually computes in..."""
     precision_reason: str
     """...and why, as a clause."""
 
-    def enlarge(self, image: Given) -> Enlarged:
-        """Enlarge (H, W, 3) to 8 bits."""
+    def upscale(self, image: InputImage) -> Upscaled:
+        """Upscale (H, W, 3) to 8 bits."""
         ...
+
+
+def with_cost(
+    model: ModelFile,
+    given: InputImage,
+    image: Pixels,
+    masks: Sequence[npt.NDArray[Any]],
+    seconds: float,
+) -> Upscaled:
+    """An upscaled image with the densities of its masks and the multiply-adds that follow from them.
+
+    Args:
+        model: the model that ran, for the counts.
+        given: the image that was upscaled.
+        image: the result.
+        masks: one per ``spatial_mask`` of the graph, in order.
+        seconds: how long it took.
+    """
+    names = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+    densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
+    macs = count_macs(model, given.shape[0], given.shape[1], densities).macs
+    return Upscaled(image, densities, paper_density(model, densities), macs, seconds)

@@ -11,21 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sparsesr.errors import InputError
-from sparsesr.measure.method import Form
-from sparsesr.measure.methods import ChoppedForm, NativeForm, resolve_inference
+from sparsesr.measure.chopped import as_authors_measure
+from sparsesr.measure.method import Method
+from sparsesr.measure.native import NativeMethod
 from sparsesr.measure.protocol import EvaluationSet, find_sets
 from sparsesr.measure.quality import evaluate
 from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.spec import ModelFile
 
-PICTURES = Path(__file__).with_name("photographs")
+PHOTOGRAPHS = Path(__file__).with_name("photographs")
 _MOST_DB = 100.0
 """A result that is the truth counts as this."""
 
 
-def with_bf16_costs(model: ModelFile, data: Path = PICTURES, threads: int | None = None) -> ModelFile:
+def with_bf16_costs(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None) -> ModelFile:
     """The model with a record for each of its scales, in place of those that it had.
 
     Args:
@@ -41,16 +43,18 @@ def with_bf16_costs(model: ModelFile, data: Path = PICTURES, threads: int | None
     return replace(model, facts=replace(model.facts, bf16_costs=costs))
 
 
-def measure_bf16_cost(model: ModelFile, data: Path = PICTURES, threads: int | None = None) -> Bf16Cost | None:
+def measure_bf16_cost(
+    model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None
+) -> Bf16Cost | None:
     """The record for the model's own scale; None if no layer can run in bf16. Arguments as above.
 
     A processor without bf16 instructions measures too, with plain kernels: many times slower.
     """
-    short = NativeForm(model, threads, "bf16", emulate_bf16=True)
+    short = NativeMethod(model, threads, "bf16", emulate_bf16=True)
     if short.precision != "bf16":
         return None
     images = _only_set(data, model.facts.scale)
-    exact_db = _psnr(NativeForm(model, threads), images)
+    exact_db = _psnr(NativeMethod(model, threads), images)
     losses = exact_db - _psnr(short, images)
     names = ", ".join(image.name for image in images.images)
     return Bf16Cost(
@@ -58,7 +62,7 @@ def measure_bf16_cost(model: ModelFile, data: Path = PICTURES, threads: int | No
         psnr_y_db=round(float(exact_db.mean()), 3),
         mean_db=round(float(losses.mean()), 5),
         worst_db=round(float(losses.max()), 5),
-        measured_on=names if data == PICTURES else f"{images.name} ({len(images.images)} pictures)",
+        measured_on=names if data == PHOTOGRAPHS else f"{images.name} ({len(images.images)} pictures)",
     )
 
 
@@ -69,8 +73,7 @@ def _only_set(data: Path, scale: int) -> EvaluationSet:
     return sets[0]
 
 
-def _psnr(form: Form, images: EvaluationSet) -> np.ndarray:
-    """PSNR-Y of each picture, dB."""
-    if resolve_inference("auto", form.model) == "chopped":
-        form = ChoppedForm(form)
-    return np.array([min(image.psnr_y, _MOST_DB) for image in evaluate(form, images).images])
+def _psnr(method: Method, images: EvaluationSet) -> npt.NDArray[np.float64]:
+    """PSNR-Y of each image, dB."""
+    results = evaluate(as_authors_measure(method), images).images
+    return np.array([min(image.psnr_y, _MOST_DB) for image in results], np.float64)

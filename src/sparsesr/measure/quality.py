@@ -1,4 +1,4 @@
-"""``evaluate``: PSNR and SSIM of a model on a set, with density, multiply-adds and time."""
+"""``evaluate``: PSNR and SSIM of a method on a set, with density, multiply-adds and time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 
 from sparsesr.errors import InputError
 from sparsesr.image.metrics import psnr_y, ssim_y
-from sparsesr.measure.method import Form
-from sparsesr.measure.methods import NativeForm, open_form
+from sparsesr.measure.method import Method
 from sparsesr.measure.protocol import EvaluationSet, Pair, load_pairs
-from sparsesr.modelfile.spec import ModelFile
 
 
 @dataclass(frozen=True)
@@ -63,56 +61,35 @@ def _finite(value: Any) -> Any:
 
 
 def evaluate(
-    model: ModelFile | Form | str,
+    method: Method,
     images: EvaluationSet,
-    form: str = "native",
-    threads: int | None = None,
     progress: Callable[[ImageResult], None] | None = None,
     noise_sigma: float = 0.0,
 ) -> SetResult:
-    """Measure a model on a set.
+    """Measure a method on a set.
 
     Args:
-        model: a model's name or path, a model file, or what :func:`open_form` gave (then ``form`` says nothing).
+        method: such as :func:`sparsesr.measure.native.open_method` gives.
         images: the set; see :func:`sparsesr.measure.protocol.find_sets`.
-        form: ``native`` or ``torch``.
-        threads: None: all.
-        progress: called after each picture.
-        noise_sigma: standard deviation (of 255) of the noise on the small pictures, always the same.
+        progress: called after each image.
+        noise_sigma: standard deviation (of 255) of the noise on the small images, always the same.
 
     Raises:
-        InputError: a picture cannot be read or is too small.
-        ModelError: the model cannot be read.
+        InputError: an image cannot be read or is too small.
     """
-    opened = _opened(model, form, threads)
-    facts, results = opened.model.facts, list[ImageResult]()
+    facts, results = method.model.facts, list[ImageResult]()
     for name, pair in load_pairs(images, facts.scale, facts.size_multiple, noise_sigma):
-        results.append(_measure(opened, name, pair))
+        results.append(_measure(method, name, pair))
         if progress is not None:
             progress(results[-1])
     return SetResult(images.name, tuple(results))
 
 
-def _opened(model: ModelFile | Form | str, form: str, threads: int | None) -> Form:
-    if isinstance(model, str):
-        return open_form(model, form, threads)
-    if not isinstance(model, ModelFile):
-        return model
-    if form == "native":
-        return NativeForm(model, threads)
-    from sparsesr.lab.export.graph_module import graph_module
-    from sparsesr.measure.methods import TorchForm
-
-    return TorchForm(graph_module(model), model, threads)
-
-
-def _measure(form: Form, name: str, pair: Pair) -> ImageResult:
-    enlarged = form.enlarge(pair.lr)
-    scale = form.model.facts.scale
+def _measure(method: Method, name: str, pair: Pair) -> ImageResult:
+    done = method.upscale(pair.lr)
+    scale = method.model.facts.scale
     try:
-        psnr, ssim = psnr_y(enlarged.image, pair.hr, scale), ssim_y(enlarged.image, pair.hr, scale)
+        psnr, ssim = psnr_y(done.image, pair.hr, scale), ssim_y(done.image, pair.hr, scale)
     except ValueError as error:
         raise InputError(f"{name}: cannot be measured: {error}") from None
-    return ImageResult(
-        name, psnr, ssim, enlarged.density, dict(enlarged.masks), enlarged.macs, enlarged.seconds
-    )
+    return ImageResult(name, psnr, ssim, done.density, dict(done.masks), done.macs, done.seconds)

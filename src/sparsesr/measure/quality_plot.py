@@ -1,4 +1,4 @@
-"""A picture of quality against time: an SVG file, written without a plotting library."""
+"""A plot of quality against time: SVG text, written without a plotting library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from sparsesr.measure.tables import ComparisonRow
+from sparsesr.measure.tables import TableRow
 
 _WIDTH, _HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 34, 46
@@ -14,7 +14,7 @@ _COLOURS = ("#1b6ca8", "#c8553d", "#2f7d32", "#7b3f9d", "#b8860b", "#444444")
 _STEPS = (1, 2, 5)
 
 
-def quality_plot(rows: Sequence[ComparisonRow]) -> str:
+def quality_plot(rows: Sequence[TableRow]) -> str:
     """SVG text: PSNR-Y over seconds per picture (logarithmic), one panel per set, one dot per model."""
     sets = list(dict.fromkeys(row.set for row in rows))
     models = list(dict.fromkeys(row.model for row in rows))
@@ -31,7 +31,7 @@ def quality_plot(rows: Sequence[ComparisonRow]) -> str:
     )
 
 
-def _panel(rows: Sequence[ComparisonRow], name: str, colours: dict[str, str]) -> str:
+def _panel(rows: Sequence[TableRow], name: str, colours: dict[str, str]) -> str:
     seconds = [max(row.seconds, 1e-6) for row in rows]
     quality = [row.psnr_y for row in rows if math.isfinite(row.psnr_y)] or [0.0]
     first, last = _decades(min(seconds), max(seconds))

@@ -7,23 +7,18 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sparsesr.errors import InputError, UsageError
-from sparsesr.image.destination import atomic_file
 from sparsesr.measure.quality import SetResult
 
 TABLE_FORMATS = ("text", "markdown", "csv", "json")
-_PLOT = "plot"
-_BY_SUFFIX = {".md": "markdown", ".csv": "csv", ".json": "json", ".svg": _PLOT}
 _TEXT_HEADS = ("set", "model", "precision")
 _HEADS = (*_TEXT_HEADS, "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds")
 
 
 @dataclass(frozen=True)
-class ComparisonRow:
-    """A model on a set; means over its pictures."""
+class TableRow:
+    """A model on a set; means over its images."""
 
     set: str
     model: str
@@ -39,15 +34,13 @@ class ComparisonRow:
     seconds: float
 
 
-def comparison_row(model: str, scale: int, precision: str, result: SetResult) -> ComparisonRow:
+def table_row(model: str, scale: int, precision: str, result: SetResult) -> TableRow:
     """The row of one model on one set."""
     fields = ("psnr_y", "ssim_y", "density", "macs", "seconds")
-    return ComparisonRow(
-        result.name, model, scale, precision, **{field: result.mean(field) for field in fields}
-    )
+    return TableRow(result.name, model, scale, precision, **{field: result.mean(field) for field in fields})
 
 
-def format_table(rows: Sequence[ComparisonRow], kind: str) -> str:
+def format_table(rows: Sequence[TableRow], kind: str) -> str:
     """All rows in one of ``TABLE_FORMATS``, rows of a set together, in the order of their first appearance."""
     order = {name: index for index, name in enumerate(dict.fromkeys(row.set for row in rows))}
     ordered = sorted(rows, key=lambda row: order[row.set])
@@ -59,41 +52,20 @@ def format_table(rows: Sequence[ComparisonRow], kind: str) -> str:
     return _markdown(cells) if kind == "markdown" else _text(cells)
 
 
-def check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
-    """Before any work: UsageError for a file of another kind, InputError for one that exists or has no folder."""
-    for path in paths:
-        if path.suffix.lower() not in _BY_SUFFIX:
-            raise UsageError(f"{path}: tables are written as {', '.join(_BY_SUFFIX)}")
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; pass --overwrite or another -o")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: the folder {path.parent} does not exist; create it")
-
-
-def write_table(path: Path, rows: Sequence[ComparisonRow], overwrite: bool) -> None:
-    """Write the table, or for .svg the picture of quality over time; the suffix says what."""
-    from sparsesr.measure.quality_plot import quality_plot
-
-    kind = _BY_SUFFIX[path.suffix.lower()]
-    text = quality_plot(rows) if kind == _PLOT else format_table(rows, kind)
-    with atomic_file(path, overwrite=overwrite) as file:
-        file.write(text.encode())
-
-
-def _record(row: ComparisonRow) -> dict[str, Any]:
+def _record(row: TableRow) -> dict[str, Any]:
     # JSON has no infinity: the PSNR of equal pictures is null
     return {key: None if value == float("inf") else value for key, value in vars(row).items()}
 
 
-def _csv(rows: Sequence[ComparisonRow]) -> str:
+def _csv(rows: Sequence[TableRow]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(ComparisonRow.__dataclass_fields__), lineterminator="\n")
+    writer = csv.DictWriter(text, list(TableRow.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
     writer.writerows(vars(row) for row in rows)
     return text.getvalue()
 
 
-def _cells(row: ComparisonRow) -> tuple[str, ...]:
+def _cells(row: TableRow) -> tuple[str, ...]:
     quality = (f"{row.psnr_y:.3f}", f"{row.ssim_y:.4f}")
     about, cost = (
         (row.set, row.model, row.precision),
