@@ -1,4 +1,4 @@
-"""What ``sparsesr bench`` measures with; no assertion depends on how long anything takes."""
+"""What ``sparsesr bench`` measures; no assertion depends on how long anything takes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,9 @@ import pytest
 
 from graphs import smsr
 from runtime.random_graphs import picture
-from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark, interleaved
+from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
+from sparsesr.measure.latency import Contender
 from sparsesr.runtime.session import Session
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now_s, self.order = 0.0, ""
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def taking(self, name: str, *times_s: float):
-        left = list(times_s)
-
-        def run() -> str:
-            self.now_s += left.pop(0)
-            self.order += name
-            return f"{name}{len(left)}"
-
-        return run
-
-
-def test_runs_take_turns_after_a_warm_up_that_does_not_count():
-    clock = FakeClock()
-    runs = {"a": clock.taking("a", 9, 1, 2, 3), "b": clock.taking("b", 9, 0.5, 0.25, 4)}
-    times_ms, results = interleaved(runs, 3, clock)
-    assert clock.order == "ab" * 4
-    assert times_ms == {"a": [1000, 2000, 3000], "b": [500, 250, 4000]}
-    assert results == {"a": ["a2", "a1", "a0"], "b": ["b2", "b1", "b0"]}
 
 
 def test_derived_figures():
@@ -50,7 +24,7 @@ def test_derived_figures():
 def test_layers_are_those_of_the_sparse_run():
     session, image = Session(smsr(16, modules=2, layers=2), 1), picture(20, 24)
     others = []
-    result = benchmark(session, image, 2, {"other": lambda: others.append(1)})
+    result = benchmark(session, image, 2, {"other": Contender(lambda: others.append(1), 1)})
     assert len(others) == 3
     assert set(result.ms) == set(result.rounds_ms) == {DENSE, SPARSE, "other"}
     assert [len(times) for times in result.rounds_ms.values()] == [2, 2, 2]

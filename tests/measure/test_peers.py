@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import graphs
+from sparsesr.cli.peers import PEERS, TORCH, parse_peers
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.measure.peers import peer_process
 from sparsesr.measure.peers.dense_form import dense_model
-from sparsesr.measure.peers.peer import PEERS, open_peers, parse_peers
 from sparsesr.measure.peers.peer_process import peers_apart
+from sparsesr.measure.peers.runtimes import PeerRuntime, open_peers
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
 from upscale.upscale_models import photo
@@ -27,14 +28,14 @@ def own_dense(image: np.ndarray, model=MODEL) -> np.ndarray:
     return Session(model, 1).run(image, dense=True, out_dtype=np.float32).image
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
 @pytest.mark.parametrize(("height", "width"), [(20, 26), (9, 13)])
-def test_peers_compute_our_dense_run(name, height, width):
-    for package in {"torch": ("torch",), "ncnn": ("ncnn",)}.get(name, (name, "onnx")):
+def test_peers_compute_our_dense_run(runtime, height, width):
+    for package in runtime.packages:
         pytest.importorskip(package)
     image = photo(height, width)
     expected = own_dense(image)
-    peers = open_peers([name], MODEL, image, threads=1)
+    peers = open_peers([runtime], MODEL, image, threads=1)
     assert peers[0].precision == "fp32"
     for peer in peers:
         found = peer.run()[0].transpose(1, 2, 0)[: 2 * height, : 2 * width]
@@ -42,12 +43,12 @@ def test_peers_compute_our_dense_run(name, height, width):
         assert np.abs(found - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_peers_know_leaky_relu_and_go_without_masks(name):
-    for package in {"torch": ("torch",), "ncnn": ("ncnn",)}.get(name, (name, "onnx")):
+@pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
+def test_peers_know_leaky_relu_and_go_without_masks(runtime):
+    for package in runtime.packages:
         pytest.importorskip(package)
     model, image = graphs.plain(), photo(7, 10)
-    found = open_peers([name], model, image, threads=1)[0].run()[0].transpose(1, 2, 0)
+    found = open_peers([runtime], model, image, threads=1)[0].run()[0].transpose(1, 2, 0)
     np.testing.assert_allclose(found, own_dense(image, model), atol=2e-5)
 
 
@@ -79,7 +80,7 @@ def test_names_are_checked(monkeypatch):
     with pytest.raises(UsageError, match="'tensorflow' is unknown; choose from torch, onnxruntime"):
         parse_peers("torch,tensorflow")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else object())
-    assert parse_peers("torch, ncnn") == ["torch", "ncnn"]
+    assert parse_peers("torch, ncnn") == [TORCH, PEERS["ncnn"]]
     with pytest.raises(BackendError, match="openvino needs the package onnx"):
         parse_peers("openvino")
 
@@ -87,8 +88,8 @@ def test_names_are_checked(monkeypatch):
 def test_a_peer_in_a_process_of_its_own_gives_the_same_result():
     pytest.importorskip("torch")
     image = photo(9, 13)
-    here = open_peers(["torch"], MODEL, image, threads=1)
-    with peers_apart(["torch"], MODEL, image, threads=1) as apart:
+    here = open_peers([TORCH], MODEL, image, threads=1)
+    with peers_apart([TORCH], MODEL, image, threads=1) as apart:
         assert [(peer.name, peer.mode) for peer in apart] == [(peer.name, peer.mode) for peer in here]
         for peer, same in zip(apart, here, strict=True):
             np.testing.assert_array_equal(peer.run(), same.run())
@@ -100,16 +101,19 @@ def test_the_error_of_a_peers_process_is_raised():
     pytest.importorskip("onnxruntime")
     nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
     model = replace(MODEL, graph=Graph("image", "patches", nodes))
-    with pytest.raises(UsageError, match="unfold3x3"), peers_apart(["onnxruntime"], model, photo(8, 8), 1):
+    with (
+        pytest.raises(UsageError, match="unfold3x3"),
+        peers_apart([PEERS["onnxruntime"]], model, photo(8, 8), 1),
+    ):
         pass
 
 
 def test_a_peers_process_that_ends_is_reported():
     pytest.importorskip("torch")
-    with peers_apart(["torch"], MODEL, photo(8, 8), 1) as apart:
+    with peers_apart([TORCH], MODEL, photo(8, 8), 1) as apart:
         for child in multiprocessing.active_children():
             child.kill()
-        with pytest.raises(BackendError, match="--peers torch: its process ended with status -9"):
+        with pytest.raises(BackendError, match="the peer torch: its process ended with status -9"):
             apart[0].run()
 
 
@@ -117,7 +121,7 @@ def test_the_processes_end_with_the_block_also_after_an_error(monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
     before = dict(os.environ)
-    with pytest.raises(KeyboardInterrupt), peers_apart(["torch"], MODEL, photo(8, 8), 1):
+    with pytest.raises(KeyboardInterrupt), peers_apart([TORCH], MODEL, photo(8, 8), 1):
         assert multiprocessing.active_children()
         assert dict(os.environ) == before
         raise KeyboardInterrupt
@@ -128,3 +132,15 @@ def test_peers_keep_what_they_free():
     with peer_process._environment(peer_process._ALLOCATOR):
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
     assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+
+
+def test_any_module_can_be_a_peer_runtime(tmp_path, monkeypatch):
+    (tmp_path / "turning.py").write_text(
+        "from sparsesr.measure.peers.peer import Peer\n"
+        "def open_peers(task):\n"
+        "    return [Peer('turning', 'fp32', 'none', lambda: task.image[:, :, ::-1])]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    image = photo(6, 8)
+    with peers_apart([PeerRuntime("turning", "turning", ())], MODEL, image, 1) as (peer,):
+        np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), image[::-1] / np.float32(255))

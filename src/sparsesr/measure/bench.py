@@ -1,26 +1,24 @@
-"""Times a model on a picture: dense against sparse, layer by layer, and beside anything else that is given.
+"""Times a model on an image: dense against sparse, layer by layer, and beside other contenders.
 
-Clocks change from second to second, so everything is run in turns (each round runs everything once, the
-multiply-add peak included), and medians over the rounds are compared.
+The processor's multiply-add peak is measured in the same rounds.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from sparsesr import _native
+from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.runtime.run_state import Image
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import LayerStats
 
-Clock = Callable[[], float]
 _PEAK_MS = 30
 _PEAK_TYPES = {"fp32": "f32", "bf16": "bf16"}
 SPARSE, DENSE = "sparse", "dense"
+_PEAK = "peak"
 
 
 @dataclass(frozen=True)
@@ -77,57 +75,35 @@ class Benchmark:
         return _gflops(macs, self.ms[run]) / self.peak_gflops
 
 
-def interleaved(
-    runs: Mapping[str, Callable[[], Any]], rounds: int, clock: Clock = time.perf_counter
-) -> tuple[dict[str, list[float]], dict[str, list[Any]]]:
-    """Run everything once to warm up, then ``rounds`` times in turns.
-
-    Returns:
-        Milliseconds and results of every run, by name.
-    """
-    for run in runs.values():
-        run()
-    times_ms: dict[str, list[float]] = {name: [] for name in runs}
-    results: dict[str, list[Any]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = clock()
-            results[name].append(run())
-            times_ms[name].append((clock() - start) * 1000)
-    return times_ms, results
-
-
 def benchmark(
     session: Session,
     image: Image,
     rounds: int,
-    others: Mapping[str, Callable[[], Any]] | None = None,
+    others: Mapping[str, Contender] | None = None,
     effort: float | None = None,
 ) -> Benchmark:
-    """Measure a session on a picture, (H, W, 3).
+    """Measure a session on an image, (H, W, 3).
 
     Args:
         session: the model; its threads are used for the peak too.
-        image: the picture.
+        image: the image.
         rounds: how often everything is run.
-        others: what else to run in turns, by name; other names than ``dense``, ``sparse`` and ``peak``.
+        others: what else takes turns, by name; other names than ``dense``, ``sparse`` and ``peak``.
         effort: of the sparse run.
     """
     session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))  # of both runs, as they take turns
-    runs: dict[str, Callable[[], Any]] = {
-        "peak": lambda: _native.multiply_add_peak(_PEAK_TYPES[session.precision], session.threads, _PEAK_MS),
-        SPARSE: lambda: session.run(image, effort=effort),
-        DENSE: lambda: session.run(image, dense=True),
+    runs = {
+        SPARSE: session_contender(session, image, effort=effort),
+        DENSE: session_contender(session, image, dense=True),
         **(others or {}),
     }
-    times_ms, results = interleaved(runs, rounds)
-    peak_gflops = median(results["peak"])
-    del times_ms["peak"]
-    sparse: list[RunResult] = results[SPARSE]
-    dense: list[RunResult] = results[DENSE]
+    timing = time_in_turns({_PEAK: _peak(session), **runs}, rounds)
+    peak_gflops = median(timing.results[_PEAK])
+    sparse: Sequence[RunResult] = timing.results[SPARSE]
+    dense: Sequence[RunResult] = timing.results[DENSE]
     return Benchmark(
-        {name: median(values) for name, values in times_ms.items()},
-        times_ms,
+        {name: timing.ms(name) for name in runs},
+        {name: list(timing.rounds_ms[name]) for name in runs},
         peak_gflops,
         sparse[0].stats.density,
         sparse[0].stats.macs,
@@ -136,7 +112,12 @@ def benchmark(
     )
 
 
-def _layers(sparse: list[RunResult], dense: list[RunResult], peak_gflops: float) -> list[LayerTimes]:
+def _peak(session: Session) -> Contender:
+    kind, threads = _PEAK_TYPES[session.precision], session.threads
+    return Contender(lambda: _native.multiply_add_peak(kind, threads, _PEAK_MS), threads, session.precision)
+
+
+def _layers(sparse: Sequence[RunResult], dense: Sequence[RunResult], peak_gflops: float) -> list[LayerTimes]:
     """Medians of every layer of the sparse run, beside those of the dense one."""
     by_name = {layer.name: layer for layer in _median_layers(dense)}
     rows: list[LayerTimes] = []
@@ -159,7 +140,7 @@ def _layers(sparse: list[RunResult], dense: list[RunResult], peak_gflops: float)
     return rows
 
 
-def _median_layers(results: list[RunResult]) -> list[LayerStats]:
+def _median_layers(results: Sequence[RunResult]) -> list[LayerStats]:
     """The layers of the first run, with the median times of all."""
     every = zip(*(result.stats.layers for result in results), strict=True)
     return [

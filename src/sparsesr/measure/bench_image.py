@@ -1,40 +1,15 @@
-"""The picture of ``sparsesr bench``: a file, or one made up that has edges and flat parts as photographs have."""
+"""An image to time models on, made up so that it has edges and flat parts as photographs have."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import UsageError
-from sparsesr.image.decode import decode
-
 Pixels = npt.NDArray[np.uint8]
-DEFAULT_SIZE = (320, 180)
-_MAX_SIDE = 8192
 _LEAVES_PER_KILOPIXEL = 12
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """``320x180`` -> (width, height); UsageError for anything else."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
-    sides = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
-    if not all(1 <= side <= _MAX_SIDE for side in sides):
-        raise UsageError(f"--size {text!r} is no size; write it like 320x180, up to {_MAX_SIDE} each")
-    return sides
-
-
-def read_picture(path: Path) -> Pixels:
-    """A file's pixels (H, W, 3), 8 bits."""
-    rgb = decode(path).rgb
-    if rgb.dtype == np.uint8:
-        return rgb
-    return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def made_up_picture(width: int, height: int) -> Pixels:
+def made_up_image(width: int, height: int) -> Pixels:
     """Discs of random colours on top of each other ("dead leaves"), always the same for a size.
 
     Their radii follow a power law, which gives edges at all scales, as in photographs (Lee, Mumford and

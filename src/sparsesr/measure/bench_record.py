@@ -1,27 +1,22 @@
-"""What ``sparsesr bench`` measures, as a record that can be printed or written as JSON."""
+"""What ``sparsesr bench`` measures: a record that can be printed or written as JSON."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr import __version__
-from sparsesr.errors import UsageError
 from sparsesr.image.metrics import psnr_y
 from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
+from sparsesr.measure.latency import Contender
+from sparsesr.measure.machine import this_machine
+from sparsesr.measure.peers.peer_process import ApartPeer, peers_apart
+from sparsesr.measure.peers.runtimes import PeerRuntime
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.processor import processor_name, usable_threads
 from sparsesr.runtime.session import Session
-
-if TYPE_CHECKING:
-    from sparsesr.measure.peers.peer_process import ApartPeer
 
 REFERENCE = "our own dense fp32 run"
 Pixels = npt.NDArray[np.uint8]
@@ -40,31 +35,30 @@ class Request:
     model: ModelFile
     image: Pixels
     hr: Pixels | None
-    """The true large picture, if there is one."""
+    """The true large image, of the size of the result, if there is one."""
     threads: int | None
     precision: str
     effort: float | None
     rounds: int
-    peers: Sequence[str]
+    peers: Sequence[PeerRuntime]
 
 
 def measure(request: Request) -> dict[str, Any]:
     """Run everything and put the figures together.
 
     Raises:
-        UsageError: the true picture has another size than the result.
         BackendError: the process of a peer ended.
     """
     session = Session(request.model, request.threads, request.precision)
-    with _open_peers(request, session.threads) as peers:
+    with peers_apart(request.peers, request.model, request.image, session.threads) as peers:
         return _measured(request, session, peers)
 
 
 def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, Any]:
     outputs = _outputs(request, session, peers)
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
-    runs: dict[str, Callable[[], Any]] = {peer.name: peer.work for peer in peers}
-    result = benchmark(session, request.image, request.rounds, runs, request.effort)
+    others = {peer.name: Contender(peer.work, session.threads, peer.precision) for peer in peers}
+    result = benchmark(session, request.image, request.rounds, others, request.effort)
     return {
         **_circumstances(request, session),
         **_totals(result),
@@ -74,14 +68,6 @@ def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) ->
         "peers": [_peer_record(peer, result, quality[peer.name]) for peer in peers],
         "rounds_ms": result.rounds_ms,
     }
-
-
-def _open_peers(request: Request, threads: int) -> AbstractContextManager[list[ApartPeer]]:
-    if not request.peers:
-        return nullcontext([])
-    from sparsesr.measure.peers.peer_process import peers_apart
-
-    return peers_apart(request.peers, request.model, request.image, threads)
 
 
 def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, F32]:
@@ -105,9 +91,6 @@ def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float |
     error = float(np.mean((output.astype(np.float64) - own_dense) ** 2))
     found: dict[str, float | None] = {"psnr_to_own_dense_db": 10 * np.log10(1 / error) if error > 0 else None}
     if request.hr is not None:
-        if request.hr.shape != output.shape:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (request.hr.shape, output.shape)]
-            raise UsageError(f"--hr is {sizes[0]}, but the enlarged picture is {sizes[1]}")
         rounded = np.floor(output * 255 + 0.5).astype(np.uint8)
         found["psnr_y_db"] = psnr_y(rounded, request.hr, request.model.facts.scale)
     return found
@@ -116,11 +99,7 @@ def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float |
 def _circumstances(request: Request, session: Session) -> dict[str, Any]:
     height, width = request.image.shape[:2]
     return {
-        "sparsesr": __version__,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "processor": processor_name(),
-        "system": platform.platform(),
-        "usable_threads": usable_threads(),
+        **asdict(this_machine()),
         "model": request.model.facts.name,
         "scale": request.model.facts.scale,
         "input": f"{width}x{height}",

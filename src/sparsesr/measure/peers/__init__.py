@@ -1,7 +1,7 @@
-"""Other runtimes, on the same weights and picture: what ``sparsesr bench --peers`` compares with.
+"""Other runtimes, on the same weights and image: what ``sparsesr bench --peers`` compares with.
 
 None of them is a dependency; those that are installed can be named. All are given the leanest dense form of
-the network (:mod:`sparsesr.measure.peers.dense_form`) and the picture as a float tensor, converted beforehand.
+the network (:mod:`sparsesr.measure.peers.dense_form`) and the image as a float tensor, converted beforehand.
 """
 
 from __future__ import annotations

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 
 from sparsesr.errors import BackendError, SparsesrError
-from sparsesr.measure.peers.peer import Peer, open_peers
+from sparsesr.measure.peers.peer import Peer
+from sparsesr.measure.peers.runtimes import PeerRuntime, open_peers
 from sparsesr.modelfile.spec import ModelFile
 
+Opener = Callable[[], list[Peer]]
 _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 """For glibc: keep what is freed. Else every map that an eager runtime frees goes back to the system, and its operations
 wait for new pages: torch in fp32 took 1.9 times as long."""
@@ -38,27 +40,35 @@ class ApartPeer(Peer):
 
 @contextmanager
 def peers_apart(
-    names: Sequence[str], model: ModelFile, image: npt.NDArray[Any], threads: int
+    runtimes: Sequence[PeerRuntime], model: ModelFile, image: npt.NDArray[Any], threads: int
 ) -> Generator[list[ApartPeer], None, None]:
-    """The peers of :func:`sparsesr.measure.peers.peer.open_peers`; their processes end with the block.
+    """The peers of :func:`sparsesr.measure.peers.runtimes.open_peers`, as :func:`opened_apart` opens them."""
+    openers = {runtime.name: partial(open_peers, [runtime], model, image, threads) for runtime in runtimes}
+    with opened_apart(openers) as peers:
+        yield peers
+
+
+@contextmanager
+def opened_apart(openers: Mapping[str, Opener]) -> Generator[list[ApartPeer], None, None]:
+    """Call each opener in a process of its own; the processes end with the block.
+
+    Args:
+        openers: by the name that errors are to mention; they travel to the process by pickling.
 
     Raises:
         BackendError: a process ended, here or later when its peer is run.
         SparsesrError: a runtime refused the model.
     """
     with ExitStack() as stack:
-        yield [
-            peer
-            for name in names
-            for peer in stack.enter_context(_opened(name, (name, model, image, threads)))
-        ]
+        groups = [stack.enter_context(_opened(name, opener)) for name, opener in openers.items()]
+        yield [peer for group in groups for peer in group]
 
 
 @contextmanager
-def _opened(name: str, task: tuple[Any, ...]) -> Generator[list[ApartPeer], None, None]:
+def _opened(name: str, opener: Opener) -> Generator[list[ApartPeer], None, None]:
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
-    process = spawning.Process(target=_serve, args=(theirs, *task), daemon=True)
+    process = spawning.Process(target=_serve, args=(theirs, name, opener), daemon=True)
     with _environment(_ALLOCATOR):
         process.start()
     theirs.close()
@@ -113,20 +123,19 @@ class _Line:
     def _gone(self) -> BackendError:
         self._process.join()
         return BackendError(
-            f"--peers {self._name}: its process ended with status {self._process.exitcode}, perhaps for want of"
-            f" memory; leave it out, or take a smaller picture"
+            f"the peer {self._name}: its process ended with status {self._process.exitcode}, perhaps for want of"
+            f" memory; leave it out, or take a smaller image"
         )
 
 
-def _serve(connection: Connection, *task: Any) -> None:
-    """In the process: open one runtime, then run its peers as asked until the line is closed."""
+def _serve(connection: Connection, name: str, opener: Opener) -> None:
+    """In the process: open the peers, then run them as asked until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
-    name, *given = task
     try:
-        peers = open_peers([name], *given)
+        peers = opener()
         connection.send([(peer.name, peer.precision, peer.mode) for peer in peers])
         while True:
-            index, wants_result = connection.recv()
+            index, wants_result = cast("tuple[int, bool]", connection.recv())
             result = peers[index].run()
             connection.send(result if wants_result else None)
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -134,4 +143,4 @@ def _serve(connection: Connection, *task: Any) -> None:
     except SparsesrError as error:
         connection.send(error)
     except Exception as error:
-        connection.send(BackendError(f"--peers {name}: {' '.join(str(error).split())}; leave it out"))
+        connection.send(BackendError(f"the peer {name}: {' '.join(str(error).split())}; leave it out"))
