@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import graphs
+from measure.turning_peer import TURNING
 from sparsesr.cli.peers import PEERS, TORCH, parse_peers
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.measure.peers import peer_process
 from sparsesr.measure.peers.dense_form import dense_model
 from sparsesr.measure.peers.peer_process import peers_apart
-from sparsesr.measure.peers.runtimes import PeerRuntime, open_peers
+from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
 from upscale.upscale_models import photo
@@ -85,11 +86,12 @@ def test_names_are_checked(monkeypatch):
         parse_peers("openvino")
 
 
-def test_a_peer_in_a_process_of_its_own_gives_the_same_result():
-    pytest.importorskip("torch")
+def test_any_module_can_be_a_peer_in_a_process_of_its_own():
     image = photo(9, 13)
-    here = open_peers([TORCH], MODEL, image, threads=1)
-    with peers_apart([TORCH], MODEL, image, threads=1) as apart:
+    here = open_peers([TURNING], MODEL, image, threads=1)
+    padded = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode="edge") / np.float32(255)
+    np.testing.assert_array_equal(here[0].run()[0].transpose(1, 2, 0), padded[::-1])
+    with peers_apart([TURNING], MODEL, image, threads=1) as apart:
         assert [(peer.name, peer.mode) for peer in apart] == [(peer.name, peer.mode) for peer in here]
         for peer, same in zip(apart, here, strict=True):
             np.testing.assert_array_equal(peer.run(), same.run())
@@ -109,19 +111,17 @@ def test_the_error_of_a_peers_process_is_raised():
 
 
 def test_a_peers_process_that_ends_is_reported():
-    pytest.importorskip("torch")
-    with peers_apart([TORCH], MODEL, photo(8, 8), 1) as apart:
+    with peers_apart([TURNING], MODEL, photo(8, 8), 1) as apart:
         for child in multiprocessing.active_children():
             child.kill()
-        with pytest.raises(BackendError, match="the peer torch: its process ended with status -9"):
+        with pytest.raises(BackendError, match="the peer turning: its process ended with status -9"):
             apart[0].run()
 
 
 def test_the_processes_end_with_the_block_also_after_an_error(monkeypatch):
-    pytest.importorskip("torch")
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
     before = dict(os.environ)
-    with pytest.raises(KeyboardInterrupt), peers_apart([TORCH], MODEL, photo(8, 8), 1):
+    with pytest.raises(KeyboardInterrupt), peers_apart([TURNING], MODEL, photo(8, 8), 1):
         assert multiprocessing.active_children()
         assert dict(os.environ) == before
         raise KeyboardInterrupt
@@ -132,15 +132,3 @@ def test_peers_keep_what_they_free():
     with peer_process._environment(peer_process._ALLOCATOR):
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
     assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
-
-
-def test_any_module_can_be_a_peer_runtime(tmp_path, monkeypatch):
-    (tmp_path / "turning.py").write_text(
-        "from sparsesr.measure.peers.peer import Peer\n"
-        "def open_peers(task):\n"
-        "    return [Peer('turning', 'fp32', 'none', lambda: task.image[:, :, ::-1])]\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    image = photo(6, 8)
-    with peers_apart([PeerRuntime("turning", "turning", ())], MODEL, image, 1) as (peer,):
-        np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), image[::-1] / np.float32(255))

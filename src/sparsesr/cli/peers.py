@@ -17,8 +17,10 @@ def parse_peers(text: str) -> list[PeerRuntime]:
         BackendError: a runtime, or what it needs, is not installed.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in PEERS:
-            raise UsageError(f"--peers: {name!r} is unknown; choose from {', '.join(PEERS)}")
-        PEERS[name].check_installed()
-    return [PEERS[name] for name in names]
+    unknown = next((name for name in names if name not in PEERS), None)
+    if unknown is not None:
+        raise UsageError(f"--peers: {unknown!r} is unknown; choose from {', '.join(PEERS)}")
+    runtimes = [PEERS[name] for name in names]
+    for runtime in runtimes:
+        runtime.check_installed()
+    return runtimes
