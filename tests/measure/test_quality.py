@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -60,3 +61,13 @@ def test_the_plot_of_quality_over_time():
     assert len(dots) == 2 and {"Set5", "Set14", "fast & small", "0.1", "1"} <= set(texts)
     (x1, y1), (x2, y2) = ((float(dot.get("cx")), float(dot.get("cy"))) for dot in dots)
     assert x1 < x2 and y1 > y2  # slower is to the right, better is above
+
+
+def test_rows_of_one_model_are_joined_and_named_once():
+    efforts = [TableRow("Set5", "ours", 2, "fp32", 36.0 + x, 0.95, 0.5, 1e9, 0.1 * 2**x) for x in range(3)]
+    root = ElementTree.fromstring(quality_plot([*efforts, replace(efforts[0], model="other")]))  # noqa: S314
+    found = [list(root.iter("{http://www.w3.org/2000/svg}" + name)) for name in ("circle", "line", "text")]
+    colour = found[0][0].get("fill")
+    assert [dot.get("fill") == colour for dot in found[0]] == [True, True, True, False]
+    assert sum(line.get("stroke") == colour for line in found[1]) == 2
+    assert [text.text for text in found[2]].count("ours") == 1

@@ -7,8 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from sparsesr.image.resize import imresize
-from sparsesr.measure.method import InputImage, Upscaled
-from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
+from sparsesr.measure.method import InputImage, Upscaled, without_network
 
 BICUBIC = "bicubic"
 """What ``eval`` takes in place of a model's name."""
@@ -20,9 +19,7 @@ class BicubicMethod:
     precision, precision_reason = "fp32", "bicubic computes in double precision"
 
     def __init__(self, scale: int) -> None:
-        facts = Facts(name=BICUBIC, architecture=BICUBIC, scale=scale)
-        nodes = (Node("image", (), "image"), Node("bicubic_upsample", ("image",), "output", {"scale": scale}))
-        self.model = ModelFile(facts, Graph("image", "output", nodes), {})
+        self.model = without_network(BICUBIC, scale)
 
     def upscale(self, image: InputImage) -> Upscaled:
         """Upscale (H, W, 3) to 8 bits; multiply-adds are those of networks only, so none."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
 from sparsesr.runtime.cost import count_macs, paper_density
 
 Pixels = npt.NDArray[np.uint8]
@@ -64,3 +64,10 @@ def with_cost(
     densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
     macs = count_macs(model, given.shape[0], given.shape[1], densities).macs
     return Upscaled(image, densities, paper_density(model, densities), macs, seconds)
+
+
+def without_network(name: str, scale: int) -> ModelFile:
+    """What a method without a model file of its own says about itself: its name and scale; no weights, no masks."""
+    facts = Facts(name=name, architecture=name, scale=scale)
+    nodes = (Node("image", (), "image"), Node("bicubic_upsample", ("image",), "output", {"scale": scale}))
+    return ModelFile(facts, Graph("image", "output", nodes), {})

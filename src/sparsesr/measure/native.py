@@ -23,16 +23,17 @@ class NativeMethod:
         threads: int | None = None,
         precision: str = "fp32",
         *,
+        effort: float | None = None,
         emulate_bf16: bool = False,
     ) -> None:
-        self.model = model
+        self.model, self._effort = model, effort
         self._session = Session(model, threads, precision, emulate_bf16=emulate_bf16)
         self.precision, self.precision_reason = self._session.precision, self._session.precision_reason
 
     def upscale(self, image: InputImage) -> Upscaled:
         """Upscale (H, W, 3) to 8 bits."""
         started = perf_counter()
-        result = self._session.run(image, out_dtype=np.uint8, keep_masks=True)
+        result = self._session.run(image, out_dtype=np.uint8, effort=self._effort, keep_masks=True)
         seconds = perf_counter() - started
         upscaled: Pixels = result.image.astype(np.uint8, copy=False)
         return with_cost(self.model, image, upscaled, result.masks or [], seconds)

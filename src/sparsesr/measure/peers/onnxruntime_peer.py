@@ -5,24 +5,30 @@ from __future__ import annotations
 from typing import Any, cast
 
 from sparsesr.measure.peers import package
-from sparsesr.measure.peers.onnx_graph import INPUT, to_onnx
+from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer import F32, Peer, Task
+
+PRECISIONS = ("fp32",)
 
 
 def open_peers(task: Task) -> list[Peer]:
     """In fp32."""
+    serialized = to_onnx(task.model, *task.image.shape[2:]).SerializeToString()
+    return [open_onnx(serialized, task.image, task.threads, precision) for precision in PRECISIONS]
+
+
+def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Peer:
+    """An ONNX model of one input, which is of the image's shape; ``precision`` is one of ``PRECISIONS``."""
     onnxruntime = package("onnxruntime")
     options: Any = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = task.threads
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    model = to_onnx(task.model, *task.image.shape[2:])
-    session: Any = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session: Any = onnxruntime.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
+    name: str = session.get_inputs()[0].name
 
     def run() -> F32:
-        return cast("F32", session.run(None, {INPUT: task.image})[0])
+        return cast("F32", session.run(None, {name: image})[0])
 
     mode = f"onnxruntime {onnxruntime.__version__}, all graph optimisations"
-    return [Peer("onnxruntime fp32", "fp32", mode, run)]
+    return Peer(f"onnxruntime {precision}", precision, mode, run)

@@ -27,7 +27,8 @@ class PeerRuntime:
 
     name: str
     module: str
-    """Has a function ``open_peers(task: Task) -> list[Peer]``: a peer for each precision of the runtime."""
+    """Has a function ``open_peers(task: Task) -> list[Peer]``: a peer for each precision of the runtime. If it reads
+    ONNX, also ``open_onnx`` and ``PRECISIONS``, see :mod:`sparsesr.measure.peers.onnxruntime_peer`."""
     packages: tuple[str, ...]
     """What must be installed."""
 
@@ -49,14 +50,14 @@ def open_peers(
     runtimes: Sequence[PeerRuntime], model: ModelFile, image: npt.NDArray[Any], threads: int
 ) -> list[Peer]:
     """The runtimes, ready with a model's dense form and an image (H, W, 3) of 8 bits."""
-    task = Task(dense_model(model), _as_tensor(image, model.facts.size_multiple), threads)
+    task = Task(dense_model(model), as_tensor(image, model.facts.size_multiple), threads)
     modules = [importlib.import_module(runtime.module) for runtime in runtimes]
     return [peer for module in modules for peer in module.open_peers(task)]
 
 
-def _as_tensor(image: npt.NDArray[Any], multiple: int) -> F32:
-    """Padded by repeating the edge, as the native runtime pads."""
+def as_tensor(image: npt.NDArray[Any], multiple: int = 1) -> F32:
+    """(H, W, 3), 8 bits or float, as (1, 3, H, W) in 0..1; padded by repeating the edge, as the native runtime pads."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
-    values = padded.astype(np.float32) / np.float32(255)
+    values = padded.astype(np.float32) / np.float32(255 if image.dtype == np.uint8 else 1)
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
