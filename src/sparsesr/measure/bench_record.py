@@ -71,7 +71,7 @@ def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) ->
 
 
 def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, F32]:
-    """The picture that each run makes, (H, W, 3), 0..1; what all are compared with under the name REFERENCE."""
+    """The image that each run makes, (H, W, 3), 0..1; under REFERENCE the one that all are compared with."""
     height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
     own = {
         SPARSE: session.run(request.image, effort=request.effort, out_dtype=np.float32).image,
@@ -87,7 +87,7 @@ def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> 
 
 
 def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float | None]:
-    """PSNR in dB: over RGB to our own dense fp32 output, and on luma to the true picture if there is one."""
+    """PSNR in dB: over RGB to our own dense fp32 output, and on luma to the true image if there is one."""
     error = float(np.mean((output.astype(np.float64) - own_dense) ** 2))
     found: dict[str, float | None] = {"psnr_to_own_dense_db": 10 * np.log10(1 / error) if error > 0 else None}
     if request.hr is not None:

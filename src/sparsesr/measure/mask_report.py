@@ -44,7 +44,7 @@ class ModuleReport:
 
 @dataclass(frozen=True)
 class MaskReport:
-    """A picture's masks and what they saved."""
+    """An image's masks and what they saved."""
 
     masks: list[npt.NDArray[np.bool_]]
     modules: list[ModuleReport]

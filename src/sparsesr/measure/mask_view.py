@@ -1,4 +1,4 @@
-"""A picture of where each module of the network worked: panels over the photograph, and their sum."""
+"""Draws where each module of the network worked: panels over the photograph, and their sum."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def _as_bytes(rgb: npt.NDArray[Any]) -> Canvas:
     return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
 
 
-def _fitted(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Shrink to the panel's size, or repeat pixels of small pictures so that masks stay sharp."""
-    height, width = picture.shape[:2]
+def _fitted(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Shrink to the panel's size, or repeat pixels of small images so that masks stay sharp."""
+    height, width = image.shape[:2]
     longest = max(height, width)
     if longest <= _PANEL_LONG_SIDE_PX:
         times = max(1, _PANEL_LONG_SIDE_PX // longest)
-        return picture.repeat(times, axis=0).repeat(times, axis=1)
+        return image.repeat(times, axis=0).repeat(times, axis=1)
     size = tuple(max(1, round(side * _PANEL_LONG_SIDE_PX / longest)) for side in (height, width))
-    return imresize(picture, (size[0], size[1]))
+    return imresize(image, (size[0], size[1]))
 
 
 def _fitted_share(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

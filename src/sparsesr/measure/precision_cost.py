@@ -1,8 +1,8 @@
-"""What computing in bf16 costs a model, by photographs whose truth is known. Needs no torch.
+"""The loss of PSNR when a model runs in bf16, measured on photographs.
 
-The photographs (``photographs/``, with credits) are shrunk by MATLAB's bicubic and enlarged natively in both
-precisions; PSNR-Y of each to the photograph is compared, as ``eval`` measures it. A difference between the two alone
-would not say whether the truth is further away.
+The photographs (``photographs/``, with credits) are downscaled by MATLAB's bicubic and upscaled natively in both
+precisions, and PSNR-Y to the photograph is compared, as ``eval`` measures it. The difference between the two results
+alone would not tell which of them is closer to the truth.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def with_bf16_costs(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | N
 
     Args:
         model: the model.
-        data: pictures that are the truth: a folder as ``eval --data`` takes it, of one set.
+        data: a folder of reference images, one set, laid out as :func:`find_sets` expects.
         threads: of the runtime; None: all.
 
     Raises:
-        InputError: there are several sets or none, or a picture cannot be read or is too small.
+        InputError: there are several sets or none, or an image cannot be read or is too small.
     """
     measured = (measure_bf16_cost(model.at_scale(scale), data, threads) for scale in model.scales)
     costs = tuple(cost for cost in measured if cost is not None)

@@ -1,4 +1,4 @@
-"""What quality is measured on: sets of pictures, cropped and shrunk as the super-resolution literature does."""
+"""The evaluation protocol: image sets, cropped and downscaled as in the super-resolution literature."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HR_FOLDER = "HR"
 
 @dataclass(frozen=True)
 class EvaluationImage:
-    """One picture of a set; without ``lr`` the small picture is computed."""
+    """One image of a set; without ``lr`` the small image is computed."""
 
     name: str
     hr: Path
@@ -33,7 +33,7 @@ class EvaluationImage:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Pictures that are averaged together."""
+    """Images whose figures are averaged."""
 
     name: str
     images: tuple[EvaluationImage, ...]
@@ -41,7 +41,7 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Pair:
-    """A small picture (h, w, 3) and its reference (scale h, scale w, 3), 8 bits; with noise LR is float32."""
+    """A small image (h, w, 3) and its reference (scale h, scale w, 3), 8 bits; with noise LR is float32."""
 
     lr: Pixels | npt.NDArray[np.float32]
     hr: Pixels
@@ -51,7 +51,7 @@ def find_sets(data: Path, scale: int, names: Sequence[str] = ()) -> list[Evaluat
     """The sets that a folder holds.
 
     Args:
-        data: a folder of HR pictures; or one with a folder ``HR`` and perhaps ``LRx2_std``; or one with such folders.
+        data: a folder of HR images; or one with a folder ``HR`` and perhaps ``LRx2_std``; or one with such folders.
         scale: how many times larger HR is.
         names: which of the sets, by folder name, in this order; all if empty.
 
@@ -60,7 +60,7 @@ def find_sets(data: Path, scale: int, names: Sequence[str] = ()) -> list[Evaluat
     """
     if not data.is_dir():
         raise InputError(f"{data}: no such folder; name one with HR pictures, or with folders SET/HR")
-    if (data / HR_FOLDER).is_dir() or (not names and _pictures(data)):
+    if (data / HR_FOLDER).is_dir() or (not names and _images_in(data)):
         return [_read_set(data, scale)]
     found = {folder.name: folder for folder in sorted(data.iterdir()) if (folder / HR_FOLDER).is_dir()}
     missing = [name for name in names if name not in found]
@@ -76,29 +76,29 @@ def find_sets(data: Path, scale: int, names: Sequence[str] = ()) -> list[Evaluat
 
 def _read_set(folder: Path, scale: int) -> EvaluationSet:
     has_hr_folder = (folder / HR_FOLDER).is_dir()
-    pictures = _pictures(folder / HR_FOLDER if has_hr_folder else folder)
-    if not pictures:
+    found = _images_in(folder / HR_FOLDER if has_hr_folder else folder)
+    if not found:
         raise InputError(f"{folder}: no pictures in {HR_FOLDER}")
     # Only the `_std` files follow today's MATLAB (mirrored edges); others are computed instead.
-    stored = {path.stem: path for path in _pictures(folder / f"LRx{scale}_std")} if has_hr_folder else {}
-    images = (EvaluationImage(path.stem, path, stored.get(path.stem)) for path in pictures)
+    stored = {path.stem: path for path in _images_in(folder / f"LRx{scale}_std")} if has_hr_folder else {}
+    images = (EvaluationImage(path.stem, path, stored.get(path.stem)) for path in found)
     return EvaluationSet(folder.resolve().name, tuple(images))
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pair:
-    """Read one picture and make (or read) the small one.
+    """Read one image and make (or read) the small one.
 
-    HR is cropped at the top left to multiples of ``scale`` and shrunk; then the small picture is cropped to
+    HR is cropped at the top left to multiples of ``scale`` and downscaled; then the small image is cropped to
     multiples of ``size_multiple``, and HR with it.
 
     Raises:
-        InputError: a file is no picture, too small, or the stored small picture is of another size.
+        InputError: a file is no image or too small, or the stored small image has another size.
     """
     hr = to_eight_bit(decode(image.hr).rgb)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
@@ -122,7 +122,7 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
 def load_pairs(
     images: EvaluationSet, scale: int, size_multiple: int, noise_sigma: float = 0.0
 ) -> Iterator[tuple[str, Pair]]:
-    """Name and pictures of each image of a set, one at a time; with noise of this level (of 255) on the small one."""
+    """Name and pair of each image of a set, one at a time; ``noise_sigma`` (of 255) adds noise to the small ones."""
     for image in images.images:
         pair = load_pair(image, scale, size_multiple)
         if noise_sigma:

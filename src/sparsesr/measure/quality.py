@@ -17,7 +17,7 @@ from sparsesr.measure.protocol import EvaluationSet, Pair, load_pairs
 
 @dataclass(frozen=True)
 class ImageResult:
-    """Quality and cost on one picture."""
+    """Quality and cost on one image."""
 
     name: str
     psnr_y: float
@@ -34,13 +34,13 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class SetResult:
-    """Quality and cost on the pictures of a set."""
+    """Quality and cost on the images of a set."""
 
     name: str
     images: tuple[ImageResult, ...]
 
     def mean(self, field: str) -> float:
-        """Mean over the pictures of one of the numbers of :class:`ImageResult`."""
+        """Mean over the images of one of the numbers of :class:`ImageResult`."""
         return float(np.mean([getattr(image, field) for image in self.images]))
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class SetResult:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity: the PSNR of equal pictures is null."""
+    """JSON has no infinity: the PSNR of equal images is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

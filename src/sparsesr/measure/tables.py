@@ -53,7 +53,7 @@ def format_table(rows: Sequence[TableRow], kind: str) -> str:
 
 
 def _record(row: TableRow) -> dict[str, Any]:
-    # JSON has no infinity: the PSNR of equal pictures is null
+    # JSON has no infinity: the PSNR of equal images is null
     return {key: None if value == float("inf") else value for key, value in vars(row).items()}
 
 
