@@ -15,7 +15,7 @@ from typing import Any
 
 import record
 
-from sparsesr.lab.evaluate.protocol import find_sets, load_pairs
+from sparsesr.measure.protocol import find_sets, load_pairs
 from sparsesr.upscale.target import TargetReport
 from sparsesr.upscale.upscaler import Upscaler
 

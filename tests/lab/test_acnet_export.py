@@ -11,10 +11,10 @@ from sparsesr.cli import import_model
 from sparsesr.cli.main import main
 from sparsesr.errors import ModelError
 from sparsesr.image.decode import decode
-from sparsesr.lab.evaluate.parity import check_parity
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.importer import load_network
+from sparsesr.lab.export.parity import check_parity
 from sparsesr.lab.nn.registry import create
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.reader import read_model

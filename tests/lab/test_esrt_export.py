@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from lab.esrt_cases import plausible_esrt, small_esrt
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.parity import check_parity
-from sparsesr.lab.evaluate.torch_form import run_torch
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.export.importer import convert_checkpoint
+from sparsesr.lab.export.parity import check_parity
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model

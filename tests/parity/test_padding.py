@@ -7,9 +7,10 @@ import pytest
 
 from graphs import GraphBuilder
 from runtime.random_graphs import picture
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.peers.peer import open_peers
-from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.cli.peers import PEERS
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.lab.export.torch_run import run_torch
+from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.runtime.session import Session
 
@@ -36,6 +37,6 @@ def test_torch_pads_as_the_runtime_does(height, width):
 def test_peers_get_what_the_runtime_pads():
     model, image = scaled_by_a_quarter(), picture(2, 5, np.uint8, seed=1)
     expected = Session(model, 1).run(image, out_dtype=np.float32).image
-    for peer in open_peers(["torch"], model, image, threads=1):
+    for peer in open_peers([PEERS["torch"]], model, image, threads=1):
         tolerance = 1e-5 if peer.precision == "fp32" else 0.1
         np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0)[:4, :10], expected, atol=tolerance)

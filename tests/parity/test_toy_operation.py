@@ -8,11 +8,12 @@ import pytest
 from graphs import GraphBuilder
 from runtime.banding import check_same_bits
 from runtime.random_graphs import picture
+from sparsesr.cli.peers import PEERS
 from sparsesr.errors import ModelError
-from sparsesr.lab.evaluate import graph_module
-from sparsesr.lab.evaluate.peers import onnx_graph
-from sparsesr.lab.evaluate.peers.peer import open_peers
-from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.lab.export import graph_module
+from sparsesr.lab.export.torch_run import run_torch
+from sparsesr.measure.peers import onnx_graph
+from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.operations.attributes import ACTIVATION, SLOPE
 from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, Macs, NumberTypes, WeightRole
@@ -139,7 +140,7 @@ def test_a_peer_runs_it(model):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     image = picture(9, 13, np.uint8, seed=3)
-    (peer,) = open_peers(["onnxruntime"], model, image, threads=1)
+    (peer,) = open_peers([PEERS["onnxruntime"]], model, image, threads=1)
     expected = Session(model, 1).run(image, out_dtype=np.float32).image
     np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), expected, atol=1e-5)
 

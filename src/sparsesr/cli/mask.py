@@ -18,11 +18,11 @@ from sparsesr.image.destination import check_destination
 from sparsesr.image.encode import encode
 from sparsesr.image.picture import Picture
 from sparsesr.image.source import printable
+from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
+from sparsesr.measure.mask_view import draw_mask_view
 from sparsesr.upscale.arrays import without_holes
 from sparsesr.upscale.destinations import default_output, refuse_clashes
 from sparsesr.upscale.execute import RunOptions
-from sparsesr.upscale.mask_report import MaskReport, ModuleReport, measure_masks
-from sparsesr.upscale.mask_view import draw_mask_view
 from sparsesr.upscale.upscaler import Upscaler
 
 

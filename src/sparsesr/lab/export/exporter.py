@@ -225,13 +225,13 @@ def _parameters(module: nn.Module) -> int:
 
 
 def _with_bf16_costs(model: ModelFile) -> ModelFile:
-    from sparsesr.lab.evaluate.bf16_cost import with_bf16_costs
+    from sparsesr.measure.precision_cost import with_bf16_costs
 
     return with_bf16_costs(model)
 
 
 def _check(module: nn.Module, model: ModelFile) -> None:
-    from sparsesr.lab.evaluate.parity import check_parity
+    from sparsesr.lab.export.parity import check_parity
 
     random = np.random.default_rng(0)
     sizes = ((24, 20), (17, 23))
