@@ -20,7 +20,7 @@ def shrinking_matrix(kernel: str, size: int, scale: int) -> Matrix:
     """(size / scale, size): antialiased shrinking of one axis, pixel centres aligned, edges repeated."""
     centre = (np.arange(size // scale) + 0.5) * scale - 0.5
     reach = int(np.ceil(_SUPPORT[kernel] * scale)) + 1
-    taps = np.floor(centre)[:, None] + np.arange(-reach, reach + 1)
+    taps = np.floor(centre)[:, None] + np.arange(-reach, reach + 1.0)
     return _placed(taps, _kernel(kernel, (taps - centre[:, None]) / scale), size)
 
 
