@@ -14,7 +14,7 @@ from runtime.random_graphs import only_bicubic
 from sparsesr import _native
 from sparsesr.cli.main import main
 from sparsesr.modelfile.catalogue import install_model
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
+from sparsesr.jobs.files import enlarge_file
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.files import enlarge_file
-from upscale.upscale_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of, tiny
 
 
 @pytest.fixture(autouse=True)

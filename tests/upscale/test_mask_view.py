@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import graphs
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
-from sparsesr.upscale.execute import RunOptions
-from sparsesr.upscale.lettering import lettering
+from sparsesr.image.lettering import lettering
 from sparsesr.upscale.mask_report import measure_masks
 from sparsesr.upscale.mask_view import draw_mask_view
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from sparsesr.cli import options
 from sparsesr.cli.bench_job import DENSE, SPARSE, Request, measure
 from sparsesr.cli.bench_picture import DEFAULT_SIZE, made_up_picture, parse_size, read_picture
 from sparsesr.cli.messages import print_json
+from sparsesr.engine.upscaler import load_model
 from sparsesr.errors import UsageError
-from sparsesr.upscale.upscaler import load_model
 
 _SHOWN_SHARE = 0.01
 

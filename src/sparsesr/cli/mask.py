@@ -12,18 +12,18 @@ from sparsesr.cli import options
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
+from sparsesr.engine.arrays import without_holes
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
 from sparsesr.image.destination import check_destination
 from sparsesr.image.encode import encode
 from sparsesr.image.picture import Picture
 from sparsesr.image.source import printable
-from sparsesr.upscale.arrays import without_holes
-from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.execute import RunOptions
+from sparsesr.jobs.destinations import default_output, refuse_clashes
 from sparsesr.upscale.mask_report import MaskReport, ModuleReport, measure_masks
 from sparsesr.upscale.mask_view import draw_mask_view
-from sparsesr.upscale.upscaler import Upscaler
 
 
 def run(

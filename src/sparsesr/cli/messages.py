@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparsesr.upscale.plan import Plan
+    from sparsesr.engine.plan import Plan
 
 _FLAG = "--debug"
 _wants_traceback = False

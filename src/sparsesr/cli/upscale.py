@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.inputs import expand, split_stdin
 from sparsesr.cli.upscale_job import Job, Outcome, run_file, run_stdin
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
 from sparsesr.image.destination import resolve_format
-from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.files import Writing
-from sparsesr.upscale.upscaler import Upscaler
+from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.jobs.files import Writing
+from sparsesr.jobs.inputs import expand, split_stdin
 
 _SOME_FAILED = 3
 _STDOUT = "-"

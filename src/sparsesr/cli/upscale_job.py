@@ -11,14 +11,14 @@ from typing import Any
 from sparsesr.cli import messages
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import progress_bar
+from sparsesr.engine.estimate import expected_seconds, planned_macs
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.plan import Plan
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
+from sparsesr.jobs.files import FileResult, Writing, enlarge_file
 from sparsesr.limits import MEBIBYTE, ImageLimits
-from sparsesr.upscale.estimate import expected_seconds, planned_macs
-from sparsesr.upscale.execute import RunOptions
-from sparsesr.upscale.files import FileResult, Writing, enlarge_file
-from sparsesr.upscale.plan import Plan
-from sparsesr.upscale.upscaler import Upscaler
 
 _LONG_S, _MINUTES_S = 10.0, 90.0
 _LIGHT_MACS = 10**11

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.image.lettering import write_on
 from sparsesr.image.resize import imresize
-from sparsesr.upscale.lettering import write_on
 from sparsesr.upscale.mask_report import MaskReport, ModuleReport
 
 Canvas = npt.NDArray[np.uint8]

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sparsesr import _native
+from sparsesr.engine.chop import chop, has_pixel_attention
+from sparsesr.engine.tiles import paste
+from sparsesr.engine.upscaler import INFERENCE
 from sparsesr.errors import UsageError
 from sparsesr.lab.evaluate.bicubic_form import BICUBIC, BicubicForm
 from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
@@ -17,9 +20,6 @@ from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.chop import chop, has_pixel_attention
-from sparsesr.upscale.tiles import paste
-from sparsesr.upscale.upscaler import INFERENCE
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.upscale.execute import Executed, Network, RunOptions, execute, run_whole
-from sparsesr.upscale.plan import Mode, Plan
-from sparsesr.upscale.target import TargetReport, check_target, choose_effort
+from sparsesr.engine.execute import Executed, Network, RunOptions, execute, run_whole
+from sparsesr.engine.plan import Mode, Plan
+from sparsesr.engine.target import TargetReport, check_target, choose_effort
 
 Pixels = npt.NDArray[Any]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.check import check_result
+from sparsesr.engine.plan import Box, Mode, Plan, Tile
+from sparsesr.engine.target import TargetReport
+from sparsesr.engine.tiles import Attention, Deviation, measure_deviation, run_tiled
 from sparsesr.errors import ResultError
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.instruction_set import scalar_kernels
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import Stats
-from sparsesr.upscale.check import check_result
-from sparsesr.upscale.plan import Box, Mode, Plan, Tile
-from sparsesr.upscale.target import TargetReport
-from sparsesr.upscale.tiles import Attention, Deviation, measure_deviation, run_tiled
 
 Pixels = npt.NDArray[Any]
 Progress = Callable[[int, int], None]

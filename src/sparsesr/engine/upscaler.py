@@ -11,19 +11,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import UsageError, check_cancelled
-from sparsesr.image.encode import working_bytes
-from sparsesr.image.picture import Picture
-from sparsesr.limits import DEFAULT_MEMORY_BYTES
-from sparsesr.modelfile.catalogue import default_model_for, load
-from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.receptive_field import halo_px, has_global_op
-from sparsesr.runtime.session import Session
-from sparsesr.runtime.stats import Stats
-from sparsesr.upscale import chop as chopping
-from sparsesr.upscale.arrays import enlarged_alpha, unpack, without_holes
-from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.execute import (
+from sparsesr.engine import chop as chopping
+from sparsesr.engine.arrays import enlarged_alpha, unpack, without_holes
+from sparsesr.engine.execute import (
     Cancelled,
     Executed,
     Network,
@@ -31,10 +21,20 @@ from sparsesr.upscale.execute import (
     RunOptions,
     execute,
 )
-from sparsesr.upscale.in_time import choose, execute_in_time
-from sparsesr.upscale.plan import Need, Plan, chopped_plan, make_plan
-from sparsesr.upscale.target import TargetReport
-from sparsesr.upscale.tiles import Deviation
+from sparsesr.engine.in_time import choose, execute_in_time
+from sparsesr.engine.plan import Need, Plan, chopped_plan, make_plan
+from sparsesr.engine.target import TargetReport
+from sparsesr.engine.tiles import Deviation
+from sparsesr.errors import UsageError, check_cancelled
+from sparsesr.image.encode import working_bytes
+from sparsesr.image.picture import Picture
+from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.limits import DEFAULT_MEMORY_BYTES
+from sparsesr.modelfile.catalogue import default_model_for, load
+from sparsesr.modelfile.spec import ModelFile, scale_words
+from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.session import Session
+from sparsesr.runtime.stats import Stats
 
 Pixels = npt.NDArray[Any]
 ModelLike = str | os.PathLike[str] | ModelFile
@@ -216,7 +216,7 @@ def _enlarge_path(
     options: RunOptions,
     writing: dict[str, Any],
 ) -> UpscaleResult:
-    from sparsesr.upscale.files import Writing, enlarge_file  # it imports this module
+    from sparsesr.jobs.files import Writing, enlarge_file  # it imports this module
 
     source = Path(path)
     target = destination or default_output(source, upscaler.scale, format=writing.get("format"))

@@ -8,14 +8,14 @@ from PIL import Image
 
 from processors import needs_bf16
 from sparsesr import _native
+from sparsesr.engine import plan as plan_module
+from sparsesr.engine.check import check_result
+from sparsesr.engine.plan import PROCESS_BYTES, Mode
+from sparsesr.engine.tiles import average_attention
+from sparsesr.engine.upscaler import Upscaler, upscale
 from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
 from sparsesr.runtime.session import Session
-from sparsesr.upscale import plan as plan_module
-from sparsesr.upscale.check import check_result
-from sparsesr.upscale.plan import PROCESS_BYTES, Mode
-from sparsesr.upscale.tiles import average_attention
-from sparsesr.upscale.upscaler import Upscaler, upscale
-from upscale.upscale_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of, tiny
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +108,8 @@ def test_tiles_are_close_to_the_whole_picture_and_say_how_close():
 
 
 def test_tiles_with_the_attention_of_the_whole_picture_are_exact():
-    from sparsesr.upscale.plan import cut
-    from sparsesr.upscale.tiles import run_tiled
+    from sparsesr.engine.plan import cut
+    from sparsesr.engine.tiles import run_tiled
 
     image = photo(75, 90)
     network = Upscaler(tiny(detail=0.2), threads=1).network

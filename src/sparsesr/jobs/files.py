@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sparsesr.engine.execute import Cancelled, RunOptions
+from sparsesr.engine.plan import PROCESS_BYTES
+from sparsesr.engine.upscaler import Upscaler, UpscaleResult, result_of
 from sparsesr.errors import LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.destination import check_destination
 from sparsesr.image.encode import Encoded, encode
 from sparsesr.image.picture import Picture
 from sparsesr.limits import ImageLimits
-from sparsesr.upscale.execute import Cancelled, RunOptions
-from sparsesr.upscale.plan import PROCESS_BYTES
-from sparsesr.upscale.upscaler import Upscaler, UpscaleResult, result_of
 
 _LIMITS = ImageLimits()
 _WRITABLE = ("jpeg", "png", "webp", "tiff")

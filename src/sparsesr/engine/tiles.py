@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.plan import Box, Plan, Tile, cut
 from sparsesr.runtime.session import RunResult
-from sparsesr.upscale.plan import Box, Plan, Tile, cut
 
 Pixels = npt.NDArray[Any]
 Attention = Mapping[str, npt.NDArray[np.float32]]

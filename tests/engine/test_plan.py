@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsesr.engine.plan import PROCESS_BYTES, Mode, Need, cut, make_plan
 from sparsesr.errors import LimitError
-from sparsesr.upscale.plan import PROCESS_BYTES, Mode, Need, cut, make_plan
 
 
 def run_bytes(height: int, width: int, low_memory: bool) -> int:

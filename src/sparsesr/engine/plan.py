@@ -1,7 +1,7 @@
 """``make_plan``: how a picture is enlarged within a memory limit, decided before any work starts.
 
 Nothing here allocates or computes pixels. Networks with attention between pixels are given crops (see
-:mod:`sparsesr.upscale.chop`). For all others, ways are tried from the best: whole picture with everything kept
+:mod:`sparsesr.engine.chop`). For all others, ways are tried from the best: whole picture with everything kept
 in memory, whole picture layer by layer with as few maps as possible (same bits), and tiles (not the same
 bits, if the network looks at the whole picture).
 """
@@ -195,7 +195,7 @@ def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, 
 
 
 def _probe_work(need: Need, probe_px: int) -> float:
-    """Whole and in four tiles, as :mod:`sparsesr.upscale.tiles` cuts it; in units of the whole picture."""
+    """Whole and in four tiles, as :mod:`sparsesr.engine.tiles` cuts it; in units of the whole picture."""
     halved = min(probe_px, probe_px // 2 + need.halo_px)
     return (probe_px**2 + need.tile_runs * 4 * halved**2) / (need.height * need.width)
 
