@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Upscaler": "sparsesr.engine.upscaler",
-    "upscale": "sparsesr.engine.upscaler",
+    "upscale": "sparsesr.jobs.upscale",
     "load": "sparsesr.modelfile.catalogue",
     "list_models": "sparsesr.modelfile.catalogue",
 }

@@ -119,7 +119,7 @@ def test_the_probe_is_made_of_the_pictures_rows(height):
     [
         ({"target_ms": 0}, "more than 0"),
         ({"target_ms": float("nan")}, "more than 0"),
-        ({"target_ms": 10, "effort": 0.5}, "one of the two"),
+        ({"target_ms": 10, "effort": 0.5}, "leave effort out"),
     ],
 )
 def test_targets_that_mean_nothing(arguments, message):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sparsesr import __version__
 from sparsesr.errors import UsageError
 from sparsesr.image.metrics import psnr_y
+from sparsesr.image.samples import quantised
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.processor import processor_name, usable_threads
 from sparsesr.runtime.benchmark import DENSE, SPARSE, Benchmark, benchmark
@@ -108,7 +109,7 @@ def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float |
         if request.hr.shape != output.shape:
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (request.hr.shape, output.shape)]
             raise UsageError(f"--hr is {sizes[0]}, but the enlarged picture is {sizes[1]}")
-        rounded = np.floor(output * 255 + 0.5).astype(np.uint8)
+        rounded = quantised(output, np.uint8)
         found["psnr_y_db"] = psnr_y(rounded, request.hr, request.model.facts.scale)
     return found
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
+from sparsesr.image.samples import quantised, to_eight_bit
 
 Pixels = npt.NDArray[np.uint8]
 DEFAULT_SIZE = (320, 180)
@@ -28,10 +29,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def read_picture(path: Path) -> Pixels:
     """A file's pixels (H, W, 3), 8 bits."""
-    rgb = decode(path).rgb
-    if rgb.dtype == np.uint8:
-        return rgb
-    return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return to_eight_bit(decode(path).rgb)
 
 
 def made_up_picture(width: int, height: int) -> Pixels:
@@ -51,4 +49,4 @@ def made_up_picture(width: int, height: int) -> Pixels:
         cover = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)[..., None]
         part = values[top:bottom, left:right]
         part += cover * (rng.random(3) - part)
-    return np.round(values * 255).astype(np.uint8)
+    return quantised(values, np.uint8)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from sparsesr.errors import LimitError
+from sparsesr.errors import LimitError, Wording
 from sparsesr.runtime.buffers import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
@@ -98,13 +98,14 @@ class Plan:
         """Bound of the buffers to keep for pictures to come: those of the latest, and others while they are small."""
         return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
 
-    def warning(self) -> str:
-        """What people should know before work starts; "" if nothing."""
+    def warning(self) -> Wording | None:
+        """What people should know before work starts; None if nothing."""
         if self.mode is not Mode.TILES:
-            return ""
-        return (
+            return None
+        return Wording(
             f"the memory allows only tiles: {len(self.tiles)} of them, about {self.work_factor:.1f} times the"
-            f" computation; --memory {-(-self.untiled_bytes // _MEGABYTE)}MB would do without"
+            f" computation; {{}} {-(-self.untiled_bytes // _MEGABYTE)}MB would do without",
+            "memory",
         )
 
 
@@ -145,7 +146,8 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
 def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
     return LimitError(
         f"enlarging {need.width}x{need.height} px needs {-(-least_bytes // _MEGABYTE)} MB at least,"
-        f" {limit_bytes // _MEGABYTE} MB are allowed; raise --memory"
+        f" {limit_bytes // _MEGABYTE} MB are allowed",
+        remedy=Wording("raise {}", "memory"),
     )
 
 

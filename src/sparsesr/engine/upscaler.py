@@ -1,40 +1,29 @@
-"""``Upscaler`` and ``upscale``: pictures in, enlarged pictures out."""
+"""``Upscaler``: pixels in, upscaled pixels out."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine import chop as chopping
 from sparsesr.engine.arrays import enlarged_alpha, unpack, without_holes
-from sparsesr.engine.execute import (
-    Cancelled,
-    Executed,
-    Network,
-    Progress,
-    RunOptions,
-    execute,
-)
+from sparsesr.engine.budget import MemoryBudget
+from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
 from sparsesr.engine.in_time import choose, execute_in_time
-from sparsesr.engine.plan import Need, Plan, chopped_plan, make_plan
-from sparsesr.engine.target import TargetReport
-from sparsesr.engine.tiles import Deviation
-from sparsesr.errors import UsageError, check_cancelled
-from sparsesr.image.encode import working_bytes
-from sparsesr.image.picture import Picture
-from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.engine.plan import PROCESS_BYTES, Need, Plan, chopped_plan, make_plan
+from sparsesr.engine.result import UpscaleResult
+from sparsesr.errors import Parameter, UsageError, Wording, check_cancelled
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.receptive_field import halo_px, has_global_op
 from sparsesr.runtime.session import Session
-from sparsesr.runtime.stats import Stats
 
 Pixels = npt.NDArray[Any]
 ModelLike = str | os.PathLike[str] | ModelFile
@@ -42,30 +31,12 @@ DEFAULT_SCALE = 2
 INFERENCE = ("auto", "whole", "chopped")
 
 
-@dataclass(frozen=True)
-class UpscaleResult:
-    """An enlarged picture and how it came about."""
-
-    image: Any
-    """The same kind of object that was given; for a path, the path that was written."""
-    stats: Stats
-    masks: list[npt.NDArray[np.bool_]] | None
-    """Where each module worked, (H, W) of the input; None unless asked for."""
-    notes: list[str]
-    """What is not as one might expect, one sentence each."""
-    plan: Plan
-    deviation: Deviation | None
-    """How far tiles are from the whole-picture result; None if no tiles were needed."""
-    seconds: float
-    """Decoding and encoding included."""
-    effort: float | None = None
-    """What was used; None: as trained."""
-    target: TargetReport | None = None
-    """How the effort was chosen, if a target was given."""
-
-
 class Upscaler:
-    """A model that is ready to enlarge pictures, one after the other."""
+    """A model that is ready to upscale images.
+
+    Any number of threads may use one: together they stay within its ``memory``, for which they wait if need be.
+    It is pickled as its arguments, so another process or machine loads the model by name or path.
+    """
 
     def __init__(
         self,
@@ -88,8 +59,20 @@ class Upscaler:
         """
         if inference not in INFERENCE:
             raise UsageError(
-                f"inference must be {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}, not {inference!r}"
+                f"{inference!r} is unknown",
+                where=Parameter("inference"),
+                remedy=f"use {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}",
             )
+        self._arguments = (
+            model,
+            {
+                "scale": scale,
+                "threads": threads,
+                "memory": memory,
+                "inference": inference,
+                "precision": precision,
+            },
+        )
         self.inference = inference
         self.model = load_model(model, scale)
         facts = self.model.facts
@@ -105,6 +88,15 @@ class Upscaler:
         self.memory = memory
         # Once as read and once packed for the kernels.
         self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
+        self.budget = MemoryBudget(memory - self._standing_bytes)
+
+    def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[Any, ...]]:
+        return _rebuilt, self._arguments
+
+    @property
+    def _standing_bytes(self) -> int:
+        """What is held whether images are upscaled or not."""
+        return PROCESS_BYTES + self._weight_bytes
 
     @property
     def idle_bytes(self) -> int:
@@ -130,28 +122,31 @@ class Upscaler:
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> UpscaleResult:
-        """Enlarge a path, a numpy array or a PIL image; ``result.image`` is of the same kind.
+        """Upscale a numpy array or a PIL image; ``result.image`` is of the same kind.
 
-        Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. For a path see
-        :func:`upscale`. ``target_ms`` chooses the effort that takes so long, choosing included; ``result.target``
-        tells how that went. Raises UsageError, InputError, LimitError, CancelledError or ResultError.
+        Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. ``target_ms`` chooses the
+        effort that takes so long, choosing included; ``result.target`` tells how that went. Raises UsageError,
+        InputError, LimitError, CancelledError or ResultError.
         """
         options = RunOptions(effort, target_ms, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
-        if isinstance(image, (str, os.PathLike)):
-            return _enlarge_path(self, cast("str", image), None, options, {})
         start = time.perf_counter()
         parts = unpack(image)
         plan = self.plan(parts.rgb, has_alpha=parts.alpha is not None)
-        done, alpha = self._enlarge(parts.rgb, parts.alpha, plan, options)
-        return result_of(parts.pack(done.image, alpha), done, list(done.notes), plan, start)
+        with self.reserved(plan, cancelled):
+            result, alpha = self.upscale_planes(parts.rgb, parts.alpha, plan, options)
+            packed = parts.pack(result.image, alpha)
+        return replace(result, image=packed, seconds=time.perf_counter() - start)
 
-    def plan(self, rgb: Pixels, *, has_alpha: bool = False, kind: str | None = None) -> Plan:
-        """How pixels of this size would be enlarged; LimitError if they cannot be. ``kind``: file format."""
+    def plan(self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None) -> Plan:
+        """How pixels of this size would be upscaled; LimitError if they cannot be.
+
+        ``encoder_bytes``: working memory of what writes the result; None: it is returned as an array.
+        """
         height, width = rgb.shape[:2]
         dtype = rgb.dtype
         alpha_bytes = rgb.nbytes // 3 * (1 + self.scale**2) if has_alpha else 0
         packed = height * width * self.scale**2 * (4 if has_alpha else 3) * dtype.itemsize
-        encoder = working_bytes(kind, height * self.scale, width * self.scale) if kind else packed
+        encoder = packed if encoder_bytes is None else encoder_bytes
         # Transparent pictures are held twice: as given, and as the network sees them.
         held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
         need = Need(
@@ -173,26 +168,31 @@ class Upscaler:
             return chopped_plan(need, run_bytes, self.memory, chopping.chop(height, width))
         return make_plan(need, run_bytes, self.memory, may_tile=not has_pixel_attention)
 
-    def picture(self, picture: Picture, plan: Plan, options: RunOptions) -> tuple[Picture, Executed]:
-        """Enlarge a decoded picture, its alpha included; metadata and notes go along."""
-        done, alpha = self._enlarge(picture.rgb, picture.alpha, plan, options)
-        enlarged = picture.with_pixels(done.image, alpha)
-        enlarged.notes.extend(done.notes)
-        return enlarged, done
+    @contextmanager
+    def reserved(self, plan: Plan, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
+        """Hold the memory of a plan in the block; waits while other jobs have it. CancelledError as usual."""
+        with self.budget.reserved(plan.peak_bytes - self._standing_bytes, cancelled):
+            yield
 
-    def _enlarge(
+    def upscale_planes(
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
-    ) -> tuple[Executed, Pixels | None]:
-        self.network.session.keep_buffers(plan.kept_bytes)
+    ) -> tuple[UpscaleResult, Pixels | None]:
+        """Upscale (H, W, 3) colours and (H, W) alpha, apart, as planned; the caller has reserved the memory."""
+        beside_others = replace(plan, spare_bytes=min(plan.spare_bytes, self.budget.free_bytes))
+        self.network.session.keep_buffers(beside_others.kept_bytes)
         pixels = without_holes(rgb, alpha)
         report = choose(self.network, pixels, plan, options)
         check_cancelled(options.cancelled)
         if report is None:
-            done = execute(self.network, pixels, plan, options)
+            result = execute(self.network, pixels, plan, options)
         else:
-            done = execute_in_time(self.network, pixels, plan, options, report)
+            result = execute_in_time(self.network, pixels, plan, options, report)
         check_cancelled(options.cancelled)
-        return done, enlarged_alpha(alpha, self.scale)
+        return result, enlarged_alpha(alpha, self.scale)
+
+
+def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:
+    return Upscaler(model, **settings)
 
 
 def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
@@ -203,62 +203,7 @@ def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
     loaded = model if isinstance(model, ModelFile) else load(model)
     if scale not in (None, *loaded.scales):
         raise UsageError(
-            f"the model {loaded.facts.name} enlarges {scale_words(loaded.scales)}, not x{scale};"
-            f" leave the scale out or name another model"
+            f"the model {loaded.facts.name} enlarges {scale_words(loaded.scales)}, not x{scale}",
+            remedy=Wording("leave {} out or name another {}", "scale", "model"),
         )
     return loaded.at_scale(scale)
-
-
-def _enlarge_path(
-    upscaler: Upscaler,
-    path: str | os.PathLike[str],
-    destination: Path | None,
-    options: RunOptions,
-    writing: dict[str, Any],
-) -> UpscaleResult:
-    from sparsesr.jobs.files import Writing, enlarge_file  # it imports this module
-
-    source = Path(path)
-    target = destination or default_output(source, upscaler.scale, format=writing.get("format"))
-    refuse_clashes({source: target})
-    return enlarge_file(upscaler, source, target, options, Writing(**writing)).result
-
-
-def result_of(image: Any, done: Executed, notes: list[str], plan: Plan, start: float) -> UpscaleResult:
-    """What the user gets; ``start`` is when ``time.perf_counter`` was asked first."""
-    seconds = time.perf_counter() - start
-    return UpscaleResult(
-        image, done.stats, done.masks, notes, plan, done.deviation, seconds, done.effort, done.target
-    )
-
-
-def upscale(
-    image: Any,
-    scale: int | None = None,
-    model: ModelLike | None = None,
-    *,
-    output: str | os.PathLike[str] | None = None,
-    overwrite: bool = False,
-    effort: float | None = None,
-    target_ms: float | None = None,
-    threads: int | None = None,
-    memory: int = DEFAULT_MEMORY_BYTES,
-    **writing: Any,
-) -> Any:
-    """Enlarge one picture and return the same kind of thing that was given.
-
-    A path is read and written (to ``output``, or ``<name>_x<scale>`` beside it) and the path that was written
-    is returned; numpy arrays and PIL images come back as such. ``writing``: ``format``, ``quality``,
-    ``depth``. For many
-    pictures make an :class:`Upscaler` once.
-    """
-    upscaler = Upscaler(model, scale=scale, threads=threads, memory=memory)
-    options = RunOptions(effort, target_ms)
-    if isinstance(image, (str, os.PathLike)):
-        target = None if output is None else Path(output)
-        return _enlarge_path(
-            upscaler, cast("str", image), target, options, {"overwrite": overwrite, **writing}
-        ).image
-    if output is not None or writing:
-        raise UsageError("output and how to write go with a path; arrays and PIL images are returned")
-    return upscaler(image, effort=effort, target_ms=target_ms, keep_masks=False).image

@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from sparsesr.image.resize import imresize
+from sparsesr.image.samples import quantised
 from sparsesr.lab.evaluate.form import Enlarged, Given
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
 
@@ -29,5 +30,5 @@ class BicubicForm:
         started = perf_counter()
         enlarged = imresize(image, self.model.facts.scale)
         if enlarged.dtype != np.uint8:
-            enlarged = np.round(255 * enlarged.clip(0, 1)).astype(np.uint8)
+            enlarged = quantised(enlarged, np.uint8)
         return Enlarged(enlarged, {}, 1.0, 0, perf_counter() - started)
