@@ -13,8 +13,8 @@ from sparsesr.engine.check import check_result
 from sparsesr.engine.plan import PROCESS_BYTES, Mode
 from sparsesr.engine.tiles import average_attention
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.jobs.upscale import upscale
 from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
+from sparsesr.jobs.upscale import upscale
 from sparsesr.runtime.session import Session
 from support.tiny_models import photo, size_of, tiny
 

@@ -78,7 +78,7 @@ def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
         assert cli.run(data, [str(path)], ["A"], inference=asked, as_json=True) == 0
         assert json.loads(capsys.readouterr().out)["inference"] == named
     assert resolve_inference("auto", export(small_smsr(), "small", check=False)) == "whole"
-    with pytest.raises(UsageError, match="--inference 'half' is unknown"):
+    with pytest.raises(UsageError, match="inference: 'half' is unknown"):
         cli.run(data, [str(path)], inference="half")
 
 
@@ -164,7 +164,7 @@ def test_command_refuses(data, installed):
     with pytest.raises(UsageError, match="native or torch"):
         call(data, installed, form="onnx")
     for precision in ("bf16", "auto"):
-        with pytest.raises(UsageError, match="--form torch measures in fp32 only"):
+        with pytest.raises(UsageError, match="form: torch measures in fp32 only"):
             call(data, installed, form="torch", precision=precision)
 
 
@@ -220,7 +220,7 @@ def test_tables_refuse_before_working(data, installed, tmp_path):
     with pytest.raises(UsageError, match=r"\.md, \.csv"):
         call(data, installed, outputs=[tmp_path / "table.png"])
     (tmp_path / "table.md").write_text("mine")
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="pass overwrite"):
         call(data, installed, outputs=[tmp_path / "table.md"])
     with pytest.raises(InputError, match="does not exist"):
         call(data, installed, outputs=[tmp_path / "none/table.md"])

@@ -109,7 +109,7 @@ def test_a_peers_process_that_ends_is_reported():
     with peers_apart(["torch"], MODEL, photo(8, 8), 1) as apart:
         for child in multiprocessing.active_children():
             child.kill()
-        with pytest.raises(BackendError, match="--peers torch: its process ended with status -9"):
+        with pytest.raises(BackendError, match="peers: torch: its process ended with status -9"):
             apart[0].run()
 
 

@@ -26,6 +26,8 @@ _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
     | {"resume", "set", "target_ms"}
 )
+_RECIPE = "recipe."
+"""Parameters of training are settings of its recipe."""
 _wants_traceback = False
 
 
@@ -40,6 +42,8 @@ def take_debug_flag(arguments: list[str]) -> list[str]:
 
 def option_of(parameter: str) -> str:
     """The option of the command line that sets a parameter of the library; the parameter itself if there is none."""
+    if parameter.startswith(_RECIPE):
+        return f"--set {parameter.removeprefix(_RECIPE)}"
     long = f"--{parameter.replace('_', '-')}" if parameter in _LONG_OPTIONS else parameter
     return _SHORT_OPTIONS.get(parameter, long)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsesr.errors import InputError, UsageError
+from sparsesr.errors import InputError, UsageError, Wording
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.evaluate.evaluation import SetResult
 
@@ -63,11 +63,12 @@ def check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
     """Before any work: UsageError for a file of another kind, InputError for one that exists or has no folder."""
     for path in paths:
         if path.suffix.lower() not in _BY_SUFFIX:
-            raise UsageError(f"{path}: tables are written as {', '.join(_BY_SUFFIX)}")
+            raise UsageError(f"tables are written as {', '.join(_BY_SUFFIX)}", where=str(path))
         if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; pass --overwrite or another -o")
+            remedy = Wording("pass {} or another {}", "overwrite", "output")
+            raise InputError("exists", where=str(path), remedy=remedy)
         if not path.parent.is_dir():
-            raise InputError(f"{path}: the folder {path.parent} does not exist; create it")
+            raise InputError(f"the folder {path.parent} does not exist", where=str(path), remedy="create it")
 
 
 def write_table(path: Path, rows: Sequence[ComparisonRow], overwrite: bool) -> None:

@@ -13,7 +13,7 @@ from sparsesr import _native
 from sparsesr.engine.chop import chop, has_pixel_attention
 from sparsesr.engine.tiles import paste
 from sparsesr.engine.upscaler import INFERENCE
-from sparsesr.errors import UsageError
+from sparsesr.errors import Parameter, UsageError, Wording
 from sparsesr.lab.evaluate.bicubic_form import BICUBIC, BicubicForm
 from sparsesr.lab.evaluate.form import Enlarged, Form, Given, Pixels
 from sparsesr.modelfile.catalogue import FOREIGN_SUFFIXES, load
@@ -110,7 +110,9 @@ def resolve_inference(wanted: str, model: ModelFile) -> str:
         UsageError: another word.
     """
     if wanted not in INFERENCE:
-        raise UsageError(f"--inference {wanted!r} is unknown; use {', '.join(INFERENCE)}")
+        raise UsageError(
+            f"{wanted!r} is unknown", where=Parameter("inference"), remedy=f"use {', '.join(INFERENCE)}"
+        )
     if wanted == "auto":
         return "chopped" if has_pixel_attention(model.graph) else "whole"
     return wanted
@@ -141,10 +143,12 @@ def open_form(
         ModelError: no such model, or it cannot be read.
     """
     if form not in FORMS:
-        raise UsageError(f"--form {form!r} is unknown; use {' or '.join(FORMS)}")
+        raise UsageError(f"{form!r} is unknown", where=Parameter("form"), remedy=f"use {' or '.join(FORMS)}")
     if form == "torch" and precision != "fp32":
         raise UsageError(
-            f"--form torch measures in fp32 only; leave --precision {precision} out, or --form torch"
+            "torch measures in fp32 only",
+            where=Parameter("form"),
+            remedy=Wording("leave {} or {} out", "precision", "form"),
         )
     if name_or_path == BICUBIC:
         return BicubicForm(scale or 2)
@@ -168,7 +172,8 @@ def _native_form(model: ModelFile, threads: int | None, precision: str, name: st
     """UsageError where bf16 is asked for by name and no layer can run in it: the figures would be fp32's."""
     opened = NativeForm(model, threads, precision)
     if precision == "bf16" and opened.precision != "bf16" and _native.has_fast_bf16():
-        raise UsageError(f"{name} has no layer that can run in bf16; use --precision fp32 or auto")
+        remedy = Wording("use fp32 or auto for {}", "precision")
+        raise UsageError("has no layer that can run in bf16", where=name, remedy=remedy)
     return opened
 
 

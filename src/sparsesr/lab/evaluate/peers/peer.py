@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import BackendError, UsageError
+from sparsesr.errors import BackendError, Parameter, UsageError
 from sparsesr.lab.evaluate.dense_form import dense_model
 from sparsesr.modelfile.spec import ModelFile
 
@@ -69,10 +69,14 @@ def parse_peers(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in _MODULES:
-            raise UsageError(f"--peers: {name!r} is unknown; choose from {', '.join(PEERS)}")
+            raise UsageError(
+                f"{name!r} is unknown", where=Parameter("peers"), remedy=f"choose from {', '.join(PEERS)}"
+            )
         for package in (name,) if name in ("torch", "ncnn") else (name, "onnx"):
             if importlib.util.find_spec(package) is None:
-                raise BackendError(f"--peers {name} needs the package {package}: pip install {package}")
+                raise BackendError(
+                    f"{name} needs the package {package}: pip install {package}", where=Parameter("peers")
+                )
     return names
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sparsesr.errors import BackendError, SparsesrError
+from sparsesr.errors import BackendError, Parameter, SparsesrError
 from sparsesr.lab.evaluate.peers.peer import Peer, open_peers
 from sparsesr.modelfile.spec import ModelFile
 
@@ -113,8 +113,9 @@ class _Line:
     def _gone(self) -> BackendError:
         self._process.join()
         return BackendError(
-            f"--peers {self._name}: its process ended with status {self._process.exitcode}, perhaps for want of"
-            f" memory; leave it out, or take a smaller picture"
+            f"{self._name}: its process ended with status {self._process.exitcode}, perhaps for want of memory",
+            where=Parameter("peers"),
+            remedy="leave it out, or take a smaller picture",
         )
 
 
@@ -134,4 +135,9 @@ def _serve(connection: Connection, *task: Any) -> None:
     except SparsesrError as error:
         connection.send(error)
     except Exception as error:
-        connection.send(BackendError(f"--peers {name}: {' '.join(str(error).split())}; leave it out"))
+        connection.send(_refused(name, error))
+
+
+def _refused(name: str, error: Exception) -> BackendError:
+    what = f"{name}: {' '.join(str(error).split())}"
+    return BackendError(what, where=Parameter("peers"), remedy="leave it out")
