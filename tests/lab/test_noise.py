@@ -8,6 +8,7 @@ import torch
 
 from sparsesr.cli.main import main
 from sparsesr.lab.data.noise import with_blind_noise
+from sparsesr.lab.evaluate.bicubic_form import BicubicForm
 from sparsesr.lab.evaluate.evaluation import evaluate
 from sparsesr.lab.evaluate.noise import noisy
 from sparsesr.lab.evaluate.protocol import find_sets
@@ -46,6 +47,11 @@ def test_levels_of_evaluation(sigma):
     assert 255 * result.std() == pytest.approx(sigma, rel=0.01)
     np.testing.assert_array_equal(result, noisy(grey, sigma, "a"))
     assert not np.array_equal(result, noisy(grey, sigma, "b"))
+
+
+def test_bicubic_of_floats_is_rounded_half_up_as_the_kernels_round():
+    image = np.full((6, 6, 3), 2.5 / 255, np.float32)
+    assert (BicubicForm(2).enlarge(image).image == 3).all()
 
 
 def test_both_forms_see_the_same_noise(tmp_path):

@@ -56,7 +56,7 @@ def run(
     """Enlarge pictures: photo.jpg becomes photo_x2.jpg beside it."""
     named = [*(inputs or []), *(also or [])]
     if not named:
-        raise UsageError("nothing to enlarge; name a picture: sparsesr upscale photo.jpg")
+        raise UsageError("nothing to enlarge", remedy="name a picture: sparsesr upscale photo.jpg")
     options.check_precision(precision)
     options.check_effort(effort)
     options.check_target(target_ms, effort)
@@ -65,7 +65,7 @@ def run(
     is_stdin = _is_stdin(named)
     if output == _STREAM and not is_stdin:
         raise UsageError(
-            "-o - (standard output) goes with the input -; write: sparsesr upscale - < photo.jpg"
+            "-o - (standard output) goes with the input -", remedy="write: sparsesr upscale - < photo.jpg"
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
     upscaler = Upscaler(
