@@ -22,7 +22,7 @@ def run(
 ) -> int:
     """Turn a trained network into a model file, check that the runtime computes the same, measure what bf16 costs."""
     if output.suffix != ".safetensors":
-        raise UsageError("model files end in .safetensors", where=output)
+        raise UsageError("model files end in .safetensors", where=str(output))
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists", remedy="choose another name or use --overwrite")
     if output.exists() and output.samefile(checkpoint):
