@@ -10,11 +10,11 @@ from PIL import Image
 from sparsesr import _native
 from sparsesr.cli.bench import parse_size
 from sparsesr.cli.main import main
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.measure.bench_image import made_up_image
 from sparsesr.modelfile.catalogue import install_model
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from sparsesr.measure.protocol import find_sets, load_pair
 from sparsesr.measure.quality import evaluate
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.modelfile.writer import write_model
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)

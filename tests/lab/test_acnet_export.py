@@ -9,6 +9,8 @@ import torch
 from lab.acnet_cases import layer_number, multiply_adds, repeating_acnet, small_acnet
 from sparsesr.cli import import_model
 from sparsesr.cli.main import main
+from sparsesr.engine.plan import Mode
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
 from sparsesr.image.decode import decode
 from sparsesr.lab.export.architectures import build_network
@@ -22,8 +24,6 @@ from sparsesr.modelfile.writer import write_model
 from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.receptive_field import halo_px
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.plan import Mode
-from sparsesr.upscale.upscaler import Upscaler
 
 SIZES = ((1, 1), (1, 9), (2, 2), (7, 5), (19, 13), (24, 31))
 

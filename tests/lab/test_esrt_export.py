@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lab.esrt_cases import plausible_esrt, small_esrt
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.export.importer import convert_checkpoint
@@ -19,7 +20,6 @@ from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
 from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.upscaler import Upscaler
 
 SIZES = [(1, 1), (1, 9), (7, 1), (2, 2), (3, 3), (5, 2), (16, 20), (23, 17)]
 

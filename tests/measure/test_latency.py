@@ -12,7 +12,7 @@ from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.machine import this_machine
 from sparsesr.processor import processor_name
 from sparsesr.runtime.session import Session
-from upscale.upscale_models import photo
+from support.tiny_models import photo
 
 
 class FakeClock:

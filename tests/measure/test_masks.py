@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 import graphs
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
 from sparsesr.measure.mask_report import measure_masks
 from sparsesr.measure.mask_view import draw_mask_view
-from sparsesr.upscale.execute import RunOptions
-from sparsesr.upscale.lettering import lettering
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.mark.parametrize(
@@ -31,12 +30,3 @@ def test_the_view_has_a_panel_for_each_module(height, width, dtype):
 def test_models_without_masks_are_refused():
     with pytest.raises(ModelError, match="no spatial masks"):
         measure_masks(Upscaler(graphs.plain()), photo(8, 8), RunOptions())
-
-
-def test_letters_are_distinct_and_unknown_ones_are_marked():
-    glyphs = {
-        lettering(character, 1).tobytes() for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:%-+/()_=?"
-    }
-    assert len(glyphs) == 48
-    assert np.array_equal(lettering("é", 1), lettering("?", 1))
-    assert lettering("ab", 2).shape == (14, 22)

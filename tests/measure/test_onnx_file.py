@@ -13,7 +13,7 @@ from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisio
 from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer_process import opened_apart
 from sparsesr.measure.peers.runtimes import RUNTIMES, as_tensor
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 onnx = pytest.importorskip("onnx")
 MODEL = dense_model(tiny())

@@ -20,7 +20,7 @@ from sparsesr.measure.peers.peer_process import peers_apart
 from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
-from upscale.upscale_models import photo
+from support.tiny_models import photo
 
 MODEL = graphs.smsr(16, modules=3, layers=2, seed=4)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from runtime.random_graphs import only_bicubic
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 _CHILD = """
 import sys

@@ -11,13 +11,13 @@ import typer
 from sparsesr.cli import options
 from sparsesr.cli.messages import print_json
 from sparsesr.cli.peers import parse_peers
+from sparsesr.engine.upscaler import load_model
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
+from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.bench import DENSE, SPARSE
 from sparsesr.measure.bench_image import Pixels, made_up_image
 from sparsesr.measure.bench_record import Request, measure
-from sparsesr.upscale.upscaler import load_model
 
 _SHOWN_SHARE = 0.01
 _DEFAULT_SIZE = "320x180"

@@ -14,6 +14,7 @@ import typer
 from sparsesr import _native
 from sparsesr.cli import options
 from sparsesr.cli.training_extra import require_training_extra
+from sparsesr.engine.upscaler import INFERENCE
 from sparsesr.errors import InputError, UsageError
 from sparsesr.measure.bicubic import BICUBIC
 from sparsesr.measure.chopped import ChoppedMethod, resolve_inference
@@ -25,7 +26,6 @@ from sparsesr.measure.table_files import SUFFIXES, write_table
 from sparsesr.measure.tables import TableRow, format_table, table_row
 from sparsesr.modelfile.catalogue import default_model_for
 from sparsesr.modelfile.spec import Facts
-from sparsesr.upscale.upscaler import INFERENCE
 
 _MAX_SIGMA = 255
 _CHECKPOINTS = (".pt", ".pth", ".ckpt")

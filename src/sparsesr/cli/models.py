@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli.messages import failed, print_json
+from sparsesr.cli.messages import failed, line_of, print_json
 from sparsesr.errors import ModelError
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
@@ -18,7 +18,6 @@ from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 _PAPER_OUTPUT_PX = (720, 1280)
-_FAILED = 3
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -115,11 +114,10 @@ def verify(
         try:
             catalogue.verify(entry)
         except ModelError as error:
-            problem, status = str(error), _FAILED
+            problem = line_of(error)
+            status = failed(ModelError(problem, where=entry.name))
         if as_json:
             print_json({"name": entry.name, "path": str(entry.path), "ok": problem is None, "error": problem})
         elif problem is None:
             print(f"{entry.name}: good ({entry.path})")
-        if problem is not None:
-            failed(f"{entry.name}: {problem}", status)
     return status

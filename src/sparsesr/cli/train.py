@@ -59,7 +59,7 @@ def run(
 
     if recipe is None:
         if not show:
-            raise UsageError("name a recipe; `sparsesr train --list` lists them")
+            raise UsageError("name a recipe", remedy="`sparsesr train --list` lists them")
         print("\n".join(RECIPES))
         return 0
     chosen = find_recipe(recipe)

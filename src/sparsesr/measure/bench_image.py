@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.image.samples import quantised
+
 Pixels = npt.NDArray[np.uint8]
 _LEAVES_PER_KILOPIXEL = 12
 
@@ -26,4 +28,4 @@ def made_up_image(width: int, height: int) -> Pixels:
         cover = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)[..., None]
         part = values[top:bottom, left:right]
         part += cover * (rng.random(3) - part)
-    return np.round(values * 255).astype(np.uint8)
+    return quantised(values, np.uint8)

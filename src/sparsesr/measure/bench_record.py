@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.image.metrics import psnr_y
+from sparsesr.image.samples import quantised
 from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.measure.latency import Contender
 from sparsesr.measure.machine import this_machine
@@ -91,7 +92,7 @@ def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float |
     error = float(np.mean((output.astype(np.float64) - own_dense) ** 2))
     found: dict[str, float | None] = {"psnr_to_own_dense_db": 10 * np.log10(1 / error) if error > 0 else None}
     if request.hr is not None:
-        rounded = np.floor(output * 255 + 0.5).astype(np.uint8)
+        rounded = quantised(output, np.uint8)
         found["psnr_y_db"] = psnr_y(rounded, request.hr, request.model.facts.scale)
     return found
 

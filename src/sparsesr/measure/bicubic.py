@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from sparsesr.image.resize import imresize
+from sparsesr.image.samples import quantised
 from sparsesr.measure.method import InputImage, Upscaled, without_network
 
 BICUBIC = "bicubic"
@@ -26,5 +27,5 @@ class BicubicMethod:
         started = perf_counter()
         upscaled = imresize(image, self.model.facts.scale)
         if upscaled.dtype != np.uint8:
-            upscaled = np.round(255 * upscaled.clip(0, 1)).astype(np.uint8)
+            upscaled = quantised(upscaled, np.uint8)
         return Upscaled(upscaled, {}, 1.0, 0, perf_counter() - started)

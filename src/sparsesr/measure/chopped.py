@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sparsesr.engine.chop import chop, has_pixel_attention
+from sparsesr.engine.tiles import paste
 from sparsesr.measure.method import InputImage, Method, Upscaled
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.upscale.chop import chop, has_pixel_attention
-from sparsesr.upscale.tiles import paste
 
 
 class ChoppedMethod:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.execute import RunOptions, execute
+from sparsesr.engine.plan import Plan
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
 from sparsesr.modelfile.operations.registry import mask_names, mask_of
 from sparsesr.runtime.stats import Stats
-from sparsesr.upscale.execute import RunOptions, execute
-from sparsesr.upscale.plan import Plan
-from sparsesr.upscale.upscaler import Upscaler
 
 _REPEATS = 3
 

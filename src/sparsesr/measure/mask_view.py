@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.image.lettering import write_on
 from sparsesr.image.resize import imresize
 from sparsesr.measure.mask_report import MaskReport, ModuleReport
-from sparsesr.upscale.lettering import write_on
 
 Canvas = npt.NDArray[np.uint8]
 
@@ -95,7 +95,7 @@ def _labelled(panel: Canvas, title: str, detail: str = "") -> Canvas:
     top = (_LABEL_PX - 7 * size) // 2
     write_on(out, title, top, 2, _TEXT, size)
     if detail:
-        write_on(out, detail, top, max(2, panel.shape[1] - len(detail) * 6 * size - 2), _WARM, size)
+        write_on(out, detail, top, 2, _WARM, size, right=panel.shape[1] - 2)
     return out
 
 

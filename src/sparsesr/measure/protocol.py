@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
+from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.noise import noisy
 
 Pixels = npt.NDArray[np.uint8]

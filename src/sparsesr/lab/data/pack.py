@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from sparsesr.errors import InputError, ModelError, SparsesrError
 from sparsesr.image.decode import decode
 from sparsesr.image.destination import atomic_file
-from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
+from sparsesr.image.samples import to_eight_bit
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"))
 FORMAT = 2

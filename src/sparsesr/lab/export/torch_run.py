@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsesr.image.samples import quantised
 from sparsesr.lab.export.graph_module import GraphModule
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 from sparsesr.modelfile.operations.registry import mask_names
@@ -52,7 +53,7 @@ def enlarge_eight_bit(
 ) -> npt.NDArray[np.uint8]:
     """As :func:`run_torch`, clipped and rounded to 8 bits."""
     enlarged = run_torch(module, image, scale, multiple)
-    return np.floor(np.clip(enlarged, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return quantised(enlarged, np.uint8)
 
 
 def masks_of(module: nn.Module) -> Masks:

@@ -123,8 +123,9 @@ class _Line:
     def _gone(self) -> BackendError:
         self._process.join()
         return BackendError(
-            f"the peer {self._name}: its process ended with status {self._process.exitcode}, perhaps for want of"
-            f" memory; leave it out, or take a smaller image"
+            f"the peer {self._name}: its process ended with status {self._process.exitcode},"
+            " perhaps for want of memory",
+            remedy="leave it out, or take a smaller image",
         )
 
 
@@ -143,4 +144,5 @@ def _serve(connection: Connection, name: str, opener: Opener) -> None:
     except SparsesrError as error:
         connection.send(error)
     except Exception as error:
-        connection.send(BackendError(f"the peer {name}: {' '.join(str(error).split())}; leave it out"))
+        what = f"the peer {name}: {' '.join(str(error).split())}"
+        connection.send(BackendError(what, remedy="leave it out"))

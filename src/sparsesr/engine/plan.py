@@ -1,7 +1,7 @@
 """``make_plan``: how a picture is enlarged within a memory limit, decided before any work starts.
 
 Nothing here allocates or computes pixels. Networks with attention between pixels are given crops (see
-:mod:`sparsesr.upscale.chop`). For all others, ways are tried from the best: whole picture with everything kept
+:mod:`sparsesr.engine.chop`). For all others, ways are tried from the best: whole picture with everything kept
 in memory, whole picture layer by layer with as few maps as possible (same bits), and tiles (not the same
 bits, if the network looks at the whole picture).
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from sparsesr.errors import LimitError
+from sparsesr.errors import LimitError, Wording
 from sparsesr.runtime.backend.arena_pool import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
@@ -98,13 +98,14 @@ class Plan:
         """Bound of the buffers to keep for pictures to come: those of the latest, and others while they are small."""
         return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
 
-    def warning(self) -> str:
-        """What people should know before work starts; "" if nothing."""
+    def warning(self) -> Wording | None:
+        """What people should know before work starts; None if nothing."""
         if self.mode is not Mode.TILES:
-            return ""
-        return (
+            return None
+        return Wording(
             f"the memory allows only tiles: {len(self.tiles)} of them, about {self.work_factor:.1f} times the"
-            f" computation; --memory {-(-self.untiled_bytes // _MEGABYTE)}MB would do without"
+            f" computation; {{}} {-(-self.untiled_bytes // _MEGABYTE)}MB would do without",
+            "memory",
         )
 
 
@@ -145,7 +146,8 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
 def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
     return LimitError(
         f"enlarging {need.width}x{need.height} px needs {-(-least_bytes // _MEGABYTE)} MB at least,"
-        f" {limit_bytes // _MEGABYTE} MB are allowed; raise --memory"
+        f" {limit_bytes // _MEGABYTE} MB are allowed",
+        remedy=Wording("raise {}", "memory"),
     )
 
 
@@ -195,7 +197,7 @@ def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, 
 
 
 def _probe_work(need: Need, probe_px: int) -> float:
-    """Whole and in four tiles, as :mod:`sparsesr.upscale.tiles` cuts it; in units of the whole picture."""
+    """Whole and in four tiles, as :mod:`sparsesr.engine.tiles` cuts it; in units of the whole picture."""
     halved = min(probe_px, probe_px // 2 + need.halo_px)
     return (probe_px**2 + need.tile_runs * 4 * halved**2) / (need.height * need.width)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsesr.engine.plan import PROCESS_BYTES, Mode, Need, cut, make_plan
 from sparsesr.errors import LimitError
-from sparsesr.upscale.plan import PROCESS_BYTES, Mode, Need, cut, make_plan
 
 
 def run_bytes(height: int, width: int, low_memory: bool) -> int:
@@ -62,18 +62,19 @@ def test_the_best_way_that_fits_is_taken():
 
 
 def test_the_refusal_names_what_to_do():
-    with pytest.raises(LimitError, match=r"needs \d+ MB at least, 1 MB are allowed; raise --memory"):
+    with pytest.raises(LimitError, match=r"needs \d+ MB at least, 1 MB are allowed; raise memory"):
         make_plan(need(100, 100), run_bytes, 1_000_000)
 
 
 def test_tiles_are_announced_with_their_cost_and_a_way_out():
     size = need(400, 600)
     enough = PROCESS_BYTES + size.held_bytes + run_bytes(400, 600, True)
-    assert make_plan(size, run_bytes, enough).warning() == ""
+    assert make_plan(size, run_bytes, enough).warning() is None
     plan = make_plan(size, run_bytes, PROCESS_BYTES + size.held_bytes + size.output_bytes + 20_000_000)
     assert plan.work_factor > 2 * sum(tile.window.area for tile in plan.tiles) / (400 * 600) > 2
-    assert f"{len(plan.tiles)} of them, about {plan.work_factor:.1f} times" in plan.warning()
-    named = int(plan.warning().split("--memory ")[1].split("MB")[0])
+    warning = plan.warning().worded()
+    assert f"{len(plan.tiles)} of them, about {plan.work_factor:.1f} times" in warning
+    named = int(warning.split("; memory ")[1].split("MB")[0])
     assert make_plan(size, run_bytes, named * 1_000_000).mode is Mode.LOW_MEMORY
 
 

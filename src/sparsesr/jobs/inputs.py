@@ -1,4 +1,4 @@
-"""Which files the arguments mean: files, folders, patterns, and ``-`` for standard input."""
+"""Which files are meant by names of files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparsesr.errors import InputError, UsageError
+from sparsesr.errors import InputError, Wording
 from sparsesr.image.source import printable
 
-STDIN = "-"
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
     | {".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"}
@@ -33,15 +32,6 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> list[tuple[Path, Pat
     return list(found.values())
 
 
-def split_stdin(arguments: list[str]) -> bool:
-    """True for a lone ``-``; UsageError when it stands beside others."""
-    if STDIN not in arguments:
-        return False
-    if len(arguments) > 1:
-        raise UsageError("- (standard input) cannot be combined with other inputs; run them apart")
-    return True
-
-
 def _expand_one(argument: str, recursive: bool) -> list[tuple[Path, Path]]:
     path = Path(argument)
     if path.is_dir():
@@ -51,7 +41,9 @@ def _expand_one(argument: str, recursive: bool) -> list[tuple[Path, Path]]:
     matches = [Path(match) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
     pictures = [match for match in matches if match.is_file()]
     if not pictures:
-        raise InputError(f"{printable(argument)}: no file matches the pattern; check it, and quote it")
+        raise InputError(
+            "no file matches the pattern", where=printable(argument), remedy="check it, and quote it"
+        )
     return [(match, Path(match.name)) for match in pictures]
 
 
@@ -60,8 +52,8 @@ def _pictures_in(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
         entries = folder.rglob("*") if recursive else folder.iterdir()
         found = sorted(path for path in entries if path.suffix.lower() in _SUFFIXES and path.is_file())
     except OSError as error:
-        raise InputError(f"{printable(folder)}: cannot be listed ({error.strerror})") from None
+        raise InputError(f"cannot be listed ({error.strerror})", where=printable(folder)) from None
     if not found:
-        hint = "" if recursive else "; use -r for those in folders below"
-        raise InputError(f"{printable(folder)}: no pictures in this folder{hint}")
+        remedy = None if recursive else Wording("use {} for those in folders below", "recursive")
+        raise InputError("no pictures in this folder", where=printable(folder), remedy=remedy)
     return [(path, path.relative_to(folder)) for path in found]

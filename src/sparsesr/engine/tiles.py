@@ -9,30 +9,20 @@ how much on a part of the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.joining import Attention, joined, without_pixels
+from sparsesr.engine.plan import Box, Plan, Tile, cut
 from sparsesr.runtime.session import RunResult
-from sparsesr.upscale.plan import Box, Plan, Tile, cut
 
 Pixels = npt.NDArray[Any]
-Attention = Mapping[str, npt.NDArray[np.float32]]
 RunWindow = Callable[[Pixels, "Attention | None"], RunResult]
 """Runs the network on the pixels of a window, with attention vectors fixed or its own."""
-
-
-@dataclass(frozen=True)
-class TiledRun:
-    """The enlarged picture and what its tiles reported."""
-
-    image: Pixels
-    results: tuple[tuple[Tile, RunResult], ...]
-    """Results of the final pass, without their pixels."""
-    attention: Attention
 
 
 @dataclass(frozen=True)
@@ -55,8 +45,8 @@ def run_tiled(
     *,
     has_attention: bool,
     on_tile: Callable[[int, int], None] | None = None,
-) -> TiledRun:
-    """Enlarge (H, W, 3) pixels tile by tile; same dtype, (scale H, scale W, 3).
+) -> RunResult:
+    """Enlarge (H, W, 3) pixels tile by tile; same dtype, (scale H, scale W, 3). The runs of the final pass are joined.
 
     ``on_tile`` is told (tiles done, tiles in all), both passes counted.
     """
@@ -78,14 +68,13 @@ def run_tiled(
         attention = average_attention(vectors, [tile.core.area for tile in tiles])
     height, width = pixels.shape[:2]
     out = np.empty((height * scale, width * scale, 3), pixels.dtype)
-    results: list[tuple[Tile, RunResult]] = []
+    runs: list[tuple[Tile, RunResult]] = []
     for tile in tiles:
         result = run(_window(pixels, tile.window), attention or None)
         paste(out, result.image, tile, scale)
-        # Without the pixels: else those of all tiles would be held to the end.
-        results.append((tile, replace(result, image=np.empty((0, 0, 3), pixels.dtype))))
+        runs.append((tile, without_pixels(result)))  # else those of all tiles would be held to the end
         step()
-    return TiledRun(out, tuple(results), attention)
+    return joined(out, scale, runs, attention)
 
 
 def average_attention(vectors: Sequence[Attention], areas: Sequence[int]) -> Attention:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import ResultError
+from sparsesr.errors import ResultError, Wording
 
 Pixels = npt.NDArray[Any]
 
@@ -29,18 +29,17 @@ def check_result(
     """
     height, width = given.shape[:2]
     if enlarged.shape != (height * scale, width * scale, 3) or enlarged.dtype != given.dtype:
-        raise ResultError(f"{model}: gave {enlarged.shape} {enlarged.dtype} for {given.shape}; {_ADVICE}")
+        raise _broken(model, f"gave {enlarged.shape} {enlarged.dtype} for {given.shape}")
     vectors_finite = all(bool(np.isfinite(vector).all()) for vector in attention.values())
     if not vectors_finite or (enlarged.dtype.kind == "f" and not _is_finite(enlarged)):
-        raise ResultError(f"{model}: the result holds values that are not numbers; {_ADVICE}")
+        raise _broken(model, "the result holds values that are not numbers")
     shift = float(np.abs(_mean(enlarged) - _mean(given)).max())
     if shift > _MEAN_TOLERANCE + _BORDER_TOLERANCE_PX / min(height, width):
-        raise ResultError(
-            f"{model}: the result's mean colour is {shift * 255:.0f}/255 away from the picture's; {_ADVICE}"
-        )
+        raise _broken(model, f"the result's mean colour is {shift * 255:.0f}/255 away from the picture's")
 
 
-_ADVICE = "nothing was written; try another model with -n, or `sparsesr doctor`"
+def _broken(model: str, what: str) -> ResultError:
+    return ResultError(f"{model}: {what}", remedy=Wording("try another {}, or `sparsesr doctor`", "model"))
 
 
 def _is_finite(pixels: Pixels) -> bool:

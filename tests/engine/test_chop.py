@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.random_graphs import tokens
+from sparsesr.engine import upscaler as upscaling
+from sparsesr.engine.chop import CHOP_PX, chop
+from sparsesr.engine.estimate import planned_macs
+from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Plan, Tile
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, UsageError
-from sparsesr.upscale import upscaler as upscaling
-from sparsesr.upscale.chop import CHOP_PX, chop
-from sparsesr.upscale.estimate import planned_macs
-from sparsesr.upscale.plan import PROCESS_BYTES, Box, Mode, Plan, Tile
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @settings(deadline=None, max_examples=60)
@@ -58,9 +58,7 @@ def small_crops(monkeypatch):
     cut = upscaling.chopping.chop
     monkeypatch.setattr(upscaling.chopping, "CHOP_PX", 300)
     monkeypatch.setattr(upscaling.chopping, "chop", lambda height, width: cut(height, width, 300, 3))
-    monkeypatch.setattr(
-        "sparsesr.upscale.execute.check_result", lambda *given: None
-    )  # the weights are random
+    monkeypatch.setattr("sparsesr.engine.execute.check_result", lambda *given: None)  # the weights are random
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

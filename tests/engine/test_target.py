@@ -10,9 +10,7 @@ from PIL import Image
 
 import graphs
 from sparsesr.cli.main import main
-from sparsesr.errors import UsageError
-from sparsesr.modelfile.catalogue import install_model
-from sparsesr.upscale.target import (
+from sparsesr.engine.target import (
     SEAM_ROWS,
     STRIP_ROWS,
     CostModel,
@@ -20,8 +18,10 @@ from sparsesr.upscale.target import (
     inner_rows,
     probe_of,
 )
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.errors import UsageError
+from sparsesr.modelfile.catalogue import install_model
+from support.tiny_models import photo, tiny
 
 
 class Machine:
@@ -119,7 +119,7 @@ def test_the_probe_is_made_of_the_pictures_rows(height):
     [
         ({"target_ms": 0}, "more than 0"),
         ({"target_ms": float("nan")}, "more than 0"),
-        ({"target_ms": 10, "effort": 0.5}, "one of the two"),
+        ({"target_ms": 10, "effort": 0.5}, "leave effort out"),
     ],
 )
 def test_targets_that_mean_nothing(arguments, message):

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.execute import Network, RunOptions, execute, run_whole
+from sparsesr.engine.plan import Mode, Plan
+from sparsesr.engine.result import UpscaleResult
+from sparsesr.engine.target import TargetReport, check_target, choose_effort
 from sparsesr.modelfile.operations.registry import mask_names
-from sparsesr.upscale.execute import Executed, Network, RunOptions, execute, run_whole
-from sparsesr.upscale.plan import Mode, Plan
-from sparsesr.upscale.target import TargetReport, check_target, choose_effort
 
 Pixels = npt.NDArray[Any]
 
 
 def execute_in_time(
     network: Network, pixels: Pixels, plan: Plan, options: RunOptions, report: TargetReport
-) -> Executed:
+) -> UpscaleResult:
     """As :func:`execute`, with the effort of a report on a target; the report is completed."""
     start = time.perf_counter()
     done = execute(network, pixels, plan, replace(options, effort=report.effort))

@@ -6,9 +6,9 @@ split: into four overlapping quarters, and those again, until a part has fewer t
 
 from __future__ import annotations
 
+from sparsesr.engine.plan import Box, Tile
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.spec import Graph
-from sparsesr.upscale.plan import Box, Tile
 
 CHOP_PX = 60_000
 """LR pixels that a crop stays below."""

@@ -1,4 +1,4 @@
-"""``--target-ms``: which effort enlarges this picture in that time, on this machine, right now.
+"""Which effort upscales this image in a target time, on this machine, right now.
 
 The time of a run has two parts: what every pixel costs, and what active pixels cost on top. How fast this
 machine is now, and how many pixels of this picture are active at which effort, is measured on the picture
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import Parameter, UsageError, Wording
 
 Pixels = npt.NDArray[Any]
 Masks = Sequence[npt.NDArray[np.bool_]]
@@ -92,12 +92,17 @@ def check_target(target_ms: float | None, effort: float | None, *, has_masks: bo
     """UsageError for a target that means nothing."""
     if target_ms is None:
         return
+    where = Parameter("target_ms")
     if not target_ms > 0:
-        raise UsageError(f"the target must be more than 0 ms, not {target_ms:g}")
+        raise UsageError(f"must be more than 0, not {target_ms:g}", where=where)
     if effort is not None:
-        raise UsageError("a target chooses the effort; give one of the two")
+        raise UsageError("chooses the effort", where=where, remedy=Wording("leave {} out", "effort"))
     if not has_masks:
-        raise UsageError("this model computes every pixel; only models with masks can be given a target")
+        raise UsageError(
+            "this model computes every pixel; only models with masks can be given a target",
+            where=where,
+            remedy=Wording("choose another {}", "model"),
+        )
 
 
 def choose_effort(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sparsesr import _native
+from sparsesr.engine.execute import Network
+from sparsesr.engine.plan import Mode, Plan
 from sparsesr.runtime.graph.cost import count_macs
-from sparsesr.upscale.execute import Network
-from sparsesr.upscale.plan import Mode, Plan
 
 TYPICAL_SHARE = 0.4
 """Of the peak, over whole networks and processors; estimates are within a factor of two."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sparsesr.errors import InputError
 from sparsesr.image.alpha import enlarge_alpha, fill_transparent
 from sparsesr.image.colour import to_grey
+from sparsesr.image.samples import quantised
 
 Pixels = npt.NDArray[Any]
 
@@ -51,15 +52,22 @@ def unpack(image: Any) -> Unpacked:
         return _unpack_pil(image)
     if isinstance(image, np.ndarray):
         return _unpack_array(cast("Pixels", image))
-    raise InputError(f"cannot enlarge a {type(image).__name__}; pass a path, a numpy array or a PIL image")
+    raise InputError(
+        f"cannot upscale a {type(image).__name__}",
+        remedy="pass a numpy array or a PIL image, or a path to sparsesr.upscale",
+    )
 
 
 def _unpack_array(array: Pixels) -> Unpacked:
     is_grey = array.ndim == 2
     if not (is_grey or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
-        raise InputError(f"the array has shape {array.shape}; it must be (H, W), (H, W, 3) or (H, W, 4)")
+        raise InputError(
+            f"the array has shape {array.shape}", remedy="it must be (H, W), (H, W, 3) or (H, W, 4)"
+        )
     if array.dtype.name not in ("uint8", "uint16", "float32"):
-        raise InputError(f"the array holds {array.dtype}; convert it to uint8, uint16, or float32 in 0..1")
+        raise InputError(
+            f"the array holds {array.dtype}", remedy="convert it to uint8, uint16, or float32 in 0..1"
+        )
     if array.dtype.kind == "f":
         _check_floats(array)
     if is_grey:
@@ -70,9 +78,11 @@ def _unpack_array(array: Pixels) -> Unpacked:
 
 def _check_floats(array: Pixels) -> None:
     if not bool(np.isfinite(array).all()):
-        raise InputError("the array holds NaN or infinity; replace those values first")
+        raise InputError("the array holds NaN or infinity", remedy="replace those values first")
     if float(np.abs(array).max()) > _LARGEST_FLOAT:
-        raise InputError(f"float pixels go from 0 to 1, these to {float(array.max()):.6g}; scale them first")
+        raise InputError(
+            f"float pixels go from 0 to 1, these to {float(array.max()):.6g}", remedy="scale them first"
+        )
 
 
 def _pack_grey(rgb: Pixels, alpha: Pixels | None) -> Pixels:
@@ -115,7 +125,9 @@ def _nearest_mode(image: Any, mode: str) -> str:
     if mode in ("P", "PA"):
         return "RGBA" if mode == "PA" or "transparency" in image.info else "RGB"
     if mode in ("I", "F"):
-        raise InputError(f"PIL images of mode {mode} have no fixed range; pass a numpy array instead")
+        raise InputError(
+            f"PIL images of mode {mode} have no fixed range", remedy="pass a numpy array instead"
+        )
     return "L" if mode == "1" else "RGB"
 
 
@@ -125,12 +137,8 @@ def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:
         return rgb
     if rgb.dtype.kind != "f":
         return fill_transparent(rgb, alpha)
-    filled = fill_transparent(_to_words(rgb), _to_words(alpha)).astype(np.float32) / np.float32(_WORD)
-    return np.where(alpha[..., None] > 0, rgb, filled)
-
-
-def _to_words(values: Pixels) -> npt.NDArray[np.uint16]:
-    return (np.clip(values, 0, 1) * _WORD + 0.5).astype(np.uint16)
+    filled = fill_transparent(quantised(rgb, np.uint16), quantised(alpha, np.uint16))
+    return np.where(alpha[..., None] > 0, rgb, filled.astype(np.float32) / np.float32(_WORD))
 
 
 def enlarged_alpha(alpha: Pixels | None, scale: int) -> Pixels | None:
