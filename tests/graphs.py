@@ -190,8 +190,8 @@ def multi_scale(channels: int = 8) -> ModelFile:
     outputs: dict[int, str] = {}
     for scale in (2, 3):
         wide = build.conv([trunk], f"up{scale}", channels, channels * scale**2)
-        enlarged = build.add("pixel_shuffle", [wide], f"enlarged{scale}", scale=scale)
-        outputs[scale] = build.conv([enlarged], f"output{scale}", channels, 3)
+        upscaled = build.add("pixel_shuffle", [wide], f"upscaled{scale}", scale=scale)
+        outputs[scale] = build.conv([upscaled], f"output{scale}", channels, 3)
     first, second = (node for node in build.nodes if node.output.startswith("output"))
     for role in first.weights:
         del build.tensors[second.weights[role]]

@@ -150,7 +150,7 @@ def test_one_file_serves_three_scales(tmp_path):
         assert at_scale.facts.scale == scale and at_scale.scales == (scale,)
         assert check_parity(module, at_scale, pictures()).max_abs_free <= 1e-5
     assert Session(read).run(pictures()[3]).image.shape == (14, 10, 3)
-    with pytest.raises(ModelError, match="enlarges x2, x3 or x4, not x5"):
+    with pytest.raises(ModelError, match="upscales x2, x3 or x4, not x5"):
         read.at_scale(5)
 
 
@@ -182,7 +182,7 @@ def test_command_line_picks_the_scale(installed, tmp_path, capsys):
         enlarged = decode(tmp_path / f"small_x{scale}.png").rgb
         np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
     assert main(["upscale", str(source), "-n", "acnet_multi", "-s", "5"]) == 2
-    assert "enlarges x2, x3 or x4, not x5" in capsys.readouterr().err
+    assert "upscales x2, x3 or x4, not x5" in capsys.readouterr().err
     assert main(["models", "show", "acnet_multi"]) == 0
     assert "scales: 2, 3, 4" in capsys.readouterr().out
     assert main(["models", "list"]) == 0

@@ -213,7 +213,7 @@ def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
 def _size_multiple(graph: Graph, tensors: Tensors) -> int:
     """What sizes must be multiples of, for maps of a fraction of the picture's size that are enlarged again."""
     typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).enlarges)
+    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).upscales)
     return lcm(*(resolution.down for resolution in enlarged))
 
 
