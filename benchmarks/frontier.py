@@ -27,15 +27,15 @@ from sparsesr import _native
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
 from sparsesr.image.picture import to_eight_bit
-from sparsesr.measure.chopped import as_authors_measure
+from sparsesr.measure.chopped import with_default_inference
 from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.method import Method
 from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
 from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer import Peer
-from sparsesr.measure.peers.peer_process import opened_apart
+from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
 from sparsesr.measure.protocol import EvaluationSet, find_sets
 from sparsesr.measure.quality import evaluate
@@ -171,7 +171,7 @@ def _session(model: ModelFile, threads: int, precision: str, image: Any) -> Sess
 
 def _time(peers: Sequence[PeerEntry], own: Mapping[Entry, Contender], rounds: int) -> dict[str, float]:
     """Medians in ms by name, everything in turns; peers in processes of their own."""
-    with opened_apart({peer.name: peer.opener for peer in peers}) as opened:
+    with open_isolated({peer.name: peer.opener for peer in peers}) as opened:
         contenders = {
             entry.name: Contender(peer.work, entry.threads, entry.precision)
             for entry, peer in zip(peers, opened, strict=True)
@@ -187,7 +187,7 @@ def _read_set(folder: Path, scale: int, most: int | None) -> EvaluationSet:
 
 
 def _row(entry: Entry, ms: float, sets: Sequence[EvaluationSet]) -> dict[str, Any]:
-    method = as_authors_measure(entry.method())
+    method = with_default_inference(entry.method())
     results = {images.name: evaluate(method, images) for images in sets}
     return {
         "network": entry.network,

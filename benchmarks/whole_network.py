@@ -27,7 +27,7 @@ import record
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
 from sparsesr.image.picture import to_eight_bit
-from sparsesr.measure.bench_record import Request, measure
+from sparsesr.measure.bench_record import BenchRequest, measure_record
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
 
@@ -75,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str, Any]:
-    request = Request(
+    request = BenchRequest(
         load(chosen.model),
         to_eight_bit(decode(photo).rgb),
         None,
@@ -85,7 +85,7 @@ def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str,
         chosen.repeats,
         chosen.peers,
     )
-    measured = measure(request)
+    measured = measure_record(request)
     figures = {key: value for key, value in measured.items() if key not in _NOT_KEPT}
     others = {"others_share": _others_share(measured["layers"]), "page_faults": _page_faults(request)}
     return {**figures, **others, **_upscale(chosen.model, photo, threads)}
@@ -97,7 +97,7 @@ def _others_share(layers: list[dict[str, Any]]) -> float:
     return sum(others) / sum(layer["sparse_ms"] for layer in layers)
 
 
-def _page_faults(request: Request) -> int:
+def _page_faults(request: BenchRequest) -> int:
     """Pages that the system had to find for one sparse run after others of the same size."""
     session = Session(request.model, request.threads, request.precision)
     session.keep_buffers(session.peak_bytes(*request.image.shape[:2]))

@@ -112,7 +112,7 @@ def test_peers(capsys):
     for peer in record["peers"]:
         assert peer["ms"] > 0
         assert peer["quality"]["psnr_to_own_dense_db"] > (90 if peer["precision"] == "fp32" else 35)
-    assert "no mask heads" in record["form_of_peers"]
+    assert "no mask heads" in record["peer_setup"]
     assert set(record["rounds_ms"]) == {"sparse", "dense", *names}
     assert bench("a.png", "--peers", "torch") == 0
     assert "torch bf16" in capsys.readouterr().out

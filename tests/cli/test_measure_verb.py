@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_both_results_against_the_truth(capsys, folder)
     assert record["psnr_y_db"] == pytest.approx(np.mean(exact_db), abs=6e-4)
     assert record["mean_db"] == pytest.approx(np.mean(losses), abs=6e-6)
     assert record["worst_db"] == pytest.approx(max(losses), abs=6e-6)
-    assert record["measured_on"] == "mine (2 pictures)"
+    assert record["measured_on"] == "mine (2 images)"
     assert load("tiny").facts.bf16_cost.worst_db == record["worst_db"]
 
 

@@ -182,7 +182,7 @@ def test_command_line_picks_the_scale(installed, tmp_path, capsys):
         enlarged = decode(tmp_path / f"small_x{scale}.png").rgb
         np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
     assert main(["upscale", str(source), "-n", "acnet_multi", "-s", "5"]) == 2
-    assert "upscales x2, x3 or x4, not x5" in capsys.readouterr().err
+    assert "enlarges x2, x3 or x4, not x5" in capsys.readouterr().err
     assert main(["models", "show", "acnet_multi"]) == 0
     assert "scales: 2, 3, 4" in capsys.readouterr().out
     assert main(["models", "list"]) == 0

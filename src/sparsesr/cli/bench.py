@@ -17,7 +17,7 @@ from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.bench import DENSE, SPARSE
 from sparsesr.measure.bench_image import Pixels, made_up_image
-from sparsesr.measure.bench_record import Request, measure
+from sparsesr.measure.bench_record import BenchRequest, measure_record
 
 _SHOWN_SHARE = 0.01
 _DEFAULT_SIZE = "320x180"
@@ -59,7 +59,9 @@ def run(
     loaded = load_model(model, scale)
     image = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if picture is None else _read(picture)
     true_image = None if hr is None else _read_true(hr, image, loaded.facts.scale)
-    record = measure(Request(loaded, image, true_image, threads, precision, effort, repeats, runtimes))
+    record = measure_record(
+        BenchRequest(loaded, image, true_image, threads, precision, effort, repeats, runtimes)
+    )
     record["picture"] = "made up" if picture is None else picture.name
     if as_json:
         print_json(record)
@@ -104,8 +106,8 @@ def _print(record: dict[str, Any]) -> None:
         f"density {record['density']:.3f}: {saved:.1%} of the multiply-adds skipped,"
         f" {record['saving_realised']:.1%} of that saved in time ({record['speed_up']:.2f} times as fast)"
     )
-    if record["form_of_peers"]:
-        print(record["form_of_peers"])
+    if record["peer_setup"]:
+        print(record["peer_setup"])
 
 
 def _print_layers(record: dict[str, Any]) -> None:
