@@ -121,24 +121,24 @@ def resolve(name_or_path: str | os.PathLike[str]) -> ModelEntry:
     Raises:
         ModelError: no model has that name, or the path is not that of a model file.
     """
-    given = os.fspath(name_or_path)
-    path = Path(given)
+    name = os.fspath(name_or_path)
+    path = Path(name)
     if path.suffix.lower() in FOREIGN_SUFFIXES:
-        raise ModelError(f"{given}: not a sparsesr model; convert it with `sparsesr models import {given}`")
+        raise ModelError(f"{name}: not a sparsesr model; convert it with `sparsesr models import {name}`")
     if path.suffix.lower() == SUFFIX:
         return ModelEntry(path.stem, path, USER)
     entries = list_models()
     for entry in entries:
-        if entry.name == given:
+        if entry.name == name:
             return entry
-    raise ModelError(_unknown_name(given, [entry.name for entry in entries]))
+    raise ModelError(_unknown_name(name, [entry.name for entry in entries]))
 
 
-def _unknown_name(given: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(given, names, n=3)
+def _unknown_name(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     known = ", ".join(names) if names else "none yet; see `sparsesr models import`"
-    return f"no model is named {shown(given)}; {hint}known models: {known}"
+    return f"no model is named {shown(name)}; {hint}known models: {known}"
 
 
 def verify(entry: ModelEntry) -> ModelFile:

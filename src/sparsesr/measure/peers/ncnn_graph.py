@@ -90,7 +90,7 @@ def write_ncnn(model: ModelFile, folder: Path) -> None:
         rule = RULES.get(node.op)
         if rule is None:
             raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
+                f"{model.facts.name} has the operation {node.op}, which has no rule for peers"
             )
         rule(build, node)
     readers[model.graph.output] = 1

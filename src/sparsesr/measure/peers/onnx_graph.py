@@ -71,7 +71,7 @@ def to_onnx(model: ModelFile, height: int, width: int) -> Any:
         rule = RULES.get(node.op)
         if rule is None:
             raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
+                f"{model.facts.name} has the operation {node.op}, which has no rule for peers"
             )
         rule(build, node)
     scale = model.facts.scale
