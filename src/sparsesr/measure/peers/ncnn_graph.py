@@ -89,9 +89,7 @@ def write_ncnn(model: ModelFile, folder: Path) -> None:
     for node in model.graph.nodes:
         rule = RULES.get(node.op)
         if rule is None:
-            raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which has no rule for peers"
-            )
+            raise UsageError(f"{model.facts.name} has the operation {node.op}, which has no rule for peers")
         rule(build, node)
     readers[model.graph.output] = 1
     build.layer("Noop", [model.graph.output], OUTPUT)

@@ -70,9 +70,7 @@ def to_onnx(model: ModelFile, height: int, width: int) -> Any:
     for node in model.graph.nodes:
         rule = RULES.get(node.op)
         if rule is None:
-            raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which has no rule for peers"
-            )
+            raise UsageError(f"{model.facts.name} has the operation {node.op}, which has no rule for peers")
         rule(build, node)
     scale = model.facts.scale
     graph = helper.make_graph(
