@@ -172,8 +172,8 @@ def _native_form(model: ModelFile, threads: int | None, precision: str, name: st
     """UsageError where bf16 is asked for by name and no layer can run in it: the figures would be fp32's."""
     opened = NativeForm(model, threads, precision)
     if precision == "bf16" and opened.precision != "bf16" and _native.has_fast_bf16():
-        remedy = Wording("use fp32 or auto for {}", "precision")
-        raise UsageError("has no layer that can run in bf16", where=name, remedy=remedy)
+        remedy = Wording("use {} fp32 or auto", "precision")
+        raise UsageError(f"{name} has no layer that can run in bf16", remedy=remedy)
     return opened
 
 
