@@ -3,7 +3,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "sparsesr/parallel.h"
+#include "core/threads.h"
 
 namespace sparsesr::bindings {
 namespace {

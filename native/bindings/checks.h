@@ -11,8 +11,8 @@
 #include <string_view>
 #include <utility>
 
-#include "sparsesr/kernel_types.h"
-#include "sparsesr/window.h"
+#include "core/window.h"
+#include "kernels/activation.h"
 
 namespace sparsesr::bindings {
 

@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "bindings/module.h"
-#include "bindings/pixel_lists.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -41,21 +40,6 @@ void make_packed(PackedConv* self, const InArray& weight, const std::optional<In
   new (self) PackedConv(w, b, c_out, c_in, kernel, splits, parse_map_type(dtype), current_isa());
 }
 
-// Rows [r0, r1) that every window of the call allows as outputs.
-std::pair<int64_t, int64_t> allowed_rows(const ConvCall& call) {
-  const int64_t reach = call.conv->kernel() / 2;
-  int64_t r0 = std::max<int64_t>(call.out.row0, 0);
-  int64_t r1 = call.out.row0 + call.out.rows;
-  const auto narrow = [&](const AnyWindow& w, int64_t margin) {
-    r0 = std::max(r0, w.row0 + margin);
-    r1 = std::min(r1, w.row0 + w.rows - margin);
-  };
-  for (const AnyWindow& input : call.inputs) narrow(input, reach);
-  if (call.addend.data != nullptr) narrow(call.addend, 0);
-  if (call.residual.data != nullptr) narrow(call.residual, 0);
-  return {r0, r1};
-}
-
 const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation activation) {
   const float* values = array_data<float>(slopes, 1, "slopes");
   if (activation != Activation::kLeakyRelu) fail("'slopes' belong to the activation leaky_relu");
@@ -74,20 +58,6 @@ void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_
   check_conv_rows(call, r0, r1);
   const nb::gil_scoped_release no_gil;
   conv_rows(call, r0, r1, threads);
-}
-
-void pixels(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0,
-            const InArray& pixels, const std::string& activation, float slope, const OptionalSlopes& slopes,
-            const OptionalMap& residual, const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
-  const PixelList list = pixel_list(pixels);
-  check_threads(threads);
-  check_shapes(call);
-  const auto [r0, r1] = allowed_rows(call);
-  check_pixel_numbers(std::max<int64_t>(r1, 0), call.out.width);
-  const nb::gil_scoped_release no_gil;
-  check_pixels(list, call.out.width, r0, r1);
-  conv_pixels(call, list.pixels, list.count, threads);
 }
 
 }  // namespace
@@ -151,11 +121,8 @@ void bind_convolution(nb::module_& m) {
       .def_prop_ro("kernel", &PackedConv::kernel)
       .def_prop_ro("splits", [](const PackedConv& p) { return p.splits(); })
       .def_prop_ro("isa", [](const PackedConv& p) { return std::string(isa_name(p.isa())); })
-      .def_prop_ro("nbytes", &PackedConv::nbytes);
+      .def_prop_ro("nbytes", [](const PackedConv& p) { return p.packed().nbytes(); });
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
-        "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
-        "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "threads"_a = 1);
-  m.def("conv_pixels", &pixels, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "pixels"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
         "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "threads"_a = 1);
 }

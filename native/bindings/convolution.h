@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bindings/checks.h"
-#include "sparsesr/convolution.h"
+#include "operators/convolution.h"
 
 namespace sparsesr::bindings {
 

@@ -12,6 +12,7 @@
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "bindings/run_rows.h"
+#include "operators/channel_attention.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -89,11 +90,9 @@ Vector channel_attention(const InArray& mean, const InArray& w1, const InArray& 
   args.b1 = attention_array(b1, args.hidden, 0, "b1");
   args.w2 = attention_array(w2, args.channels, args.hidden, "w2");
   args.b2 = attention_array(b2, args.channels, 0, "b2");
-  std::vector<float> hidden(static_cast<size_t>(args.hidden));
   auto out = std::make_unique<float[]>(static_cast<size_t>(args.channels));
-  args.hidden_values = hidden.data();
   args.out = out.get();
-  kernel_table(current_isa()).channel_attention.run(args);
+  run_channel_attention(current_isa(), args);
   const nb::capsule owner(out.get(), [](void* p) noexcept { delete[] static_cast<float*>(p); });
   return Vector(out.release(), {static_cast<size_t>(args.channels)}, owner);
 }

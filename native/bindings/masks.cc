@@ -4,7 +4,7 @@
 
 #include "bindings/convolution.h"
 #include "bindings/module.h"
-#include "sparsesr/masked_convolution.h"
+#include "operators/masked_convolution.h"
 
 namespace sparsesr::bindings {
 namespace {

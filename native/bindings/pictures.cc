@@ -4,7 +4,7 @@
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "bindings/run_rows.h"
-#include "sparsesr/bicubic.h"
+#include "operators/bicubic.h"
 
 namespace sparsesr::bindings {
 namespace {

@@ -5,8 +5,9 @@
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
-#include "sparsesr/kernel_table.h"
-#include "sparsesr/multiply_add_peak.h"
+#include "core/detected_features.h"
+#include "core/kernel_table.h"
+#include "operators/multiply_add_peak.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -35,11 +36,19 @@ double peak(const std::string& dtype, int threads, int ms) {
   return multiply_add_peak(isa, type, threads, ms);
 }
 
+// Why the tiles of AMX may not be used; asks for them.
+std::optional<std::string> amx_refusal() {
+  const std::string& refusal = amx_state().refusal;
+  return refusal.empty() ? std::nullopt : std::optional(refusal);
+}
+
 }  // namespace
 
 void bind_processor(nb::module_& m) {
   using namespace nb::literals;
   m.def("cpu_features", &available_isas);
+  m.def("processor_features", [] { return feature_names(usable_features(current_isa())); });
+  m.def("amx_refusal", &amx_refusal);
   m.def("set_cpu", &set_cpu, "name"_a.none());
   m.def("kernel_table", &table);
   m.def("has_fast_bf16", [] { return has_fast_bf16(current_isa()); });

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "sparsesr/kernel_table.h"
-#include "sparsesr/parallel.h"
+#include "core/kernel_table.h"
+#include "core/threads.h"
 
 namespace sparsesr::bindings {
 

@@ -2,13 +2,12 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "bindings/run_rows.h"
-#include "sparsesr/segment_attention.h"
+#include "operators/segment_attention.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -16,11 +15,6 @@ namespace {
 namespace nb = nanobind;
 
 constexpr int64_t kMaxHeads = 64;
-constexpr std::align_val_t kAlignment{64};
-
-struct AlignedDelete {
-  void operator()(float* p) const { ::operator delete[](p, kAlignment); }
-};
 
 void bilinear_rows(const InArray& x, int64_t x_row0, int64_t x_height, const OutArray& out, int64_t out_row0,
                    int64_t out_height, int64_t r0, int64_t r1, int threads) {
@@ -61,13 +55,13 @@ Args patch_args(const InArray& x, int64_t x_row0, const OutArray& out, int64_t o
 void unfold3x3_rows(const InArray& x, int64_t x_row0, int64_t channels, const OutArray& out, int64_t out_row0,
                     int64_t r0, int64_t r1, int threads) {
   const auto args =
-      patch_args<UnfoldArgs>(x, x_row0, out, out_row0, channels, 1, kMaxTaps, r0, r1, threads);
+      patch_args<UnfoldArgs>(x, x_row0, out, out_row0, channels, 1, kNeighbourhood, r0, r1, threads);
   run_rows(kernel_table(current_isa()).unfold, args, r0, r1, threads);
 }
 
 void fold3x3_rows(const InArray& x, int64_t x_row0, int64_t channels, const OutArray& out, int64_t out_row0,
                   int64_t r0, int64_t r1, int threads) {
-  const auto args = patch_args<FoldArgs>(x, x_row0, out, out_row0, channels, kMaxTaps, 1, r0, r1, threads);
+  const auto args = patch_args<FoldArgs>(x, x_row0, out, out_row0, channels, kNeighbourhood, 1, r0, r1, threads);
   run_rows(kernel_table(current_isa()).fold, args, r0, r1, threads);
 }
 
@@ -113,12 +107,9 @@ void segment_attention_rows(const InArray& qkv, int64_t qkv_row0, int64_t height
   check_has_rows(read_only(attention.out), r0, r1, "out");
   const int64_t width = attention.out.width;
   attention.tokens = height * width;
-  const auto values = static_cast<size_t>(segment_attention_workspace(attention));
-  const std::unique_ptr<float[], AlignedDelete> workspace(
-      static_cast<float*>(::operator new[](values * sizeof(float), kAlignment)));
-  const KernelTable& table = kernel_table(current_isa());
+  const Isa isa = current_isa();
   const nb::gil_scoped_release no_gil;
-  run_segment_attention(table, attention, workspace.get(), r0 * width, r1 * width, threads);
+  run_segment_attention(isa, attention, r0 * width, r1 * width, threads);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "sparsesr/transposed_convolution.h"
+#include "operators/transposed_convolution.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>

@@ -1,12 +1,21 @@
-// Declares every kernel of the kernels.inc files.
+// What every operation's kernels are given.
 #pragma once
 
-#include "sparsesr/kernel_types.h"
-
-namespace sparsesr {
-
-#define SPARSESR_KERNEL(operation, Type, isa, name, param) Type name;
-#include "kernels/kernels.inc"
-#undef SPARSESR_KERNEL
-
-}  // namespace sparsesr
+#include "kernels/add/add.h"
+#include "kernels/avg_pool/avg_pool.h"
+#include "kernels/bicubic/bicubic.h"
+#include "kernels/bilinear/bilinear.h"
+#include "kernels/channel_attention/channel_attention.h"
+#include "kernels/conv/conv.h"
+#include "kernels/fill_pixels/fill_pixels.h"
+#include "kernels/fold/fold.h"
+#include "kernels/image/image.h"
+#include "kernels/layer_norm/layer_norm.h"
+#include "kernels/mask/mask.h"
+#include "kernels/peak/peak.h"
+#include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "kernels/row_sums/row_sums.h"
+#include "kernels/scale_add/scale_add.h"
+#include "kernels/segment_attention/segment_attention.h"
+#include "kernels/store/store.h"
+#include "kernels/unfold/unfold.h"

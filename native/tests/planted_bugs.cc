@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "sparsesr/parallel.h"
+#include "core/threads.h"
 #include "tests/small_convolution.h"
 #include "tests/small_masked_convolution.h"
 

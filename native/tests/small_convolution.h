@@ -7,7 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "sparsesr/convolution.h"
+#include "core/threads.h"
+#include "operators/convolution.h"
 
 namespace sparsesr {
 
@@ -37,8 +38,13 @@ class SmallConvolution {
   void clear() { std::fill(output_.begin(), output_.end(), 0.0f); }
 
   void run_rows(int threads) { conv_rows(call(output_.data()), 0, height_, threads); }
+  // At the listed pixels only, numbered as in a PixelMask.
   void run_pixels(const std::vector<int32_t>& pixels, int threads) {
-    conv_pixels(call(output_.data()), pixels.data(), static_cast<int64_t>(pixels.size()), threads);
+    const ConvRun run(call(output_.data()));
+    const std::span<const int32_t> all(pixels);
+    parallel_for(threads, 0, std::ssize(pixels), run.kernels().group_pixels, [&](int64_t begin, int64_t end) {
+      ConvWorker(run).at(all.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    });
   }
   // The same into memory of the caller's: rows -1 to height of the output's width and stride.
   void run_rows_into(float* output, int threads) const { conv_rows(call(output), 0, height_, threads); }

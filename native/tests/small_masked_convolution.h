@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sparsesr/masked_convolution.h"
+#include "operators/masked_convolution.h"
 #include "tests/small_convolution.h"
 
 namespace sparsesr {

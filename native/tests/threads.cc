@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "sparsesr/parallel.h"
+#include "core/threads.h"
 #include "tests/small_convolution.h"
 #include "tests/small_masked_convolution.h"
 
@@ -82,7 +82,7 @@ void convolutions_do_not_depend_on_threads(Isa isa) {
       check(conv.output() == dense, "conv_rows depends on the threads");
       conv.clear();
       conv.run_pixels(pixels, 2 + round % 3);
-      check(conv.output() == masked, "conv_pixels depends on the threads");
+      check(conv.output() == masked, "a list of pixels depends on the threads");
     }
   });
 }

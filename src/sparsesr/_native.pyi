@@ -30,6 +30,12 @@ Placed: TypeAlias = tuple[Map, int]
 def cpu_features() -> list[str]:
     """Instruction sets that kernels may use here, ascending; the variable SPARSESR_CPU lowers the last."""
 
+def processor_features() -> list[str]:
+    """Features of the processor that the instruction set in force may use, such as fma or avx512_vnni."""
+
+def amx_refusal() -> str | None:
+    """Why the tiles of AMX may not be used here, or None if they may."""
+
 def set_cpu(name: str | None) -> str | None:
     """Force an instruction set of `cpu_features()` in this thread, and return what was forced before.
 
@@ -85,21 +91,6 @@ def conv_rows(
     The activation is none, relu or leaky_relu with `slope`, or with `slopes` [c_out], one per output. `out` may be
     the buffer of `residual` or of `accumulate`, not of an input. Channels of `out` beyond c_out become zero.
     """
-
-def conv_pixels(
-    p: PackedConv,
-    inputs: Sequence[Placed],
-    out: Map,
-    out_row0: int,
-    pixels: I32,
-    activation: str = "none",
-    slope: float = 0.0,
-    slopes: F32 | None = None,
-    residual: Placed | None = None,
-    accumulate: Placed | None = None,
-    threads: int = 1,
-) -> None:
-    """Do the same as `conv_rows`, bit for bit, at the listed pixels; all others stay untouched."""
 
 class PixelMask:
     """A spatial mask as lists of pixels in raster order, growing row by row; memory for height x width pixels."""

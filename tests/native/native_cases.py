@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from guard_pages import guarded
 from numpy.typing import NDArray
 
+from sparsesr import _native as native
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Map = NDArray[np.float32] | NDArray[np.uint16]
 CANARY = np.float32(-12345.678)
 
 
@@ -73,6 +77,41 @@ def masks(rng: np.random.Generator, h: int, w: int) -> list[NDArray[np.bool_]]:
     one[h // 2, w - 1] = True
     some = [rng.random((h, w)) < density for density in (0.01, 0.1, 0.5, 0.99)]
     return [np.zeros((h, w), np.bool_), one, *some, np.ones((h, w), np.bool_)]
+
+
+def mask_of(active_hw: NDArray[np.bool_], ends: list[int] | None = None) -> native.PixelMask:
+    """The mask with these active pixels, grown up to each of ``ends``."""
+    h, w = active_hw.shape
+    logits = np.stack([np.zeros((h, w)), np.where(active_hw, 1.0, -1.0)], axis=2).astype(np.float32)
+    mask = native.PixelMask(h, w)
+    for end in ends or [h]:
+        mask.grow(make_window(logits), -1, end, 0.0)
+    return mask
+
+
+def border_of(active_hw: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Inactive pixels that touch an active one."""
+    h, w = active_hw.shape
+    around = np.pad(active_hw, 1)
+    near = np.any([around[y : y + h, x : x + w] for y in range(3) for x in range(3)], axis=0)
+    return near & ~active_hw
+
+
+def conv_at(
+    packed: native.PackedConv,
+    inputs: Sequence[tuple[Map, int]],
+    out: Map,
+    active_hw: NDArray[np.bool_],
+    activation: str = "none",
+    slope: float = 0.0,
+    slopes: F32 | None = None,
+) -> Callable[[int], None]:
+    """The convolution at these pixels only, to be called with a number of threads; `out` begins with row 0."""
+    mask, nothing = mask_of(active_hw), np.zeros(0, np.float32)
+    return lambda threads: native.masked_conv_rows(
+        packed, inputs, None, [], mask, out, 0, 0, len(active_hw), activation, slope, slopes, "nowhere", nothing,
+        threads=threads,
+    )  # fmt: skip
 
 
 def conv_reference(map_hwc: F32, weight: F32, bias: F32 | None) -> tuple[F64, F64]:

@@ -4,63 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_cases import (
-    F32,
-    F64,
-    assert_close,
-    conv_reference,
-    make_window,
-    masks,
-    pixel_numbers,
-    random_map,
-    stride_of,
+from bf16_maps import (
+    CANARY_BITS,
+    STEP,
+    assert_border_untouched,
+    assert_rounded,
+    empty,
+    inside,
+    rounded,
+    to_bf16,
 )
-from numpy.typing import NDArray
+from native_cases import F32, conv_at, conv_reference, make_window, masks, random_map
 
 from sparsesr import _native as native
-
-U16 = NDArray[np.uint16]
-CANARY_BITS = np.uint16(0xC640)
-STEP = 2.0**-8
-"""Largest relative error of rounding to bf16."""
-
-
-def to_bf16(values: F32) -> U16:
-    """To the nearest, ties to even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def from_bf16(bits: U16) -> F32:
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def rounded(values: F32) -> F32:
-    return from_bf16(to_bf16(values))
-
-
-def empty(h: int, w: int, c: int, dtype: str) -> F32 | U16:
-    """A window full of canaries."""
-    shape = (h, w + 2, stride_of(c))
-    return np.full(shape, CANARY_BITS, np.uint16) if dtype == "bf16" else np.full(shape, -7.5, np.float32)
-
-
-def inside(window: F32 | U16, c: int | None = None) -> F32:
-    values = window[:, 1:-1, :c]
-    return from_bf16(np.ascontiguousarray(values)) if values.dtype == np.uint16 else values
-
-
-def assert_border_untouched(window: F32 | U16) -> None:
-    canary = CANARY_BITS if window.dtype == np.uint16 else np.float32(-7.5)
-    assert (window[:, [0, -1]] == canary).all()
-
-
-def assert_rounded(actual: F32, expected: F64, magnitude: F64, out: str) -> None:
-    """Within the error of the sum, and of rounding it if the output is bf16."""
-    if out == "f32":
-        return assert_close(actual, expected, magnitude)
-    allowed = 2e-6 * magnitude + STEP * np.abs(expected) + 1e-37
-    assert (np.abs(actual - expected) <= allowed).all()
 
 
 def cases(rng: np.random.Generator, c_in: int, c_out: int, k: int) -> tuple[F32, F32]:
@@ -87,7 +43,7 @@ def test_conv__sums_of_products_of_rounded_values(
     assert_border_untouched(result)
     for mask in masks(rng, 4, 27):
         listed = empty(4, 27, c_out, out)
-        native.conv_pixels(packed, [(window, -1)], listed, 0, pixel_numbers(mask), threads=2)
+        conv_at(packed, [(window, -1)], listed, mask)(2)
         assert np.array_equal(listed[:, 1:-1][mask], result[:, 1:-1][mask])
         untouched = empty(4, 27, c_out, out)
         assert np.array_equal(listed[:, 1:-1][~mask], untouched[:, 1:-1][~mask])

@@ -11,10 +11,10 @@ from native_cases import (
     F32,
     Guarded,
     assert_close,
+    conv_at,
     conv_reference,
     make_window,
     masks,
-    pixel_numbers,
     random_map,
     stride_of,
 )
@@ -68,7 +68,7 @@ def test_conv__masked_equals_dense_bit_for_bit(
     packed = native.PackedConv(weight, None, [c_in])
     for mask in masks(rng, h, w):
         out = Guarded.make(h, w, stride_of(c_out) + 16)
-        native.conv_pixels(packed, [(make_window(x), -1)], out.window, 0, pixel_numbers(mask))
+        conv_at(packed, [(make_window(x), -1)], out.window, mask)(1)
         assert np.array_equal(out.inside(c_out)[mask], dense[mask])
         assert (out.inside()[mask][:, c_out:] == 0).all()
         out.assert_only_written(mask)
@@ -271,8 +271,6 @@ def test_conv__masked_layer_agrees_with_torch(isa: str, rng: np.random.Generator
 
     out = np.full((h, w + 2, c), CANARY)
     window = [(make_window(x), -1)]
-    native.conv_pixels(native.PackedConv(weight, None, [c]), window, out, 0, pixel_numbers(mask), "relu")
-    native.conv_pixels(
-        native.PackedConv(small, None, [dense_in]), window, out, 0, pixel_numbers(~mask), "relu"
-    )
+    conv_at(native.PackedConv(weight, None, [c]), window, out, mask, "relu")(1)
+    conv_at(native.PackedConv(small, None, [dense_in]), window, out, ~mask, "relu")(1)
     np.testing.assert_allclose(out[:, 1:-1], expected, atol=2e-5)

@@ -32,11 +32,6 @@ def call(**changes: Any) -> None:
     native.conv_rows(**(arguments | changes))
 
 
-def call_pixels(pixels: Any, **changes: Any) -> None:
-    arguments: dict[str, Any] = {"p": packed(), "inputs": [(window(), -1)], "out": window(), "out_row0": -1}
-    native.conv_pixels(pixels=pixels, **(arguments | changes))
-
-
 BAD_ROWS: dict[str, dict[str, Any]] = {
     "must be float32": {"inputs": [(window(dtype=np.float64), -1)]},
     "3 dimensions": {"out": np.zeros((4, 8), np.float32)},
@@ -82,30 +77,6 @@ def test_conv_rows__refuses_shared_memory() -> None:
 def test_conv_rows__refuses_a_picture_beyond_32_bit_numbers() -> None:
     with pytest.raises(ValueError, match="32 bits"):
         call(r0=2**29, r1=2**29 + 1)
-
-
-@pytest.mark.parametrize(
-    "pixel", [-1, 0, W + 1, H * (W + 2), H * (W + 2) + 1, 2**31 - 1, -(2**31)], ids=lambda pixel: str(pixel)
-)
-def test_conv_pixels__refuses_pixels_outside_the_picture(pixel: int) -> None:
-    good = [1, W, (H - 1) * (W + 2) + W]
-    call_pixels(np.array(good, np.int32))
-    with pytest.raises(ValueError, match="pixel outside"):
-        call_pixels(np.array([*good, pixel], np.int32))
-
-
-def test_conv_pixels__refuses_pixels_whose_neighbours_are_missing() -> None:
-    call_pixels(np.array([W + 3], np.int32), inputs=[(window(3), 0)])
-    for row in (0, 2):
-        with pytest.raises(ValueError, match="pixel outside"):
-            call_pixels(np.array([row * (W + 2) + 1], np.int32), inputs=[(window(3), 0)])
-    call_pixels(np.array([1], np.int32), inputs=[(window(3), 0)], p=packed(1))
-
-
-def test_conv_pixels__refuses_lists_of_another_type() -> None:
-    for pixels in (np.array([1], np.int64), np.array([[1]], np.int32), np.arange(8, dtype=np.int32)[::2]):
-        with pytest.raises(ValueError, match="pixels"):
-            call_pixels(pixels)
 
 
 def test_packed_conv__refuses() -> None:

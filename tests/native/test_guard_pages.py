@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from guard_pages import guarded, guarded_copy
-from native_cases import F32, make_window, pixel_numbers, random_map, stride_of
+from native_cases import F32, conv_at, make_window, random_map, stride_of
 
 from sparsesr import _native as native
 
@@ -40,12 +40,10 @@ def test_convolution(isa: str, guard: Guard, rng: np.random.Generator, c_in: int
     addend, residual = (guard(make_window(random_map(rng, H, W, c_out))[1:-1]) for _ in range(2))
     out = guard(np.zeros((H, W + 2, stride_of(c_out)), np.float32))
     native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu", 0.0, None, (residual, 0), (addend, 0))
+    native.conv_rows(packed, [(x, -(k // 2))], out, 0, 0, H, "relu")
     dense = out.copy()
     for density in (0.1, 0.5, 1.0):
-        pixels = guard(pixel_numbers(rng.random((H, W)) < density))
-        native.conv_pixels(
-            packed, [(x, -(k // 2))], out, 0, pixels, "relu", 0.0, None, (residual, 0), (addend, 0), threads=2
-        )
+        conv_at(packed, [(x, -(k // 2))], out, rng.random((H, W)) < density, "relu")(2)
     assert np.array_equal(out, dense, equal_nan=True)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_cases import Guarded, make_window, masks, random_map, stride_of
-from test_bf16 import to_bf16
-from test_masks import border_of, mask_of
+from bf16_maps import to_bf16
+from native_cases import Guarded, border_of, make_window, mask_of, masks, random_map, stride_of
 
 from sparsesr import _native as native
 

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_cases import make_window, masks, pixel_numbers
+from native_cases import border_of, make_window, mask_of, masks, pixel_numbers
 
 from sparsesr import _native as native
-
-
-def mask_of(active_hw: np.ndarray, ends: list[int] | None = None) -> native.PixelMask:
-    """The mask with these active pixels, grown up to each of ``ends``."""
-    h, w = active_hw.shape
-    logits = np.stack([np.zeros((h, w)), np.where(active_hw, 1.0, -1.0)], axis=2).astype(np.float32)
-    mask = native.PixelMask(h, w)
-    for end in ends or [h]:
-        mask.grow(make_window(logits), -1, end, 0.0)
-    return mask
-
-
-def border_of(active_hw: np.ndarray) -> np.ndarray:
-    """Inactive pixels that touch an active one."""
-    h, w = active_hw.shape
-    around = np.pad(active_hw, 1)
-    near = np.any([around[y : y + h, x : x + w] for y in range(3) for x in range(3)], axis=0)
-    return near & ~active_hw
 
 
 @pytest.mark.parametrize("bias", [0.0, -0.5, 100.0, -100.0])

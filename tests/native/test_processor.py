@@ -14,7 +14,7 @@ from native_cases import make_window, random_map
 
 from sparsesr import _native as native
 
-ALL = ["scalar", "avx2", "avx512", "avx512_bf16"]
+ALL = ["scalar", "avx2", "avx512", "avx512_bf16", "amx"]
 
 
 def test_cpu_features__ascend() -> None:
@@ -30,7 +30,7 @@ def test_kernel_table__names_say_dtype_and_instruction_set(isa: str) -> None:
         assert name.startswith(("f32_", "bf16_", "fill_pixels__"))
         assert ALL.index(found) <= ALL.index(isa)
     assert table["conv"].endswith(f"__{min(isa, 'avx512', key=ALL.index)}")
-    assert native.has_fast_bf16() == table["conv_bf16"].endswith("__avx512_bf16")
+    assert native.has_fast_bf16() == (not table["conv_bf16"].endswith("__scalar"))
     with pytest.raises(ValueError, match="choose f32 or bf16"):
         native.multiply_add_peak("f64")
 
@@ -50,6 +50,55 @@ def test_environment__forces_the_instruction_set_down(value: str, expected: str)
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.startswith(expected)
+
+
+def test_processor_features__are_those_that_the_set_allows(isa: str) -> None:
+    features = set(native.processor_features())
+    assert (isa == "scalar") == (not features)
+    assert ("fma" in features) == (ALL.index(isa) >= ALL.index("avx2"))
+    assert ("avx512bw" in features) == (ALL.index(isa) >= ALL.index("avx512"))
+    assert ("amx_tile" in features) == (isa == "amx")
+
+
+def run_python(code: str, **variables: str) -> str:
+    """What another process prints, in which the native module has not been loaded yet."""
+    environment = os.environ | variables
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+needs_amx = pytest.mark.skipif(native.amx_refusal() is not None, reason=f"{native.amx_refusal()}")
+PERMITTED = "import ctypes; bits = ctypes.c_uint64(); libc = ctypes.CDLL(None); print(libc.syscall(158, 0x1022, ctypes.byref(bits)) or bits.value >> 18 & 1)"  # noqa: E501
+"""Prints whether the process has asked for tiles: arch_prctl(ARCH_GET_XCOMP_PERM)."""
+
+
+@needs_amx
+@pytest.mark.parametrize(("cpu", "permitted"), [("avx512_bf16", "0"), ("amx", "1"), ("", "1")])
+def test_amx__is_asked_for_where_it_may_be_used(cpu: str, permitted: str) -> None:
+    code = f"import sparsesr._native as n; n.kernel_table(); {PERMITTED}"
+    assert run_python(code, SPARSESR_CPU=cpu) == permitted
+
+
+@needs_amx
+def test_amx__refused_by_the_system_leaves_the_next_set() -> None:
+    """The system grants no tiles to a process with a signal stack on which they do not fit."""
+    code = (
+        "import ctypes\n"
+        "class Stack(ctypes.Structure):\n"
+        "    _fields_ = [('sp', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]\n"
+        "memory = ctypes.create_string_buffer(4096)\n"
+        "stack = Stack(ctypes.addressof(memory), 0, 4096)\n"
+        "assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stack), None) == 0\n"
+        "import sparsesr._native as n\n"
+        "print(n.cpu_features()[-1], n.amx_refusal())\n"
+        "try: n.set_cpu('amx')\n"
+        "except ValueError as error: print(error)\n"
+    )
+    lines = run_python(code, SPARSESR_CPU="").splitlines()
+    assert lines[0].startswith("avx512_bf16 the system refuses AMX to this process: ")
+    assert "the best is 'avx512_bf16'" in lines[1]
 
 
 def test_multiply_add_peak__is_positive(isa: str) -> None:

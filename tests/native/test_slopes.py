@@ -6,10 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bf16_maps import assert_rounded, empty, inside, rounded, to_bf16
 from guard_pages import guarded_copy
-from native_cases import F32, F64, conv_reference, make_window, masks, pixel_numbers, random_map, stride_of
-from test_bf16 import assert_rounded, empty, inside, rounded, to_bf16
-from test_masks import mask_of
+from native_cases import (
+    F32,
+    F64,
+    conv_at,
+    conv_reference,
+    make_window,
+    mask_of,
+    masks,
+    random_map,
+    stride_of,
+)
 
 from sparsesr import _native as native
 
@@ -86,9 +95,7 @@ def test_listed_pixels_get_the_same_bits(isa: str, rng: np.random.Generator, c_o
     native.conv_rows(packed, inputs, dense, 0, 0, H, "leaky_relu", 0.0, slopes)
     for mask in masks(rng, H, W):
         listed = empty(H, W, c_out, "f32")
-        native.conv_pixels(
-            packed, inputs, listed, 0, pixel_numbers(mask), "leaky_relu", 0.0, slopes, threads=2
-        )
+        conv_at(packed, inputs, listed, mask, "leaky_relu", 0.0, slopes)(2)
         assert np.array_equal(listed[:, 1:-1][mask], dense[:, 1:-1][mask])
 
 
@@ -144,7 +151,6 @@ def test_slopes_that_do_not_fit_are_refused(message: str) -> None:
     masked = {"outside": None, "outside_inputs": [], "mask": mask, "fill": "nowhere", "constants": nothing}
     for call in (
         lambda given: native.conv_rows(packed, **place, r0=0, r1=H, **given),
-        lambda given: native.conv_pixels(packed, **place, pixels=np.ones(1, np.int32), **given),
         lambda given: native.masked_conv_rows(packed, **place, r0=0, r1=H, **masked, **given),
     ):
         call(given)

@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/add/add.h"
 
 namespace sparsesr {
 namespace {

@@ -1,7 +1,7 @@
 // The definition of the 2x2 mean; compiled for each instruction set, with the same bits.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/avg_pool/avg_pool.h"
 
 namespace sparsesr {
 namespace {

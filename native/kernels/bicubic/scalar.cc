@@ -1,5 +1,5 @@
-#include "kernels/kernels.h"
-#include "sparsesr/pixel4.h"
+#include "kernels/bicubic/bicubic.h"
+#include "kernels/pixel4.h"
 
 namespace sparsesr {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/bilinear/bilinear.h"
 
 namespace sparsesr {
 namespace {

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/kernels.h"
+#include "kernels/channel_attention/channel_attention.h"
 
 namespace sparsesr {
 namespace {

@@ -1,8 +1,9 @@
 // Indirect convolution for AVX2 with FMA: 12 accumulators hold 6 pixels x 16 outputs.
 #include <immintrin.h>
 
+#include "kernels/conv/scalar.h"
 #include "kernels/conv/taps.h"
-#include "kernels/kernels.h"
+#include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
@@ -155,7 +156,7 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
 
 }  // namespace
 
-void f32_conv_6x16__avx2(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void f32_conv_6x16__avx2(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                          const int32_t* out_pixels, int64_t count) {
   int64_t n = 0;
   for (; n + kTilePixels <= count; n += kTilePixels) {
@@ -175,5 +176,18 @@ void f32_conv_6x16__avx2(const ConvArgs& args, const ConvBlock& block, const int
     default: return;
   }
 }
+
+constinit const ConvKernels f32_conv__avx2 = {
+    .in = MapType::kF32,
+    .needs = kNeedsAvx2,
+    .pack = pack_vectors<float, kVectors * kLanes, 0>,
+    .suits = nullptr,
+    .to = {{"f32_conv_6x16__avx2", f32_conv_6x16__avx2},
+           {"f32_bf16_conv_1x16__scalar", f32_bf16_conv_1x16__scalar}},
+    .group_pixels = 24,
+    .chunk_pixels = 240,
+    .leaves_taps_out = true,
+    .thread = {},
+};
 
 }  // namespace sparsesr

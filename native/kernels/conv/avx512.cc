@@ -1,5 +1,6 @@
 // Convolution of maps in fp32.
 #include "kernels/conv/tile_avx512.h"
+#include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
@@ -20,14 +21,27 @@ struct F32Product {
 
 }  // namespace
 
-void f32_conv_6x64__avx512(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void f32_conv_6x64__avx512(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                            const int32_t* out_pixels, int64_t count) {
   convolve<F32Product, float>(args, block, in_pixels, out_pixels, count);
 }
 
-void f32_bf16_conv_6x64__avx512(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void f32_bf16_conv_6x64__avx512(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
   convolve<F32Product, Bf16>(args, block, in_pixels, out_pixels, count);
 }
+
+constinit const ConvKernels f32_conv__avx512 = {
+    .in = MapType::kF32,
+    .needs = kNeedsAvx512,
+    .pack = pack_vectors<float, 64, kLanes>,
+    .suits = nullptr,
+    .to = {{"f32_conv_6x64__avx512", f32_conv_6x64__avx512},
+           {"f32_bf16_conv_6x64__avx512", f32_bf16_conv_6x64__avx512}},
+    .group_pixels = kAccumulators,
+    .chunk_pixels = 10 * kAccumulators,
+    .leaves_taps_out = true,
+    .thread = {},
+};
 
 }  // namespace sparsesr

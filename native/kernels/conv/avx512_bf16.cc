@@ -1,5 +1,6 @@
 // Convolution of maps in bf16: products of bf16, sums in fp32.
 #include "kernels/conv/tile_avx512.h"
+#include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
@@ -31,14 +32,27 @@ struct Bf16Product {
 
 }  // namespace
 
-void bf16_f32_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void bf16_f32_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                     const int32_t* out_pixels, int64_t count) {
   convolve<Bf16Product, float>(args, block, in_pixels, out_pixels, count);
 }
 
-void bf16_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void bf16_conv_6x64__avx512_bf16(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
   convolve<Bf16Product, Bf16>(args, block, in_pixels, out_pixels, count);
 }
+
+constinit const ConvKernels bf16_conv__avx512_bf16 = {
+    .in = MapType::kBf16,
+    .needs = kNeedsAvx512Bf16,
+    .pack = pack_vectors<Bf16, 64, 2 * kLanes>,
+    .suits = nullptr,
+    .to = {{"bf16_f32_conv_6x64__avx512_bf16", bf16_f32_conv_6x64__avx512_bf16},
+           {"bf16_conv_6x64__avx512_bf16", bf16_conv_6x64__avx512_bf16}},
+    .group_pixels = kAccumulators,
+    .chunk_pixels = 10 * kAccumulators,
+    .leaves_taps_out = true,
+    .thread = {},
+};
 
 }  // namespace sparsesr

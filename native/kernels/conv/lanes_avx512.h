@@ -6,6 +6,7 @@
 // multiply-add.
 #pragma once
 
+#include "kernels/conv/vector_weights.h"
 #include "kernels/conv/vectors_avx512.h"
 
 namespace sparsesr {
@@ -109,7 +110,7 @@ struct LaneTile {
     }
   }
 
-  static __attribute__((always_inline)) __m512 at(const ConvMap& map, int32_t pixel, int64_t first) {
+  static __attribute__((always_inline)) __m512 at(const NumberedMap& map, int32_t pixel, int64_t first) {
     constexpr __mmask16 kValid = (1u << kOutputs) - 1u;
     return load_lanes(pixel_of<Out>(map, pixel) + first, kValid);
   }

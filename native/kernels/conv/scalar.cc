@@ -1,12 +1,13 @@
 // The definition of the indirect convolution.
 #include <algorithm>
 
-#include "kernels/kernels.h"
+#include "kernels/conv/scalar.h"
+#include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
 
-constexpr int kMaxWidth = 16;  // this kernel's tile, see kernels.inc
+constexpr int kMaxWidth = 16;
 
 float activate(float value, Activation activation, float slope) {
   if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN passes
@@ -18,7 +19,7 @@ float slope_of(const ConvArgs& args, int64_t output) {
 }
 
 template <typename Out>
-const Out* addend_at(const ConvMap& map, const ConvBlock& block, int32_t pixel) {
+const Out* addend_at(const NumberedMap& map, const ConvBlock& block, int32_t pixel) {
   if (map.data == nullptr) return nullptr;
   return pixel_of<const Out>(map, pixel) + block.first;
 }
@@ -83,7 +84,7 @@ void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
 
 }  // namespace
 
-void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                            const int32_t* out_pixels, int64_t count) {
   convolve<float, float>(args, block, in_pixels, out_pixels, count);
 }
@@ -93,14 +94,40 @@ void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, co
   convolve<float, Bf16>(args, block, in_pixels, out_pixels, count);
 }
 
-void bf16_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void bf16_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
   convolve<Bf16, float>(args, block, in_pixels, out_pixels, count);
 }
 
-void bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+static void bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                             const int32_t* out_pixels, int64_t count) {
   convolve<Bf16, Bf16>(args, block, in_pixels, out_pixels, count);
 }
+
+constinit const ConvKernels f32_conv__scalar = {
+    .in = MapType::kF32,
+    .needs = kNoFeatures,
+    .pack = pack_vectors<float, kMaxWidth, 0>,
+    .suits = nullptr,
+    .to = {{"f32_conv_1x16__scalar", f32_conv_1x16__scalar},
+           {"f32_bf16_conv_1x16__scalar", f32_bf16_conv_1x16__scalar}},
+    .group_pixels = 24,
+    .chunk_pixels = 240,
+    .leaves_taps_out = false,
+    .thread = {},
+};
+
+constinit const ConvKernels bf16_conv__scalar = {
+    .in = MapType::kBf16,
+    .needs = kNoFeatures,
+    .pack = pack_vectors<Bf16, kMaxWidth, 0>,
+    .suits = nullptr,
+    .to = {{"bf16_f32_conv_1x16__scalar", bf16_f32_conv_1x16__scalar},
+           {"bf16_conv_1x16__scalar", bf16_conv_1x16__scalar}},
+    .group_pixels = 24,
+    .chunk_pixels = 240,
+    .leaves_taps_out = false,
+    .thread = {},
+};
 
 }  // namespace sparsesr

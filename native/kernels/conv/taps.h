@@ -2,7 +2,7 @@
 // sets.
 #pragma once
 
-#include "sparsesr/kernel_types.h"
+#include "kernels/conv/conv.h"
 
 namespace sparsesr {
 namespace {

@@ -182,7 +182,7 @@ struct Tile {
     }
   }
 
-  __attribute__((always_inline)) void add_residual(const ConvMap& map, const ConvBlock& block,
+  __attribute__((always_inline)) void add_residual(const NumberedMap& map, const ConvBlock& block,
                                                    const int32_t* pixels) {
 #pragma GCC unroll 24
     for (int p = 0; p < kPixels; ++p) {

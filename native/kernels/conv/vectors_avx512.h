@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/kernels.h"
+#include "kernels/conv/conv.h"
 
 namespace sparsesr {
 namespace {

@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "kernels/kernels.h"
+#include "kernels/fill_pixels/fill_pixels.h"
 
 namespace sparsesr {
 

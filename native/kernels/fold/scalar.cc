@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/fold/fold.h"
 
 namespace sparsesr {
 
@@ -8,10 +8,10 @@ void f32_fold__scalar(const FoldArgs& args, int64_t begin, int64_t end) {
     for (int64_t i = 0; i < args.out.width; ++i) {
       float* out = pixel_at(args.out, r, i);
       for (int64_t c = 0; c < args.out.stride; ++c) out[c] = 0.0f;
-      for (int64_t tap = 0; tap < kMaxTaps; ++tap) {
+      for (int64_t tap = 0; tap < kNeighbourhood; ++tap) {
         // The token one up and one left sees this pixel as its last.
         const float* x = pixel_at(args.x, r + 1 - tap / 3, i + 1 - tap % 3);
-        for (int64_t c = 0; c < args.channels; ++c) out[c] += x[c * kMaxTaps + tap];
+        for (int64_t c = 0; c < args.channels; ++c) out[c] += x[c * kNeighbourhood + tap];
       }
     }
   }

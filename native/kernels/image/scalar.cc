@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/image/image.h"
 
 namespace sparsesr {
 namespace {

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/kernels.h"
+#include "kernels/layer_norm/layer_norm.h"
 
 namespace sparsesr {
 namespace {

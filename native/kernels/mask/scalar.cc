@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/mask/mask.h"
 
 namespace sparsesr {
 

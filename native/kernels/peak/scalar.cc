@@ -1,9 +1,10 @@
-#include "kernels/kernels.h"
+#include "core/number_types.h"
+#include "kernels/peak/peak.h"
 
 namespace sparsesr {
 
 // 32 independent multiply-adds per iteration, vectorised by the compiler for the baseline processor.
-float f32_peak__scalar(int64_t iterations) {
+PeakRun f32_peak__scalar(int64_t iterations) {
   constexpr int kValues = 32;
   float acc[kValues];
   for (int i = 0; i < kValues; ++i) acc[i] = static_cast<float>(i);
@@ -14,11 +15,11 @@ float f32_peak__scalar(int64_t iterations) {
   }
   float sum = 0.0f;
   for (int i = 0; i < kValues; ++i) sum += acc[i];
-  return sum;
+  return {2.0 * kValues * static_cast<double>(iterations), sum};
 }
 
 // The same of values in bf16, widened before they are multiplied.
-float bf16_peak__scalar(int64_t iterations) {
+PeakRun bf16_peak__scalar(int64_t iterations) {
   constexpr int kValues = 32;
   float acc[kValues];
   Bf16 terms[kValues];
@@ -29,7 +30,7 @@ float bf16_peak__scalar(int64_t iterations) {
   }
   float sum = 0.0f;
   for (int i = 0; i < kValues; ++i) sum += acc[i];
-  return sum;
+  return {2.0 * kValues * static_cast<double>(iterations), sum};
 }
 
 }  // namespace sparsesr

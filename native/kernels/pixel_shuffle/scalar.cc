@@ -1,4 +1,4 @@
-#include "kernels/kernels.h"
+#include "kernels/pixel_shuffle/pixel_shuffle.h"
 
 namespace sparsesr {
 namespace {

@@ -1,7 +1,7 @@
 // The definition of the sums of rows; compiled for each instruction set, with the same bits.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/row_sums/row_sums.h"
 
 namespace sparsesr {
 namespace {

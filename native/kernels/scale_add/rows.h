@@ -1,7 +1,7 @@
 // The definition of the scaling of channels; compiled for each instruction set, with the same bits.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/scale_add/scale_add.h"
 
 namespace sparsesr {
 namespace {

@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "kernels/kernels.h"
+#include "kernels/segment_attention/segment_attention.h"
 
 namespace sparsesr {
 namespace {

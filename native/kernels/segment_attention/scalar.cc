@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/kernels.h"
+#include "kernels/segment_attention/segment_attention.h"
 
 namespace sparsesr {
 namespace {

@@ -65,6 +65,8 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         return {}
     facts: dict[str, Any] = {
         "instruction_sets": native.cpu_features(),
+        "features": native.processor_features(),
+        "amx": native.amx_refusal() or "usable",
         "kernels": dict(native.kernel_table()),
     }
     facts["bf16"] = _bf16(native.has_fast_bf16())
@@ -146,6 +148,8 @@ def _print(facts: dict[str, Any]) -> None:
         total, available = memory["total_bytes"] / 2**30, memory["available_bytes"] / 2**30
         print(f"memory        {available:.1f} of {total:.1f} GiB available")
     print(f"instructions  {', '.join(native.get('instruction_sets', [])) or 'unknown'}")
+    print(f"features      {', '.join(native.get('features', [])) or 'none'}")
+    print(f"AMX           {native.get('amx', 'unknown')}")
     for operation, kernel in native.get("kernels", {}).items():
         print(f"  {operation:<22} {kernel}")
     if "bf16" in native:

@@ -1,0 +1,68 @@
+// The only place that chooses kernels.
+#include "core/kernel_table.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "kernels/conv/packed_weights.h"
+
+namespace sparsesr {
+
+#define SPARSESR_KERNEL(slot, Type, needs, name) Type name;
+#include "kernels/kernels.inc"
+
+namespace {
+
+// Kernels are listed in ascending order, so that a better one replaces a plainer one.
+KernelTable fill(CpuFeatures features) {
+  KernelTable table{};
+#define SPARSESR_KERNEL(slot, Type, needs, name) \
+  if (features.includes(needs)) table.slot = {#name, &name};
+#define SPARSESR_CONV(name) \
+  if (features.includes(name.needs)) table.conv.push_back(&name);
+#include "kernels/kernels.inc"
+  std::reverse(table.conv.begin(), table.conv.end());
+  return table;
+}
+
+// The best kernels for inputs of a type, whatever their shape.
+const ConvKernels& best_conv(const KernelTable& table, MapType in) {
+  return **std::find_if(table.conv.begin(), table.conv.end(),
+                        [in](const ConvKernels* kernels) { return kernels->in == in; });
+}
+
+}  // namespace
+
+const KernelTable& kernel_table(Isa isa) {
+  static std::once_flag filled[kIsaCount];
+  static KernelTable tables[kIsaCount];
+  const auto i = static_cast<size_t>(isa);
+  std::call_once(filled[i], [&] { tables[i] = fill(usable_features(isa)); });
+  return tables[i];
+}
+
+const ConvKernels& conv_kernels(Isa isa, const ConvWeights& weights) {
+  const std::vector<const ConvKernels*>& known = kernel_table(isa).conv;
+  return **std::find_if(known.begin(), known.end(), [&](const ConvKernels* kernels) {
+    return kernels->in == weights.in && (kernels->suits == nullptr || kernels->suits(weights));
+  });
+}
+
+bool has_fast_bf16(Isa isa) { return !best_conv(kernel_table(isa), MapType::kBf16).needs.is_empty(); }
+
+std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table) {
+  const ConvKernels& f32 = best_conv(table, MapType::kF32);
+  const ConvKernels& bf16 = best_conv(table, MapType::kBf16);
+  std::vector<std::pair<std::string, std::string>> names = {
+      {"conv", f32.to[0].name},
+      {"conv_f32_bf16", f32.to[1].name},
+      {"conv_bf16_f32", bf16.to[0].name},
+      {"conv_bf16", bf16.to[1].name},
+      {"conv_transpose2x", f32.to[0].name},  // four small convolutions
+  };
+#define SPARSESR_OPERATION(slot, Type, label) names.emplace_back(label, table.slot.name);
+#include "kernels/kernels.inc"
+  return names;
+}
+
+}  // namespace sparsesr

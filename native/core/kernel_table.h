@@ -1,0 +1,39 @@
+// Which kernel runs each operation.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/instruction_set.h"
+#include "kernels/kernels.h"
+
+namespace sparsesr {
+
+template <typename Function>
+struct Kernel {
+  std::string_view name;
+  Function* run;
+};
+
+// One slot per operation, and type of the maps where there are several: names without a type are of maps in fp32.
+struct KernelTable {
+#define SPARSESR_OPERATION(slot, Type, label) Kernel<Type> slot;
+#include "kernels/kernels.inc"
+  std::vector<const ConvKernels*> conv;  // best first
+};
+
+// The kernels for an instruction set.
+const KernelTable& kernel_table(Isa isa);
+
+// The best kernels for a convolution.
+const ConvKernels& conv_kernels(Isa isa, const ConvWeights& weights);
+
+// True if the set multiplies bf16 in hardware; other sets have the definitions only, which are slow.
+bool has_fast_bf16(Isa isa);
+
+// (operation, kernel name) for everything in a table.
+std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table);
+
+}  // namespace sparsesr

@@ -1,0 +1,26 @@
+// Prepares a thread for a kernel, for as long as the object lives.
+#pragma once
+
+#include <cstddef>
+
+#include "core/thread_needs.h"
+
+namespace sparsesr {
+
+// At most one at a time in a thread.
+class KernelThread {
+ public:
+  explicit KernelThread(const ThreadNeeds& needs);
+  ~KernelThread();
+  KernelThread(const KernelThread&) = delete;
+  KernelThread& operator=(const KernelThread&) = delete;
+
+  // 64-byte aligned; kept by the thread for the next kernel. Null if the kernel needs none.
+  std::byte* scratch() const { return scratch_; }
+
+ private:
+  const ThreadNeeds& needs_;
+  std::byte* scratch_;
+};
+
+}  // namespace sparsesr

@@ -1,0 +1,193 @@
+// A small pool instead of OpenMP: no second OpenMP runtime beside the one that other packages bring, safe
+// after fork(), and concurrent callers never wait for each other.
+#include "core/threads.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace sparsesr {
+namespace {
+
+// How long a thread looks for news before it sleeps: calls for one picture follow each other within
+// microseconds, and waking a thread costs more than that.
+constexpr int kSpins = 2000;
+
+// What is left of one thread's part of a range, in grains; in one word, since both ends change.
+class alignas(64) Share {
+ public:
+  void reset(int64_t first, int64_t end) { word_.store(pack(first, end), std::memory_order_relaxed); }
+
+  struct Part {
+    int64_t first, end;
+  };
+
+  // Half of what is left: large parts first, small ones at the end, so that all threads end together, also one
+  // that is slowed by other programs. The owner takes from the front, others from the back. Empty when
+  // nothing is left.
+  Part take(bool from_front) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const auto first = static_cast<int64_t>(word >> 32);
+      const auto end = static_cast<int64_t>(word & 0xffffffff);
+      const int64_t size = (end - first + 1) / 2;
+      const Part part = from_front ? Part{first, first + size} : Part{end - size, end};
+      const uint64_t rest = from_front ? pack(part.end, end) : pack(first, part.first);
+      if (size == 0 || word_.compare_exchange_weak(word, rest, std::memory_order_relaxed)) return part;
+    }
+  }
+
+ private:
+  static uint64_t pack(int64_t first, int64_t end) {
+    return static_cast<uint64_t>(first) << 32 | static_cast<uint64_t>(end);
+  }
+
+  std::atomic<uint64_t> word_;
+};
+
+// Every thread begins with its own share, about the same rows of a map in each call: those are still in its
+// cache. Then it helps the others. (After calls with more threads any of those may come, and two may begin
+// with one share.)
+struct Job {
+  RangeFunction* function;
+  const void* context;
+  int64_t begin;
+  int64_t end;
+  int64_t grain;
+  int64_t threads;
+  Share shares[kMaxThreads];
+
+  void share_out() {
+    const int64_t grains = (end - begin + grain - 1) / grain;
+    for (int64_t t = 0; t < threads; ++t) shares[t].reset(grains * t / threads, grains * (t + 1) / threads);
+  }
+
+  void work(int64_t own) {
+    for (int64_t t = 0; t < threads; ++t) {
+      Share& share = shares[(own + t) % threads];
+      for (Share::Part part; (part = share.take(t == 0)).first < part.end;) {
+        function(context, begin + part.first * grain, std::min(begin + part.end * grain, end));
+      }
+    }
+  }
+};
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// Seats that helpers may still take, and helpers that are at work, in one word: both change together.
+struct Crew {
+  uint32_t seats;
+  uint32_t active;
+
+  static Crew of(uint32_t word) { return {word >> 16, word & 0xffff}; }
+  uint32_t word() const { return seats << 16 | active; }
+};
+
+class Pool {
+ public:
+  // False when the pool serves another caller.
+  bool run(Job& job, int helpers) {
+    const std::unique_lock busy(busy_, std::try_to_lock);
+    if (!busy.owns_lock()) return false;
+    start_workers(helpers);
+    job_.store(&job, std::memory_order_relaxed);
+    crew_.store(Crew{static_cast<uint32_t>(helpers), 0}.word(), std::memory_order_release);
+    crew_.notify_all();
+    job.work(0);
+    wait_for_helpers();
+    return true;
+  }
+
+ private:
+  void start_workers(int wanted) {
+    for (; workers_ < wanted; ++workers_) {
+      try {
+        std::thread([this, number = workers_ + 1] { serve(number); }).detach();
+      } catch (const std::system_error&) {
+        return;  // the caller does the work of the missing thread
+      }
+    }
+  }
+
+  // Who has not come by now is not needed any more; who is at work still reads the job.
+  void wait_for_helpers() {
+    uint32_t word = crew_.fetch_and(0xffff, std::memory_order_acquire) & 0xffff;
+    for (int spins = 0; word != 0; word = crew_.load(std::memory_order_acquire)) look_again(word, spins);
+  }
+
+  void serve(int number) {
+    for (int spins = 0;;) {
+      const uint32_t word = crew_.load(std::memory_order_acquire);
+      if (!take_seat(word)) {
+        look_again(word, spins);
+        continue;
+      }
+      spins = 0;
+      job_.load(std::memory_order_relaxed)->work(number);
+      crew_.fetch_sub(1, std::memory_order_release);
+      crew_.notify_all();
+    }
+  }
+
+  bool take_seat(uint32_t word) {
+    const Crew crew = Crew::of(word);
+    return crew.seats > 0 &&
+           crew_.compare_exchange_strong(word, Crew{crew.seats - 1, crew.active + 1}.word(),
+                                         std::memory_order_acquire);
+  }
+
+  // Returns soon while `spins` is low, later only when the crew is no longer `word`.
+  void look_again(uint32_t word, int& spins) {
+    if (++spins < kSpins) {
+      pause_briefly();
+    } else {
+      crew_.wait(word, std::memory_order_relaxed);
+    }
+  }
+
+  std::mutex busy_;  // held by the caller that the pool serves; guards workers_
+  std::atomic<Job*> job_{nullptr};
+  std::atomic<uint32_t> crew_{0};
+  int workers_ = 0;
+};
+
+// Never destroyed: detached workers may outlive static destructors. A child process starts with a new pool,
+// for the threads of the old one do not exist there.
+std::atomic<Pool*> pool{nullptr};
+std::once_flag pool_created;
+
+Pool& get_pool() {
+  std::call_once(pool_created, [] {
+    pool = new Pool;
+    pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+  });
+  return *pool.load();
+}
+
+}  // namespace
+
+void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
+                  const void* context) {
+  if (begin >= end) return;
+  const int64_t grains = (end - begin + grain - 1) / grain;
+  const int64_t workers = std::min<int64_t>(std::min(threads, kMaxThreads), grains);
+  if (workers <= 1) {
+    function(context, begin, end);
+    return;
+  }
+  Job job{function, context, begin, end, grain, workers, {}};
+  job.share_out();
+  if (!get_pool().run(job, static_cast<int>(workers) - 1)) job.work(0);
+}
+
+}  // namespace sparsesr

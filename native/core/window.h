@@ -1,0 +1,52 @@
+// Windows: the feature maps that every kernel reads and writes.
+#pragma once
+
+#include <cstdint>
+
+#include "core/number_types.h"
+
+namespace sparsesr {
+
+// Rows [row0, row0 + rows) of a picture, channels last, `stride` values per pixel. Each row has a zero
+// column on either side, so a 3x3 convolution needs no test for borders: it reads fixed offsets.
+template <typename T>
+struct WindowOf {
+  T* data;
+  int64_t row0;
+  int64_t rows;
+  int64_t width;   // without the two border columns
+  int64_t stride;  // values per pixel, channels rounded up
+};
+
+using Window = WindowOf<float>;
+using InputWindow = WindowOf<const float>;
+
+// Pictures are windows of three channels with four values per pixel.
+constexpr int kPictureChannels = 3;
+constexpr int kPictureStride = 4;
+constexpr int kMaxScale = 8;  // largest factor by which one may grow
+
+// A window whose type of values is known at run time only.
+struct AnyWindow {
+  void* data;
+  int64_t row0;
+  int64_t rows;
+  int64_t width;
+  int64_t stride;
+  MapType type;
+};
+
+// Internal linkage on purpose: this header is compiled for several instruction sets, and the linker must
+// never keep the copy of one set for all of them.
+template <typename T>
+static inline T* pixel_at(const WindowOf<T>& window, int64_t row, int64_t x) {
+  return window.data + ((row - window.row0) * (window.width + 2) + x + 1) * window.stride;
+}
+
+// The same by number in raster order.
+template <typename T>
+static inline T* token_at(const WindowOf<T>& window, int64_t token) {
+  return pixel_at(window, token / window.width, token % window.width);
+}
+
+}  // namespace sparsesr

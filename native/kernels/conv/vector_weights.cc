@@ -1,0 +1,150 @@
+#include "kernels/conv/vector_weights.h"
+
+#include <algorithm>
+
+#include "kernels/conv/packed_weights.h"
+
+namespace sparsesr {
+namespace {
+
+struct Layout {
+  MapType type;
+  int64_t tile_outputs;   // outputs of a block
+  int64_t lane_channels;  // channels in the lanes of a vector, 0 if the kernel does not know that form
+};
+
+int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// Channels that a kernel multiplies at once: those of a pair in bf16.
+int64_t channel_group(MapType type) { return type == MapType::kBf16 ? 2 : 1; }
+
+// Groups of channels of all taps.
+int64_t count_steps(const ConvSum& sum, int64_t group) {
+  int64_t steps = 0;
+  for (const int64_t channels : sum.tap_channels) steps += rounded_up(channels, group) / group;
+  return steps;
+}
+
+// True if channels should be in the lanes. Costs are multiply-adds per pixel: adding up sixteen lanes costs
+// as much as some three, and for want of work per pixel the form gets as much done in five cycles as the
+// other in four (measured with 64 channels and 16 outputs, where all lanes of both are busy).
+bool channels_in_lanes(const Layout& layout, const ConvBlock& block, const ConvSum& sum) {
+  constexpr double kLanesToAdd = 3.25;
+  constexpr double kSlower = 1.25;
+  if (layout.lane_channels == 0) return false;
+  const double per_output = static_cast<double>(count_steps(sum, layout.lane_channels)) + kLanesToAdd;
+  const double vectors = static_cast<double>(block.width / kOutputGranule);
+  const double outputs_in_lanes = vectors * static_cast<double>(count_steps(sum, channel_group(layout.type)));
+  return kSlower * per_output * static_cast<double>(block.valid) < outputs_in_lanes;
+}
+
+// Puts a block's weights in place, one call per tap and output.
+template <typename T>
+class Packer {
+ public:
+  Packer(const ConvSum& sum, const ConvBlock& block, T* values) : sum_(sum), block_(block), values_(values) {}
+
+  void outputs_in_lanes(int64_t group) {
+    int64_t first_step = 0;
+    for (size_t tap = 0; tap < sum_.tap_channels.size(); ++tap) {
+      for (int64_t c = 0; c < sum_.tap_channels[tap]; ++c) {
+        for (int64_t o = 0; o < block_.valid; ++o) {
+          values_[((first_step + c / group) * block_.width + o) * group + c % group] = weight(o, tap, c);
+        }
+      }
+      first_step += rounded_up(sum_.tap_channels[tap], group) / group;
+    }
+  }
+
+  void channels_in_lanes(int64_t lanes) {
+    for (int64_t o = 0; o < block_.valid; ++o) {
+      const int64_t quad = o / kQuad * kQuad;
+      const int64_t together = std::min<int64_t>(kQuad, block_.valid - quad);
+      int64_t step = 0;
+      for (size_t tap = 0; tap < sum_.tap_channels.size(); ++tap) {
+        for (int64_t c = 0; c < sum_.tap_channels[tap]; ++c) {
+          const int64_t vector = quad * block_.lane_steps + (step + c / lanes) * together + o - quad;
+          values_[vector * lanes + c % lanes] = weight(o, tap, c);
+        }
+        step += rounded_up(sum_.tap_channels[tap], lanes) / lanes;
+      }
+    }
+  }
+
+ private:
+  T weight(int64_t o, size_t tap, int64_t c) const {
+    return narrow<T>(sum_.weight_at(block_.first + o, tap, c));
+  }
+
+  const ConvSum& sum_;
+  const ConvBlock& block_;
+  T* values_;
+};
+
+template <typename T>
+void pack_block(const Layout& layout, const ConvSum& sum, const ConvBlock& block, std::byte* place) {
+  Packer<T> packer(sum, block, reinterpret_cast<T*>(place));
+  if (block.lane_steps > 0) {
+    packer.channels_in_lanes(layout.lane_channels);
+  } else {
+    packer.outputs_in_lanes(channel_group(layout.type));
+  }
+}
+
+int64_t weight_bytes(const Layout& layout, const ConvSum& sum, const ConvBlock& block) {
+  const int64_t group = channel_group(layout.type);
+  const int64_t values = block.lane_steps > 0 ? block.lane_steps * layout.lane_channels * block.valid
+                                              : count_steps(sum, group) * group * block.width;
+  return values * value_bytes(layout.type);
+}
+
+std::vector<ConvBlock> make_blocks(const Layout& layout, int64_t outputs, const ConvSum& sum) {
+  const int64_t padded = rounded_up(outputs, kOutputGranule);
+  std::vector<ConvBlock> blocks;
+  for (int64_t first = 0; first < padded; first += layout.tile_outputs) {
+    ConvBlock block{};
+    block.first = first;
+    block.width = std::min(layout.tile_outputs, padded - first);
+    block.valid = std::min(block.width, outputs - first);
+    block.is_last = first + block.width == padded;
+    if (channels_in_lanes(layout, block, sum)) block.lane_steps = count_steps(sum, layout.lane_channels);
+    blocks.push_back(block);
+  }
+  return blocks;
+}
+
+template <typename T>
+PackedWeights pack(const Layout& layout, const ConvWeights& weights) {
+  PackedWeights packed;
+  packed.blocks = make_blocks(layout, weights.outputs, weights.sum);
+  for (const ConvBlock& block : packed.blocks) {
+    packed.byte_count += static_cast<size_t>(weight_bytes(layout, weights.sum, block)) +
+                         static_cast<size_t>(block.width) * sizeof(float);
+  }
+  packed.bytes = aligned_zeros(packed.byte_count);
+  std::byte* place = packed.bytes.get();
+  for (ConvBlock& block : packed.blocks) {
+    block.weights = place;
+    pack_block<T>(layout, weights.sum, block, place);
+    place += weight_bytes(layout, weights.sum, block);
+    auto* biases = reinterpret_cast<float*>(place);
+    block.bias = biases;
+    if (weights.bias != nullptr) std::copy_n(weights.bias + block.first, block.valid, biases);
+    place += block.width * static_cast<int64_t>(sizeof(float));
+  }
+  return packed;
+}
+
+}  // namespace
+
+template <typename T, int kTileOutputs, int kLaneChannels>
+PackedWeights pack_vectors(const ConvWeights& weights) {
+  return pack<T>({weights.in, kTileOutputs, kLaneChannels}, weights);
+}
+
+template PackedWeights pack_vectors<float, 16, 0>(const ConvWeights&);
+template PackedWeights pack_vectors<float, 64, 16>(const ConvWeights&);
+template PackedWeights pack_vectors<Bf16, 16, 0>(const ConvWeights&);
+template PackedWeights pack_vectors<Bf16, 64, 32>(const ConvWeights&);
+
+}  // namespace sparsesr

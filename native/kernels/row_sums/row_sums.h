@@ -1,0 +1,20 @@
+// Sum of each channel over each row.
+#pragma once
+
+#include <cstdint>
+
+#include "core/window.h"
+
+namespace sparsesr {
+
+template <typename T>
+struct RowSumsArgsOf {
+  WindowOf<const T> x;
+  double* sums;  // [row of the picture][channel]
+  int64_t channels;
+};
+using RowSumsArgs = RowSumsArgsOf<float>;
+template <typename T>
+using RowSumsKernelOf = void(const RowSumsArgsOf<T>& args, int64_t begin, int64_t end);
+
+}  // namespace sparsesr

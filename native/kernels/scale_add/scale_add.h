@@ -1,0 +1,22 @@
+// Map times a factor per channel, plus a map.
+#pragma once
+
+#include <cstdint>
+
+#include "core/window.h"
+
+namespace sparsesr {
+
+template <typename T>
+struct ScaleAddArgsOf {
+  WindowOf<const T> x;
+  WindowOf<const T> residual;  // data is null without one
+  WindowOf<T> out;
+  const float* scale;
+  int64_t channels;
+};
+using ScaleAddArgs = ScaleAddArgsOf<float>;
+template <typename T>
+using ScaleAddKernelOf = void(const ScaleAddArgsOf<T>& args, int64_t begin, int64_t end);
+
+}  // namespace sparsesr

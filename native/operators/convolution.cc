@@ -1,0 +1,116 @@
+#include "operators/convolution.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "core/threads.h"
+
+namespace sparsesr {
+namespace {
+
+ConvArgs make_args(const ConvCall& call) {
+  const PackedConv& conv = *call.conv;
+  const int64_t row_pixels = call.out.width + 2;
+  ConvArgs args{};
+  args.input_count = static_cast<int>(call.inputs.size());
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    const AnyWindow& input = call.inputs[i];
+    const int64_t channels = conv.splits()[i];
+    // In bf16 channels are multiplied by pairs.
+    const int64_t always = call.always.empty() ? channels : std::min((call.always[i] + 1) / 2 * 2, channels);
+    args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, channels, always};
+  }
+  const int reach = conv.kernel() / 2;
+  for (int64_t dy = -reach; dy <= reach; ++dy) {
+    for (int64_t dx = -reach; dx <= reach; ++dx) args.tap_pixels[args.tap_count++] = dy * row_pixels + dx;
+  }
+  args.out = by_pixel_number(call.out);
+  args.clear_end = call.clears_rest ? call.out.stride : 0;
+  args.addend = by_pixel_number(call.addend);
+  args.residual = by_pixel_number(call.residual);
+  args.activation = call.activation;
+  args.slope = call.slope;
+  args.slopes = call.slopes;
+  return args;
+}
+
+// Numbers of the pixels of rows from r0 on, counted row by row: those from `first` to `end`.
+void list_pixels(int64_t r0, int64_t width, int64_t first, int64_t end, int32_t* pixels) {
+  int64_t row = r0 + first / width;
+  int64_t x = first % width;
+  for (int64_t n = first; n < end; ++n) {
+    *pixels++ = static_cast<int32_t>(row * (width + 2) + x + 1);
+    if (++x == width) {
+      x = 0;
+      ++row;
+    }
+  }
+}
+
+}  // namespace
+
+PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
+                       std::vector<int64_t> splits, MapType in, Isa isa)
+    : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), in_(in), isa_(isa) {
+  const int64_t taps = kernel * kernel;
+  ConvWeights weights{in, c_out, {}, bias};
+  ConvSum& sum = weights.sum;
+  std::vector<int64_t> first_channels;  // of each tap of each input
+  int64_t first = 0;
+  for (const int64_t channels : splits_) {
+    sum.tap_channels.insert(sum.tap_channels.end(), static_cast<size_t>(taps), channels);
+    first_channels.insert(first_channels.end(), static_cast<size_t>(taps), first);
+    first += channels;
+  }
+  sum.weight_at = [&](int64_t o, size_t tap, int64_t c) {
+    const auto within = static_cast<int64_t>(tap) % taps;
+    return weight[(o * c_in + first_channels[tap] + c) * taps + within];
+  };
+  packed_ = PackedKernel(isa, weights);
+}
+
+ConvRun::ConvRun(const ConvCall& call)
+    : packed_(&call.conv->packed()), out_(call.out.type), args_(make_args(call)) {}
+
+ConvWorker::ConvWorker(const ConvRun& run) : run_(run), thread_(run.kernels().thread), args_(run.args_) {
+  args_.scratch = thread_.scratch();
+}
+
+void ConvWorker::run(const ConvArgs& args, std::span<const int32_t> pixels) const {
+  run_.packed_->run(args, run_.out_, pixels.data(), pixels.data(), static_cast<int64_t>(pixels.size()));
+}
+
+void ConvWorker::at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
+  if (!run_.kernels().leaves_taps_out) return at(pixels);
+  std::array<uint32_t, (1 << kMaxTaps) + 1> places{};  // of the first pixel with each set of taps
+  for (const uint16_t set : taps) ++places[set + 1u];
+  std::partial_sum(places.begin(), places.end(), places.begin());
+  std::vector<int32_t> sorted_pixels(pixels.size());
+  std::vector<uint16_t> sorted_taps(pixels.size());
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    const uint32_t place = places[taps[i]]++;
+    sorted_pixels[place] = pixels[i];
+    sorted_taps[place] = taps[i];
+  }
+  ConvArgs args = args_;
+  args.taps = sorted_taps.data();
+  run(args, sorted_pixels);
+}
+
+void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {
+  const ConvRun run(call);
+  const int64_t width = call.out.width;
+  const int64_t chunk = run.kernels().chunk_pixels;
+  parallel_for(threads, 0, (r1 - r0) * width, run.kernels().group_pixels, [&](int64_t begin, int64_t end) {
+    const ConvWorker worker(run);
+    int32_t pixels[kMaxChunkPixels];
+    for (int64_t n = begin; n < end; n += chunk) {
+      const int64_t count = std::min(chunk, end - n);
+      list_pixels(r0, width, n, n + count, pixels);
+      worker.at({pixels, static_cast<size_t>(count)});
+    }
+  });
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,92 @@
+// Dense and masked convolution over windows: one kernel, with a list of pixels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/kernel_thread.h"
+#include "core/window.h"
+#include "operators/packed_kernel.h"
+
+namespace sparsesr {
+
+// Weights of a 1x1 or 3x3 convolution, packed for the kernels of one instruction set. The input is the
+// concatenation of windows with splits[0], splits[1], ... channels, which is never built.
+class PackedConv {
+ public:
+  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null. The windows will be of type `in`.
+  PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
+             std::vector<int64_t> splits, MapType in, Isa isa);
+
+  int64_t c_in() const { return c_in_; }
+  int64_t c_out() const { return c_out_; }
+  int kernel() const { return kernel_; }
+  const std::vector<int64_t>& splits() const { return splits_; }
+  MapType in() const { return in_; }
+  Isa isa() const { return isa_; }
+  const PackedKernel& packed() const { return packed_; }
+
+ private:
+  int64_t c_in_;
+  int64_t c_out_;
+  int kernel_;
+  std::vector<int64_t> splits_;
+  MapType in_;
+  Isa isa_;
+  PackedKernel packed_;
+};
+
+struct ConvCall {
+  const PackedConv* conv = nullptr;
+  std::vector<AnyWindow> inputs;  // one per split
+  std::vector<int64_t> always;    // of each input: channels that count at every tap; empty: all of them
+  AnyWindow addend{};             // of the type of `out`; data is null without one
+  AnyWindow residual{};           // the same
+  AnyWindow out{};
+  Activation activation = Activation::kNone;
+  float slope = 0.0f;             // of kLeakyRelu, for all outputs
+  const float* slopes = nullptr;  // one per output instead, not copied
+  // Channels of `out` behind the outputs become zero; else only up to a multiple of kOutputGranule.
+  bool clears_rest = true;
+};
+
+// A call that is ready to run at any pixels.
+class ConvRun {
+ public:
+  ConvRun() = default;  // empty placeholder; must not be run
+  explicit ConvRun(const ConvCall& call);
+
+  const ConvKernels& kernels() const { return packed_->kernels(); }
+
+ private:
+  friend class ConvWorker;
+
+  const PackedKernel* packed_ = nullptr;
+  MapType out_ = MapType::kF32;
+  ConvArgs args_{};
+};
+
+// Such a call on one thread, which is prepared for the kernels as long as the worker lives.
+class ConvWorker {
+ public:
+  explicit ConvWorker(const ConvRun& run);
+
+  void at(std::span<const int32_t> pixels) const { run(args_, pixels); }
+
+  // The same with the taps of each pixel, see ConvArgs. Kernels that leave taps out are given the pixels sorted
+  // by them, so that pixels that are computed together need the same.
+  void at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
+
+ private:
+  void run(const ConvArgs& args, std::span<const int32_t> pixels) const;
+
+  const ConvRun& run_;
+  KernelThread thread_;
+  ConvArgs args_;
+};
+
+// Every pixel of rows [r0, r1).
+void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads);
+
+}  // namespace sparsesr

@@ -1,0 +1,134 @@
+"""Convolutions that are proved and timed: `test_conv_cases.py` and `benchmarks/kernels.py` run the same cases.
+
+`random` masks are the hardest case for caches; `edges` are thin curves, as networks learn them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from bf16_maps import assert_rounded, from_bf16, to_bf16
+from native_cases import F32, Map, conv_at, conv_reference, make_window, stride_of
+from numpy.typing import NDArray
+
+from sparsesr import _native as native
+
+Mask = NDArray[np.bool_]
+DENSITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.99, 1.0)
+
+
+@dataclass(frozen=True)
+class ConvCase:
+    """A layer, and where it is computed."""
+
+    splits: tuple[int, ...]
+    c_out: int
+    kernel: int = 3
+    mask: str = "dense"
+    """``dense``: by rows; ``random`` or ``edges``: at that share of the pixels."""
+    density: float = 1.0
+
+    @property
+    def layer(self) -> str:
+        """Such as ``3x3 64->64``."""
+        return f"{self.kernel}x{self.kernel} {'+'.join(map(str, self.splits))}->{self.c_out}"
+
+    def flops(self, pixels: int) -> float:
+        """Two per multiply-add, on active work only."""
+        return 2.0 * sum(self.splits) * self.c_out * self.kernel**2 * pixels
+
+
+MAIN = [ConvCase((64,), 64), ConvCase((32,), 32)]
+SHAPES = [
+    *[ConvCase((c_in,), c_out) for c_in, c_out in ((3, 64), (64, 3), (64, 12), (64, 16), (16, 16), (64, 27))],
+    *[
+        ConvCase((c_in,), c_out)
+        for c_in, c_out in ((64, 32), (64, 48), (48, 48), (24, 9), (64, 256), (16, 64))
+    ],
+    *[ConvCase(splits, 64, 1) for splits in ((64,), (64,) * 4, (64,) * 5)],
+    *[ConvCase(splits, 32, 1) for splits in ((32,), (32,) * 4, (48, 16))],
+]
+
+
+def masked(case: ConvCase) -> list[ConvCase]:
+    """The layer under masks."""
+    return [
+        ConvCase(case.splits, case.c_out, case.kernel, mask, density)
+        for mask in ("edges", "random")
+        for density in DENSITIES
+    ]
+
+
+CASES = [*MAIN, *[under for case in MAIN for under in masked(case)], *SHAPES]
+
+
+def _share(values: NDArray[np.float64], density: float) -> Mask:
+    """The lowest ones, that many of all."""
+    order = np.argsort(values, axis=None)
+    mask = np.zeros(values.size, np.bool_)
+    mask[order[: round(density * values.size)]] = True
+    return mask.reshape(values.shape)
+
+
+def make_mask(rng: np.random.Generator, case: ConvCase, height: int, width: int) -> Mask:
+    """Where the case computes."""
+    noise = rng.standard_normal((height, width))
+    if case.mask != "edges":
+        return _share(noise, case.density)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
+    smooth = np.fft.ifft2(np.fft.fft2(noise) * np.exp(-((frequency * 20) ** 2))).real
+    return _share(np.abs(smooth), case.density)
+
+
+class BuiltConv:
+    """A case with weights, maps and a mask. ``dtype`` is that of all maps."""
+
+    def __init__(self, case: ConvCase, dtype: str, height: int, width: int) -> None:
+        rng = np.random.default_rng(1)
+        self.case, self.dtype, self.height = case, dtype, height
+        c_in = sum(case.splits)
+        self.weight: F32 = (
+            rng.standard_normal((case.c_out, c_in, case.kernel, case.kernel)) / (c_in**0.5 * case.kernel)
+        ).astype(np.float32)
+        self.bias: F32 = rng.standard_normal(case.c_out).astype(np.float32)
+        self.maps = [
+            self._rounded(rng.standard_normal((height, width, c)).astype(np.float32)) for c in case.splits
+        ]
+        self.weight = self._rounded(self.weight)
+        self.active = make_mask(rng, case, height, width)
+        self.out = self._stored(np.zeros((height, width + 2, stride_of(case.c_out)), np.float32))
+        self._inputs = [(self._stored(make_window(values)), -1) for values in self.maps]
+        self._packed = native.PackedConv(self.weight, self.bias, case.splits, dtype)
+        self.run = self._dense() if case.mask == "dense" else self._masked()
+
+    def _stored(self, values: F32) -> Map:
+        return to_bf16(values) if self.dtype == "bf16" else values
+
+    def _rounded(self, values: F32) -> F32:
+        return from_bf16(to_bf16(values)) if self.dtype == "bf16" else values
+
+    def _dense(self) -> Callable[[int], None]:
+        return lambda threads: native.conv_rows(
+            self._packed, self._inputs, self.out, 0, 0, self.height, "relu", threads=threads
+        )
+
+    def _masked(self) -> Callable[[int], None]:
+        return conv_at(self._packed, self._inputs, self.out, self.active, "relu")
+
+    @property
+    def flops(self) -> float:
+        """Of one run."""
+        return self.case.flops(int(self.active.sum()))
+
+    def assert_right(self) -> None:
+        """What the last run wrote is the convolution at active pixels, and nothing elsewhere."""
+        total, magnitude = conv_reference(np.concatenate(self.maps, axis=2), self.weight, self.bias)
+        found = self.out[:, 1:-1, : self.case.c_out]
+        found = from_bf16(np.ascontiguousarray(found)) if self.dtype == "bf16" else found
+        expected = np.maximum(total, 0)
+        assert_rounded(found[self.active], expected[self.active], magnitude[self.active], self.dtype)
+        assert not self.out[:, 1:-1][~self.active].any()
+        assert not self.out[:, [0, -1]].any()
+        assert not self.out[:, :, self.case.c_out :].any()
