@@ -1,4 +1,4 @@
-#include "kernels/tile_configuration.h"
+#include "kernels/tiles.h"
 #include "kernels/train_conv/convolution_tiles.h"
 #include "kernels/train_conv/weight_gradient_tiles.h"
 #include "kernels/train_conv/weight_tiles.h"

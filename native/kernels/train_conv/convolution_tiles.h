@@ -8,7 +8,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/train_conv/tiles.h"
+#include "kernels/train_conv/packed_tiles.h"
 #include "kernels/train_conv/train_conv.h"
 
 namespace sparsesr {
@@ -83,31 +83,31 @@ void finish_part(const TrainConvArgs& args, const Results& r, int64_t rows, int6
 template <int64_t kPixelBytes, bool kIsLast>
 __attribute__((always_inline)) inline void take_step(const char* pixels, int64_t row, const char* weights,
                                                      float* sums) {
-  load_tile<4>(weights);
-  load_tile<5>(weights + kTileBytes);
+  load_packed<4>(weights);
+  load_packed<5>(weights + kTileBytes);
   load_tile<7>(pixels, kPixelBytes);
-  multiply_tiles<0, 7, 4>();
-  load_tile<6>(weights + 2 * kTileBytes);
+  multiply_bf16_tiles<0, 7, 4>();
+  load_packed<6>(weights + 2 * kTileBytes);
   load_tile<7>(pixels + row, kPixelBytes);
-  multiply_tiles<0, 7, 5>();
-  multiply_tiles<1, 7, 4>();
+  multiply_bf16_tiles<0, 7, 5>();
+  multiply_bf16_tiles<1, 7, 4>();
   load_tile<7>(pixels + 2 * row, kPixelBytes);
-  multiply_tiles<0, 7, 6>();
-  multiply_tiles<1, 7, 5>();
-  multiply_tiles<2, 7, 4>();
-  if constexpr (kIsLast) store_tile<0>(sums);
+  multiply_bf16_tiles<0, 7, 6>();
+  multiply_bf16_tiles<1, 7, 5>();
+  multiply_bf16_tiles<2, 7, 4>();
+  if constexpr (kIsLast) store_packed<0>(sums);
   load_tile<7>(pixels + 3 * row, kPixelBytes);
-  multiply_tiles<1, 7, 6>();
-  multiply_tiles<2, 7, 5>();
-  multiply_tiles<3, 7, 4>();
-  if constexpr (kIsLast) store_tile<1>(sums + kTileFloats);
+  multiply_bf16_tiles<1, 7, 6>();
+  multiply_bf16_tiles<2, 7, 5>();
+  multiply_bf16_tiles<3, 7, 4>();
+  if constexpr (kIsLast) store_packed<1>(sums + kTileFloats);
   load_tile<7>(pixels + 4 * row, kPixelBytes);
-  multiply_tiles<2, 7, 6>();
-  multiply_tiles<3, 7, 5>();
-  if constexpr (kIsLast) store_tile<2>(sums + 2 * kTileFloats);
+  multiply_bf16_tiles<2, 7, 6>();
+  multiply_bf16_tiles<3, 7, 5>();
+  if constexpr (kIsLast) store_packed<2>(sums + 2 * kTileFloats);
   load_tile<7>(pixels + 5 * row, kPixelBytes);
-  multiply_tiles<3, 7, 6>();
-  if constexpr (kIsLast) store_tile<3>(sums + 3 * kTileFloats);
+  multiply_bf16_tiles<3, 7, 6>();
+  if constexpr (kIsLast) store_packed<3>(sums + 3 * kTileFloats);
 }
 
 // Brings the next map into the caches, some lines per step.

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 
 #include "core/number_types.h"
-#include "kernels/train_conv/tiles.h"
+#include "kernels/train_conv/packed_tiles.h"
 
 namespace sparsesr {
 namespace {

@@ -148,51 +148,51 @@ __attribute__((always_inline)) inline void add_products(const char* gradient, co
     clear_tile<1>();
     clear_tile<2>();
   } else {
-    load_tile<0>(sums);
-    load_tile<1>(sums + kTileFloats);
-    load_tile<2>(sums + 2 * kTileFloats);
+    load_packed<0>(sums);
+    load_packed<1>(sums + kTileFloats);
+    load_packed<2>(sums + 2 * kTileFloats);
   }
-  load_tile<4>(input);
-  load_tile<5>(input + kRow);
+  load_packed<4>(input);
+  load_packed<5>(input + kRow);
 #pragma GCC unroll 1
   for (int y = 0; y < rows - kRowsAtOnce; y += kRowsAtOnce) {
-    load_tile<7>(gradient);
-    multiply_tiles<0, 7, 4>();
-    load_tile<6>(input + 2 * kRow);
-    multiply_tiles<1, 7, 5>();
-    multiply_tiles<2, 7, 6>();
-    load_tile<7>(gradient + kTileBytes);
-    multiply_tiles<0, 7, 5>();
-    load_tile<4>(input + 3 * kRow);
-    multiply_tiles<1, 7, 6>();
-    multiply_tiles<2, 7, 4>();
-    load_tile<7>(gradient + 2 * kTileBytes);
-    multiply_tiles<0, 7, 6>();
-    load_tile<5>(input + 4 * kRow);
-    multiply_tiles<1, 7, 4>();
-    multiply_tiles<2, 7, 5>();
+    load_packed<7>(gradient);
+    multiply_bf16_tiles<0, 7, 4>();
+    load_packed<6>(input + 2 * kRow);
+    multiply_bf16_tiles<1, 7, 5>();
+    multiply_bf16_tiles<2, 7, 6>();
+    load_packed<7>(gradient + kTileBytes);
+    multiply_bf16_tiles<0, 7, 5>();
+    load_packed<4>(input + 3 * kRow);
+    multiply_bf16_tiles<1, 7, 6>();
+    multiply_bf16_tiles<2, 7, 4>();
+    load_packed<7>(gradient + 2 * kTileBytes);
+    multiply_bf16_tiles<0, 7, 6>();
+    load_packed<5>(input + 4 * kRow);
+    multiply_bf16_tiles<1, 7, 4>();
+    multiply_bf16_tiles<2, 7, 5>();
     gradient += kRowsAtOnce * kTileBytes;
     input += kRowsAtOnce * kRow;
     if (copier != nullptr && y % (2 * kRowsAtOnce) == 0) copier->take_step();
   }
-  load_tile<7>(gradient);
-  multiply_tiles<0, 7, 4>();
-  load_tile<3>(gradient + kTileBytes);
-  multiply_tiles<0, 3, 5>();
-  load_tile<6>(input + 2 * kRow);
-  multiply_tiles<1, 7, 5>();
-  load_tile<4>(gradient + 2 * kTileBytes);
-  multiply_tiles<0, 4, 6>();
-  store_tile<0>(sums);
-  multiply_tiles<2, 7, 6>();
-  multiply_tiles<1, 3, 6>();
-  load_tile<5>(input + 3 * kRow);
-  multiply_tiles<2, 3, 5>();
-  multiply_tiles<1, 4, 5>();
-  store_tile<1>(sums + kTileFloats);
-  load_tile<6>(input + 4 * kRow);
-  multiply_tiles<2, 4, 6>();
-  store_tile<2>(sums + 2 * kTileFloats);
+  load_packed<7>(gradient);
+  multiply_bf16_tiles<0, 7, 4>();
+  load_packed<3>(gradient + kTileBytes);
+  multiply_bf16_tiles<0, 3, 5>();
+  load_packed<6>(input + 2 * kRow);
+  multiply_bf16_tiles<1, 7, 5>();
+  load_packed<4>(gradient + 2 * kTileBytes);
+  multiply_bf16_tiles<0, 4, 6>();
+  store_packed<0>(sums);
+  multiply_bf16_tiles<2, 7, 6>();
+  multiply_bf16_tiles<1, 3, 6>();
+  load_packed<5>(input + 3 * kRow);
+  multiply_bf16_tiles<2, 3, 5>();
+  multiply_bf16_tiles<1, 4, 5>();
+  store_packed<1>(sums + kTileFloats);
+  load_packed<6>(input + 4 * kRow);
+  multiply_bf16_tiles<2, 4, 6>();
+  store_packed<2>(sums + 2 * kTileFloats);
 }
 
 // The tiles of the sums: [outputs][inputs][column of taps][row of taps].

@@ -53,8 +53,8 @@ inline void pack_tiles(const float* values, int64_t channels, Bf16* forward, Bf1
         for (int dy = 0; dy < 3; ++dy) {
           pack_forward_tile(weights, computed, dy, dx, summed, forward);
           pack_backward_tile(weights, computed, dy, dx, summed, backward);
-          forward += kTilePairs;
-          backward += kTilePairs;
+          forward += kTileValues;
+          backward += kTileValues;
         }
       }
     }
