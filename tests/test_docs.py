@@ -1,4 +1,4 @@
-"""The documents match the code: options, verbs, operations, commands, files."""
+"""The documents say what is there: options, verbs, operations, commands, files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def upscale_options() -> set[str]:
     return {name for parameter in parameters for name in parameter.opts if name.startswith("--")}
 
 
-def test_the_option_table_lists_the_options_of_upscale() -> None:
+def test_the_option_table_is_that_of_upscale() -> None:
     table = text_of("README.md").split("## Options of", 1)[1].split("\n\n", 2)[1]
     written = set(re.findall(r"--[a-z][a-z-]*", "".join(row.split("|")[1] for row in table.splitlines())))
     assert written == upscale_options() | {"--debug"}
@@ -64,5 +64,5 @@ def test_linked_files_exist(name: str) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_named_source_files_exist(name: str) -> None:
     named = re.findall(r"`((?:native|src|benchmarks|recipes|\.ci)/[\w./]+)`", text_of(name))
-    examples = {"native/kernels/pixel_shuffle/avx2.cc"}  # written in the worked example
+    examples = {"native/kernels/pixel_shuffle/avx2.cc"}  # is being written in the worked example
     assert not [path for path in named if path not in examples and not (ROOT / path).exists()]
