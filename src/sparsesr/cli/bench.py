@@ -27,7 +27,7 @@ _MAX_SIDE = 8192
 def run(
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="Low-resolution image.")] = None,
     model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file.")
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
     ] = None,
     scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
     size: Annotated[

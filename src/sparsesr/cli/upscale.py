@@ -38,7 +38,7 @@ def run(
     ] = None,
     scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
     model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file.")
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
     ] = None,
     effort: Annotated[
         float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
