@@ -81,7 +81,7 @@ def run(
         typer.Option("-s", "--scale", help="Upscaling factor. [default: the model's, or 2]"),
     ] = None,
     form: Annotated[
-        str, typer.Option("--form", help="Run in the native runtime or in torch (needs [train]).")
+        str, typer.Option("--form", help="Runtime: native, or torch (needs [train]).")
     ] = "native",
     precision: Annotated[
         str,
