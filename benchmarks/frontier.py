@@ -26,7 +26,7 @@ import record
 from sparsesr import _native
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
+from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.chopped import with_default_inference
 from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.method import Method

@@ -26,7 +26,7 @@ import record
 
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
+from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.bench_record import BenchRequest, measure_record
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
