@@ -4,6 +4,7 @@
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
+#include "core/kernel_table.h"
 #include "operators/residual_chain.h"
 
 namespace sparsesr::bindings {
@@ -15,7 +16,7 @@ using InArrays = std::vector<InArray>;
 using OutArrays = std::vector<OutArray>;
 
 bool can_train_chain(int64_t channels) {
-  const TrainConvKernels* const kernels = train_conv_kernels(current_isa());
+  const TrainConvKernels* const kernels = kernel_table(current_isa()).train_conv;
   return kernels != nullptr && kernels->has_channels(channels);
 }
 
@@ -48,7 +49,7 @@ void make_chain(ResidualChain* self, const InArrays& weights, const InArrays& bi
   std::vector<const float*> biases_data_;
   for (const InArray& array : weights) weights_data_.push_back(weights_data(array, channels, "weights"));
   for (const InArray& array : biases) biases_data_.push_back(biases_data(array, channels, "biases"));
-  new (self) ResidualChain(*train_conv_kernels(current_isa()), channels, weights_data_, biases_data_, threads);
+  new (self) ResidualChain(*kernel_table(current_isa()).train_conv, channels, weights_data_, biases_data_, threads);
 }
 
 // Images x height x width x channels.

@@ -144,14 +144,6 @@ class GroupBackward {
 
 }  // namespace
 
-const TrainConvKernels* train_conv_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (usable_features(isa).includes(bf16_train_conv__amx_bf16.needs)) return &bf16_train_conv__amx_bf16;
-#endif
-  (void)isa;
-  return nullptr;
-}
-
 ChainMaps::ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers)
     : shape_(shape), channels_(channels), layers_(layers) {
   const BorderedShape map = bordered(shape, channels);

@@ -4,14 +4,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/instruction_set.h"
 #include "core/page_pool.h"
 #include "kernels/train_conv/train_conv.h"
 
 namespace sparsesr {
-
-// The kernels for an instruction set; null if it has none.
-const TrainConvKernels* train_conv_kernels(Isa isa);
 
 struct BatchShape {
   int64_t images;

@@ -19,18 +19,18 @@ from sparsesr.lab.nn.layers.residual_block import ResidualBlock
 class ResidualChain(nn.ModuleList):
     """Residual blocks one after another.
 
-    Training on a processor with AMX under autocast to bf16, without a mask, takes kernels that keep an image in the caches
-    through all blocks. Whatever else is computed by torch, block by block; so is evaluation, always.
+    Training without a mask, under autocast to bf16, on a processor with AMX, uses native kernels that keep an image
+    in the caches through all blocks. torch computes everything else, block by block, and always evaluation.
     """
 
     def __init__(self, channels: int, blocks: int) -> None:
-        super().__init__(ResidualBlock(channels) for _ in range(blocks))
+        super().__init__([ResidualBlock(channels) for _ in range(blocks)])
         self.channels = channels
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         if mask_B1HW is None and self.training and self._is_native(feat_BCHW):
-            return self._forward_natively(feat_BCHW)
+            return self._forward_natively(feat_BCHW)  # type: ignore[call-arg]
         for block in self:
             feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
         return feat_BCHW
@@ -42,7 +42,8 @@ class ResidualChain(nn.ModuleList):
 
     @torch.compiler.disable
     def _forward_natively(self, feat_BCHW: Tensor) -> Tensor:
-        convolutions = [convolution for block in self for convolution in (block.a, block.b)]  # type: ignore[union-attr]
+        blocks = cast("list[ResidualBlock]", list(self))
+        convolutions = [convolution for block in blocks for convolution in (block.a, block.b)]
         weights = [convolution.weight for convolution in convolutions]
         biases = [convolution.bias for convolution in convolutions]
         return cast(Tensor, _NativeChain.apply(feat_BCHW, *weights, *biases))
@@ -84,7 +85,7 @@ class _NativeChain(torch.autograd.Function):
 
 
 def _empty(shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """Channels last where there are channels: the order that the kernels know, and weights of a training usually have."""
+    """With channels last, as the kernels write them and as weights are usually trained."""
     order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     return torch.empty(shape, dtype=dtype, memory_format=order)
 
