@@ -103,15 +103,14 @@ class Muon(Optimizer):
 
 
 def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    return cast(Tensor, parameter.grad)
 
 
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
     """Nearly the closest matrices with equal singular values, by a Newton-Schulz iteration; shape (N, R, C).
 
-    Each step multiplies from the left by a polynomial in the Gram matrix. So only that small matrix is iterated, and the
-    product of the polynomials is applied to the large one once.
+    Each step multiplies from the left by a polynomial in the Gram matrix. So that small matrix alone is iterated,
+    and the product of the polynomials is applied to the large one once.
     """
     if matrices_NRC.shape[1] > matrices_NRC.shape[2]:
         return orthogonalised(matrices_NRC.mT).mT
