@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/kernel_thread.h"
-#include "core/threads.h"
+#include "core/openmp_threads.h"
 #include "operators/bordered_map.h"
 
 namespace sparsesr {
@@ -180,7 +180,7 @@ ResidualChain::ResidualChain(const TrainConvKernels& kernels, int64_t channels,
     : kernels_(&kernels), channels_(channels), zeros_(channels) {
   for (const float* bias : biases) biases_.emplace_back(bias, bias + channels);
   packed_ = pooled_bytes(layers() * 2 * 9 * channels * channels * sizeof(Bf16));
-  parallel_for(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t layer = begin; layer < end; ++layer) {
       kernels_->pack(weights[layer], channels_, const_cast<Bf16*>(packed(layer, true)),
                      const_cast<Bf16*>(packed(layer, false)));
@@ -197,7 +197,7 @@ ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y
                                  int threads) const {
   ChainMaps maps(shape, channels_, layers(), mask);
   const BorderedShape map = bordered(shape, channels_);
-  parallel_for(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
     const KernelThread thread(kernels_->thread);
     for (int64_t image = begin; image < end; ++image) {
       for (int64_t layer = 0; layer < layers(); ++layer) map.clear_border(maps.map(image, layer));
@@ -232,7 +232,7 @@ void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16
   std::vector<float> bias_sums(layers() * groups * channels_);
   const GradientSums sums{weights_size, channels_, groups, reinterpret_cast<float*>(sums_bytes.get()),
                           bias_sums.data()};
-  parallel_for(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
     const KernelThread thread(kernels_->thread);
     for (int64_t number = begin; number < end; ++number) {
       const Group group = group_of(maps.shape().images, groups, number);
@@ -246,7 +246,7 @@ void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16
       pass.give(x_gradient);
     }
   });
-  parallel_for(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row += 16) {
       const int64_t layer = row / channels_;
       const TrainGradientArgs args{sums.weights_of(layer, 0), groups, weights_size, channels_,
