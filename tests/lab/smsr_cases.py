@@ -33,5 +33,5 @@ def choose_dense(ch_mask: torch.Tensor, counts: Sequence[int]) -> None:
         ch_mask[0, chosen, layer, 0], ch_mask[0, chosen, layer, 1] = 2.0, -2.0
 
 
-def picture(height: int = 12, width: int = 10, seed: int = 1) -> torch.Tensor:
+def random_image(height: int = 12, width: int = 10, seed: int = 1) -> torch.Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))

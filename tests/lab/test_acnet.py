@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lab.acnet_cases import layer_number, multiply_adds, small_acnet
-from lab.smsr_cases import picture
+from lab.smsr_cases import random_image
 from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.registry import create
 
@@ -67,7 +67,7 @@ COSTS = [
 
 @pytest.mark.parametrize(("scale", "size", "asymmetric", "up", "total"), COSTS)
 def test_multiply_adds(scale, size, asymmetric, up, total):
-    """By layers of a small picture, which all grow with its pixels."""
+    """By layers of a small image, which all grow with its pixels."""
     counts = multiply_adds(create(f"acnet_x{scale}"), 6, 5)
     per_pixel = {"asymmetric": 0, "up": 0, "refinement": 0}
     for name, count in counts.items():
@@ -115,11 +115,11 @@ def test_the_sum_is_that_of_all_layers():
         assert not torch.allclose(total, sum(before), atol=1e-3)
 
 
-def test_one_upsampler_enlarges_both_maps():
+def test_one_upsampler_upscales_both_maps():
     module, calls = small_acnet(4), []
     module.upsample.up.body[0].register_forward_hook(lambda *given: calls.append(given))
     with torch.no_grad():
-        module(picture(5, 6))
+        module(random_image(5, 6))
     assert len(calls) == 2
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_activated_inside_the_upsampler():
 
 
 def test_the_trunk_of_the_multi_scale_network_does_not_depend_on_the_scale():
-    module, x = small_acnet(2, 3, 4), picture(5, 7)
+    module, x = small_acnet(2, 3, 4), random_image(5, 7)
     trunks = []
     with torch.no_grad():
         for scale in module.scales:
@@ -144,7 +144,7 @@ def test_there_is_no_skip_around_the_network():
     module = small_acnet()
     with torch.no_grad():
         module.conv22[0].weight.zero_()
-        result = module(picture())
+        result = module(random_image())
     assert torch.allclose(result, torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1).expand_as(result))
 
 

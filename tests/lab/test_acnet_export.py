@@ -33,7 +33,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
 
 
-def pictures(seed: int = 0):
+def images(seed: int = 0):
     random = np.random.default_rng(seed)
     return [random.random((height, width, 3), dtype=np.float32) for height, width in SIZES]
 
@@ -44,7 +44,7 @@ def test_folded_is_equal_borders_included(name):
     torch.manual_seed(1)
     module = create(name).eval()
     model = export(module, name, check=False)
-    report = check_parity(module, model, pictures()[2:5])
+    report = check_parity(module, model, images()[2:5])
     assert report.max_abs_free <= 1e-5
 
 
@@ -53,9 +53,9 @@ def test_maps_of_some_size_are_equal_too(scale):
     """Weights that let the maps grow to about one, so that no error hides in small numbers."""
     module = small_acnet(scale)
     model = export(module, "small", check=False)
-    spread = Session(model).run(pictures()[-1], out_dtype=np.float32).image.std()
+    spread = Session(model).run(images()[-1], out_dtype=np.float32).image.std()
     assert spread > 0.03
-    assert check_parity(module, model, pictures()).max_abs_free <= 1e-5
+    assert check_parity(module, model, images()).max_abs_free <= 1e-5
 
 
 @pytest.mark.parametrize(("scale", "folded"), [(2, 962_176), (3, 1_146_816), (4, 1_109_888)])
@@ -96,7 +96,7 @@ def test_multiply_adds_of_the_unit_of_the_paper(scale, gmacs):
 def test_unfolded_computes_the_same_and_costs_more():
     module = small_acnet()
     model, folded = export(module, "apart", check=False, fold=False), export(module, "small", check=False)
-    assert check_parity(module, model, pictures()).max_abs_free <= 1e-5
+    assert check_parity(module, model, images()).max_abs_free <= 1e-5
     assert count_macs(model, 8, 8).macs > count_macs(folded, 8, 8).macs
 
 
@@ -116,7 +116,7 @@ def test_the_sum_of_layers_is_one_running_map():
     band, width = 4, 1920
     one_row = (width + 2) * 64 * 4
     rolling = session.peak_bytes(1080, width, band_rows=band) - 3 * 4 * 1080 * width
-    # 17 layers and 15 sums of about a band and three rows, the enlarged maps, and 256 channels before a shuffle:
+    # 17 layers and 15 sums of about a band and three rows, the upscaled maps, and 256 channels before a shuffle:
     # were the first layers kept for the last sum, there would be 17 / 2 rows more of each.
     assert rolling < one_row * (32 * (band + 3) + 9 * 4 * (band + 3) + 2 * 4 * (band + 4))
 
@@ -131,7 +131,7 @@ def test_the_shared_upsampler_is_stored_once():
 
 @pytest.mark.parametrize(("scale", "pixels"), [(2, 17 + 1 + 3), (3, 17 + 1 + 2), (4, 17 + 1 + 2)])
 def test_halo(scale, pixels):
-    """17 layers and the upsampler; five layers of the enlarged map (x4: and one between) reach so many LR pixels."""
+    """17 layers and the upsampler; five layers of the upscaled map (x4: and one between) reach so many LR pixels."""
     assert halo_px(export(create(f"acnet_x{scale}"), "acnet", check=False)) == pixels
 
 
@@ -148,8 +148,8 @@ def test_one_file_serves_three_scales(tmp_path):
         module.active_scale = scale
         at_scale = read.at_scale(scale)
         assert at_scale.facts.scale == scale and at_scale.scales == (scale,)
-        assert check_parity(module, at_scale, pictures()).max_abs_free <= 1e-5
-    assert Session(read).run(pictures()[3]).image.shape == (14, 10, 3)
+        assert check_parity(module, at_scale, images()).max_abs_free <= 1e-5
+    assert Session(read).run(images()[3]).image.shape == (14, 10, 3)
     with pytest.raises(ModelError, match="enlarges x2, x3 or x4, not x5"):
         read.at_scale(5)
 
@@ -179,8 +179,8 @@ def test_command_line_picks_the_scale(installed, tmp_path, capsys):
     pixels = np.arange(45, dtype=np.uint8).reshape(3, 5, 3)
     for scale, given in ((2, []), (3, ["-s", "3"]), (4, ["-s", "4"])):
         assert main(["upscale", str(source), "-n", "acnet_multi", *given, "-q"]) == 0
-        enlarged = decode(tmp_path / f"small_x{scale}.png").rgb
-        np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
+        upscaled = decode(tmp_path / f"small_x{scale}.png").rgb
+        np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
     assert main(["upscale", str(source), "-n", "acnet_multi", "-s", "5"]) == 2
     assert "enlarges x2, x3 or x4, not x5" in capsys.readouterr().err
     assert main(["models", "show", "acnet_multi"]) == 0
@@ -195,12 +195,12 @@ def test_grey_and_alpha_and_odd_sizes(installed, shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pixels[..., 3:] = 255
     for scale in (2, 3, 4):
-        enlarged = Upscaler("acnet_multi", scale=scale)(pixels).image
-        np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
+        upscaled = Upscaler("acnet_multi", scale=scale)(pixels).image
+        np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
 
 
-def test_tiles_are_as_the_whole_picture(installed):
-    """The network is local: with too little memory for the whole picture, no bit changes."""
+def test_tiles_are_as_the_whole_image(installed):
+    """The network is local: with too little memory for the whole image, no bit changes."""
     pixels = np.random.default_rng(0).integers(0, 256, (230, 410, 3), np.uint8)
     whole, tiled = Upscaler("acnet_multi", scale=3), Upscaler("acnet_multi", scale=3, memory=100_000_000)
     result = tiled(pixels)
@@ -246,7 +246,7 @@ def broken(kind: str):
         ("shape", r"conv3_2\.0\.weight \[8, 8, 1, 3\] instead of \[8, 8, 3, 1\]"),
         ("up", "of another shape: upsample"),
         ("no up", "looks like acnet, but 'upsample.up.body.0.weight'"),
-        ("wide", "do not fit together"),
+        ("wide", "are inconsistent"),
         ("nan", r"conv20\.0\.weight holds NaN"),
     ],
 )

@@ -30,7 +30,7 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def recipe_file(tmp_path):
-    tiny_recipe(tmp_path)  # writes the pictures
+    tiny_recipe(tmp_path)  # writes the images
     (tmp_path / "mine.py").write_text(RECIPE)
     return f"{tmp_path}/mine.py:mine"
 
@@ -115,4 +115,4 @@ def test_the_others_end_when_a_process_dies(recipe_file, tmp_path):
             messages.pop().close()
     assert workers[0].returncode == 1
     last = (tmp_path / "messages0").read_text().strip().splitlines()[-1]
-    assert last.startswith("error: another process of this run ended") and "--resume" in last
+    assert last.startswith("error: another process of this run died") and "--resume" in last

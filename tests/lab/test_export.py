@@ -1,4 +1,4 @@
-"""Export: the graph means what the network means, and what has no form is named."""
+"""Export: the graph equals the network, and unsupported layers are named."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import nn
 
 import graphs
 from lab.acnet_cases import small_acnet
-from lab.smsr_cases import MIXED, picture, small_smsr
+from lab.smsr_cases import MIXED, random_image, small_smsr
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.graph_module import graph_module
-from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
@@ -23,7 +23,7 @@ NONE, ALL = ((0, 0, 0),) * 2, ((8, 8, 8),) * 2
 
 
 def difference(module, model, image=None) -> float:
-    image = picture() if image is None else image
+    image = random_image() if image is None else image
     with torch.no_grad():
         return float((graph_module(model)(image) - module(image)).abs().max())
 
@@ -87,7 +87,7 @@ def test_dense_multiply_adds_of_the_paper(scale, lr, gmacs):
 def test_weights_and_mode_stay_as_they_are():
     module = small_smsr().train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    module(picture()).sum().backward()
+    module(random_image()).sum().backward()
     export(module, "small", check=False)
     assert module.training and all(part.training for part in module.modules())
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
@@ -123,7 +123,7 @@ def test_other_networks():
     module = Plain().eval()
     model = export(module, "plain", check=False)
     assert model.facts.size_multiple == 1
-    assert difference(module, model, picture(7, 5)) < 1e-6
+    assert difference(module, model, random_image(7, 5)) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_mean_shift_must_be_a_shift():
     assert difference(module, export(module, "tinted", check=False)) < 1e-6
     with torch.no_grad():
         module.shift.weight[0, 1] = 0.5
-    with pytest.raises(ModelError, match=r"shift \(MeanShift\).*unit matrix"):
+    with pytest.raises(ModelError, match=r"shift \(MeanShift\).*identity matrix"):
         export(module, "tinted", check=False)
 
 

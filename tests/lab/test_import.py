@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lab.smsr_cases import picture, small_smsr
+from lab.smsr_cases import random_image, small_smsr
 from sparsesr.cli import import_model
 from sparsesr.errors import ModelError
 from sparsesr.lab.export import checkpoint, checkpoint_reader
@@ -36,7 +36,7 @@ def test_hyper_parameters_are_recovered(settings):
     architecture, found = build_network(module.state_dict(), "test")
     assert architecture.name == "smsr" and found.config == module.config and not found.training
     with torch.no_grad():
-        assert torch.equal(found(picture()), module(picture()))
+        assert torch.equal(found(random_image()), module(random_image()))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
@@ -81,12 +81,12 @@ def with_nan():
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"conv.weight": torch.zeros(3)}, r"not a network that sparsesr knows; known architectures: smsr"),
+        ({"conv.weight": torch.zeros(3)}, r"not a known network; known architectures: smsr"),
         (state_without("tail.0.bias", "head.2.bias"), r"missing: head\.2\.bias, tail\.0\.bias"),
         ({**state_without(), "extra": torch.zeros(1)}, r"unexpected: extra"),
         ({**state_without(), "head.2.bias": torch.zeros(3)}, r"head\.2\.bias \[3\] instead of \[8\]"),
         ({**state_without(), "tail.0.weight": torch.zeros(5, 8, 3, 3)}, r"looks like smsr, but scale"),
-        ({**state_without(), "head.0.weight": torch.zeros(60_000, 1, 1, 1)}, r"do not fit together"),
+        ({**state_without(), "head.0.weight": torch.zeros(60_000, 1, 1, 1)}, r"are inconsistent"),
         ({**state_without(), "sub_mean.bias": torch.zeros(3)}, r"mean colour"),
         (with_nan(), r"head\.2\.bias holds NaN"),
         ({"epoch": 3}, "no weights by name"),
@@ -165,7 +165,7 @@ def test_a_reader_that_waits_for_ever_is_given_up(tmp_path, monkeypatch):
     torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
     reader_that(monkeypatch, tmp_path, "time.sleep(3600)")
     monkeypatch.setattr(checkpoint, "_HANGS_AFTER_S", 0.5)
-    with pytest.raises(ModelError, match=r"more than 0\.5 s; it was given up"):
+    with pytest.raises(ModelError, match=r"more than 0\.5 s and was stopped"):
         read_checkpoint(tmp_path / "small.pt")
 
 

@@ -10,7 +10,7 @@ from sparsesr.lab.data.noise import with_blind_noise
 from sparsesr.lab.train.validation import Validation
 from sparsesr.measure.protocol import find_sets
 from sparsesr.measure.quality import evaluate
-from training_pictures import write_pictures
+from training_images import write_images
 
 
 def test_every_sample_has_a_level_of_its_own():
@@ -42,7 +42,7 @@ def test_both_forms_see_the_same_noise(tmp_path):
     from sparsesr.lab.export.exporter import export
     from sparsesr.measure.native import NativeMethod
 
-    write_pictures(tmp_path / "HR", 2)
+    write_images(tmp_path / "HR", 2)
     module = repeating_acnet(2)
     model, images = export(module, "repeating", check=False), find_sets(tmp_path, 2)[0]
     native, in_torch = NativeMethod(model, 1), TorchMethod(module, model)
@@ -57,7 +57,7 @@ def test_both_forms_see_the_same_noise(tmp_path):
 def test_validation_with_noise_is_repeatable(tmp_path):
     from lab.acnet_cases import repeating_acnet
 
-    write_pictures(tmp_path / "val", 1)
+    write_images(tmp_path / "val", 1)
     module = repeating_acnet(2)
     figures = [Validation(str(tmp_path / "val"), 2, sigma=sigma).measure(module) for sigma in (0, 25, 25)]
     assert figures[1] == figures[2] and figures[1]["psnr_y"] < figures[0]["psnr_y"]

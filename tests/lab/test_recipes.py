@@ -82,9 +82,9 @@ def test_settings_are_read_by_their_type():
         ("sparsity.target_density=1.5", "0..1"),
         ("sparsity.target_density=none", "a lesson needs control=threshold"),
         ("sparsity.lesson_fraction=0.5", "dense_fraction"),
-        ("sparsity.lesson_fraction=0", "taught before masks begin"),
+        ("sparsity.lesson_fraction=0", "taught before masks start"),
         ("sparsity=1", "not of the type Sparsity"),
-        ("batch.size=1", "no settings of its own"),
+        ("batch.size=1", "no nested settings"),
     ],
 )
 def test_wrong_settings_are_refused(setting, says):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lab.smsr_cases import choose_dense, picture, small_smsr
+from lab.smsr_cases import choose_dense, random_image, small_smsr
 from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions
 from sparsesr.lab.nn.layers.spatial_mask import density
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
@@ -23,7 +23,7 @@ def test_parameter_totals(scale, total):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_output_is_scale_times_larger(scale):
     with torch.no_grad():
-        assert small_smsr(scale=scale)(picture(6, 8)).shape == (1, 3, 6 * scale, 8 * scale)
+        assert small_smsr(scale=scale)(random_image(6, 8)).shape == (1, 3, 6 * scale, 8 * scale)
 
 
 # --- the sparse convolution ---
@@ -146,7 +146,7 @@ def test_density_is_the_mean_over_channels_layers_and_pixels():
 
 def test_training_gives_a_differentiable_density():
     module = small_smsr().train()
-    module(picture())
+    module(random_image())
     module.density().backward()
     for part in module.mask_units():
         assert part.body.ch_mask.grad.abs().sum() > 0
@@ -188,10 +188,10 @@ def test_temperature_reaches_every_module():
 @pytest.mark.parametrize("size", [(5, 6), (6, 5)])
 def test_odd_sizes_are_refused(size):
     with pytest.raises(ValueError, match="even"):
-        small_smsr()(picture(*size))
+        small_smsr()(random_image(*size))
 
 
-def test_attention_sees_the_whole_picture():
+def test_attention_sees_the_whole_image():
     attention = small_smsr().mask_units()[0].ca
     feat = torch.randn(1, 8, 40, 40)
     changed = feat.clone()
@@ -199,12 +199,12 @@ def test_attention_sees_the_whole_picture():
     assert not torch.equal(attention(feat)[..., 0, 0], attention(changed)[..., 0, 0])
 
 
-def test_skip_is_torch_bicubic_of_the_picture_less_its_mean():
+def test_skip_is_torch_bicubic_of_the_image_less_its_mean():
     module = small_smsr()
     with torch.no_grad():
         module.tail[0].weight.zero_()
         module.tail[0].bias.zero_()
-        image = picture()
+        image = random_image()
         mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
         skip = (
             functional.interpolate(image - mean, scale_factor=2, mode="bicubic", align_corners=False) + mean
@@ -223,18 +223,18 @@ def test_value_range_is_only_a_unit():
         unit.head[0].weight.mul_(255)
         unit.tail[0].weight.div_(255)
         unit.tail[0].bias.div_(255)
-        torch.testing.assert_close(unit(picture()), large(picture()), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(unit(random_image()), large(random_image()), atol=1e-5, rtol=1e-5)
 
 
 def test_open_masks_keep_every_pixel_and_channel():
     module = small_smsr()
     module.open_masks()
-    opened, density = module(picture()), module.density()
+    opened, density = module(random_image()), module.density()
     module.open_masks(False)
     with torch.no_grad():
         for part in module.mask_units():
             choose_dense(part.body.ch_mask, [8, 8, 8])
-    torch.testing.assert_close(opened, module(picture()), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(opened, module(random_image()), atol=1e-5, rtol=1e-5)
     assert density == 1
     assert opened.requires_grad, "a training may begin like this"
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from lightning_fabric import Fabric  # noqa: E402
 
-from lab.smsr_cases import choose_dense, picture, small_smsr  # noqa: E402
+from lab.smsr_cases import choose_dense, random_image, small_smsr  # noqa: E402
 from lab.training_runs import quiet, tiny, tiny_recipe  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
@@ -55,10 +55,10 @@ def test_lambda_stands_beside_an_l1_loss_on_0_to_255(one_step):
     assert 255 * (small - without) == pytest.approx(0.1 * density, rel=1e-2)
 
 
-def test_pictures_of_a_batch_do_not_mix():
-    """Hard masks differ from picture to picture; the published inference takes one at a time."""
+def test_images_of_a_batch_do_not_mix():
+    """Hard masks differ from image to image; the published inference takes one at a time."""
     network = small_smsr()
-    both = torch.cat([picture(6, 8), picture(6, 8).flip(3)])
+    both = torch.cat([random_image(6, 8), random_image(6, 8).flip(3)])
     with torch.no_grad():
         together = network(both)
         apart = torch.cat([network(one[None]) for one in both])
@@ -70,4 +70,4 @@ def test_a_module_without_any_dense_channel_runs():
     with torch.no_grad():
         for module in network.mask_units():
             choose_dense(module.body.ch_mask, [0, 0, 0])
-        assert torch.isfinite(network(picture(6, 8))).all()
+        assert torch.isfinite(network(random_image(6, 8))).all()

@@ -119,8 +119,8 @@ def test_borders_are_left_out_but_never_everything():
 
 
 def test_the_lesson_is_the_logarithm_of_the_error_of_interpolation():
-    def upsample(picture):
-        return torch.repeat_interleave(torch.repeat_interleave(picture, 2, 2), 2, 3)
+    def upsample(image):
+        return torch.repeat_interleave(torch.repeat_interleave(image, 2, 2), 2, 3)
 
     lr = torch.full((1, 3, 12, 12), 0.5)
     hr = upsample(lr)
@@ -140,7 +140,7 @@ def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
     network.teach_masks()
     modules = network.mask_units()
     for module in modules:
-        module.begin_masks(3.0, -1.0)
+        module.start_masks(3.0, -1.0)
     lr = torch.rand(1, 3, 24, 24)
     lr[..., 12:] = 0.5  # flat: nothing to do there
     log_error = torch.zeros(1, 1, 24, 24)
@@ -197,9 +197,9 @@ def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
 def test_masks_begin_without_a_preference_for_the_phases_of_a_pixel():
     torch.manual_seed(0)
     module = small_smsr().mask_units()[0].eval()
-    module.begin_masks(3.0, -1.0)
+    module.start_masks(3.0, -1.0)
     module(torch.ones(1, module.spa_mask[0].in_channels, 24, 24))
-    inside = module.last_gap_B1HW[0, 0, 8:-8, 8:-8]  # away from the border a flat picture has one logit
+    inside = module.last_gap_B1HW[0, 0, 8:-8, 8:-8]  # away from the border a flat image has one logit
     assert inside.std() < 1e-6
     assert inside.mean().item() == pytest.approx(3.0, abs=0.5)
 
@@ -250,12 +250,12 @@ def test_noise_of_parts_is_that_of_the_whole():
 
 
 def test_fixed_masks_are_where_they_should_be():
-    picture = torch.zeros(1, 3, 8, 8)
-    picture[..., 4:] = 1
-    assert edge_strength_B1HW(picture)[0, 0, 3].tolist() == pytest.approx([0, 0, 0, 4, 4, 0, 0, 0])
+    image = torch.zeros(1, 3, 8, 8)
+    image[..., 4:] = 1
+    assert edge_strength_B1HW(image)[0, 0, 3].tolist() == pytest.approx([0, 0, 0, 4, 4, 0, 0, 0])
     network = small_smsr()
     fix_masks(network, [edge_source(1.0), random_source(0.3)])
-    network(picture)
+    network(image)
     edges, drawn = (module.last_mask_B1HW for module in network.mask_units())
     assert edges[0, 0].sum(0).tolist() == [0, 0, 0, 8, 8, 0, 0, 0]
     assert 0 < drawn.mean() < 0.6

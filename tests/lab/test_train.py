@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
     lines = []
     with pytest.raises(InputError, match="no space left"):  # the last save may not fail silently
         run(replace(recipe, steps=7, save_every=6), tmp_path / "run", resume=True, report=lines.append)
-    assert any("goes on" in line and "of step 5" in line for line in lines)
+    assert any("training continues" in line and "of step 5" in line for line in lines)
     assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
     assert not list((tmp_path / "run").glob(".sparsesr-*"))
 

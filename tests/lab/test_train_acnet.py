@@ -79,8 +79,8 @@ def test_the_loss_is_that_of_the_recipe(tmp_path):
     [
         ({"loss": "huber"}, "loss 'huber': use l1, l2"),
         ({"noise_sigma_max": -1.0}, "noise_sigma_max -1.0 must be in 0..255"),
-        ({"scales": (3, 4)}, "must hold scale 2"),
-        ({"scales": (2, 3), "packed": "x.bin"}, "leave packed out"),
+        ({"scales": (3, 4)}, "must include scale 2"),
+        ({"scales": (2, 3), "packed": "x.bin"}, "do not set packed"),
     ],
 )
 def test_settings_that_make_no_sense(tmp_path, settings, says):
