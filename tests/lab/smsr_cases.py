@@ -14,7 +14,7 @@ MIXED = ((3, 1, 0), (5, 2, 1))
 
 
 def small_smsr(dense: Sequence[Sequence[int]] = MIXED, seed: int = 0, **settings) -> SMSR:
-    """In evaluation mode; which channels are dense is drawn, how many is ``dense``; masks are about half on."""
+    """In evaluation mode; ``dense`` channels per layer, chosen at random, are dense; masks are about half active."""
     torch.manual_seed(seed)
     module = SMSR(SMSRConfig(**{**SMALL, **settings})).eval()
     for part, counts in zip(module.mask_units(), dense, strict=True):

@@ -24,7 +24,7 @@ def pairs(tmp_path):
     return PackedPairs(tmp_path / "p.bin")
 
 
-def test_lr_is_the_shrunk_hr(pairs):
+def test_lr_is_the_downscaled_hr(pairs):
     for index in range(len(pairs)):
         hr, lr = pairs.hr(index), pairs.lr(index)
         assert hr.shape[0] == 2 * lr.shape[0] and hr.shape[1] == 2 * lr.shape[1]
@@ -38,7 +38,7 @@ def test_patches_are_aligned_and_repeatable(pairs):
     again_lr, again_hr = PatchSampler(pairs, 16, 6, seed=3).batch_at(7)
     assert torch.equal(lr, again_lr) and torch.equal(hr, again_hr)
     assert not torch.equal(lr, sampler.batch_at(8)[0])
-    # Shrinking the HR patch by a box filter must land near the LR patch: the two are of the same place.
+    # Box-downscaling the HR patch must give nearly the LR patch: both show the same place.
     lr, hr = to_unit((lr, hr))
     box = torch.nn.functional.avg_pool2d(hr, 2)
     assert (box - lr).abs().mean() < 0.05

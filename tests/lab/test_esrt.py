@@ -1,4 +1,4 @@
-"""ESRT against its specification: sizes, names, the whole network, and the traps of reimplementing it."""
+"""ESRT against its specification: sizes, names, the whole network, and pitfalls of reimplementation."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_fusion_of_units_takes_the_second_first():
     block = AdaptiveResidualBlock(16, 8).eval()
     feat = torch.randn(1, 16, 5, 5)
     with torch.no_grad():
-        block.alise.conv.weight[:, 16:] = 0  # nothing of the unit that stands second
+        block.alise.conv.weight[:, 16:] = 0  # ignore the second unit
         before = block(feat)
         block.weight3.scale.fill_(5.0)  # so the first unit's weight has no effect
         torch.testing.assert_close(block(feat), before)
@@ -142,7 +142,7 @@ def test_block_fuses_low_first():
     block = HighPreservingBlock(16, 8, 5).eval()
     feat = torch.randn(1, 16, 6, 6)
     with torch.no_grad():
-        block.alise2.conv.weight[:, 16:] = 0  # nothing of what stands second: the high branch
+        block.alise2.conv.weight[:, 16:] = 0  # ignore the second input, the high branch
         before = block(feat)
         block.decoder_high.weight4.scale.fill_(7.0)
         torch.testing.assert_close(block(feat), before)
@@ -156,7 +156,7 @@ def test_pooling_drops_the_odd_row_and_column():
     assert torch.equal(HalfPool()(feat), expected)
 
 
-def test_upscaling_puts_corners_on_corners():
+def test_upscaling_aligns_corners():
     low = torch.rand(1, 1, 3, 2)
     wide = BilinearLike()(low, torch.empty(1, 1, 7, 4))
     assert wide[0, 0, 0, 0] == low[0, 0, 0, 0] and wide[0, 0, -1, -1] == low[0, 0, -1, -1]
@@ -177,7 +177,7 @@ def test_images_of_one_row_or_column_are_refused(size):
         small_esrt()(random_image(*size))
 
 
-# --- the two ends ---
+# --- head and tail ---
 
 
 def test_skip_branch_is_a_relu_of_shallow_features():
@@ -195,13 +195,13 @@ def test_fusing_convolutions_have_no_bias_and_end_in_relu():
     assert len(found) == 1 + 3 * (4 * 2 + 1) and all(part.conv.bias is None for part in found)
 
 
-def test_nothing_is_normalised_but_tokens():
+def test_only_tokens_are_normalised():
     kinds = {type(part) for part in ESRT().modules() if "Norm" in type(part).__name__}
     assert kinds == {nn.LayerNorm}
     assert all(part.eps == 1e-5 for part in ESRT().modules() if isinstance(part, nn.LayerNorm))
 
 
-def test_upsamplers_are_two():
+def test_there_are_two_upsamplers():
     module = ESRT()
     assert module.up[0][0].weight is not module.tail[0][0].weight
 

@@ -1,4 +1,4 @@
-"""ESRT as a model file: the same numbers at every size, the specification's multiply-adds, whatever comes in."""
+"""ESRT as a model file: parity at every size, the specification's multiply-adds, and all kinds of input."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_runtime_and_network_agree_at_every_size(scale):
 
 
 def test_convolutions_apply_the_slopes():
-    """A PReLU is a node of the file, but not of what runs."""
+    """A PReLU is a node in the file, but is fused at run time."""
     model = export(small_esrt(), "small", check=False)
     prelus = {node.name for node in model.graph.nodes if "slopes" in node.weights}
     convolutions = {name.replace(".relu", ".conv") for name in prelus}
@@ -84,7 +84,7 @@ def test_same_bits_in_bands_and_threads():
             np.testing.assert_array_equal(got, expected)
 
 
-def test_least_size_is_padded_alike():
+def test_minimum_size_is_padded_equally():
     module, (image,) = small_esrt(), images((1, 5))
     doubled = np.concatenate([image, image])
     np.testing.assert_array_equal(run_torch(module, image, 2, 1), run_torch(module, doubled, 2, 1)[:2])
@@ -114,4 +114,4 @@ def test_grey_transparent_and_tiny_images(shape, inference):
         got = result.image if len(shape) == 3 else result.image[:, :, None].repeat(3, 2)
         assert (
             np.abs(got.astype(int) - nearest).max() <= 40
-        )  # the skip branch repeats pixels, the rest is small
+        )  # the skip branch repeats pixels, the trunk adds little

@@ -47,7 +47,7 @@ def test_scales(scale):
 
 
 def test_graph_is_the_hand_made_one():
-    """Same ops on the same shapes in the same order, but for where the bicubic and the names stand."""
+    """Same operations, shapes and order, except for the position of the bicubic and the names."""
     module = small_smsr()
     exported = export(module, "small", check=False)
     by_hand = graphs.smsr(channels=8, modules=2, layers=3, dense_out=MIXED, mask_channels=4)
@@ -84,7 +84,7 @@ def test_dense_multiply_adds_of_the_paper(scale, lr, gmacs):
     assert per_pixel * 1280 * 720 / scale**2 / 1e9 == pytest.approx(gmacs, abs=0.01)
 
 
-def test_weights_and_mode_stay_as_they_are():
+def test_weights_and_mode_are_unchanged():
     module = small_smsr().train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     module(random_image()).sum().backward()
@@ -93,7 +93,7 @@ def test_weights_and_mode_stay_as_they_are():
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 
-def test_not_finite_weights_are_refused():
+def test_non_finite_weights_are_refused():
     module = small_smsr()
     with torch.no_grad():
         module.head[2].weight[0, 0, 0, 0] = float("nan")
@@ -102,7 +102,7 @@ def test_not_finite_weights_are_refused():
 
 
 class Plain(nn.Module):
-    """Another network than SMSR: leaky activations, residuals, a 3x3 over a concatenation."""
+    """A network other than SMSR: leaky activations, residuals, a 3x3 over a concatenation."""
 
     def __init__(self, middle: nn.Module | None = None, end: nn.Module | None = None) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ def test_other_networks():
         ({"end": nn.Upsample(scale_factor=2)}, r"end \(Upsample\).*not supported"),
     ],
 )
-def test_what_is_not_supported_is_named(parts, message):
+def test_unsupported_layers_are_named(parts, message):
     with pytest.raises(ModelError, match=message):
         export(Plain(**parts), "plain", check=False)
 
@@ -169,7 +169,7 @@ def test_mean_shift_must_be_a_shift():
         export(module, "tinted", check=False)
 
 
-def test_what_bf16_costs_is_recorded_at_every_scale():
+def test_the_cost_of_bf16_is_recorded_at_every_scale():
     assert [cost.scale for cost in export(small_smsr(), "small").facts.bf16_costs] == [2]
     several = export(small_acnet(2, 3), "several").facts.bf16_costs
     assert [cost.scale for cost in several] == [2, 3]

@@ -1,4 +1,4 @@
-"""Checkpoints in the layout of ESRT's authors: recognised, strict, and wrong ones named in one line."""
+"""Checkpoints in the ESRT authors' layout: detected and loaded strictly; wrong ones give one line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def changed(**tensors):
     ],
     ids=["missing", "extra", "shape", "sizes", "scale"],
 )
-def test_what_does_not_fit_is_named(state, message):
+def test_mismatches_are_named(state, message):
     with pytest.raises(ModelError, match=message) as caught:
         build_network(state, "bad.pth")
     assert "\n" not in str(caught.value)

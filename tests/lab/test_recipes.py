@@ -1,4 +1,4 @@
-"""Every recipe can be loaded and names a network that exists; recipes of files and settings are checked."""
+"""Every recipe loads and names an existing network; recipes in files and settings are validated."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def nothing():
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_recipe_names_a_network_of_its_scale(name):
+def test_recipe_names_a_network_with_its_scale(name):
     recipe = find_recipe(name)
     assert isinstance(recipe, Recipe)
     assert create(recipe.network).config.scale == recipe.scale
 
 
-def test_recipes_of_a_file(tmp_path):
+def test_recipes_in_a_file(tmp_path):
     path = tmp_path / "my.py"
     path.write_text(MY_RECIPE)
     assert find_recipe(f"{path}:mine").steps == 7

@@ -1,4 +1,4 @@
-"""Model files become the networks that they were exported from."""
+"""Restoring networks from model files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_restored_network_computes_the_same(network):
         torch.testing.assert_close(torch.tensor(again.tensors[name]), torch.tensor(tensor), rtol=0, atol=1e-6)
 
 
-def test_a_file_of_another_range_becomes_a_network_on_0_to_1():
+def test_a_file_with_another_value_range_becomes_a_network_on_0_to_1():
     network = small_smsr(value_range=255)
     config = SMSRConfig(**{**vars(network.config), "value_range": 1})
     unit = SMSR(config)
@@ -44,7 +44,7 @@ def test_a_file_of_another_range_becomes_a_network_on_0_to_1():
 
 
 @pytest.mark.parametrize("name", ["smsr_s_x2", "smsr_x3"])
-def test_bundled_models_can_be_trained_on(name):
+def test_bundled_models_can_be_trained_further(name):
     network = create(name)
     assert warm_start(network, name) == []
     again = export(network.eval(), name, check=False)

@@ -1,4 +1,4 @@
-"""SMSR against its specification: sizes, the sparse convolution, and the traps of reimplementing it."""
+"""SMSR against its specification: sizes, the sparse convolution, and pitfalls of reimplementation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def masked_block(counts, channels: int = 6, seed: int = 0) -> MaskedConvolutions
 
 
 def four_sub_kernels(block: MaskedConvolutions, feat, mask):
-    """Literally: dense and sparse maps kept apart, each sub-kernel where it belongs."""
+    """The literal definition: separate dense and sparse maps, each sub-kernel applied where it belongs."""
     is_dense = block.is_dense_CL()
     previous_dense = torch.ones(feat.shape[1], dtype=torch.bool)
     dense_map, sparse_map = feat, torch.zeros_like(feat)
@@ -76,11 +76,9 @@ def test_input_is_split_by_the_previous_layers_mask():
     block = masked_block((6, 0))
     feat, off = torch.randn(1, 6, 5, 5), torch.zeros(1, 1, 5, 5)
     with torch.no_grad():
-        block.ch_mask[0, :, 1] = torch.tensor([2.0, -2.0])  # now all of layer 2 is dense as well
+        block.ch_mask[0, :, 1] = torch.tensor([2.0, -2.0])  # now layer 2 is all dense too
         got = block(feat, off, block.dense_shares_CL(1.0))
-        block.ch_mask[0, :, 0] = torch.tensor(
-            [-2.0, 2.0]
-        )  # layer 1 sparse: nothing is left where the mask is off
+        block.ch_mask[0, :, 0] = torch.tensor([-2.0, 2.0])  # layer 1 is sparse: zero at inactive pixels
         nothing = block(feat, off, block.dense_shares_CL(1.0))
     assert (got - got.mean()).abs().max() > 1e-3
     torch.testing.assert_close(nothing, block.collect.bias.reshape(1, -1, 1, 1).expand_as(nothing))
@@ -109,7 +107,7 @@ def test_collect_reads_layer_by_layer():
     torch.testing.assert_close(got[:, 2], second[:, 4])
 
 
-def test_a_tie_never_loses_a_channel():
+def test_a_tie_keeps_the_channel():
     block = masked_block((2, 2))
     with torch.no_grad():
         block.ch_mask.zero_()
@@ -144,7 +142,7 @@ def test_density_is_the_mean_over_channels_layers_and_pixels():
     torch.testing.assert_close(density(mask, dense), brute_force)
 
 
-def test_training_gives_a_differentiable_density():
+def test_density_is_differentiable_in_training():
     module = small_smsr().train()
     module(random_image())
     module.density().backward()
@@ -199,7 +197,7 @@ def test_attention_sees_the_whole_image():
     assert not torch.equal(attention(feat)[..., 0, 0], attention(changed)[..., 0, 0])
 
 
-def test_skip_is_torch_bicubic_of_the_image_less_its_mean():
+def test_skip_is_torch_bicubic_of_the_image_minus_its_mean():
     module = small_smsr()
     with torch.no_grad():
         module.tail[0].weight.zero_()
@@ -213,7 +211,7 @@ def test_skip_is_torch_bicubic_of_the_image_less_its_mean():
 
 
 def test_value_range_is_only_a_unit():
-    """A network for 0..255 equals one for 0..1 whose first layer and last layers are rescaled."""
+    """A network for 0..255 equals one for 0..1 with rescaled first and last layers."""
     large, unit = small_smsr(value_range=255.0), small_smsr(value_range=1.0)
     weights = large.state_dict()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Traps that a reimplementation of SMSR falls into and that the tests of sizes and layers do not show."""
+"""Pitfalls of reimplementing SMSR that the tests of sizes and layers do not show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sparsesr.lab.train.recipe import Sparsity  # noqa: E402
 
 @pytest.fixture
 def one_step(tmp_path, monkeypatch):
-    """Runs the first step of a training with a constant weight; returns its loss and the density it saw."""
+    """Run the first step of a training with a constant weight; returns its loss and density."""
     monkeypatch.setitem(NETWORKS, "tiny_x2", tiny)
     standard = tiny_recipe(tmp_path, steps=1, validation="")
 
@@ -45,8 +45,8 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_lambda_stands_beside_an_l1_loss_on_0_to_255(one_step):
-    """The paper's 0.1 goes with values of 0..255; beside values of 0..1 it would be 255 times too strong."""
+def test_lambda_weighs_against_an_l1_loss_on_0_to_255(one_step):
+    """The paper's 0.1 belongs to values of 0..255; for 0..1 it would be 255 times too strong."""
     (without, l1), (small, _), (large, _) = (one_step(weight) for weight in (0.0, 0.1, 10.0))
     assert 255 * without == pytest.approx(l1, rel=1e-5), "the logged L1 is on 0..255"
     assert 1 < l1 < 255, "and not on 0..1"
@@ -56,7 +56,7 @@ def test_lambda_stands_beside_an_l1_loss_on_0_to_255(one_step):
 
 
 def test_images_of_a_batch_do_not_mix():
-    """Hard masks differ from image to image; the published inference takes one at a time."""
+    """Hard masks differ between images; the published inference takes one at a time."""
     network = small_smsr()
     both = torch.cat([random_image(6, 8), random_image(6, 8).flip(3)])
     with torch.no_grad():

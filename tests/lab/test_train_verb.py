@@ -63,7 +63,7 @@ def test_recipes_are_listed_and_shown(capsys):
         (["mine.py:mine", "--set", "init_from=nothing.pt"], 3, "no such checkpoint"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(recipe, tmp_path, capsys, arguments, status, says):
+def test_errors_are_one_line(recipe, tmp_path, capsys, arguments, status, says):
     (tmp_path / "empty").mkdir()
     assert main(["train", *arguments, "-o", "run", "-j", "1"]) == status
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
@@ -112,7 +112,7 @@ def test_a_bundled_model_is_fine_tuned_as_documented(tmp_path, monkeypatch, caps
     assert "not found there: none" in capsys.readouterr().err
     bundled = restore_state(load("smsr_s_x2"))
     tuned = torch.load(tmp_path / "runs/mine/checkpoint.pt", weights_only=True)["network"]
-    for name, value in bundled.items():  # neither weights nor masks start anew
+    for name, value in bundled.items():  # weights and masks are kept
         torch.testing.assert_close(tuned[name], value, rtol=0.2, atol=0.05)
     assert main(export) == 0
     assert main([*[str(tmp_path / "new/0.png") if part == "photo.jpg" else part for part in upscale]]) == 0

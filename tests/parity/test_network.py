@@ -1,4 +1,4 @@
-"""The runtime against torch, whole networks, any size."""
+"""Parity of the runtime with torch for whole networks of any size."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_graphs_without_masks(model):
 
 
 def test_flips_are_counted_and_forced_masks_take_effect():
-    """With logits that the network and the runtime see differently, only equal masks compare like with like."""
+    """If the logits of network and runtime differ, results are only comparable with equal masks."""
     module = small_smsr()
     model = export(module, "small", check=False)
     with torch.no_grad():
