@@ -13,7 +13,7 @@ from sparsesr.measure.quality import evaluate
 from training_images import write_images
 
 
-def test_every_sample_has_a_level_of_its_own():
+def test_every_sample_has_its_own_level():
     noise = with_blind_noise(torch.zeros(400, 3, 16, 16), 55, (1, 2, 3))
     levels = 255 * noise.flatten(1).std(dim=1)
     assert levels.min() < 3 and 52 < levels.max() < 58
@@ -23,7 +23,7 @@ def test_every_sample_has_a_level_of_its_own():
     assert abs(noise.mean()) < 1e-3
 
 
-def test_noise_is_that_of_its_key_and_not_clipped():
+def test_noise_depends_on_its_key_and_is_not_clipped():
     lr = torch.ones(4, 3, 8, 8)
     same, again = (with_blind_noise(lr, 55, (1, 2, 0)) for _ in range(2))
     assert torch.equal(same, again) and same.max() > 1.05
@@ -36,7 +36,7 @@ def test_noise_is_that_of_its_key_and_not_clipped():
     assert torch.equal(before, torch.rand(3)), "other draws of a step must not be changed"
 
 
-def test_both_forms_see_the_same_noise(tmp_path):
+def test_torch_and_runtime_see_the_same_noise(tmp_path):
     from lab.acnet_cases import repeating_acnet
     from sparsesr.lab.evaluate.torch_method import TorchMethod
     from sparsesr.lab.export.exporter import export

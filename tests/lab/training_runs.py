@@ -18,7 +18,7 @@ def tiny() -> SMSR:
 
 
 def tiny_recipe(folder: Path, **settings) -> Recipe:
-    """Needs ``tiny_x2`` in the registry (see the fixture ``recipe``); writes its pictures into ``folder``."""
+    """Needs ``tiny_x2`` in the registry (see the fixture ``recipe``); writes its images into ``folder``."""
     write_images(folder / "photos", 3)
     write_images(folder / "val", 2)
     standard = {
