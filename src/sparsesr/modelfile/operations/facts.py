@@ -96,5 +96,7 @@ class Masking:
     dense_out: Callable[[Node], int]
     """Leading channels of the output that it computes at inactive pixels. The others are zero there, but those zeros
     are written only where a reader needs them."""
+    keeps_residual: Callable[[Node], bool]
+    """Whether inactive pixels of the output are instead those of the last input, the residual."""
     unmasked: Callable[[TypedNode], TypedNode]
     """The node that computes every pixel in full, without the mask."""

@@ -50,8 +50,12 @@ class Operation:
     """``in_place(node, i)``: whether the output may be written over input ``i``, each pixel just after it was read."""
     is_activation: Callable[[Node], bool] = shared_rules.never
     """Whether a node only applies its activation (and weights ``slopes``) to its single input."""
+    is_plain_sum: Callable[[Node], bool] = shared_rules.never
+    """Whether a node does nothing but add its two inputs."""
     absorbs_activation: Callable[[Node], bool] = shared_rules.never
     """Whether a node can take over the activation, with weights ``slopes``, of a node that follows it."""
+    absorbs_residual: Callable[[Node], bool] = shared_rules.never
+    """Whether a node can add a map to its result, as its last input with the attribute ``residual``."""
     sees_whole_image: bool = False
     """True if output values depend on the whole image: a barrier for row-wise execution."""
     attends_across_pixels: bool = False

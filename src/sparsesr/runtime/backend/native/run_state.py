@@ -37,18 +37,19 @@ class NativeRunState:
 
     def begin(self, planned: PlannedSegment) -> None:
         """Make empty maps and masks for a segment."""
-        self.windows = {
-            name: Window(self.buffers[place.buffer], place) for name, place in planned.places.items()
+        windows = {
+            place.buffer: Window(self.buffers[place.buffer], place) for place in planned.places.values()
         }
+        self.windows = {name: windows[place.buffer] for name, place in planned.places.items()}
         for entry in planned.segment.nodes:
             if entry.output.kind is Kind.MASK:
                 mask = self.masks[entry.node.output] = self.pixel_masks[planned.masks[entry.node.output]]
                 mask.clear()
 
-    def make_room(self, name: str, keep: int, done: int) -> None:
-        """Forget the rows of a map before `keep`; rows before `done` have been written."""
+    def make_room(self, name: str, keep: int, end: int) -> None:
+        """Forget the rows of a map's window before `keep`; those before `end` will be written next."""
         if name in self.windows:
-            self.windows[name].make_room(keep, done)
+            self.windows[name].make_room(keep, end)
 
     def finish(self, name: str) -> None:
         """Note that a map has all of its rows."""
