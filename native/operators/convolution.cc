@@ -38,13 +38,13 @@ ConvArgs make_args(const ConvCall& call) {
 // Numbers of the pixels of rows from r0 on, counted row by row: those from `first` to `end`.
 void list_pixels(int64_t r0, int64_t width, int64_t first, int64_t end, int32_t* pixels) {
   int64_t row = r0 + first / width;
-  int64_t x = first % width;
-  for (int64_t n = first; n < end; ++n) {
-    *pixels++ = static_cast<int32_t>(row * (width + 2) + x + 1);
-    if (++x == width) {
-      x = 0;
-      ++row;
-    }
+  for (int64_t n = first; n < end; ++row) {
+    const int64_t x = n % width;
+    const int64_t count = std::min(width - x, end - n);
+    const auto pixel = static_cast<int32_t>(row * (width + 2) + x + 1);
+    std::iota(pixels, pixels + count, pixel);
+    pixels += count;
+    n += count;
   }
 }
 

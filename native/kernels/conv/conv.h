@@ -53,7 +53,7 @@ struct ConvBlock {
   int64_t first;       // first output channel
   int64_t width;       // multiple of kOutputGranule, padded with zero weights
   int64_t valid;       // channels that exist
-  int64_t lane_steps;  // of the layout by vectors, see vector_weights.h
+  int64_t layout_steps;  // what the layout says it is
   bool is_last;        // the kernel clears what is behind it, see ConvArgs::clear_end
 };
 

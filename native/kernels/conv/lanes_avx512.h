@@ -122,7 +122,7 @@ __attribute__((noinline)) void run_quad(const ConvArgs& args, const ConvBlock& b
                                         const int32_t* in_pixels, const int32_t* out_pixels, int64_t count) {
   constexpr int kPixels = kOutputs > 2 ? 6 : 8;
   using In = typename Product::Value;
-  const In* weights = static_cast<const In*>(block.weights) + quad * block.lane_steps * (64 / sizeof(In));
+  const In* weights = static_cast<const In*>(block.weights) + quad * block.layout_steps * (64 / sizeof(In));
   LaneTile<Product, Out, kOutputs, kPixels> tile;
   int64_t n = 0;
   for (; n + kPixels <= count; n += kPixels) {

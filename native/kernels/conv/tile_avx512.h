@@ -294,7 +294,7 @@ void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
 template <typename Product, typename Out>
 void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count) {
-  if (block.lane_steps > 0) return run_lanes<Product, Out>(args, block, in_pixels, out_pixels, count);
+  if (block.layout_steps > 0) return run_lanes<Product, Out>(args, block, in_pixels, out_pixels, count);
   switch (block.width / kLanes) {
     case 1: return run_block<Product, Out, 1>(args, block, in_pixels, out_pixels, count);
     case 2: return run_block<Product, Out, 2>(args, block, in_pixels, out_pixels, count);

@@ -63,7 +63,7 @@ class Packer {
       int64_t step = 0;
       for (size_t tap = 0; tap < sum_.tap_channels.size(); ++tap) {
         for (int64_t c = 0; c < sum_.tap_channels[tap]; ++c) {
-          const int64_t vector = quad * block_.lane_steps + (step + c / lanes) * together + o - quad;
+          const int64_t vector = quad * block_.layout_steps + (step + c / lanes) * together + o - quad;
           values_[vector * lanes + c % lanes] = weight(o, tap, c);
         }
         step += rounded_up(sum_.tap_channels[tap], lanes) / lanes;
@@ -84,7 +84,7 @@ class Packer {
 template <typename T>
 void pack_block(const Layout& layout, const ConvSum& sum, const ConvBlock& block, std::byte* place) {
   Packer<T> packer(sum, block, reinterpret_cast<T*>(place));
-  if (block.lane_steps > 0) {
+  if (block.layout_steps > 0) {
     packer.channels_in_lanes(layout.lane_channels);
   } else {
     packer.outputs_in_lanes(channel_group(layout.type));
@@ -93,7 +93,7 @@ void pack_block(const Layout& layout, const ConvSum& sum, const ConvBlock& block
 
 int64_t weight_bytes(const Layout& layout, const ConvSum& sum, const ConvBlock& block) {
   const int64_t group = channel_group(layout.type);
-  const int64_t values = block.lane_steps > 0 ? block.lane_steps * layout.lane_channels * block.valid
+  const int64_t values = block.layout_steps > 0 ? block.layout_steps * layout.lane_channels * block.valid
                                               : count_steps(sum, group) * group * block.width;
   return values * value_bytes(layout.type);
 }
@@ -107,7 +107,7 @@ std::vector<ConvBlock> make_blocks(const Layout& layout, int64_t outputs, const 
     block.width = std::min(layout.tile_outputs, padded - first);
     block.valid = std::min(block.width, outputs - first);
     block.is_last = first + block.width == padded;
-    if (channels_in_lanes(layout, block, sum)) block.lane_steps = count_steps(sum, layout.lane_channels);
+    if (channels_in_lanes(layout, block, sum)) block.layout_steps = count_steps(sum, layout.lane_channels);
     blocks.push_back(block);
   }
   return blocks;

@@ -6,7 +6,7 @@
 // of the two channels of a pair the second comes first).
 //
 // Channels in the lanes, for few outputs, where most lanes of the other form would be idle: by quads of outputs,
-// [quad][input][tap][group of channels][output of the quad][channel], padded with zeros; `lane_steps` of the block
+// [quad][input][tap][group of channels][output of the quad][channel], padded with zeros; `layout_steps` of the block
 // is the number of vectors per output, 0 in the other form. Each lane adds up as above, then the lanes are added in
 // a fixed order, and bias and addend to that.
 #pragma once

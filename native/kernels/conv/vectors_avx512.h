@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kLanes = 16;
 
-__mmask16 lanes_below(int64_t count) {
+inline __mmask16 lanes_below(int64_t count) {
   if (count >= kLanes) return 0xffff;
   return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
 }
@@ -37,19 +37,19 @@ inline __m512 activate(__m512 value, Activation activation, __m512 slopes) {
 }
 
 // Sixteen values of a map, of which those in `lanes` exist; the others are zero.
-__m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
+inline __m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
 
-__m512 load_lanes(const Bf16* source, __mmask16 lanes) {
+inline __m512 load_lanes(const Bf16* source, __mmask16 lanes) {
   const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, source));
   return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
-void store_lanes(float* target, __mmask16 lanes, __m512 value) {
+inline void store_lanes(float* target, __mmask16 lanes, __m512 value) {
   _mm512_mask_storeu_ps(target, lanes, value);
 }
 
 // Rounds as narrow<Bf16>.
-void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
+inline void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
   const __m512i bits = _mm512_castps_si512(value);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
@@ -58,8 +58,8 @@ void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
   _mm256_mask_storeu_epi16(target, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
 }
 
-void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
-void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
+inline void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
+inline void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
 
 // Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
 template <typename Value, int kPixels>
@@ -84,7 +84,7 @@ void clear_channels(Out* pixel, int64_t first, int64_t end) {
 }
 
 // `count` pixels, and the last of them as often as it takes to have `wanted`.
-void repeat_last(const int32_t* pixels, int64_t count, int64_t wanted, int32_t* result) {
+inline void repeat_last(const int32_t* pixels, int64_t count, int64_t wanted, int32_t* result) {
   for (int64_t p = 0; p < wanted; ++p) result[p] = pixels[p < count ? p : count - 1];
 }
 

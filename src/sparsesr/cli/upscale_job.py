@@ -67,7 +67,8 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         with watching(upscaler, job, _STDIN) as options:
             done = upscale_file(upscaler, data, target, options, job.writing, _STDIN)
     except SparsesrError as error:
-        raise located(error, _STDIN) from None
+        located(error, _STDIN)
+        raise
     if target is None:
         sys.stdout.buffer.write(done.upscaled.image)
         sys.stdout.buffer.flush()

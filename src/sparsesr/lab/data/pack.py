@@ -93,7 +93,8 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
             try:
                 hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
-                skipped.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+                error.where = error.where or str(path)
+                skipped.append(str(error))
                 continue
             offset = file.tell()
             file.write(hr.tobytes())

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from sparsesr.lab.nn.from_tensors import check_held, count_entries
 from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
-from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, ResidualBlock
+from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.residual_chain import ResidualChain
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
@@ -54,7 +55,7 @@ class Skim(MaskedNetwork):
         self.add_mean = MeanShift(1.0, +1)
         self.mask = SpatialMaskUnit(_IMAGE_CHANNELS, config.mask_channels) if config.mask_channels else None
         self.head = nn.Conv2d(_IMAGE_CHANNELS, config.channels, 3, padding=1)
-        self.body = nn.ModuleList(ResidualBlock(config.channels) for _ in range(config.blocks))
+        self.body = ResidualChain(config.channels, config.blocks)
         self.tail = nn.Sequential(
             nn.Conv2d(config.channels, _IMAGE_CHANNELS * config.scale**2, 3, padding=1),
             nn.PixelShuffle(config.scale),
@@ -67,9 +68,7 @@ class Skim(MaskedNetwork):
         """Upscale a batch."""
         x_B3HW = self.sub_mean(image_B3HW)
         mask_B1HW = self.mask(x_B3HW) if self.mask is not None else None
-        feat_BCHW = self.head(x_B3HW)
-        for block in self.body:
-            feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
+        feat_BCHW = self.body(self.head(x_B3HW), mask_B1HW)
         hr_B3YX = self.add_mean(self.tail(feat_BCHW) + self.upsample(x_B3HW))
         is_lesson = self.training and self.mask is not None
         return self.mask.depending_on_lesson(hr_B3YX) if is_lesson else hr_B3YX  # type: ignore[union-attr]

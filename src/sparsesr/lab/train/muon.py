@@ -59,47 +59,69 @@ class Muon(Optimizer):
         for parameter in parameters:
             by_shape[tuple(parameter.shape)].append(parameter)
         for alike in by_shape.values():
-            for parameter, update in zip(alike, self._updates(alike), strict=True):
-                parameter.sub_(update, alpha=group["lr"])
+            updates = self._updates(alike).unbind()
+            torch._foreach_add_(alike, updates, alpha=-group["lr"])
 
     def _updates(self, parameters: list[Tensor]) -> Tensor:
         """Orthogonalised Nesterov momenta of parameters of one shape, (N, O, I, k, k)."""
-        nesterov: list[Tensor] = []
-        for parameter in parameters:
-            gradient, momentum = cast(Tensor, parameter.grad), self._running(parameter, "momentum")
-            momentum.lerp_(gradient, 1 - _MOMENTUM)
-            nesterov.append(gradient.lerp(momentum, _MOMENTUM))
-        stacked = torch.stack(nesterov)
-        flat_NOK = orthogonalised(stacked.flatten(2))
+        gradients = [_gradient(parameter) for parameter in parameters]
+        momenta = self._states(parameters, "momentum")
+        torch._foreach_lerp_(momenta, gradients, 1 - _MOMENTUM)
+        # In the order of the axes in memory, which torch.stack would not keep.
+        nesterov = [value.permute(0, 2, 3, 1) for value in torch._foreach_lerp(gradients, momenta, _MOMENTUM)]
+        stacked_NOkkI = torch.stack(nesterov)
+        flat_NOK = orthogonalised(stacked_NOkkI.flatten(2))
         scale = _ADAM_RMS * max(flat_NOK.shape[1:]) ** 0.5
-        return (scale * flat_NOK).reshape(stacked.shape)
+        return flat_NOK.mul_(scale).reshape(stacked_NOkkI.shape).permute(0, 1, 4, 2, 3)
 
     def _step_adam(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        if not parameters:
+            return
         beta1, beta2 = group["betas"]
-        for parameter in parameters:
-            gradient, state = cast(Tensor, parameter.grad), self.state[parameter]
-            mean, square = self._running(parameter, "mean"), self._running(parameter, "square")
-            steps = state["steps"] = state.get("steps", 0) + 1
-            mean.lerp_(gradient, 1 - beta1)
-            square.lerp_(gradient.square(), 1 - beta2)
-            spread = (square / (1 - beta2**steps)).sqrt_().add_(_ADAM_EPSILON)
-            parameter.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**steps))
+        gradients = [_gradient(parameter) for parameter in parameters]
+        means, squares = self._states(parameters, "mean"), self._states(parameters, "square")
+        steps = [self._count_step(parameter) for parameter in parameters]
+        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - beta2)
+        spreads = torch._foreach_div(squares, [1 - beta2**count for count in steps])
+        torch._foreach_sqrt_(spreads)
+        torch._foreach_add_(spreads, _ADAM_EPSILON)
+        rates = [-group["lr"] / (1 - beta1**count) for count in steps]
+        torch._foreach_addcdiv_(parameters, means, spreads, rates)
 
-    def _running(self, parameter: Tensor, name: str) -> Tensor:
-        """A running figure of a parameter, which starts at zero."""
+    def _states(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """One tensor per parameter, of its shape; zeros at first."""
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[parameter][name] for parameter in parameters]
+
+    def _count_step(self, parameter: Tensor) -> int:
         state = self.state[parameter]
-        if name not in state:
-            state[name] = torch.zeros_like(parameter)
-        return state[name]
+        state["steps"] = state.get("steps", 0) + 1
+        return state["steps"]
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
 
 
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
-    """Nearly the closest matrices with equal singular values, by a Newton-Schulz iteration; shape (N, R, C)."""
+    """Nearly the closest matrices with equal singular values, by a Newton-Schulz iteration; shape (N, R, C).
+
+    Each step multiplies from the left by a polynomial in the Gram matrix. So only that small matrix is iterated, and the
+    product of the polynomials is applied to the large one once.
+    """
     if matrices_NRC.shape[1] > matrices_NRC.shape[2]:
         return orthogonalised(matrices_NRC.mT).mT
     a, b, c = _QUINTIC
     x = matrices_NRC / (matrices_NRC.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(_ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x
+    gram = x @ x.mT
+    identity = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    product = identity
+    for step in range(_ITERATIONS):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
+        product = polynomial if step == 0 else polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    return product @ x

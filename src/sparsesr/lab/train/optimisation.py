@@ -62,7 +62,6 @@ def make_average(recipe: Recipe, network: nn.Module) -> AveragedModel:
     @torch.no_grad()
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         decay = min(recipe.ema_decay, (1 + int(updates)) / (10 + int(updates)))
-        for mean, new in zip(averaged, current, strict=True):
-            mean.lerp_(new, 1 - decay)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     return AveragedModel(network, multi_avg_fn=update, use_buffers=True)

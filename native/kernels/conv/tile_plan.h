@@ -1,0 +1,119 @@
+// Which pixels are multiplied together by tiles. Local to each file that includes this: files differ in their
+// instruction sets.
+#pragma once
+
+#include "kernels/conv/tile_weights.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kGroupTiles = 2;
+constexpr int kGroupPixels = kGroupTiles * kTilePixels;
+
+// The rows of up to two tiles, of which `count` give results; further ones repeat the last.
+struct PixelGroup {
+  int32_t tiles;
+  int32_t count;
+  int32_t base[kGroupTiles];  // direct: the rows of a tile are pixels base, base + 1, ...
+  int32_t in[kGroupPixels];   // gathered: the pixel of each row
+  int32_t out[kGroupPixels];  // of each result
+  uint8_t row[kGroupPixels];  // of each result
+};
+
+// A window of 16 neighbouring pixels is multiplied as it lies in the map if at least so many of them are wanted; others
+// are gathered.
+constexpr int kWantedOfWindow = 12;
+
+struct TilePlan {
+  PixelGroup direct[kMaxChunkPixels / kWantedOfWindow / kGroupTiles + 1];
+  PixelGroup gathered[kMaxChunkPixels / kGroupPixels + 1];
+  int64_t direct_count;
+  int64_t gathered_count;
+};
+
+// An ascending list of pixels.
+struct PixelList {
+  const int32_t* in;
+  const int32_t* out;
+  int64_t count;
+};
+
+inline void add_result(PixelGroup& group, int row, int32_t out) {
+  group.row[group.count] = static_cast<uint8_t>(row);
+  group.out[group.count++] = out;
+}
+
+// Takes the listed pixels from number i on that lie in the window of the first of them; returns the number of the next.
+// The window ends with the list's last pixel at the latest: only what lies between the first and the last may be read.
+inline int64_t add_window(const PixelList& list, int64_t i, TilePlan& plan) {
+  PixelGroup* group = plan.direct + plan.direct_count - 1;
+  if (plan.direct_count == 0 || group->tiles == kGroupTiles) {
+    ++group;
+    ++plan.direct_count;
+    group->tiles = group->count = 0;
+  }
+  const int32_t last_base = list.in[list.count - 1] - (kTilePixels - 1);
+  const int32_t base = list.in[i] < last_base ? list.in[i] : last_base;
+  const int first_row = group->tiles * kTilePixels;
+  if (i + kTilePixels <= list.count && list.in[i + kTilePixels - 1] - base == kTilePixels - 1) {
+    for (int row = 0; row < kTilePixels; ++row) {
+      group->row[group->count + row] = static_cast<uint8_t>(first_row + row);
+      group->out[group->count + row] = list.out[i + row];
+    }
+    group->count += kTilePixels;
+    group->base[group->tiles++] = base;
+    return i + kTilePixels;
+  }
+  for (; i < list.count && list.in[i] - base < kTilePixels; ++i) {
+    add_result(*group, first_row + list.in[i] - base, list.out[i]);
+  }
+  group->base[group->tiles++] = base;
+  return i;
+}
+
+inline void add_pixel(const PixelList& list, int64_t i, TilePlan& plan) {
+  PixelGroup* group = plan.gathered + plan.gathered_count - 1;
+  if (plan.gathered_count == 0 || group->count == kGroupPixels) {
+    ++group;
+    ++plan.gathered_count;
+    group->count = 0;
+  }
+  group->in[group->count] = list.in[i];
+  add_result(*group, group->count, list.out[i]);
+}
+
+// The last result stands for those that are missing.
+inline void pad_results(PixelGroup& group) {
+  for (int i = group.count; i < kGroupPixels; ++i) {
+    group.row[i] = group.row[group.count - 1];
+    group.out[i] = group.out[group.count - 1];
+  }
+}
+
+// So does the last pixel for rows that are missing.
+inline void pad_gathered(PixelGroup& group) {
+  group.tiles = group.count > kTilePixels ? 2 : 1;
+  for (int row = group.count; row < kGroupPixels; ++row) group.in[row] = group.in[group.count - 1];
+}
+
+// Without windows if `gathers_all`.
+inline void plan_tiles(const PixelList& list, bool gathers_all, TilePlan& plan) {
+  plan.direct_count = plan.gathered_count = 0;
+  const bool has_room = list.in[list.count - 1] - list.in[0] >= kTilePixels - 1;
+  const int64_t last_window = gathers_all || !has_room ? -1 : list.count - kWantedOfWindow;
+  for (int64_t i = 0; i < list.count;) {
+    if (i <= last_window && list.in[i + kWantedOfWindow - 1] - list.in[i] < kTilePixels) {
+      i = add_window(list, i, plan);
+    } else {
+      add_pixel(list, i++, plan);
+    }
+  }
+  for (int64_t g = 0; g < plan.direct_count; ++g) pad_results(plan.direct[g]);
+  for (int64_t g = 0; g < plan.gathered_count; ++g) {
+    pad_gathered(plan.gathered[g]);
+    pad_results(plan.gathered[g]);
+  }
+}
+
+}  // namespace
+}  // namespace sparsesr
