@@ -11,6 +11,7 @@ from runtime.random_graphs import picture, residual_blocks
 from sparsesr import _native
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.validation import type_graph
+from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.graph import prepared
 from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
@@ -19,6 +20,7 @@ from sparsesr.runtime.plan import execution_plan
 from sparsesr.runtime.plan.planner import PlanOptions
 from sparsesr.runtime.session import Session
 
+EVERYWHERE, BORDER, NOWHERE = ZeroFill
 MODEL = residual_blocks()
 TYPED = type_graph(MODEL.graph, {name: tensor.shape for name, tensor in MODEL.tensors.items()})
 FUSED = ["block0", "block1", "block2", "activated", "other", "last"]
@@ -106,8 +108,26 @@ def test_the_trunk_is_one_window(band_rows, dense):
     trunk = [node.output for node in MODEL.graph.nodes if node.op == "add"][:-2]
     assert {buffer[name] for name in trunk} == {buffer["block0"]}
     assert buffer["head"] != buffer["block0"] != buffer["read_own"] == buffer["last"]
-    hidden = [buffer[f"{name}.a"] for name in FUSED]
-    assert len(set(hidden)) == len(hidden)
+
+
+def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
+    planner = Session(MODEL, 1)._planner
+    plan = planner.plan(planner.grid(64, 30), PlanOptions(band_rows=8))
+    (segment,) = plan.segments
+    buffer = {name: place.buffer for name, place in segment.places.items()}
+    assert len({buffer[f"block{index}.a"] for index in range(3)} | {buffer["activated.a"]}) == 1
+    assert buffer["other.a"] != buffer["block0.a"]  # of another mask
+    state = NATIVE.make_arena(plan).start(picture(64, 30), 1, 0.0)
+    state.begin(segment)
+    for name, fill in (
+        ("block0.a", BORDER),
+        ("block1.a", BORDER),
+        ("block2.a", EVERYWHERE),
+        ("activated.a", BORDER),
+    ):
+        state.claim_fill(name, fill)
+    assert [state.fills[f"block{index}.a"] for index in range(3)] == [BORDER, NOWHERE, EVERYWHERE]
+    assert state.fills["activated.a"] is NOWHERE
 
 
 def test_layers_keep_names_densities_and_multiply_adds():

@@ -21,6 +21,11 @@ class ZeroFill(Enum):
     NOWHERE = "nowhere"
     """The readers are 1x1 convolutions with the same mask, or these pixels hold a residual."""
 
+    def covers(self, other: ZeroFill) -> bool:
+        """True if all that is zero with `other` is zero."""
+        falling = list(ZeroFill)
+        return falling.index(self) <= falling.index(other)
+
 
 class MaskZeros(NamedTuple):
     """The zeros at inactive pixels that a masked operation writes, and those that it finds."""

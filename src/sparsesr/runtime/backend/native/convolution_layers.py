@@ -91,6 +91,10 @@ class MaskedConv(NativeLayer):
         behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
         return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
 
+    def begin(self, state: NativeRunState) -> None:
+        """Find out which zeros are there already."""
+        state.claim_fill(self._output, self._fill)
+
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
@@ -110,7 +114,7 @@ class MaskedConv(NativeLayer):
             self._activation,
             self._slope,
             self._slopes,
-            self._fill.value,
+            state.fills[self._output].value,
             self._constants,
             self._nonzero_channels,
             residual,

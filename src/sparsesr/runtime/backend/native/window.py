@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsesr.runtime.graph.zero_fill import ZeroFill
 from sparsesr.runtime.plan.map_layout import BF16_BYTES, Shape
 from sparsesr.runtime.plan.place import Place
 
@@ -21,6 +22,8 @@ class Window:
         self._place = place
         self._first = -1
         self._end = 0
+        #: What is zero at inactive pixels, if maps under one mask are written to it.
+        self.zeros = ZeroFill.NOWHERE
         if not place.is_whole:
             array[0] = 0
 
