@@ -75,11 +75,15 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
                  const Inputs& outside_inputs, const PixelMask& mask, const OutArray& out, int64_t out_row0,
                  int64_t r0, int64_t r1, const std::string& activation, float slope,
                  const OptionalSlopes& slopes, const std::string& fill_name, const InArray& constants,
-                 const std::optional<std::vector<int64_t>>& always, int threads) {
+                 const std::optional<std::vector<int64_t>>& always, const OptionalMap& residual,
+                 int threads) {
   MaskedConvCall call;
   call.mask = &mask;
   call.fill = parse_fill(fill_name);
-  call.full = make_call(full, inputs, out, out_row0, activation, slope, slopes);
+  call.full = make_call(full, inputs, out, out_row0, activation, slope, slopes, residual);
+  if (residual && (outside != nullptr || call.fill != Fill::kNowhere)) {
+    fail("with a 'residual' inactive pixels are left alone: 'outside' must be None and 'fill' nowhere");
+  }
   if (outside != nullptr) {
     if (outside->c_out() > full.c_out()) fail("'outside' must not have more outputs than 'full'");
     call.outside = make_call(*outside, outside_inputs, out, out_row0, activation, slope, {});
@@ -121,7 +125,8 @@ void bind_masks(nb::module_& m) {
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);
   m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a,
         "mask"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "slopes"_a.none(),
-        "fill"_a, "constants"_a, "always"_a = nb::none(), "threads"_a = 1);
+        "fill"_a, "constants"_a, "always"_a = nb::none(),
+        "residual"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -132,6 +132,7 @@ def masked_conv_rows(
     fill: str,
     constants: F32,
     always: Sequence[int] | None = None,
+    residual: Placed | None = None,
     threads: int = 1,
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
@@ -143,6 +144,9 @@ def masked_conv_rows(
 
     Of each input, channels from `always` on may be left out at inactive pixels around an active one, for they are
     zero there.
+
+    A `residual` is added at active pixels, and may be `out` itself. Inactive pixels are then left as they are, so
+    `outside` must be None and `fill` nowhere.
     """
 
 def avg_pool2x2_rows(

@@ -12,12 +12,12 @@ from sparsesr.runtime.session import Session
 
 
 def test_derived_figures():
-    result = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 0.4, 10**9, 2 * 10**9, [])
+    result = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 0.4, 10**9, 2 * 10**9, [], {})
     assert result.ideal_ms == 50
     assert result.saving_realised == pytest.approx(0.8)
     assert result.peak_share(SPARSE) == pytest.approx(2e9 / 60e-3 / 1e9 / 50)
     assert result.peak_share(DENSE) == pytest.approx(0.8)
-    unmasked = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 1.0, 10**9, 10**9, [])
+    unmasked = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 1.0, 10**9, 10**9, [], {})
     assert unmasked.saving_realised == 0
 
 
@@ -31,7 +31,10 @@ def test_layers_match_the_sparse_run():
     stats = session.run(image).stats
     assert [row.name for row in result.layers] == [layer.name for layer in stats.layers]
     assert (result.macs, result.density) == (stats.macs, stats.density)
-    assert result.macs_dense == session.run(image, dense=True).stats.macs
+    dense = session.run(image, dense=True).stats
+    assert result.macs_dense == dense.macs
+    assert result.map_bytes == {SPARSE: stats.map_bytes, DENSE: dense.map_bytes}
+    assert sum(row.map_bytes for row in result.layers) == stats.map_bytes
     layers = {row.name: row for row in result.layers}
     assert layers["body.0.mask.0"].dense_ms is None
     masked = layers["body.1.layer1"]

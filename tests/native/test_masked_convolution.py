@@ -67,6 +67,32 @@ def test_each_pixel_gets_what_it_should(
             guarded.assert_only_written(np.ones((H, W), np.bool_))
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_with_a_residual_inactive_pixels_are_left_alone(
+    isa: str, rng: np.random.Generator, dtype: str, in_place: bool
+) -> None:
+    weight = rng.standard_normal((48, 24, 3, 3)).astype(np.float32)
+    full = native.PackedConv(weight, None, [24], dtype)
+    x, y = make_window(random_map(rng, H, W, 24)), make_window(random_map(rng, H, W, 48))
+    if dtype == "bf16":
+        x, y = to_bf16(x), to_bf16(y)
+    expected = np.zeros_like(y)
+    native.conv_rows(full, [(x, -1)], expected, -1, 0, H, "relu", residual=(y, -1))
+    for active in masks(rng, H, W):
+        residual = y.copy()
+        out = residual if in_place else np.full_like(y, 7)
+        before = out.copy()
+        for r0, r1 in pairwise([0, 1, 6, H]):
+            native.masked_conv_rows(
+                full, [(x, -1)], None, [], mask_of(active), out, -1, r0, r1, "relu", 0.0, None, "nowhere",
+                np.zeros(0, np.float32), None, (residual, -1), threads=2,
+            )  # fmt: skip
+        inside = np.pad(active, 1)
+        np.testing.assert_array_equal(out[inside], expected[inside])
+        np.testing.assert_array_equal(out[~inside], before[~inside])
+
+
 @pytest.mark.parametrize("always", [0, 5, 24])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 def test_taps_that_are_left_out_change_nothing(
@@ -130,6 +156,12 @@ BAD: dict[str, dict[str, Any]] = {
     "holds rows": {"out_row0": 1},
     "'threads'": {"threads": 0},
     "'always' must be": {"always": [17]},
+    "inactive pixels are left alone": {"residual": (np.zeros((H + 2, W + 2, 16), np.float32), -1)},
+    "'residual' and 'out' must be of the same type": {
+        "residual": (np.zeros((H + 2, W + 2, 16), np.uint16), -1),
+        "outside": None,
+        "fill": "nowhere",
+    },
     "'always' must be a number of channels for each": {"always": []},
 }
 

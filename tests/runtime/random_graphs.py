@@ -122,6 +122,40 @@ def slopes_per_channel(seed: int = 0) -> ModelFile:
     return _model(build, build.add("pixel_shuffle", [tail], "output", scale=2))
 
 
+def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
+    """A trunk of residual blocks under one mask, as it is learned, and others that do not end as those do.
+
+    The first sum is of a map that a long skip reads as well; one activates its branch; one branch has dense
+    outputs, one another mask, one a reader of its own; one sum has factors.
+    """
+    build = GraphBuilder(seed)
+
+    def block(x: str, name: str, mask: str = "mask", dense_out: int = 0, relu: str = "none", **sums) -> str:
+        hidden = build.conv([mask, x], f"{name}.a", 20, 20, activation="relu", dense_in=[20], dense_out=0)
+        attrs = {"dense_in": [0 if mask == "mask" else 20], "dense_out": dense_out, "activation": relu}
+        branch = build.conv(["mask", hidden], f"{name}.b", 20, 20, **attrs)
+        return build.add("add", [branch, x] if name == "block1" else [x, branch], name, **sums)
+
+    image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
+    small = build.conv([build.add("avg_pool2x2", [image], "pooled")], "small", 3, 8, activation="relu")
+    logits = build.add_weighted("conv_transpose2x", [small], "logits", {"weight": (8, 2, 3, 3)})
+    mask = build.add("spatial_mask", [logits], "mask")
+    head = x = build.conv([image], "head", 3, 20)
+    for index in range(blocks):
+        x = block(x, f"block{index}")
+    x = block(x, "activated", relu="relu")
+    x = block(x, "factors_own", factors=[1.0, 0.5])
+    x = block(x, "dense_own", dense_out=3)
+    other = build.add("spatial_mask", [build.conv([image], "other_logits", 3, 2)], "other_mask")
+    x = block(x, "other", mask=other)
+    read = build.conv([mask, x], "read", 20, 20, dense_in=[20], dense_out=0)
+    x = build.add("add", [x, read], "read_own")
+    x = block(x, "last")
+    tail = build.conv([x, head, read], "tail", 60, 12)
+    enlarged = build.add("bicubic_upsample", [image], "enlarged", scale=2)
+    return _model(build, build.add("pixel_shuffle", [tail, enlarged], "output", scale=2))
+
+
 def tokens(seed: int = 0) -> ModelFile:
     """A transformer on halves and wholes of any size, odd ones too: an odd row or column is lost on the way down.
 
@@ -177,4 +211,5 @@ def one_of_each() -> dict[str, ModelFile]:
         "at_every_size": at_every_size(),
         "tokens": tokens(),
         "slopes": slopes_per_channel(),
+        "residual_blocks": residual_blocks(),
     }

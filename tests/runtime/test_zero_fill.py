@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphs import plain, smsr
-from runtime.random_graphs import picture, shared_mask
+from runtime.random_graphs import picture, residual_blocks, shared_mask
 from sparsesr import _native
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.backend.native import window
@@ -50,8 +50,13 @@ def isa(request):
 @pytest.mark.parametrize("band_rows", [4, 10, 40])
 @pytest.mark.parametrize(
     "model",
-    [smsr(16, modules=2, layers=3, seed=1), smsr(40, modules=1, layers=4, seed=2), shared_mask()],
-    ids=["16", "40", "shared"],
+    [
+        smsr(16, modules=2, layers=3, seed=1),
+        smsr(40, modules=1, layers=4, seed=2),
+        shared_mask(),
+        residual_blocks(),
+    ],
+    ids=["16", "40", "shared", "residual_blocks"],
 )
 def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, monkeypatch):
     image = picture(38, 30, np.uint8, seed=5)

@@ -60,6 +60,7 @@ def _joined_stats(runs: Runs) -> Stats:
             ms=sum(layer.ms for layer in same),
             macs=sum(layer.macs for layer in same),
             macs_dense=sum(layer.macs_dense for layer in same),
+            map_bytes=sum(layer.map_bytes for layer in same),
             density=None if same[0].density is None else _weighted(weights, [x.density or 0.0 for x in same]),
         )
         for same in zip(*(stats.layers for stats in every), strict=True)

@@ -39,6 +39,8 @@ class LayerTimes:
     """GFLOP/s of the sparse run, on active work only (2 per multiply-add)."""
     peak_share: float
     """Share of the measured multiply-add peak."""
+    map_bytes: int
+    """Bytes of maps that the sparse run reads and writes, as planned (see ``runtime.graph.map_traffic``)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Benchmark:
     macs_dense: int
     """Multiply-adds of the dense run, which has no mask heads."""
     layers: list[LayerTimes]
+    map_bytes: dict[str, int]
+    """Of the sparse and the dense run: bytes of maps read and written by all layers, the mask heads among them."""
 
     @property
     def ideal_ms(self) -> float:
@@ -109,6 +113,7 @@ def benchmark(
         sparse[0].stats.macs,
         dense[0].stats.macs,
         _layers(sparse, dense, peak_gflops),
+        {SPARSE: sparse[0].stats.map_bytes, DENSE: dense[0].stats.map_bytes},
     )
 
 
@@ -135,6 +140,7 @@ def _layers(sparse: Sequence[RunResult], dense: Sequence[RunResult], peak_gflops
                 layer.macs,
                 gflops,
                 gflops / peak_gflops,
+                layer.map_bytes,
             )
         )
     return rows
@@ -151,6 +157,7 @@ def _median_layers(results: Sequence[RunResult]) -> list[LayerStats]:
             same[0].density,
             same[0].macs_dense,
             same[0].macs,
+            same[0].map_bytes,
         )
         for same in every
     ]

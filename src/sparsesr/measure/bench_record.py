@@ -122,6 +122,8 @@ def _totals(result: Benchmark) -> dict[str, Any]:
         "density": result.density,
         "macs": result.macs,
         "macs_dense": result.macs_dense,
+        "map_bytes": result.map_bytes[SPARSE],
+        "map_bytes_dense": result.map_bytes[DENSE],
         "peak_gflops": result.peak_gflops,
         "sparse_peak_share": result.peak_share(SPARSE),
         "dense_peak_share": result.peak_share(DENSE),

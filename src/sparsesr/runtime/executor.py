@@ -83,7 +83,7 @@ class Execution:
 
     def _step(self, entry: TypedNode, step: Step) -> None:
         name = entry.node.output
-        self.state.make_room(name, step.keep, step.r0)
+        self.state.make_room(name, step.keep, step.r1)
         self.layers[name](self.state, step.r0, step.r1)
         if step.r1 == total_rows(entry, self.plan.grid.height):
             self.state.finish(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, cast
 
@@ -195,9 +195,9 @@ class Session:
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:
-        grid, typed = execution.plan.grid, self._planner.masked.typed
-        size = (grid.height, grid.width)
-        stats = make_stats(self.model, typed, size, execution.densities, execution.ms, total_ms)
+        grid, size = execution.plan.grid, (execution.plan.grid.height, execution.plan.grid.width)
+        form = replace(self._planner.masked, bf16=self._planner.form(dense).bf16)
+        stats = make_stats(self.model, form, size, execution.densities, execution.ms, total_ms)
         masks = None
         if execution.keep_masks:
             shape = tuple(side // grid.scale for side in execution.result.shape[:2])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sparsesr.modelfile.operations.registry import mask_names, mask_of
-from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.graph.cost import count_macs, paper_density
+from sparsesr.runtime.graph.map_traffic import map_bytes
+from sparsesr.runtime.graph.prepared import PreparedGraph
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class LayerStats:
     """Multiply-adds if every pixel were active."""
     macs: int
     """Multiply-adds with the masks as they were."""
+    map_bytes: int
+    """Bytes of maps read and written, as :func:`sparsesr.runtime.graph.map_traffic.map_bytes` counts them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Stats:
     """As the paper counts: mean over the masked 3x3 layers of dense channels + sparse channels * mask."""
 
     @property
+    def map_bytes(self) -> int:
+        """Bytes of maps read and written by all layers: passes over memory."""
+        return sum(layer.map_bytes for layer in self.layers)
+
+    @property
     def macs_saved_fraction(self) -> float:
         """Share of the dense multiply-adds that were skipped, 0..1."""
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
@@ -49,7 +57,7 @@ class Stats:
 
 def make_stats(
     model: ModelFile,
-    typed: Sequence[TypedNode],
+    form: PreparedGraph,
     size: tuple[int, int],
     densities: Mapping[str, float],
     ms: Mapping[str, float],
@@ -59,7 +67,7 @@ def make_stats(
 
     Args:
         model: the model.
-        typed: its graph with types, as it was run.
+        form: its graph as it was run.
         size: height and width of the padded picture.
         densities: density of every mask; empty if all pixels were active. Layers that were not run, such
             as those of masks that nobody read, are left out.
@@ -68,18 +76,16 @@ def make_stats(
     """
     all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
     known = {**all_masks, **densities}
-    masks = {entry.node.output: mask_of(entry.node) for entry in typed}
-    layers = tuple(
-        LayerStats(
-            cost.name,
-            cost.op,
-            ms[cost.output],
-            None if (mask := masks[cost.output]) is None else known[mask],
-            cost.macs_dense,
-            cost.macs,
-        )
-        for cost in count_macs(model, *size, known, typed).nodes
-        if cost.output in ms
-    )
+    entries = {entry.node.output: entry for entry in form.typed}
+    layers: list[LayerStats] = []
+    for cost in count_macs(model, *size, known, form.typed).nodes:
+        if cost.output in ms:
+            entry = entries[cost.output]
+            mask = mask_of(entry.node)
+            density = None if mask is None else known[mask]
+            moved = map_bytes(entry, *size, form.bf16, density)
+            layers.append(
+                LayerStats(cost.name, cost.op, ms[cost.output], density, cost.macs_dense, cost.macs, moved)
+            )
     macs_dense, macs = (sum(layer.macs_dense for layer in layers), sum(layer.macs for layer in layers))
-    return Stats(total_ms, layers, macs_dense, macs, known, paper_density(model, known, typed))
+    return Stats(total_ms, tuple(layers), macs_dense, macs, known, paper_density(model, known, form.typed))

@@ -37,6 +37,10 @@ def _is_activation(node: Node) -> bool:
     return len(node.inputs) == 1 and FACTORS.of(node) in ([], [1.0])
 
 
+def _is_plain_sum(node: Node) -> bool:
+    return len(node.inputs) == 2 and FACTORS.of(node) in ([], [1.0, 1.0]) and ACTIVATION.of(node) == "none"
+
+
 ADD = Operation(
     name="add",
     summary="sum of maps, each times its factor; then the activation, with a slope per channel if given",
@@ -48,4 +52,5 @@ ADD = Operation(
     is_eager=True,
     in_place=_in_place,
     is_activation=_is_activation,
+    is_plain_sum=_is_plain_sum,
 )

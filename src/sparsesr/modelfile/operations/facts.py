@@ -96,5 +96,7 @@ class Masking:
     dense_out: Callable[[Node], int]
     """Leading output channels that are computed at inactive pixels. The others are zero there, but zeros are written
     only where a reader needs them."""
+    keeps_residual: Callable[[Node], bool]
+    """Whether inactive output pixels are instead those of the last input, the residual."""
     unmasked: Callable[[TypedNode], TypedNode]
     """Equivalent node without the mask, which computes every pixel in full."""

@@ -1,11 +1,23 @@
-"""Convolutions in full at active pixels only."""
+"""Convolutions in full at active pixels only.
+
+Beyond what model files may say, a node of a running network may have the attribute ``residual``: the last input is
+added after the activation, so that inactive pixels, where all outputs would be zero, keep it. It is then the input that
+the output may be written over, and costs nothing there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.operations.attributes import ACTIVATION, DENSE_IN, DENSE_OUT, KERNEL, SLOPE
+from sparsesr.modelfile.operations.attributes import (
+    ACTIVATION,
+    DENSE_IN,
+    DENSE_OUT,
+    KERNEL,
+    RESIDUAL,
+    SLOPE,
+)
 from sparsesr.modelfile.operations.conv2d import CONV2D, WEIGHTS, absorbs_activation
 from sparsesr.modelfile.operations.facts import (
     FP32_OR_BF16,
@@ -22,8 +34,13 @@ from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode, Val
 from sparsesr.modelfile.spec import Node
 
 
-def _feature_inputs(node: Node) -> tuple[str, ...]:
-    return node.inputs[1:]
+def masked_features(node: Node) -> tuple[str, ...]:
+    """Inputs that are concatenated and convolved."""
+    return node.inputs[1 : len(node.inputs) - RESIDUAL.of(node)]
+
+
+def _is_residual(node: Node, index: int) -> bool:
+    return RESIDUAL.of(node) and index == len(node.inputs) - 1
 
 
 def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
@@ -44,8 +61,8 @@ def masked_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> Value
 
 
 def masked_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """As ``conv2d``; the mask is read in place."""
-    reach = 0 if index == 0 else KERNEL.of(node) // 2
+    """As ``conv2d``; mask and residual are read in place."""
+    reach = 0 if index == 0 or _is_residual(node, index) else KERNEL.of(node) // 2
     return a - reach, b + reach
 
 
@@ -58,17 +75,23 @@ def masked_macs(typed: TypedNode) -> Macs:
 
 
 def _alike(node: Node) -> Sequence[Sequence[str]]:
-    return [_feature_inputs(node)]
+    added = [(node.inputs[-1], node.output)] if RESIDUAL.of(node) else []
+    return [masked_features(node), *added]
 
 
 def _reach(node: Node) -> int:
     return KERNEL.of(node) // 2
 
 
+def _absorbs_residual(node: Node) -> bool:
+    """Inactive pixels can keep a residual if there is nothing else to be added to it."""
+    return DENSE_OUT.of(node) == 0 and not RESIDUAL.of(node)
+
+
 def _unmasked(typed: TypedNode) -> TypedNode:
     node = typed.node
     attrs = {key: value for key, value in node.attrs.items() if key not in (DENSE_IN.name, DENSE_OUT.name)}
-    plain = Node(CONV2D.name, _feature_inputs(node), node.output, attrs, node.weights, node.name)
+    plain = Node(CONV2D.name, node.inputs[1:], node.output, attrs, node.weights, node.name)
     return TypedNode(plain, typed.inputs[1:], typed.output, typed.sizes)
 
 
@@ -83,8 +106,10 @@ MASKED_CONV2D = Operation(
     infer=masked_infer,
     rows=masked_rows,
     macs=masked_macs,
-    features=_feature_inputs,
+    features=masked_features,
     number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _alike),
-    masking=Masking(_reach, DENSE_IN.of, DENSE_OUT.of, _unmasked),
+    masking=Masking(_reach, DENSE_IN.of, DENSE_OUT.of, RESIDUAL.of, _unmasked),
+    in_place=_is_residual,
     absorbs_activation=absorbs_activation,
+    absorbs_residual=_absorbs_residual,
 )

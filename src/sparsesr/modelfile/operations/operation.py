@@ -50,8 +50,12 @@ class Operation:
     """``in_place(node, i)``: whether the output may overwrite input ``i``, each pixel right after it was read."""
     is_activation: Callable[[Node], bool] = shared_rules.never
     """Whether a node does nothing but apply its activation (with weights ``slopes``) to its only input."""
+    is_plain_sum: Callable[[Node], bool] = shared_rules.never
+    """Whether a node does nothing but add its two inputs."""
     absorbs_activation: Callable[[Node], bool] = shared_rules.never
     """Whether the activation of the next node, with weights ``slopes``, can be fused into a node."""
+    absorbs_residual: Callable[[Node], bool] = shared_rules.never
+    """Whether a node can add a map to its result, as its last input with the attribute ``residual``."""
     sees_whole_image: bool = False
     """True if output values depend on the whole image: a barrier for row-wise execution."""
     attends_across_pixels: bool = False

@@ -27,8 +27,8 @@ class RunState(Protocol):
         """Make empty maps and masks for a segment."""
         ...
 
-    def make_room(self, name: str, keep: int, done: int) -> None:
-        """Forget the rows of a map before `keep`; rows before `done` have been written."""
+    def make_room(self, name: str, keep: int, end: int) -> None:
+        """Forget the rows of a map's window before `keep`; those before `end` will be written next."""
         ...
 
     def finish(self, name: str) -> None:

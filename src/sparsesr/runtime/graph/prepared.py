@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
+from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
 from sparsesr.runtime.graph.fusion import with_fused_activations
 from sparsesr.runtime.graph.number_types import bf16_maps
 from sparsesr.runtime.graph.unmasked import without_masks
@@ -38,6 +39,7 @@ def prepare(model: ModelFile) -> tuple[PreparedGraph, PreparedGraph]:
     output = model.graph.output
     shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
     masked = with_fused_activations(type_graph(model.graph, shapes), output)
+    masked = with_fused_residuals(masked, output)
     dense = without_masks(masked, output)
     return (
         PreparedGraph(masked, bf16_maps(masked), mask_zeros(masked, output)),

@@ -19,7 +19,12 @@ class ZeroFill(Enum):
     BORDER = "border"
     """At pixels that touch an active one: the readers are 3x3 convolutions with the same mask."""
     NOWHERE = "nowhere"
-    """The readers are 1x1 convolutions with the same mask."""
+    """The readers are 1x1 convolutions with the same mask, or these pixels hold a residual."""
+
+    def covers(self, other: ZeroFill) -> bool:
+        """True if all that is zero with `other` is zero."""
+        falling = list(ZeroFill)
+        return falling.index(self) <= falling.index(other)
 
 
 class MaskZeros(NamedTuple):
@@ -56,10 +61,14 @@ def _nonzero_inputs(reader: TypedNode, masking: Masking, typed: Sequence[TypedNo
 def _nonzero_channels(writer: Node, mask: str | None, channels: int) -> int:
     """Leading channels of a map that may be other than zero where a mask is inactive."""
     masking = operation_of(writer).masking
-    return channels if masking is None or mask_of(writer) != mask else masking.dense_out(writer)
+    if masking is None or masking.keeps_residual(writer) or mask_of(writer) != mask:
+        return channels
+    return masking.dense_out(writer)
 
 
 def _fill(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], output: str) -> ZeroFill:
+    if masking.keeps_residual(writer.node):
+        return ZeroFill.NOWHERE
     name, dense = writer.node.output, masking.dense_out(writer.node)
     readers = [entry.node for entry in typed if name in entry.node.inputs]
     reaches = [_reach_under_mask(reader, mask_of(writer.node), name, dense) for reader in readers]

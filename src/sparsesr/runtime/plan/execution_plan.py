@@ -10,8 +10,9 @@ from sparsesr.runtime.graph.segments import Segment, Segmentation, split
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import FLOAT_BYTES, MapLayout, Shape
 from sparsesr.runtime.plan.place import Place
-from sparsesr.runtime.plan.rolling_maps import place_rolling_maps
-from sparsesr.runtime.plan.schedule import Band, make_bands, total_rows
+from sparsesr.runtime.plan.rolling_maps import place_rolling_maps, rolling_nodes
+from sparsesr.runtime.plan.schedule import Band, make_bands, sharing_windows, total_rows
+from sparsesr.runtime.plan.shared_windows import window_groups
 from sparsesr.runtime.plan.whole_maps import WholeMaps
 
 
@@ -81,7 +82,15 @@ def make_execution_plan(
     cut = split(typed, recompute)
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
     whole = WholeMaps(cut, schedules, grid, layout, bf16)
-    rolling = place_rolling_maps(cut, schedules, grid, len(whole.shapes), layout, bf16)
+    windows = [
+        window_groups(segment, bands, grid, rolling_nodes(cut, index), layout, bf16)
+        for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
+    ]
+    schedules = [
+        sharing_windows(segment, bands, grid.height, groups)
+        for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
+    ]
+    rolling = place_rolling_maps(cut, schedules, windows, grid, len(whole.shapes), layout, bf16)
     masks, mask_count = _mask_slots(cut)
     segments = tuple(
         PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])

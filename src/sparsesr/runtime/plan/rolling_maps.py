@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.runtime.graph.segments import Segment, Segmentation
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout, RowShape, Shape
 from sparsesr.runtime.plan.place import Place
 from sparsesr.runtime.plan.schedule import Band, total_rows
 
-_Ranked = dict[tuple[RowShape, int], tuple[TypedNode, int]]
+Windows = list[list[int]]
+"""For each window of a segment, the nodes whose outputs share it."""
+_Ranked = dict[tuple[RowShape, int], tuple[list[str], int]]
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,20 @@ class RollingMaps:
     places: list[dict[str, Place]]
 
 
+def rolling_nodes(cut: Segmentation, index: int) -> list[str]:
+    """Outputs that live in one segment."""
+    return [
+        entry.node.output
+        for entry in cut.segments[index].nodes
+        if entry.output.kind is Kind.MAP
+        and not (entry.node.output in cut.last_use and cut.home[entry.node.output] == index)
+    ]
+
+
 def place_rolling_maps(
     cut: Segmentation,
     schedules: Sequence[tuple[Band, ...]],
+    windows: Sequence[Windows],
     grid: Grid,
     first_buffer: int,
     layout: MapLayout,
@@ -35,55 +48,59 @@ def place_rolling_maps(
     """Place the maps that live in one segment. Segments share buffers: the largest with the largest."""
     rows_of: dict[RowShape, list[int]] = defaultdict(list)
     ranked = [
-        _rank(cut, index, segment, bands, grid, layout, bf16)
-        for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
+        _rank(segment, bands, groups, grid, layout, bf16)
+        for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
     ]
-    for windows in ranked:
-        for (key, rank), (_, rows) in windows.items():
+    for slots in ranked:
+        for (key, rank), (_, rows) in slots.items():
             rows_of[key] += [0] * (rank + 1 - len(rows_of[key]))
             rows_of[key][rank] = max(rows_of[key][rank], rows)
     numbers = {key: i for i, key in enumerate((key, r) for key in rows_of for r in range(len(rows_of[key])))}
     shapes = [Shape(rows_of[key][rank], *key) for key, rank in numbers]
     places = [
-        {
-            entry.node.output: Place(first_buffer + numbers[slot], False, grid.size(entry.output)[0])
-            for slot, (entry, _) in windows.items()
-        }
-        for windows in ranked
+        _places(segment, slots, {slot: first_buffer + number for slot, number in numbers.items()}, grid)
+        for segment, slots in zip(cut.segments, ranked, strict=True)
     ]
     return RollingMaps(shapes, places)
 
 
+def _places(
+    segment: Segment, slots: _Ranked, buffers: Mapping[tuple[RowShape, int], int], grid: Grid
+) -> dict[str, Place]:
+    rows = {entry.node.output: grid.size(entry.output)[0] for entry in segment.nodes}
+    return {
+        name: Place(buffers[slot], False, rows[name]) for slot, (names, _) in slots.items() for name in names
+    }
+
+
 def _rank(
-    cut: Segmentation,
-    index: int,
     segment: Segment,
     bands: Sequence[Band],
+    windows: Windows,
     grid: Grid,
     layout: MapLayout,
     bf16: frozenset[str],
 ) -> _Ranked:
-    """Rolling maps of a segment with the rows they need, by shape of a row and rank among those."""
-    groups: dict[RowShape, list[tuple[int, TypedNode]]] = defaultdict(list)
-    for number, entry in enumerate(segment.nodes):
-        name, value = entry.node.output, entry.output
-        is_whole = name in cut.last_use and cut.home[name] == index
-        if value.kind is Kind.MAP and not is_whole:
-            key = layout.row_shape(entry, grid, bf16)
-            rows = _window_rows(number, bands, total_rows(entry, grid.height))
-            groups[key].append((rows, entry))
+    """Maps that share a window with the rows that it needs, by shape of a row and rank among those."""
+    groups: dict[RowShape, list[tuple[int, list[str]]]] = defaultdict(list)
+    for nodes in windows:
+        first = segment.nodes[nodes[0]]
+        rows = _window_rows(nodes, bands, total_rows(first, grid.height))
+        names = [segment.nodes[node].node.output for node in nodes]
+        groups[layout.row_shape(first, grid, bf16)].append((rows, names))
     ranked: _Ranked = {}
     for key, members in groups.items():
         members.sort(key=lambda member: -member[0])
-        ranked.update({(key, rank): (entry, rows) for rank, (rows, entry) in enumerate(members)})
+        ranked.update({(key, rank): (names, rows) for rank, (rows, names) in enumerate(members)})
     return ranked
 
 
-def _window_rows(node: int, bands: Sequence[Band], total: int) -> int:
+def _window_rows(nodes: Sequence[int], bands: Sequence[Band], total: int) -> int:
     """Rows that a rolling window holds at most, with the zero rows beyond the picture's edges."""
-    steps = [step for band in bands for step in band.steps if step.node == node]
-    first, most = -1, 0
+    steps = [step for band in bands for step in band.steps if step.node in nodes]
+    first, end, most = -1, 0, 0
     for step in steps:
         first = max(first, step.keep)
-        most = max(most, step.r1 + (step.r1 == total) - first)
+        end = max(end, step.r1 + (step.r1 == total))
+        most = max(most, end - first)
     return most

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sparsesr.modelfile.operations.registry import input_rows, operation_of
 from sparsesr.modelfile.operations.value_types import FULL, TypedNode
@@ -26,7 +26,8 @@ class Step:
     r0: int
     r1: int
     keep: int
-    """First row of the node's output that somebody still has to read when this step begins."""
+    """First row that somebody still has to read when this step begins, of the node's output or of a map that shares
+    its window."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def make_bands(segment: Segment, height: int, band_rows: int) -> tuple[Band, ...
 
 
 def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str, new: str) -> bool:
-    """True if the rows of `new` can be written over those of `old`, a whole map of an earlier segment.
+    """True if the rows of `new` can be written over those of `old`, a map of this segment or a whole one of before.
 
     That needs every reader of `old` to be past a row before that row is written, or to be the writer itself
     that reads each pixel just before it writes it.
@@ -72,6 +73,22 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
                 return False
             front.done[step.node] = step.r1
     return True
+
+
+def sharing_windows(
+    segment: Segment, bands: Sequence[Band], height: int, groups: Sequence[Sequence[int]]
+) -> tuple[Band, ...]:
+    """The same bands for nodes whose outputs share windows, each group one: what one map needs, all of it keep."""
+    front = _Front(segment.nodes, height)
+    group_of = {node: group for group in groups for node in group}
+
+    def shared(step: Step) -> Step:
+        group = group_of.get(step.node)
+        kept = step if group is None else replace(step, keep=min(map(front.first_kept, group)))
+        front.done[step.node] = step.r1
+        return kept
+
+    return tuple(Band(band.end, tuple(map(shared, band.steps))) for band in bands)
 
 
 def _in_place(node: Node, index: int) -> bool:
@@ -104,11 +121,13 @@ class _Front:
         steps: list[Step] = []
         for node, target in enumerate(self._targets(end)):
             if target > self.done[node]:
-                readers = self.readers[self.nodes[node].node.output]
-                keep = self.first_needed(readers, self.done[node])
-                steps.append(Step(node, self.done[node], target, keep))
+                steps.append(Step(node, self.done[node], target, self.first_kept(node)))
                 self.done[node] = target
         return tuple(steps)
+
+    def first_kept(self, node: int) -> int:
+        """First row of a node's output that somebody still has to read."""
+        return self.first_needed(self.readers[self.nodes[node].node.output], self.done[node])
 
     def first_needed(self, readers: Sequence[tuple[int, int]], otherwise: int) -> int:
         """First row that one of the readers has still to read; `otherwise` if all have finished."""

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from sparsesr import _native
-from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
+from sparsesr.modelfile.operations.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    DENSE_IN,
+    DENSE_OUT,
+    RESIDUAL,
+    SLOPE,
+)
 from sparsesr.modelfile.operations.conv2d import feature_inputs, has_addend
+from sparsesr.modelfile.operations.masked_conv2d import masked_features
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.layout import CHANNEL_BLOCK, NATIVE_LAYOUT
 from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.backend.native.window import Map
 from sparsesr.runtime.graph.zero_fill import ZeroFill
 
 
@@ -49,14 +58,18 @@ class Conv(NativeLayer):
 
 
 class MaskedConv(NativeLayer):
-    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read."""
+    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read.
+
+    With a residual, inactive pixels keep that: nothing is done there when the output lies in its place.
+    """
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node
-        self._mask, self._inputs = node.inputs[0], node.inputs[1:]
+        self._mask, self._inputs = node.inputs[0], masked_features(node)
+        self._residual = node.inputs[-1] if RESIDUAL.of(node) else None
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
-        splits = [value.channels for value in entry.inputs[1:]]
+        splits = [value.channels for value in entry.inputs[1 : 1 + len(self._inputs)]]
         self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
         dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
@@ -78,9 +91,16 @@ class MaskedConv(NativeLayer):
         behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
         return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
 
+    def begin(self, state: NativeRunState) -> None:
+        """Find out which zeros are there already."""
+        state.claim_fill(self._output, self._fill)
+
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
+        residual = None if self._residual is None else state.placed(self._residual)
+        if residual is not None and residual[0] is not out:
+            _copy_rows(residual, (out, row0), r0, r1)
         _native.masked_conv_rows(
             self._full,
             [state.placed(name) for name in self._inputs],
@@ -94,11 +114,18 @@ class MaskedConv(NativeLayer):
             self._activation,
             self._slope,
             self._slopes,
-            self._fill.value,
+            state.fills[self._output].value,
             self._constants,
             self._nonzero_channels,
+            residual,
             state.threads,
         )
+
+
+def _copy_rows(source: tuple[Map, int], target: tuple[Map, int], r0: int, r1: int) -> None:
+    values, first = source
+    out, row0 = target
+    out[r0 - row0 : r1 - row0] = values[r0 - first : r1 - first]
 
 
 def _activate(values: F32, activation: str, slopes: F32 | float) -> F32:

@@ -12,6 +12,7 @@ from sparsesr import _native
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.runtime.backend.interface import F32, Image
 from sparsesr.runtime.backend.native.window import Map, Window
+from sparsesr.runtime.graph.zero_fill import ZeroFill
 from sparsesr.runtime.plan.execution_plan import PlannedSegment
 from sparsesr.runtime.plan.grid import Grid
 
@@ -29,6 +30,8 @@ class NativeRunState:
     windows: dict[str, Window] = field(default_factory=dict[str, Window])
     masks: dict[str, _native.PixelMask] = field(default_factory=dict[str, _native.PixelMask])
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict[str, "NDArray[np.float64]"])
+    fills: dict[str, ZeroFill] = field(default_factory=dict[str, ZeroFill])
+    """The zeros that each map under a mask has to write."""
     vectors: dict[str, F32] = field(default_factory=dict[str, F32])
 
     def placed(self, name: str) -> tuple[Map, int]:
@@ -37,18 +40,26 @@ class NativeRunState:
 
     def begin(self, planned: PlannedSegment) -> None:
         """Make empty maps and masks for a segment."""
-        self.windows = {
-            name: Window(self.buffers[place.buffer], place) for name, place in planned.places.items()
+        windows = {
+            place.buffer: Window(self.buffers[place.buffer], place) for place in planned.places.values()
         }
+        self.windows = {name: windows[place.buffer] for name, place in planned.places.items()}
         for entry in planned.segment.nodes:
             if entry.output.kind is Kind.MASK:
                 mask = self.masks[entry.node.output] = self.pixel_masks[planned.masks[entry.node.output]]
                 mask.clear()
 
-    def make_room(self, name: str, keep: int, done: int) -> None:
-        """Forget the rows of a map before `keep`; rows before `done` have been written."""
+    def claim_fill(self, name: str, fill: ZeroFill) -> None:
+        """Note which zeros a map under a mask has to write: none that another one in its window writes before it."""
+        window = self.windows[name]
+        self.fills[name] = ZeroFill.NOWHERE if window.zeros.covers(fill) else fill
+        if not window.zeros.covers(fill):
+            window.zeros = fill
+
+    def make_room(self, name: str, keep: int, end: int) -> None:
+        """Forget the rows of a map's window before `keep`; those before `end` will be written next."""
         if name in self.windows:
-            self.windows[name].make_room(keep, done)
+            self.windows[name].make_room(keep, end)
 
     def finish(self, name: str) -> None:
         """Note that a map has all of its rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsesr.runtime.graph.zero_fill import ZeroFill
 from sparsesr.runtime.plan.map_layout import BF16_BYTES, Shape
 from sparsesr.runtime.plan.place import Place
 
@@ -14,12 +15,15 @@ _ALIGNMENT_BYTES = 64
 
 
 class Window:
-    """Rows of a map in memory, in the form that kernels take (see ``_native``)."""
+    """Rows of a map in memory, in the form that kernels take (see ``_native``). Maps in one buffer share it."""
 
     def __init__(self, array: Map, place: Place) -> None:
         self.array = array
         self._place = place
         self._first = -1
+        self._end = 0
+        #: What is zero at inactive pixels, if maps under one mask are written to it.
+        self.zeros = ZeroFill.NOWHERE
         if not place.is_whole:
             array[0] = 0
 
@@ -28,19 +32,20 @@ class Window:
         """The array and the row of the map that it begins with."""
         return self.array, self._first
 
-    def make_room(self, keep: int, done: int) -> None:
-        """Forget the rows before `keep`; rows before `done` have been written."""
-        if self._place.is_whole or keep <= self._first:
-            return
-        shift, rows = keep - self._first, done - keep
-        if rows > 0:
-            self.array[:rows] = self.array[shift : shift + rows]
-        self._first = keep
+    def make_room(self, keep: int, end: int) -> None:
+        """Forget the rows before `keep`, so that there is room for rows before `end`, which will be written."""
+        if not self._place.is_whole and keep > self._first:
+            shift, rows = keep - self._first, self._end - keep
+            if rows > 0:
+                self.array[:rows] = self.array[shift : shift + rows]
+            self._first = keep
+        self._end = max(self._end, end)
 
     def finish(self) -> None:
         """Put the row of zeros below the picture."""
         if not self._place.is_whole:
             self.array[self._place.rows - self._first] = 0
+            self._end = self._place.rows + 1
 
 
 def aligned_zeros(shape: Shape) -> Map:

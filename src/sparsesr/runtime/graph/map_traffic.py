@@ -1,0 +1,51 @@
+"""Bytes of maps that a network reads and writes: what it passes over memory, whatever the caches then save.
+
+Counted as planned: a layer reads each of its maps once, however many taps a kernel has, and writes its output once;
+a masked one does so at active pixels, and at inactive ones with the dense channels only. Not counted are padding,
+lists of pixels, weights, and the zeros around active pixels.
+"""
+
+from __future__ import annotations
+
+from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
+
+_F32_BYTES, _BF16_BYTES = 4, 2
+
+
+def map_bytes(entry: TypedNode, height: int, width: int, bf16: frozenset[str], density: float | None) -> int:
+    """Of one node, for one image.
+
+    Args:
+        entry: the node.
+        height: rows of the padded LR image.
+        width: its columns.
+        bf16: names of the maps in bf16.
+        density: of the node's mask; None without one.
+    """
+    maps = [*zip(entry.node.inputs, entry.inputs, strict=True), (entry.node.output, entry.output)]
+    whole = sum(_bytes(name, value, height, width, bf16) for name, value in maps)
+    if density is None:
+        return whole
+    dense = sum(
+        _bytes(name, value, height, width, bf16) * share for (name, value, share) in _dense_shares(entry)
+    )
+    return round(density * whole + (1 - density) * dense)
+
+
+def _bytes(name: str, value: ValueType, height: int, width: int, bf16: frozenset[str]) -> int:
+    if value.kind is not Kind.MAP or value.resolution is None:
+        return 0
+    pixels = value.resolution.of(height) * value.resolution.of(width)
+    return pixels * value.channels * (_BF16_BYTES if name in bf16 else _F32_BYTES)
+
+
+def _dense_shares(entry: TypedNode) -> list[tuple[str, ValueType, float]]:
+    """The maps that a masked node reads and writes at inactive pixels, with the share of their channels."""
+    masking = operation_of(entry.node).masking
+    if masking is None or masking.dense_out(entry.node) == 0:
+        return []
+    types = dict(zip(entry.node.inputs, entry.inputs, strict=True))
+    dense_in = zip(feature_inputs(entry.node), masking.dense_in(entry.node), strict=True)
+    read = [(name, types[name], channels / types[name].channels) for name, channels in dense_in]
+    return [*read, (entry.node.output, entry.output, masking.dense_out(entry.node) / entry.output.channels)]
