@@ -19,7 +19,7 @@ import numpy as np
 import record
 import torch
 
-from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
@@ -140,7 +140,7 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     found = []
     for pair in Validation(str(folder), 2).pairs:
         run_torch(network, pair.lr, 2, 2)
-        found.append([module.last_mask_B1HW.mean().item() for module in network.sparse_modules()])
+        found.append([module.last_mask_B1HW.mean().item() for module in network.mask_units()])
     return np.mean(found, axis=0).tolist()
 
 

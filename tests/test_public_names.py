@@ -10,7 +10,7 @@ import pytest
 USES = {
     "twice": "sparsesr.upscale(image, scale=2)",
     "after Upscaler": "sparsesr.Upscaler",
-    "after a module of the package": "import sparsesr.upscale.plan",
+    "after a module of the package": "import sparsesr.engine.plan",
     "after load": "sparsesr.load('smsr_s_x2')",
 }
 

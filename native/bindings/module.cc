@@ -9,4 +9,5 @@ NB_MODULE(_native, m) {
   sparsesr::bindings::bind_maps(m);
   sparsesr::bindings::bind_pictures(m);
   sparsesr::bindings::bind_tokens(m);
+  sparsesr::bindings::bind_training(m);
 }

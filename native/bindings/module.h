@@ -11,5 +11,6 @@ void bind_masks(nanobind::module_& m);
 void bind_maps(nanobind::module_& m);
 void bind_pictures(nanobind::module_& m);
 void bind_tokens(nanobind::module_& m);
+void bind_training(nanobind::module_& m);
 
 }  // namespace sparsesr::bindings

@@ -334,3 +334,32 @@ def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int =
 
     For integer images values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.
     """
+
+def can_train_chain(channels: int) -> bool:
+    """True if there are kernels here that train a ResidualChain of so many channels."""
+
+class ChainMaps:
+    """What the gradients of a chain need of its forward pass. May be read by one backward pass or several."""
+
+class ResidualChain:
+    """A chain of residual blocks ``x + b(relu(a(x)))`` with the weights of one step of training, in bf16.
+
+    Images are uint16 that holds bf16, (images, height, width, channels), C-contiguous.
+    """
+
+    def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
+        """Weights (channels, 3, 3, channels): outputs, rows, columns, inputs; of a and b of each block in turn."""
+
+    def forward(self, x: NDArray[np.uint16], y: NDArray[np.uint16], threads: int = 1) -> ChainMaps:
+        """Write the chain's output to `y`."""
+
+    def backward(
+        self,
+        maps: ChainMaps,
+        y_gradient: NDArray[np.uint16],
+        x_gradient: NDArray[np.uint16],
+        weights: Sequence[F32],
+        biases: Sequence[F32],
+        threads: int = 1,
+    ) -> None:
+        """From the gradient of the output, write those of the input, of all weights and of all biases."""

@@ -1,18 +1,64 @@
-"""The error tree: what went wrong, and the exit status that the command line reports for it."""
+"""The error tree: what went wrong, where, and what to do about it; and the exit status of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+
+Naming = Callable[[str], str]
+"""Name of a parameter -> what the reader of a message knows it by, such as the option of a command."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the call as the place of an error."""
+
+    name: str
+
+
+class Wording:
+    """A text that names parameters of the call; ``{}`` stands for each of them."""
+
+    def __init__(self, text: str, *parameters: str) -> None:
+        self.text = text
+        self.parameters = parameters
+
+    def worded(self, named: Naming = str) -> str:
+        """The text with the parameters as the reader knows them."""
+        text = self.text
+        for parameter in self.parameters:
+            text = text.replace("{}", named(parameter), 1)
+        return text
 
 
 class SparsesrError(Exception):
-    """Base of all errors that sparsesr raises on purpose.
-
-    The message is one line and says what is wrong, where, and what to do about it.
-    """
+    """Base of all errors that sparsesr raises on purpose. As a string: one line, ``where: what; remedy``."""
 
     code = "internal"
     exit_status = 1
+
+    def __init__(
+        self, what: str, *, where: str | Parameter | None = None, remedy: str | Wording | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        """A file, a model, a parameter."""
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.line()
+
+    def asks_for(self, parameter: str) -> bool:
+        """True if the remedy is to change that parameter of the call."""
+        return isinstance(self.remedy, Wording) and parameter in self.remedy.parameters
+
+    def line(self, named: Naming = str) -> str:
+        """All of it in one line."""
+        where = named(self.where.name) if isinstance(self.where, Parameter) else self.where
+        remedy = self.remedy.worded(named) if isinstance(self.remedy, Wording) else self.remedy
+        place = f"{where}: " if where else ""
+        return f"{place}{self.what}; {remedy}" if remedy else f"{place}{self.what}"
 
 
 class UsageError(SparsesrError):
@@ -64,7 +110,14 @@ class CancelledError(SparsesrError):
     exit_status = 130
 
 
+def unexpected(error: Exception, where: str | None = None) -> SparsesrError:
+    """What to report for an exception that nobody foresaw; it is the cause."""
+    internal = SparsesrError(f"internal error: {type(error).__name__}: {error}", where=where)
+    internal.__cause__ = error
+    return internal
+
+
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
     """Raise CancelledError if ``cancelled`` says True."""
     if cancelled is not None and cancelled():
-        raise CancelledError("interrupted; nothing was written")
+        raise CancelledError("interrupted", remedy="nothing was written")

@@ -19,7 +19,7 @@ from sparsesr.cli.main import main
 from sparsesr.image import destination, source
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
-from upscale.upscale_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of, tiny
 
 VERBS = ("upscale", "mask")
 

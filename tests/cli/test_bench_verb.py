@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 from sparsesr import _native
-from sparsesr.cli.bench_picture import made_up_picture, parse_size
+from sparsesr.cli.bench import parse_size
 from sparsesr.cli.main import main
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
+from sparsesr.measure.bench_image import made_up_image
 from sparsesr.modelfile.catalogue import install_model
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_json_says_why_it_was_this_precision(wanted, reason, monkeypatch, capsys
     assert (record["precision"], record["precision_reason"]) == ("fp32", reason)
 
 
-def test_the_table_and_a_made_up_picture(capsys):
+def test_the_table_and_a_made_up_image(capsys):
     assert bench("--size", "20x12", "--effort", "0") == 0
     out = capsys.readouterr().out
     assert "tiny x2, 20x12 (made up), 1 thread(s), fp32" in out
@@ -61,9 +62,9 @@ def test_the_table_and_a_made_up_picture(capsys):
 
 
 def test_made_up_pictures_are_the_same_each_time_and_have_edges_and_flat_parts():
-    image = made_up_picture(120, 80)
+    image = made_up_image(120, 80)
     assert image.shape == (80, 120, 3)
-    assert np.array_equal(image, made_up_picture(120, 80))
+    assert np.array_equal(image, made_up_image(120, 80))
     steps = np.abs(np.diff(image.astype(int), axis=1)).sum(axis=2)
     assert 0.3 < (steps == 0).mean() < 0.95
     assert (steps > 100).mean() > 0.02
@@ -80,7 +81,7 @@ def test_sizes_that_are_none(text):
     [
         (["a.png", "--size", "20x20"], "leave it out"),
         (["--hr", "a.png"], "name that too"),
-        (["a.png", "--hr", "a.png"], "--hr is 24x20, but the enlarged picture is 48x40"),
+        (["a.png", "--hr", "a.png"], "--hr is 24x20, but the upscaled image is 48x40"),
         (["--repeats", "0"], "--repeats 0"),
         (["--peers", "caffe"], "'caffe' is unknown"),
     ],

@@ -1,4 +1,4 @@
-"""``sparsesr eval --precision``; what else eval does is tested in tests/lab, beside torch."""
+"""``sparsesr eval``; checkpoints and ``--form torch`` are tested in tests/lab."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from image_sets import write_two_sets
 from processors import needs_bf16
-from runtime.random_graphs import only_bicubic
+from runtime.random_graphs import only_bicubic, tokens
 from sparsesr import _native
+from sparsesr.cli import evaluate as cli
 from sparsesr.cli.main import main
+from sparsesr.errors import InputError, UsageError
+from sparsesr.image.metrics import psnr_y
+from sparsesr.image.resize import imresize
+from sparsesr.measure.native import open_method
+from sparsesr.measure.protocol import find_sets, load_pair
+from sparsesr.measure.quality import evaluate
 from sparsesr.modelfile.catalogue import install_model
-from upscale.upscale_models import photo, tiny
+from sparsesr.modelfile.writer import write_model
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +99,79 @@ def test_without_the_instructions_it_measures_fp32_and_says_so(capsys, monkeypat
 def test_unknown_precisions_are_refused(capsys, wanted):
     _, err = measured(capsys, "-n", "tiny", "--precision", wanted, status=2)
     assert err == f"error: --precision {wanted!r} is unknown; use auto, fp32 or bf16\n"
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_two_sets(tmp_path / "data")
+
+
+def call(data, models, **given):
+    return cli.run(data, [models] if isinstance(models, str) else models, threads=1, **given)
+
+
+def test_command(data, capsys):
+    assert call(data, "tiny", sets=["B"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["B,", "picture", "three", "two", "mean"]
+    assert call(data, "tiny", as_json=True) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [result["set"] for result in results] == ["A", "B"]
+    assert results[0]["images"][0].keys() >= {"name", "psnr_y", "ssim_y", "density", "macs", "seconds"}
+
+
+def test_command_refuses(data):
+    with pytest.raises(UsageError, match="not x3"):
+        call(data, "tiny", scale=3)
+    with pytest.raises(UsageError, match="native or torch"):
+        call(data, "tiny", form="onnx")
+
+
+def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
+    model, path = tokens(), tmp_path / "tokens.safetensors"
+    write_model(path, model.facts, model.graph, model.tensors)
+    for asked, named in (("auto", "chopped"), ("whole", "whole"), ("chopped", "chopped")):
+        assert call(data, str(path), sets=["A"], inference=asked, as_json=True) == 0
+        assert json.loads(capsys.readouterr().out)["inference"] == named
+    with pytest.raises(UsageError, match="--inference 'half' is unknown"):
+        call(data, str(path), inference="half")
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_bicubic_is_what_models_are_compared_with(data, scale, capsys):
+    assert call(data, "bicubic", sets=["A"], scale=scale, as_json=True) == 0
+    record = json.loads(capsys.readouterr().out)
+    pair = load_pair(find_sets(data, scale, ["A"])[0].images[0], scale)
+    assert record["images"][0]["psnr_y"] == pytest.approx(psnr_y(imresize(pair.lr, scale), pair.hr, scale))
+    assert (record["model"], record["scale"], record["mean"]["macs"]) == ("bicubic", scale, 0)
+    assert call(data, "bicubic", sets=["A"], scale=scale, as_json=True, noise_sigma=25.0) == 0
+    assert json.loads(capsys.readouterr().out)["mean"]["psnr_y"] < record["mean"]["psnr_y"]
+
+
+def test_models_are_compared_in_one_table(data, tmp_path, capsys):
+    files = [tmp_path / f"table{suffix}" for suffix in (".md", ".csv", ".json", ".svg")]
+    assert call(data, ["tiny", "other"], outputs=files) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["set", "model", "precision", "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds"]
+    assert [tuple(line.split()[:2]) for line in lines[1:]] == [
+        ("A", "tiny"), ("A", "other"), ("B", "tiny"), ("B", "other"),
+    ]  # fmt: skip
+    records = json.loads(files[2].read_text())
+    expected = evaluate(open_method("other", 1), find_sets(data, 2, ["B"])[0])
+    assert records[3]["psnr_y"] == expected.mean("psnr_y") and records[3]["macs"] == expected.mean("macs")
+    with files[1].open() as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["psnr_y"]) for row in table] == [record["psnr_y"] for record in records]
+    rows = [line.split("|")[1:-1] for line in files[0].read_text().splitlines()]
+    assert len(rows) == 6 and {len(row) for row in rows} == {8}
+    assert rows[5][3].strip() == f"{records[3]['psnr_y']:.3f}"
+
+
+def test_tables_refuse_before_working(data, tmp_path):
+    with pytest.raises(UsageError, match=r"\.md, \.csv"):
+        call(data, "tiny", outputs=[tmp_path / "table.png"])
+    (tmp_path / "table.md").write_text("mine")
+    with pytest.raises(InputError, match="--overwrite"):
+        call(data, "tiny", outputs=[tmp_path / "table.md"])
+    with pytest.raises(InputError, match="does not exist"):
+        call(data, "tiny", outputs=[tmp_path / "none/table.md"])

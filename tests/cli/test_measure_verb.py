@@ -17,7 +17,7 @@ from sparsesr.modelfile.catalogue import BUNDLED, default_model_for, install_mod
 from sparsesr.modelfile.reader import read_description
 from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)

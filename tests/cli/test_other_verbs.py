@@ -13,7 +13,7 @@ from sparsesr.cli.main import main
 from sparsesr.cli.verbs import VERBS
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime import precision
-from upscale.upscale_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of, tiny
 
 
 @pytest.fixture(autouse=True)

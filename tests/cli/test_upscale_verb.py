@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
+from sparsesr.jobs.files import upscale_file
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.files import enlarge_file
-from upscale.upscale_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     def broken(*args, **kwargs):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("sparsesr.cli.upscale_job.enlarge_file", broken)
+    monkeypatch.setattr("sparsesr.jobs.batch.upscale_file", broken)
     assert up("a.png") == 1
     assert_one_line_error(capsys.readouterr().err, "RuntimeError: two lines", "--debug")
     assert up("a.png", "--debug") == 1
@@ -191,9 +191,9 @@ def test_interrupting_leaves_nothing(monkeypatch, capsys):
 
     def press_and_enlarge(*args):
         os.kill(os.getpid(), signal.SIGINT)
-        return enlarge_file(*args)
+        return upscale_file(*args)
 
-    monkeypatch.setattr("sparsesr.cli.upscale_job.enlarge_file", press_and_enlarge)
+    monkeypatch.setattr("sparsesr.jobs.batch.upscale_file", press_and_enlarge)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, wherever tests run
     assert up("big.png", "second.png", "-j", "1") == 130
     signal.signal(signal.SIGINT, before)

@@ -15,7 +15,7 @@ import pytest
 from sparsesr.errors import InputError, LimitError
 from sparsesr.image import destination
 from sparsesr.image.decode import decode
-from sparsesr.image.destination import atomic_file, check_destination
+from sparsesr.image.destination import atomic_file, checked_destination
 from sparsesr.image.encode import encode
 from sparsesr.image.picture import Picture
 
@@ -41,7 +41,7 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
     path = tmp_path / "out.png"
     path.write_bytes(b"mine")
     path.chmod(0o640)
-    with pytest.raises(InputError, match=r"exists; pass --overwrite or another -o"):
+    with pytest.raises(InputError, match=r"exists; pass overwrite or another output"):
         encode(PICTURE, path)
     assert path.read_bytes() == b"mine"
     encode(PICTURE, path, overwrite=True)
@@ -79,7 +79,7 @@ def test_bad_places_are_named_before_any_work(tmp_path):
     ]
     for path, words in cases:
         with pytest.raises(InputError, match=words) as caught:
-            check_destination(path, 10, 10, overwrite=True, format="png")
+            checked_destination(path, overwrite=True, format="png")
         assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["pipe.png"]
 
@@ -87,13 +87,15 @@ def test_bad_places_are_named_before_any_work(tmp_path):
 def test_no_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_args: False)
     with pytest.raises(InputError, match="no permission to write"):
-        check_destination(tmp_path / "out.png", 10, 10, overwrite=False)
+        checked_destination(tmp_path / "out.png", overwrite=False)
 
 
 def test_format_limits_come_before_work(tmp_path):
     with pytest.raises(LimitError, match="WebP's 16383 px"):
-        check_destination(tmp_path / "out.webp", 16_384, 10, overwrite=False)
-    assert check_destination(tmp_path / "out.TIFF", 16_384, 10, overwrite=False) == "tiff"
+        checked_destination(tmp_path / "out.webp", overwrite=False).check_size(16_384, 10)
+    tiff = checked_destination(tmp_path / "out.TIFF", overwrite=False)
+    tiff.check_size(16_384, 10)
+    assert tiff.format == "tiff"
 
 
 class _FullDisk(io.FileIO):

@@ -17,7 +17,7 @@ def small_smsr(dense: Sequence[Sequence[int]] = MIXED, seed: int = 0, **settings
     """In evaluation mode; which channels are dense is drawn, how many is ``dense``; masks are about half on."""
     torch.manual_seed(seed)
     module = SMSR(SMSRConfig(**{**SMALL, **settings})).eval()
-    for part, counts in zip(module.sparse_modules(), dense, strict=True):
+    for part, counts in zip(module.mask_units(), dense, strict=True):
         with torch.no_grad():
             choose_dense(part.body.ch_mask, counts)
             for head in part.spa_mask:

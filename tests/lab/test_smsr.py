@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from lab.smsr_cases import choose_dense, picture, small_smsr
-from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions, density
+from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions
+from sparsesr.lab.nn.layers.spatial_mask import density
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.sparsity.gumbel import gumbel_softmax
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
@@ -125,7 +126,7 @@ def test_a_tie_never_loses_a_channel():
 def test_frozen_channel_masks_give_the_same_numbers():
     module = small_smsr().train()
     module.freeze_channel_masks()
-    block = module.sparse_modules()[0].body
+    block = module.mask_units()[0].body
     feat, mask = torch.randn(2, 8, 6, 6), torch.rand(2, 1, 6, 6)
     shares = block.dense_shares_CL(0.7)
     frozen = block(feat, mask, shares)
@@ -147,7 +148,7 @@ def test_training_gives_a_differentiable_density():
     module = small_smsr().train()
     module(picture())
     module.density().backward()
-    for part in module.sparse_modules():
+    for part in module.mask_units():
         assert part.body.ch_mask.grad.abs().sum() > 0
         assert part.spa_mask[0].weight.grad.abs().sum() > 0
 
@@ -162,7 +163,7 @@ def test_gumbel_samples_follow_the_logits_and_sharpen_with_temperature():
 
 
 def test_hard_mask_is_strictly_greater():
-    part = small_smsr().sparse_modules()[0]
+    part = small_smsr().mask_units()[0]
     logits = torch.tensor([[0.0, 1.0, -1.0], [0.0, 2.0, -2.0]]).reshape(1, 2, 1, 3)
     assert part._spatial_mask(logits).flatten().tolist() == [0, 1, 0]
 
@@ -178,7 +179,7 @@ def test_schedules():
 def test_temperature_reaches_every_module():
     module = small_smsr()
     module.set_temperature(0.5)
-    assert {part.temperature for part in module.sparse_modules()} == {0.5}
+    assert {part.temperature for part in module.mask_units()} == {0.5}
 
 
 # --- the whole network ---
@@ -191,7 +192,7 @@ def test_odd_sizes_are_refused(size):
 
 
 def test_attention_sees_the_whole_picture():
-    attention = small_smsr().sparse_modules()[0].ca
+    attention = small_smsr().mask_units()[0].ca
     feat = torch.randn(1, 8, 40, 40)
     changed = feat.clone()
     changed[:, :, -1, -1] += 100
@@ -231,7 +232,7 @@ def test_open_masks_keep_every_pixel_and_channel():
     opened, density = module(picture()), module.density()
     module.open_masks(False)
     with torch.no_grad():
-        for part in module.sparse_modules():
+        for part in module.mask_units():
             choose_dense(part.body.ch_mask, [8, 8, 8])
     torch.testing.assert_close(opened, module(picture()), atol=1e-5, rtol=1e-5)
     assert density == 1

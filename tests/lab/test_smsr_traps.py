@@ -68,6 +68,6 @@ def test_pictures_of_a_batch_do_not_mix():
 def test_a_module_without_any_dense_channel_runs():
     network = small_smsr()
     with torch.no_grad():
-        for module in network.sparse_modules():
+        for module in network.mask_units():
             choose_dense(module.body.ch_mask, [0, 0, 0])
         assert torch.isfinite(network(picture(6, 8))).all()

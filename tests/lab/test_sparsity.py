@@ -138,7 +138,7 @@ def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
     network = small_smsr(mask_channels=8).train()
     network.open_masks()
     network.teach_masks()
-    modules = network.sparse_modules()
+    modules = network.mask_units()
     for module in modules:
         module.begin_masks(3.0, -1.0)
     lr = torch.rand(1, 3, 24, 24)
@@ -165,7 +165,7 @@ def test_taught_heads_shape_no_features_when_masks_are_on():
         network.zero_grad(set_to_none=True)
         network.teach_masks(is_taught)
         network(torch.rand(1, 3, 12, 12))
-        torch.stack([module.last_density for module in network.sparse_modules()]).sum().backward()
+        torch.stack([module.last_density for module in network.mask_units()]).sum().backward()
         assert _have_gradients(network) - {"ch_mask"} <= shaped
         assert ("head" in _have_gradients(network)) == (not is_taught)
 
@@ -180,7 +180,7 @@ def _have_gradients(network) -> set[str]:
 def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
     torch.manual_seed(0)
     network = small_smsr()
-    module = network.sparse_modules()[0]
+    module = network.mask_units()[0]
     module.scale_gap(torch.tensor(5.0))
     network.harden_spatial_masks()
     network.freeze_channel_masks()
@@ -196,7 +196,7 @@ def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
 
 def test_masks_begin_without_a_preference_for_the_phases_of_a_pixel():
     torch.manual_seed(0)
-    module = small_smsr().sparse_modules()[0].eval()
+    module = small_smsr().mask_units()[0].eval()
     module.begin_masks(3.0, -1.0)
     module(torch.ones(1, module.spa_mask[0].in_channels, 24, 24))
     inside = module.last_gap_B1HW[0, 0, 8:-8, 8:-8]  # away from the border a flat picture has one logit
@@ -206,7 +206,7 @@ def test_masks_begin_without_a_preference_for_the_phases_of_a_pixel():
 
 def test_the_gap_of_a_module_can_be_moved_and_scaled():
     network = small_smsr()
-    module = network.sparse_modules()[0].eval()
+    module = network.mask_units()[0].eval()
     feature = torch.rand(1, module.spa_mask[0].in_channels, 8, 8)
     module(feature)
     mean, spread = mean_and_spread(gap_figures(module.last_gap_B1HW))
@@ -219,7 +219,7 @@ def test_the_gap_of_a_module_can_be_moved_and_scaled():
 
 def test_dense_channels_are_limited_but_not_made():
     torch.manual_seed(0)
-    body = small_smsr().sparse_modules()[0].body
+    body = small_smsr().mask_units()[0].body
     body.ch_mask.data.copy_(torch.randn_like(body.ch_mask) + torch.tensor([1.0, 0.0]))
     assert body.is_dense_CL().float().mean() > 0.3
     for _ in range(40):
@@ -256,6 +256,6 @@ def test_fixed_masks_are_where_they_should_be():
     network = small_smsr()
     fix_masks(network, [edge_source(1.0), random_source(0.3)])
     network(picture)
-    edges, drawn = (module.last_mask_B1HW for module in network.sparse_modules())
+    edges, drawn = (module.last_mask_B1HW for module in network.mask_units())
     assert edges[0, 0].sum(0).tolist() == [0, 0, 0, 8, 8, 0, 0, 0]
     assert 0 < drawn.mean() < 0.6

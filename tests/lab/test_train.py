@@ -15,9 +15,10 @@ from sparsesr.lab.export.checkpoint import read_checkpoint  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
+from sparsesr.lab.train.ending import Ending  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
 from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
-from sparsesr.lab.train.recipe import Sparsity  # noqa: E402
+from sparsesr.lab.train.recipe import Recipe, Sparsity  # noqa: E402
 
 
 @pytest.fixture
@@ -26,9 +27,10 @@ def recipe(tmp_path, monkeypatch):
     return tiny_recipe(tmp_path)
 
 
-def run(recipe, folder, **settings):
+def run(recipe, folder, *, max_minutes=None, finish_within=None, should_stop=lambda: False, **settings):
+    ending = Ending(max_minutes, finish_within, should_stop)
     # On a busy machine, threads of so small a network wait for each other most of the time.
-    return train(recipe, folder, device="cpu", threads=1, **{"report": quiet, **settings})
+    return train(recipe, folder, ending=ending, device="cpu", threads=1, **{"report": quiet, **settings})
 
 
 def log_of(folder, name):
@@ -108,7 +110,7 @@ def test_a_log_beyond_the_checkpoint_is_dropped(recipe, tmp_path):
 
 def test_a_run_is_not_overwritten(recipe, tmp_path):
     run(replace(recipe, steps=1), tmp_path / "run")
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(UsageError, match="resume"):
         run(recipe, tmp_path / "run")
 
 
@@ -166,15 +168,15 @@ def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
 def test_weights_are_taken_over_where_they_fit(recipe, tmp_path):
     first = run(replace(recipe, steps=2), tmp_path / "x2")
     network = SMSR(replace(tiny().config, scale=3))
-    missing = checkpoint.warm_start(network, first.checkpoint)
+    missing = checkpoint.warm_start(network, str(first.checkpoint))
     assert missing == ["tail.0.weight", "tail.0.bias"]
     ema = torch.load(first.checkpoint, weights_only=True)["ema"]
     assert torch.equal(network.body[1].body.ch_mask, ema["body.1.body.ch_mask"])
     torch.save({"step": 3, "network": {}, "ema": ema}, tmp_path / "soft.pt")
-    assert checkpoint.warm_start(tiny(), tmp_path / "soft.pt") == []
+    assert checkpoint.warm_start(tiny(), str(tmp_path / "soft.pt")) == []
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="none of its weights fits"):
-        checkpoint.warm_start(tiny(), tmp_path / "other.pt")
+        checkpoint.warm_start(tiny(), str(tmp_path / "other.pt"))
 
 
 def test_what_is_exported_is_the_average(recipe, tmp_path):
@@ -204,3 +206,38 @@ def test_learning_rates(recipe):
     assert (halved[49], halved[50], halved[75]) == (1, 0.5, 0.25)
     cycle = rates("one_cycle", lr_warmup_fraction=0.1)
     assert cycle[0] < 0.15 and max(cycle) == cycle[9] == 1 and cycle[99] < 0.001
+
+
+def test_a_run_decays_in_time_for_a_deadline(recipe, tmp_path):
+    recipe = replace(
+        recipe, steps=100_000, schedule="wsd", lr_decay_steps=30, lr_warmup_fraction=0.0, sparsity=None
+    )
+    outcome = run(recipe, tmp_path / "run", finish_within=0.05)
+    assert outcome.finished and 21 < outcome.step < 100_000
+    rates = log_of(tmp_path / "run", "learning_rate")
+    decay = [rate for step, rate in rates.items() if rate < recipe.learning_rate and step > 20]
+    assert 1 <= len(decay) <= 30 and decay == sorted(decay, reverse=True)
+    assert rates[outcome.step] == pytest.approx(recipe.learning_rate / len(decay), rel=0.1)
+
+
+def test_a_deadline_needs_a_decay(recipe, tmp_path):
+    with pytest.raises(UsageError, match="lr_decay_steps"):
+        run(recipe, tmp_path / "run", finish_within=1.0)
+
+
+def test_the_rate_of_wsd_is_constant_and_then_falls_to_zero():
+    recipe = Recipe("x", 2, steps=100, schedule="wsd", lr_decay_steps=20, lr_warmup_fraction=0.1)
+    factors = [lr_factor_at(recipe, step) for step in range(1, 101)]
+    assert factors[:10] == pytest.approx([step / 10 for step in range(1, 11)])
+    assert set(factors[10:81]) == {1.0}
+    assert factors[80:] == pytest.approx([left / 20 for left in range(20, 0, -1)])
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_every_optimiser_resumes_exactly(recipe, tmp_path, optimizer):
+    recipe = replace(recipe, steps=8, optimizer=optimizer, sparsity=None)
+    whole = run(recipe, tmp_path / "whole")
+    run(recipe, tmp_path / "halves", should_stop=StopAfter(4))
+    halves = run(recipe, tmp_path / "halves", resume=True)
+    expected, found = (torch.load(end.checkpoint, weights_only=True)["network"] for end in (whole, halves))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)

@@ -10,6 +10,7 @@ import torch
 from lab.training_runs import acnet_recipe, quiet, tiny_acnet
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.several_scales import SeveralScales
+from sparsesr.lab.train.ending import Ending
 from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.loop import train
 
@@ -28,7 +29,7 @@ def test_noise_reaches_the_network_and_a_resumed_run_sees_the_same(tmp_path):
     clean = train(replace(recipe, noise_sigma_max=0.0), tmp_path / "clean", report=quiet)
     assert not equal(weights(whole.checkpoint), weights(clean.checkpoint))
     stops = iter([False] * 4)
-    train(recipe, tmp_path / "parts", report=quiet, should_stop=lambda: next(stops, True))
+    train(recipe, tmp_path / "parts", report=quiet, ending=Ending(should_stop=lambda: next(stops, True)))
     resumed = train(recipe, tmp_path / "parts", report=quiet, resume=True)
     assert resumed.finished and equal(weights(whole.checkpoint), weights(resumed.checkpoint))
 

@@ -14,7 +14,7 @@ from lab.training_runs import tiny
 from sparsesr.cli.main import main
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.recipes import RECIPES
-from sparsesr.lab.train import loop
+from sparsesr.lab.train import step as step_module
 from training_pictures import write_pictures
 
 RECIPE = """
@@ -75,13 +75,13 @@ def test_a_run_in_two_parts(recipe, tmp_path, capsys):
 
 
 def test_termination_saves(recipe, tmp_path, capsys, monkeypatch):
-    set_rate = loop.set_learning_rate
+    set_rate = step_module.set_learning_rate
 
     def terminated_in_step_4(optimizer, recipe, step):
         if step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
         return set_rate(optimizer, recipe, step)
 
-    monkeypatch.setattr(loop, "set_learning_rate", terminated_in_step_4)
+    monkeypatch.setattr(step_module, "set_learning_rate", terminated_in_step_4)
     assert main(["train", recipe, "-o", "run", "--device", "cpu", "-j", "1"]) == 130
     assert "step 4 of 60, saved" in capsys.readouterr().err

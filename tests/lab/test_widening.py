@@ -22,7 +22,7 @@ def test_the_outputs_are_those_of_the_narrow_network(is_open):
     picture = torch.rand(2, 3, 10, 12)
     for network in (narrow, wide):
         network.open_masks(is_open)
-        for module in network.sparse_modules():
+        for module in network.mask_units():
             # New channels are dense or sparse, but what they lead to in the old ones is zero.
             module.body.ch_mask.data[:, 8:] += torch.randn_like(module.body.ch_mask[:, 8:])
     torch.testing.assert_close(wide(picture), narrow(picture), rtol=1e-4, atol=1e-5)
@@ -49,7 +49,7 @@ def test_a_run_begins_from_a_narrower_network(tmp_path):
     torch.manual_seed(1)
     narrow, wide = small_smsr(), small_smsr(**WIDER)
     torch.save({"ema": narrow.state_dict()}, tmp_path / "narrow.pt")
-    assert warm_start(wide, tmp_path / "narrow.pt") == []
+    assert warm_start(wide, str(tmp_path / "narrow.pt")) == []
     picture = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(wide(picture), narrow(picture), rtol=1e-4, atol=1e-5)
 
@@ -65,4 +65,4 @@ def test_other_differences_are_no_narrower_network(tmp_path):
         widened(small_smsr(channels=32).state_dict(), network)
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="none of its weights fits"):
-        warm_start(network, tmp_path / "other.pt")
+        warm_start(network, str(tmp_path / "other.pt"))

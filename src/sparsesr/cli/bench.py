@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.bench_job import DENSE, SPARSE, Request, measure
-from sparsesr.cli.bench_picture import DEFAULT_SIZE, made_up_picture, parse_size, read_picture
 from sparsesr.cli.messages import print_json
+from sparsesr.cli.peers import parse_peers
+from sparsesr.engine.upscaler import load_model
 from sparsesr.errors import UsageError
-from sparsesr.upscale.upscaler import load_model
+from sparsesr.image.decode import decode
+from sparsesr.image.samples import to_eight_bit
+from sparsesr.measure.bench import DENSE, SPARSE
+from sparsesr.measure.bench_image import Pixels, made_up_image
+from sparsesr.measure.bench_record import Request, measure
 
 _SHOWN_SHARE = 0.01
+_DEFAULT_SIZE = "320x180"
+_MAX_SIDE = 8192
 
 
 def run(
@@ -48,15 +55,11 @@ def run(
         raise UsageError("--size makes up a picture; leave it out when you name one")
     if hr is not None and picture is None:
         raise UsageError("--hr goes with the small picture; name that too")
-    names = _peer_names(peers)
+    runtimes = parse_peers(peers)
     loaded = load_model(model, scale)
-    image = (
-        made_up_picture(*parse_size(size) if size else DEFAULT_SIZE)
-        if picture is None
-        else read_picture(picture)
-    )
-    true_picture = None if hr is None else read_picture(hr)
-    record = measure(Request(loaded, image, true_picture, threads, precision, effort, repeats, names))
+    image = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if picture is None else _read(picture)
+    true_image = None if hr is None else _read_true(hr, image, loaded.facts.scale)
+    record = measure(Request(loaded, image, true_image, threads, precision, effort, repeats, runtimes))
     record["picture"] = "made up" if picture is None else picture.name
     if as_json:
         print_json(record)
@@ -65,12 +68,27 @@ def run(
     return 0
 
 
-def _peer_names(text: str) -> list[str]:
-    if not text:
-        return []
-    from sparsesr.lab.evaluate.peers.peer import parse_peers
+def parse_size(text: str) -> tuple[int, int]:
+    """``320x180`` -> (width, height); UsageError for anything else."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    sides = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+    if not all(1 <= side <= _MAX_SIDE for side in sides):
+        raise UsageError(f"--size {text!r} is no size; write it like 320x180, up to {_MAX_SIDE} each")
+    return sides
 
-    return parse_peers(text)
+
+def _read(path: Path) -> Pixels:
+    return to_eight_bit(decode(path).rgb)
+
+
+def _read_true(path: Path, image: Pixels, scale: int) -> Pixels:
+    """The true large image; UsageError unless it is of the size of the result."""
+    true_image = _read(path)
+    height, width = true_image.shape[:2]
+    rows, columns = (side * scale for side in image.shape[:2])
+    if (height, width) != (rows, columns):
+        raise UsageError(f"--hr is {width}x{height}, but the upscaled image is {columns}x{rows}")
+    return true_image
 
 
 def _print(record: dict[str, Any]) -> None:

@@ -22,11 +22,11 @@ def run(
 ) -> int:
     """Turn a trained network into a model file, check that the runtime computes the same, measure what bf16 costs."""
     if output.suffix != ".safetensors":
-        raise UsageError(f"{output}: model files end in .safetensors")
+        raise UsageError("model files end in .safetensors", where=str(output))
     if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists; choose another name or use --overwrite")
+        raise UsageError(f"{output} exists", remedy="choose another name or use --overwrite")
     if output.exists() and output.samefile(checkpoint):
-        raise UsageError(f"{output} is the checkpoint itself; choose another name")
+        raise UsageError(f"{output} is the checkpoint itself", remedy="choose another name")
     require_training_extra("export")
     from sparsesr.lab.export.importer import convert_checkpoint
     from sparsesr.modelfile.spec import scale_words

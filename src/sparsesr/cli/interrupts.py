@@ -46,7 +46,7 @@ def naming_interruptions(name: str) -> Generator[None, None, None]:
     try:
         yield
     except (CancelledError, KeyboardInterrupt):
-        raise CancelledError(f"{name}: interrupted; nothing was written for it") from None
+        raise CancelledError("interrupted", where=name, remedy="nothing was written for it") from None
 
 
 def _pressed() -> bool:

@@ -12,18 +12,18 @@ from sparsesr.cli import options
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
+from sparsesr.engine.arrays import without_holes
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
-from sparsesr.image.destination import check_destination
-from sparsesr.image.encode import encode
+from sparsesr.image.destination import checked_destination
+from sparsesr.image.encode import encode_to
 from sparsesr.image.picture import Picture
 from sparsesr.image.source import printable
-from sparsesr.upscale.arrays import without_holes
-from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.execute import RunOptions
-from sparsesr.upscale.mask_report import MaskReport, ModuleReport, measure_masks
-from sparsesr.upscale.mask_view import draw_mask_view
-from sparsesr.upscale.upscaler import Upscaler
+from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
+from sparsesr.measure.mask_view import draw_mask_view
 
 
 def run(
@@ -52,21 +52,23 @@ def run(
     if target.is_dir():
         target = target / default_output(image, 1, format="png", label="mask").name
     refuse_clashes({image: target})
-    check_destination(target, 1, 1, overwrite=overwrite)
+    destination = checked_destination(target, overwrite=overwrite)
     upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
     bar = progress_bar("measuring", quiet=quiet or as_json)
     with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
         picture = decode(image, cancelled=cancelled)
         if min(picture.height, picture.width) < 2:
             raise UsageError(
-                f"{printable(image)}: {picture.width}x{picture.height} px show no masks; take a photo"
+                f"{picture.width}x{picture.height} px show no masks",
+                where=printable(image),
+                remedy="take a photo",
             )
         seen = without_holes(picture.rgb, picture.alpha)
         announce = None if quiet else warn_of_plan
         given = RunOptions(effort, on_plan=announce, cancelled=cancelled)
         report = measure_masks(upscaler, seen, given, on_run=progress)
         view = Picture(draw_mask_view(_opaque(picture), report))
-        encode(view, target, overwrite=overwrite, cancelled=cancelled)
+        encode_to(view, destination, cancelled=cancelled)
     if as_json:
         print_json(_record(upscaler, image, target, picture, report))
     elif not quiet:

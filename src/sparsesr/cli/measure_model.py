@@ -11,6 +11,7 @@ import typer
 
 from sparsesr.cli import options
 from sparsesr.cli.messages import print_json
+from sparsesr.measure.precision_cost import PHOTOGRAPHS, with_bf16_costs
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.reader import read_description
@@ -33,10 +34,8 @@ def run(
     the picture. Export and import do this themselves. Bundled models are measured, but not changed.
     """
     options.check_positive("-j", threads)
-    from sparsesr.lab.evaluate.bf16_cost import PICTURES, with_bf16_costs
-
     entry = catalogue.resolve(model)
-    measured = with_bf16_costs(catalogue.load(model), data or PICTURES, threads)
+    measured = with_bf16_costs(catalogue.load(model), data or PHOTOGRAPHS, threads)
     _report(measured, as_json)
     if entry.origin == catalogue.BUNDLED:
         print(f"note: {entry.name} is a bundled model; its file was not changed", file=sys.stderr)

@@ -7,18 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli.messages import failed, print_json
+from sparsesr.cli.messages import failed, line_of, print_json
 from sparsesr.errors import ModelError
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.reader import read_description
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 _PAPER_OUTPUT_PX = (720, 1280)
-_FAILED = 3
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -70,7 +69,7 @@ def show(
         of_scale = "" if len(loaded.scales) == 1 else f"_x{scale}"
         about[f"dense_macs_for_1280x720{of_scale}"] = _macs(loaded.at_scale(scale))
     about["sees_px"] = max(halo_px(loaded.at_scale(scale)) for scale in loaded.scales)
-    about["sees_whole_picture"] = has_global_op(loaded.graph)
+    about["sees_whole_picture"] = sees_whole_image(loaded.graph)
     if as_json:
         print_json(about)
         return 0
@@ -115,11 +114,10 @@ def verify(
         try:
             catalogue.verify(entry)
         except ModelError as error:
-            problem, status = str(error), _FAILED
+            problem = line_of(error)
+            status = failed(ModelError(problem, where=entry.name))
         if as_json:
             print_json({"name": entry.name, "path": str(entry.path), "ok": problem is None, "error": problem})
         elif problem is None:
             print(f"{entry.name}: good ({entry.path})")
-        if problem is not None:
-            failed(f"{entry.name}: {problem}", status)
     return status

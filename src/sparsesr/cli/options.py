@@ -15,11 +15,11 @@ def parse_memory(text: str) -> int:
     """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
     if match is None:
-        raise UsageError(f"--memory {text!r} is not an amount of memory; write it like 2GB or 500MB")
+        raise UsageError(f"--memory {text!r} is not an amount of memory", remedy="write it like 2GB or 500MB")
     unit = match.group(2) or ""
     amount = int(float(match.group(1)) * (_BINARY_UNITS.get(unit) or _UNITS[unit]))
     if amount < 10**6:
-        raise UsageError(f"--memory {text!r} is less than a megabyte; write the unit, like 2GB")
+        raise UsageError(f"--memory {text!r} is less than a megabyte", remedy="write the unit, like 2GB")
     return amount
 
 
@@ -27,7 +27,7 @@ def check_precision(text: str) -> None:
     """UsageError unless there is such a precision."""
     if text not in PRECISIONS:
         raise UsageError(
-            f"--precision {text!r} is unknown; use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
+            f"--precision {text!r} is unknown", remedy=f"use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
         )
 
 
@@ -44,7 +44,7 @@ def check_target(target_ms: float | None, effort: float | None) -> None:
     if not target_ms > 0:
         raise UsageError(f"--target-ms {target_ms:g} must be more than 0")
     if effort is not None:
-        raise UsageError("--target-ms chooses the effort; leave --effort out, or --target-ms")
+        raise UsageError("--target-ms chooses the effort", remedy="leave --effort out, or --target-ms")
 
 
 def check_positive(option: str, value: int | None) -> None:

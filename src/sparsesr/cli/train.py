@@ -41,6 +41,10 @@ def run(
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", help="Save and stop after this time.")
     ] = None,
+    finish_within: Annotated[
+        float | None,
+        typer.Option("--finish-within", metavar="MINUTES", help="Decay the rate in time to be done by then."),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
     show: Annotated[bool, typer.Option("--list", help="List the recipes, or show the one named.")] = False,
@@ -55,7 +59,7 @@ def run(
 
     if recipe is None:
         if not show:
-            raise UsageError("name a recipe; `sparsesr train --list` lists them")
+            raise UsageError("name a recipe", remedy="`sparsesr train --list` lists them")
         print("\n".join(RECIPES))
         return 0
     chosen = find_recipe(recipe)
@@ -70,18 +74,24 @@ def run(
         print_json(asdict(chosen))
         return 0
     require_training_extra("train")
+    from sparsesr.lab.train.ending import Ending
     from sparsesr.lab.train.loop import train
 
     folder = output or Path("runs") / chosen.network
     with interruptible(signal.SIGTERM) as should_stop:
         outcome = train(
-            chosen, folder, resume=resume, max_minutes=max_minutes, device=device, threads=threads,
-            report=_say, should_stop=should_stop,
-        )  # fmt: skip
+            chosen,
+            folder,
+            resume=resume,
+            ending=Ending(max_minutes, finish_within, should_stop),
+            device=device,
+            threads=threads,
+            report=_say,
+        )
         interrupted = should_stop() and not outcome.finished
     if os.environ.get("RANK", "0") == "0":
         ending = "done" if outcome.finished else "saved; go on with --resume"
-        _say(f"{outcome.checkpoint}: step {outcome.step:,} of {chosen.steps:,}, {ending}")
+        _say(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
     return _INTERRUPTED if interrupted else 0
 
 

@@ -41,7 +41,9 @@ def read_bmp(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.uint8]:
         samples = samples[::-1]
     if header.bits <= 8:
         if int(samples.max()) >= len(header.palette):
-            raise InputError(f"{source.name}: a BMP pixel points beyond the palette; the file is damaged")
+            raise InputError(
+                "a BMP pixel points beyond the palette", where=source.name, remedy="the file is damaged"
+            )
         return header.palette[samples]
     if header.bits == 24:
         return np.ascontiguousarray(samples[..., ::-1])
@@ -49,7 +51,7 @@ def read_bmp(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.uint8]:
 
 
 def _damaged(source: OpenSource, what: str) -> InputError:
-    return InputError(f"{source.name}: {what}; convert the file to PNG, or copy it again")
+    return InputError(what, where=source.name, remedy="convert the file to PNG, or copy it again")
 
 
 def _read_header(source: OpenSource, limits: ImageLimits) -> _Header:

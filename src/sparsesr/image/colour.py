@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyvips
 
 from sparsesr.image import vips
+from sparsesr.image.samples import quantised
 
 Table = npt.NDArray[Any]
 """A look-up table of uint8 or uint16."""
@@ -115,7 +116,7 @@ def srgb_decode(coded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def linear_to_coded_table(bits: int) -> Table:
     """Look-up table from linear samples of 8 or 16 bits to sRGB-coded samples of 16 bits."""
     levels = np.arange(1 << bits) / ((1 << bits) - 1)
-    return _rounded(srgb_encode(levels), 16)
+    return quantised(srgb_encode(levels), np.uint16)
 
 
 def output_table(from_bits: int, to_bits: int, is_linear: bool) -> Table | None:
@@ -126,7 +127,7 @@ def output_table(from_bits: int, to_bits: int, is_linear: bool) -> Table | None:
     if from_bits == to_bits and not is_linear:
         return None
     levels = np.arange(1 << from_bits) / ((1 << from_bits) - 1)
-    return _rounded(srgb_decode(levels) if is_linear else levels, to_bits)
+    return quantised(srgb_decode(levels) if is_linear else levels, np.uint16 if to_bits == 16 else np.uint8)
 
 
 def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -140,16 +141,12 @@ def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return out
 
 
-def _rounded(levels: npt.NDArray[np.float64], bits: int) -> Table:
-    return np.floor(levels * ((1 << bits) - 1) + 0.5).astype(np.uint16 if bits == 16 else np.uint8)
-
-
 def float_to_coded(samples: npt.NDArray[np.floating[Any]], is_linear: bool) -> npt.NDArray[np.uint16]:
     """Float samples, nominally 0..1, to 16 bits: clipped, NaN as 0, linear light put on the sRGB curve."""
     out = np.empty(samples.shape, np.uint16)
     for row in range(len(samples)):  # row by row: no second float picture in memory
         values = np.clip(np.nan_to_num(samples[row].astype(np.float64), nan=0.0), 0.0, 1.0)
-        out[row] = _rounded(srgb_encode(values) if is_linear else values, 16)
+        out[row] = quantised(srgb_encode(values) if is_linear else values, np.uint16)
     return out
 
 

@@ -52,26 +52,29 @@ class _Work:
 
 
 def decode(
-    source: Path | bytes, limits: ImageLimits = _DEFAULT_LIMITS, cancelled: Callable[[], bool] | None = None
+    source: Path | bytes,
+    limits: ImageLimits = _DEFAULT_LIMITS,
+    cancelled: Callable[[], bool] | None = None,
+    name: str | None = None,
 ) -> Picture:
     """Decode a picture upright, with what must survive an enlargement.
 
     Raises LimitError when the header promises more than ``limits`` allow, and InputError for everything else
     that keeps the picture from being right: not a picture, damaged, cut short, unreadable. Both in one line.
-    CancelledError soon after ``cancelled`` says True.
+    CancelledError soon after ``cancelled`` says True. ``name`` is what messages call bytes.
     Numbers and profile of ordinary RGB and grey are kept; what was changed is listed in ``Picture.notes``.
     """
-    with open_source(source, limits) as opened:
+    with open_source(source, limits, name) as opened:
         kind = recognise(opened)
         vips.forget_errors()  # else a message may quote an older failure
         try:
             samples, work = _judged(opened, kind, limits, cancelled)
         except pyvips.Error as error:
             check_cancelled(cancelled)
-            raise InputError(_vips_message(opened.name, kind, error)) from None
+            raise _vips_fault(opened.name, kind, error) from None
         except MemoryError:
             raise LimitError(
-                f"{opened.name}: not enough memory to decode it; free some or shrink it"
+                "not enough memory to decode it", where=opened.name, remedy="free some or shrink it"
             ) from None
         return _picture(samples, kind, work)
 
@@ -95,7 +98,7 @@ def _judged(
     # libvips does not look for complaints about the last rows.
     reason = complaints.damage(has_several_scans=work.has_several_scans)
     if reason:
-        raise InputError(_damaged(source.name, kind, f" ({reason})"))
+        raise _damaged(source.name, kind, f" ({reason})")
     if complaints.count:
         work.notes.append(f"its JPEG file is not quite regular ({complaints.first}), the picture is whole")
     return samples, work
@@ -144,7 +147,7 @@ def _vips_samples(source: OpenSource, kind: str, limits: ImageLimits, work: _Wor
 def _check_frames(name: str, kind: str, image: pyvips.Image, limits: ImageLimits, work: _Work) -> None:
     frames = image.get_n_pages()
     if frames > limits.max_frames:
-        raise LimitError(f"{name}: {frames} frames are over the limit of {limits.max_frames}")
+        raise LimitError(f"{frames} frames are over the limit of {limits.max_frames}", where=name)
     if frames > 1:
         work.notes.append(
             f"the first of {frames} {'pages' if kind in ('tiff', 'heif') else 'frames'} is used"
@@ -194,7 +197,9 @@ def _with_known_colours(name: str, image: pyvips.Image, work: _Work) -> pyvips.I
         work.metadata = replace(work.metadata, icc=None)
         return colour.to_srgb(image.copy(interpretation="cmyk"))
     if image.bands > 4:
-        raise InputError(f"{name}: has {image.bands} channels; save it as grey or RGB, with or without alpha")
+        raise InputError(
+            f"has {image.bands} channels", where=name, remedy="save it as grey or RGB, with or without alpha"
+        )
     return image if work.metadata.icc is None else _with_profile(image, work.metadata.icc, work)
 
 
@@ -220,12 +225,16 @@ def _to_integers(name: str, samples: npt.NDArray[Any], work: _Work) -> npt.NDArr
         return (samples >> 16).astype(np.uint16)
     if samples.dtype.kind != "f":
         raise InputError(
-            f"{name}: samples of type {samples.dtype} are not pictures; save it with 8 or 16 bits"
+            f"samples of type {samples.dtype} are not pictures",
+            where=name,
+            remedy="save it with 8 or 16 bits",
         )
     some = samples.reshape(-1)[:: max(1, samples.size // 1_000_000)]
     if float(np.median(np.nan_to_num(some))) > 1.0:
         raise InputError(
-            f"{name}: float samples lie above the usual range of 0 to 1; scale them, or save 16 bits"
+            "float samples lie above the usual range of 0 to 1",
+            where=name,
+            remedy="scale them, or save 16 bits",
         )
     work.notes.append("float samples clipped to 0..1 and stored in 16 bits")
     # Without a profile float samples are linear light; with one, the profile says what they are and is kept.
@@ -264,16 +273,22 @@ def _picture(samples: npt.NDArray[Any], kind: str, work: _Work) -> Picture:
     )
 
 
-def _vips_message(name: str, kind: str, error: pyvips.Error) -> str:
-    """Turn a libvips error (several lines, its own words) into one line."""
+def _vips_fault(name: str, kind: str, error: pyvips.Error) -> InputError:
+    """The error of libvips (several lines, its own words) in one line of ours."""
     reason = vips.reason(error)
     because = f" ({reason})" if reason else ""
     if any(sign in reason for sign in ("premature end", "end of", "unable to parse", "expected")):
-        return f"{name}: the {kind.upper()} data is cut short{because}; copy or download the file again"
+        return InputError(
+            f"the {kind.upper()} data is cut short{because}",
+            where=name,
+            remedy="copy or download the file again",
+        )
     return _damaged(name, kind, because)
 
 
-def _damaged(name: str, kind: str, because: str) -> str:
-    return (
-        f"{name}: the {kind.upper()} data is damaged or of an unknown kind{because}; save it anew elsewhere"
+def _damaged(name: str, kind: str, because: str) -> InputError:
+    return InputError(
+        f"the {kind.upper()} data is damaged or of an unknown kind{because}",
+        where=name,
+        remedy="save it anew elsewhere",
     )

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyvips
 
-from sparsesr.errors import InputError, UsageError, check_cancelled
+from sparsesr.errors import InputError, Parameter, UsageError, Wording, check_cancelled
 from sparsesr.image import colour, exif, vips, xmp
 from sparsesr.image.containers import (
     HEAD_BYTES,
@@ -20,9 +20,8 @@ from sparsesr.image.containers import (
     insert_in_png,
     webp_with_exif,
 )
-from sparsesr.image.destination import atomic_file, check_destination, write_error
+from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
 from sparsesr.image.picture import Metadata, Picture, Pixels
-from sparsesr.image.source import printable
 from sparsesr.image.tiff_tags import append_exif
 
 DEFAULT_QUALITY = 95
@@ -78,30 +77,51 @@ def encode(
 ) -> Encoded:
     """Write ``picture`` to ``destination``, or return it as bytes when that is None.
 
-    The format comes from ``format`` or the extension. ``quality`` 1 to 100 is for JPEG and WebP (95).
-    ``depth`` 8 or 16 overrides the source's. Grey stays grey, alpha and 16 bits stay where the format can
-    hold them, and the result's notes say what it could not. Raises what ``check_destination`` raises, and
+    The format comes from ``format`` or the extension. Raises what ``checked_destination``,
+    ``check_quality_and_depth`` and :func:`encode_to` raise.
+    """
+    checked = checked_destination(destination, overwrite=overwrite, format=format)
+    checked.check_size(picture.height, picture.width)
+    check_quality_and_depth(quality, depth)
+    return encode_to(picture, checked, quality=quality, depth=depth, cancelled=cancelled)
+
+
+def encode_to(
+    picture: Picture,
+    destination: Destination,
+    *,
+    quality: int | None = None,
+    depth: int | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Encoded:
+    """As :func:`encode`, to a place that is known to be good for an image of this size.
+
+    ``quality`` 1 to 100 is for JPEG and WebP (95). ``depth`` 8 or 16 overrides the source's. Grey stays grey,
+    alpha and 16 bits stay where the format can hold them, and the result's notes say what it could not. Raises
     InputError when writing fails, or CancelledError soon after ``cancelled`` says True; then no file appears.
     """
-    kind = check_destination(destination, picture.height, picture.width, overwrite=overwrite, format=format)
-    prepared = _prepare(picture, kind, quality, depth)
-    if destination is None:
+    prepared = _prepare(picture, destination.format, quality, depth)
+    if destination.path is None:
         buffer = io.BytesIO()
-        _write(prepared, buffer, None, cancelled)
+        _write(prepared, buffer, destination, cancelled)
         data = buffer.getvalue()
-        return Encoded(kind, len(data), data, prepared.notes)
-    with atomic_file(destination, overwrite=overwrite) as file:
+        return Encoded(destination.format, len(data), data, prepared.notes)
+    with atomic_file(destination.path, overwrite=destination.overwrite) as file:
         _write(prepared, file, destination, cancelled)
         check_cancelled(cancelled)
         size = file.seek(0, io.SEEK_END)
-    return Encoded(kind, size, None, prepared.notes)
+    return Encoded(destination.format, size, None, prepared.notes)
+
+
+def check_quality_and_depth(quality: int | None, depth: int | None) -> None:
+    """Raise UsageError unless they are what ``encode_to`` can write."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"must be 1 to 100, not {quality}", where=Parameter("quality"))
+    if depth not in (None, 8, 16):
+        raise UsageError(f"must be 8 or 16, not {depth}", where=Parameter("depth"))
 
 
 def _prepare(picture: Picture, kind: str, quality: int | None, depth: int | None) -> _Prepared:
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality must be 1 to 100, not {quality}")
-    if depth not in (None, 8, 16):
-        raise UsageError(f"depth must be 8 or 16, not {depth}")
     notes: list[str] = []
     bits = depth or picture.bits
     if bits == 16 and kind in ("jpeg", "webp"):
@@ -176,16 +196,19 @@ def _with_metadata(image: pyvips.Image, layout: str, bits: int, metadata: Metada
 
 
 def _write(
-    prepared: _Prepared, file: BinaryIO, destination: Path | None, cancelled: Callable[[], bool] | None
+    prepared: _Prepared, file: BinaryIO, destination: Destination, cancelled: Callable[[], bool] | None
 ) -> None:
     try:
         vips.run(prepared.image, lambda: _SAVERS[prepared.format](prepared, file), cancelled)
     except OSError as error:
-        raise write_error(destination, error) from None
+        raise write_error(destination.path, error) from None
     except pyvips.Error as error:
         check_cancelled(cancelled)
-        name = "the output" if destination is None else printable(destination)
-        raise InputError(f"{name}: cannot be encoded ({vips.reason(error)}); try another format") from None
+        raise InputError(
+            f"cannot be encoded ({vips.reason(error)})",
+            where=destination.name,
+            remedy=Wording("try another {}", "format"),
+        ) from None
 
 
 def _stream(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
@@ -68,10 +67,3 @@ class Picture:
         if alpha is not None and (alpha.shape != rgb.shape[:2] or alpha.dtype != rgb.dtype):
             raise ValueError(f"alpha is {alpha.shape} {alpha.dtype} beside rgb {rgb.shape} {rgb.dtype}")
         return replace(self, rgb=rgb, alpha=alpha, notes=list(self.notes))
-
-
-def to_eight_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """uint16 samples rounded to uint8 (65535 becomes 255); uint8 as they are."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -64,7 +64,9 @@ class _TextBudget:
         self.items += 1
         if self.items > self.limits.max_metadata_items:
             raise LimitError(
-                f"{self.name}: over {self.limits.max_metadata_items} text chunks; remove its metadata"
+                f"over {self.limits.max_metadata_items} text chunks",
+                where=self.name,
+                remedy="remove its metadata",
             )
         if kind == b"iCCP":
             inflated, limit = (
@@ -76,18 +78,24 @@ class _TextBudget:
             inflated, limit = self.inflated_bytes, self.limits.max_inflated_text_bytes
         if inflated > limit:
             raise LimitError(
-                f"{self.name}: compressed text or profile in the PNG inflates to over {limit // MEBIBYTE} MiB"
-                " (a decompression bomb?); remove its metadata"
+                f"compressed text or profile in the PNG inflates to over {limit // MEBIBYTE} MiB"
+                " (a decompression bomb?)",
+                where=self.name,
+                remedy="remove its metadata",
             )
 
 
 def _check_header(source: OpenSource, limits: ImageLimits) -> None:
     head = source.read_at(8, 25)
     if len(head) < 25 or head[4:8] != b"IHDR":
-        raise InputError(f"{source.name}: the PNG header is cut short or damaged; copy or download it again")
+        raise InputError(
+            "the PNG header is cut short or damaged", where=source.name, remedy="copy or download it again"
+        )
     if struct.unpack(">I", head[21:25])[0] != zlib.crc32(head[4:21]):
         raise InputError(
-            f"{source.name}: the PNG header fails its checksum (damaged); copy or download it again"
+            "the PNG header fails its checksum (damaged)",
+            where=source.name,
+            remedy="copy or download it again",
         )
     width, height = struct.unpack(">II", head[8:16])
     check_size(source.name, height, width, limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError, LimitError, Wording
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
 
@@ -56,22 +56,28 @@ def recognise(source: OpenSource) -> str:
         return "pnm"
     for signature, what in _FOREIGN:
         if head.startswith(signature):
-            raise InputError(f"{source.name}: is {what}, which is not read; convert it to one of {SUPPORTED}")
+            raise InputError(
+                f"is {what}, which is not read", where=source.name, remedy=f"convert it to one of {SUPPORTED}"
+            )
     raise InputError(
-        f"{source.name}: is not a picture in a format that is read ({SUPPORTED}), or its start is damaged"
+        f"is not a picture in a format that is read ({SUPPORTED}), or its start is damaged", where=source.name
     )
 
 
 def check_size(name: str, height: int, width: int, limits: ImageLimits) -> None:
     """Raise LimitError when a picture of this size may not be decoded."""
     if height < 1 or width < 1:
-        raise InputError(f"{name}: its header says {width}x{height} pixels; the file is damaged")
+        raise InputError(f"its header says {width}x{height} pixels", where=name, remedy="the file is damaged")
     if max(height, width) > limits.max_side_px:
-        raise LimitError(f"{name}: {width}x{height} px is over the limit of {limits.max_side_px} px a side")
+        raise LimitError(
+            f"{width}x{height} px is over the limit of {limits.max_side_px} px a side", where=name
+        )
     if height * width > limits.max_pixels:
         raise LimitError(
-            f"{name}: {width}x{height} is {height * width / 1e6:.0f} megapixels, over the limit of"
-            f" {limits.max_pixels / 1e6:.0f}; shrink it or raise max_pixels"
+            f"{width}x{height} is {height * width / 1e6:.0f} megapixels, over the limit of"
+            f" {limits.max_pixels / 1e6:.0f}",
+            where=name,
+            remedy=Wording("shrink it or raise {}", "max_pixels"),
         )
 
 

@@ -44,7 +44,9 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
     sizes = integers(tags, order, _HEIGHT) + integers(tags, order, _WIDTH)
     if not is_plain or not offsets or len(offsets) != len(counts) or len(sizes) != 2:
         raise InputError(
-            f"{source.name}: a CIELab TIFF that is compressed or tiled; save it as RGB TIFF or PNG"
+            "a CIELab TIFF that is compressed or tiled",
+            where=source.name,
+            remedy="save it as RGB TIFF or PNG",
         )
     height, width = sizes
     check_size(source.name, height, width, limits)
@@ -54,7 +56,9 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
         parts.append(source.read_at(start, min(count, needed - gathered)))
         gathered += len(parts[-1])
     if gathered < needed:
-        raise InputError(f"{source.name}: the TIFF data is cut short; copy or download the file again")
+        raise InputError(
+            "the TIFF data is cut short", where=source.name, remedy="copy or download the file again"
+        )
     stored = np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3)
     lab = stored.view(np.int8).astype(np.float32)
     lab[..., 0] = stored[..., 0] * np.float32(100 / 255)

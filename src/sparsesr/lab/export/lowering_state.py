@@ -40,9 +40,11 @@ class State:
         return layer if count == 1 else f"{layer}-{count}"
 
     def map_name(self, value: object) -> str:
-        """The node that a value is; pictures become the ``image`` node only where the factor is taken in."""
+        """The node that a value is. The image needs a convolution to take in its factor, unless that is 1."""
         if isinstance(value, Map):
             return value.name
+        if isinstance(value, LRPicture) and value.factor == 1:
+            return self.picture_node(value)
         if isinstance(value, HRPicture) and value.source is not None:
             return self.close(value, f"{value.source}.picture")
         raise ModelError(f"needs a feature map, got {words(value)}")
@@ -70,7 +72,7 @@ class State:
         """True for the result of this op that nobody else reads."""
         if not isinstance(value, Map) or self.readers.get(value.name, 0) != 1:
             return False
-        return self.build.node(value.name).op == op
+        return self.build.operation(value.name) == op
 
     def close(self, picture: HRPicture, output: str) -> str:
         """Turn an enlarged picture into a node: factor and shift go into its convolution. Returns the node."""

@@ -7,15 +7,19 @@ picture, h and w of the enlarged one.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from sparsesr.lab.nn.from_tensors import check_held
 from sparsesr.lab.nn.layers.asymmetric import add_branches, branch_name
 from sparsesr.lab.nn.layers.pictures import MeanShift
 from sparsesr.lab.nn.layers.shuffle_upsampler import ShuffleUpsampler
+from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 
 SCALES = (2, 3, 4)
 
@@ -127,3 +131,35 @@ class ACNet(nn.Module):
             kind = "mean_shift" if name.split(".")[0] in ("sub_mean", "add_mean") else "network"
             counts[kind] += parameter.numel()
         return counts
+
+
+def _from_tensors(tensors: StateDict) -> nn.Module:
+    """One scale has ``upsample.up``, several have ``upsample.up2`` and so on."""
+    channels = tensors["conv1_3.0.weight"].shape[0]
+    layers = sum(f"conv{layer}_3.0.weight" in tensors for layer in range(1, len(tensors) + 1))
+    scales = tuple(scale for scale in SCALES if f"upsample.up{scale}.body.0.weight" in tensors)
+    if not scales:
+        steps = 2 if "upsample.up.body.2.weight" in tensors else 1
+        scales = (math.isqrt(tensors["upsample.up.body.0.weight"].shape[0] // channels) ** steps,)
+    with torch.device("meta"):
+        module = ACNet(ACNetConfig(scales, channels, layers))
+    check_held(sum(tensor.numel() for tensor in module.state_dict().values()), tensors)
+    return module.to_empty(device="cpu")
+
+
+ARCHITECTURE = Architecture(
+    "acnet",
+    frozenset({"sub_mean.shifter.bias", "conv1_1.0.weight", "conv1_3.0.weight", "conv22.0.weight"}),
+    _from_tensors,
+)
+
+
+def _create(*scales: int) -> nn.Module:
+    return ACNet(ACNetConfig(scales))
+
+
+NETWORKS: Networks = {
+    **{f"acnet_x{scale}": partial(_create, scale) for scale in SCALES},
+    "acnet_multi": partial(_create, *SCALES),
+    "acnet_noise_x2": partial(_create, 2),
+}

@@ -6,18 +6,22 @@ code may differ, this is the code. Shape suffixes: B batch, C channels, H and W 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from sparsesr.lab.nn.from_tensors import check_held
 from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
 from sparsesr.lab.nn.layers.efficient_transformer import EfficientTransformer
 from sparsesr.lab.nn.layers.high_preserving import HighPreservingBlock
 from sparsesr.lab.nn.layers.shuffle_upsampler import ShuffleUpsampler
 from sparsesr.lab.nn.layers.weighted import Weight, weighted_sum
 from sparsesr.lab.nn.lowering import Lowering
+from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class ESRT(nn.Module):
     """Efficient super-resolution transformer. Input (B, 3, H, W) in 0..1, at least 2x2; output scale times larger.
 
     The attention depends on the size of the picture (its segments are quarters of it): a crop gives other values than
-    the whole. The authors always run it on crops; see :mod:`sparsesr.lab.evaluate`.
+    the whole. The authors always run it on crops; see :mod:`sparsesr.measure.chopped`.
     """
 
     #: Smaller pictures must be padded: half of one pixel is none.
@@ -111,3 +115,42 @@ class ESRT(nn.Module):
         skip_B3HW = self.up(shallow_BCHW)
         deep_BCHW = self.reduce(self.body(shallow_BCHW))
         return self.tail(deep_BCHW) + skip_B3HW
+
+
+def _from_tensors(tensors: StateDict) -> nn.Module:
+    """Heads, segments and passes of the low branch show in no shape: they are those of the paper."""
+    steps = 2 if "up.0.2.weight" in tensors else 1
+    channels, rows = tensors["head.0.weight"].shape[0], tensors["up.0.0.weight"].shape[0]
+    hidden = tensors["body.0.encoder1.att.conv_du.0.weight"].shape[0]
+    config = ESRTConfig(
+        scale=math.isqrt(rows // channels) ** steps,
+        channels=channels,
+        attention_reduction=channels // hidden,
+    )
+    with torch.device("meta"):
+        module = ESRT(config)
+    check_held(sum(tensor.numel() for tensor in module.state_dict().values()), tensors)
+    return module.to_empty(device="cpu")
+
+
+ARCHITECTURE = Architecture(
+    "esrt",
+    frozenset(
+        {
+            "up.0.0.weight",
+            "up.1.conv.weight",
+            "head.0.weight",
+            "body.0.encoder1.att.conv_du.0.weight",
+            "body.0.attention.atten.qkv.weight",
+            "tail.1.weight",
+        }
+    ),
+    _from_tensors,
+)
+
+
+def _create(scale: int) -> nn.Module:
+    return ESRT(ESRTConfig(scale=scale))
+
+
+NETWORKS: Networks = {f"esrt_x{scale}": partial(_create, scale) for scale in (2, 3, 4)}

@@ -1,50 +1,19 @@
-"""The trainable networks by name. Adding one: write its file, add its entries to ``NETWORKS``."""
+"""The trainable networks by name, and the architectures that checkpoints are recognised as.
+
+Adding a network: write its file with ``NETWORKS`` and ``ARCHITECTURE``, and add it to ``_FILES``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from torch import nn
 
-from sparsesr.lab.nn.acnet import SCALES, ACNet, ACNetConfig
-from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
-from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
+from sparsesr.lab.nn import acnet, esrt, skim, smsr
+from sparsesr.lab.nn.network import Architecture, Networks
 
+_FILES = (smsr, skim, esrt, acnet)
 
-def _smsr(**settings: int) -> nn.Module:
-    return SMSR(SMSRConfig(**settings))
-
-
-def _esrt(**settings: int) -> nn.Module:
-    return ESRT(ESRTConfig(**settings))
-
-
-def _acnet(*scales: int) -> nn.Module:
-    return ACNet(ACNetConfig(scales))
-
-
-# Training is faster on 0..1 than on the paper's 0..255; it is the same family of functions, and import knows both.
-_SMSR = {"value_range": 1}
-# Half the width, so about a quarter of the multiply-adds.
-_SMALL = {**_SMSR, "channels": 32, "mask_channels": 8, "attention_channels": 4}
-
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "smsr_x2": partial(_smsr, scale=2, **_SMSR),
-    "smsr_x3": partial(_smsr, scale=3, **_SMSR),
-    "smsr_x4": partial(_smsr, scale=4, **_SMSR),
-    "smsr_s_x2": partial(_smsr, scale=2, **_SMALL),
-    "smsr_s_x3": partial(_smsr, scale=3, **_SMALL),
-    "smsr_s_x4": partial(_smsr, scale=4, **_SMALL),
-    "esrt_x2": partial(_esrt, scale=2),
-    "esrt_x3": partial(_esrt, scale=3),
-    "esrt_x4": partial(_esrt, scale=4),
-    "acnet_x2": partial(_acnet, 2),
-    "acnet_x3": partial(_acnet, 3),
-    "acnet_x4": partial(_acnet, 4),
-    "acnet_multi": partial(_acnet, *SCALES),
-    "acnet_noise_x2": partial(_acnet, 2),
-}
+NETWORKS: Networks = {name: create for file in _FILES for name, create in file.NETWORKS.items()}
+ARCHITECTURES: tuple[Architecture, ...] = tuple(file.ARCHITECTURE for file in _FILES)
 
 
 def create(name: str) -> nn.Module:

@@ -6,13 +6,20 @@ rows and columns of the LR picture.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from sparsesr.lab.nn.from_tensors import check_held, count_entries, value_range
 from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
+from sparsesr.lab.nn.masked_network import MaskedNetwork
+from sparsesr.lab.nn.network import Architecture, Networks, StateDict
+from sparsesr.lab.nn.widening import is_narrower, widened
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class SMSRConfig:
             raise ValueError(f"all sizes must be at least 1: {self}")
 
 
-class SMSR(nn.Module):
+class SMSR(MaskedNetwork):
     """Sparse mask super-resolution network. Input (B, 3, H, W) in 0..1 with even H and W; output scale times larger."""
 
     def __init__(self, config: SMSRConfig | None = None) -> None:
@@ -73,44 +80,25 @@ class SMSR(nn.Module):
         feat_BCHW = self.collect(torch.cat(module_outputs, dim=1)) + head_BCHW
         return self.add_mean(self.tail(feat_BCHW) + self.upsample(x_B3HW)) / self.config.value_range
 
-    def sparse_modules(self) -> list[SparseMaskModule]:
+    def mask_units(self) -> list[SparseMaskModule]:
         """The sparse mask modules, in order."""
         return [module for module in self.body if isinstance(module, SparseMaskModule)]
 
-    def density(self) -> Tensor:
-        """Kept fraction of the last forward pass, averaged over modules: the sparsity loss (section 3.3)."""
-        return torch.stack([module.last_density for module in self.sparse_modules()]).mean()
+    def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
+        """As in the base class: channel masks become certain."""
+        names = [
+            [f"body.{index}.layer{layer}" for layer in range(self.config.layers)]
+            for index in range(self.config.modules)
+        ]
+        if not {name for layers in names for name in layers} <= counts.keys():
+            return False
+        for unit, layers in zip(self.mask_units(), names, strict=True):
+            unit.body.fix_dense([counts[name] for name in layers])
+        return True
 
-    def set_temperature(self, temperature: float) -> None:
-        """Set the Gumbel temperature of every spatial and channel mask."""
-        for module in self.sparse_modules():
-            module.temperature = temperature
-
-    def open_masks(self, is_open: bool = True) -> None:
-        """Keep every pixel and channel (or mask them again): a training may begin with the dense network."""
-        for module in self.sparse_modules():
-            module.is_open = is_open
-
-    def teach_masks(self, is_taught: bool = True) -> None:
-        """Begin (or end) a lesson of the mask heads: they see the features of open modules too, and shape none."""
-        for module in self.sparse_modules():
-            module.is_taught = is_taught
-
-    def share_batch(self, index: int, parts: int) -> None:
-        """This process sees the ``index``-th of ``parts`` equal parts of every batch (see ``gumbel_softmax``)."""
-        for module in self.sparse_modules():
-            module.batch_part = (index, parts)
-
-    def freeze_channel_masks(self) -> None:
-        """Make the channel masks hard for the rest of the training; halves the work of the masked layers."""
-        for module in self.sparse_modules():
-            module.body.is_channel_mask_frozen = True
-            module.body.ch_mask.requires_grad_(False)
-
-    def harden_spatial_masks(self) -> None:
-        """Train with the spatial masks that evaluation sees from here on."""
-        for module in self.sparse_modules():
-            module.is_spatial_mask_hard = True
+    def adapted(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Those of a narrower SMSR become part of this one, which then computes the same; others are returned as is."""
+        return widened(weights, self) if is_narrower(weights, self) else weights
 
     def parameter_counts(self) -> dict[str, int]:
         """Numbers stored: ``network`` weights, ``channel_masks`` and the constant ``mean_shift``."""
@@ -120,3 +108,54 @@ class SMSR(nn.Module):
             kind = "mean_shift" if name.split(".")[0] in ("sub_mean", "add_mean") else kind
             counts[kind] += parameter.numel()
         return counts
+
+
+def _from_tensors(tensors: StateDict) -> nn.Module:
+    scale = math.isqrt(tensors["tail.0.weight"].shape[0] // 3)
+    config = SMSRConfig(
+        scale=scale,
+        channels=tensors["head.0.weight"].shape[0],
+        modules=count_entries(tensors, "body."),
+        layers=tensors["body.0.body.ch_mask"].shape[2],
+        mask_channels=tensors["body.0.spa_mask.0.weight"].shape[0],
+        attention_channels=tensors["body.0.ca.conv_du.0.weight"].shape[0],
+        value_range=value_range(tensors["sub_mean.bias"]),
+    )
+    # The network that the sizes promise must not be much larger than what the file holds.
+    check_held(9 * config.channels**2 * config.modules * config.layers, tensors)
+    with torch.device("meta"):  # the weights are loaded next: none need to be drawn
+        module = SMSR(config)
+    return module.to_empty(device="cpu")
+
+
+ARCHITECTURE = Architecture(
+    "smsr",
+    frozenset(
+        {
+            "sub_mean.bias",
+            "head.0.weight",
+            "body.0.body.ch_mask",
+            "body.0.spa_mask.0.weight",
+            "body.0.ca.conv_du.0.weight",
+            "collect.0.weight",
+            "tail.0.weight",
+        }
+    ),
+    _from_tensors,
+)
+
+# Training is faster on 0..1 than on the paper's 0..255; it is the same family of functions, and import knows both.
+_WIDE = {"value_range": 1}
+# Half the width, so about a quarter of the multiply-adds.
+_NARROW = {**_WIDE, "channels": 32, "mask_channels": 8, "attention_channels": 4}
+
+
+def _create(**settings: int) -> nn.Module:
+    return SMSR(SMSRConfig(**settings))
+
+
+NETWORKS: Networks = {
+    f"{name}_x{scale}": partial(_create, scale=scale, **settings)
+    for name, settings in (("smsr", _WIDE), ("smsr_s", _NARROW))
+    for scale in (2, 3, 4)
+}

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
-
-from sparsesr.lab.nn.smsr import SMSR
+from torch import Tensor, nn
 
 _WIDTH_OF, _OUTPUTS, _VALUE_RANGE = "head.0.weight", "tail.0.bias", "sub_mean.bias"
 _SPARSE_GAP = 1.0
 
 
-def is_narrower(weights: Mapping[str, Tensor], network: SMSR) -> bool:
+def is_narrower(weights: Mapping[str, Tensor], network: nn.Module) -> bool:
     """True if these are all weights of an SMSR with fewer channels than ``network``, and no other difference."""
     own = network.state_dict()
     if own.keys() != weights.keys() or not torch.equal(weights[_VALUE_RANGE], own[_VALUE_RANGE]):
@@ -33,7 +31,7 @@ def is_narrower(weights: Mapping[str, Tensor], network: SMSR) -> bool:
 
 
 @torch.no_grad()
-def widened(weights: Mapping[str, Tensor], network: SMSR) -> dict[str, Tensor]:
+def widened(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Weights for ``network`` with which it does what the narrower one does whose ``weights`` these are.
 
     Raises:

@@ -62,3 +62,9 @@ def acnet_noise_x2_short() -> Recipe:
         lr_warmup_fraction=0.05,
         gradient_clip=1.0,
     )
+
+
+RECIPES = {
+    recipe.__name__: recipe
+    for recipe in (acnet_x2, acnet_x3, acnet_x4, acnet_multi, acnet_noise_x2, acnet_noise_x2_short)
+}

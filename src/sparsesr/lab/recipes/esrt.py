@@ -47,3 +47,6 @@ def esrt_x2_short() -> Recipe:
         schedule="one_cycle",
         validate_every=500,
     )
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (esrt_x2, esrt_x3, esrt_x4, esrt_x2_short)}

@@ -1,4 +1,7 @@
-"""The recipes by name, and recipes in files of the user's own. Adding one: write its function, list it here."""
+"""The recipes by name, and recipes in files of the user's own.
+
+Adding one: write its function in the file of its network, and list it in ``RECIPES`` there.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.recipes import acnet, esrt, smsr
+from sparsesr.lab.recipes import acnet, esrt, skim, smsr
 from sparsesr.lab.train.recipe import Recipe
 
+_FILES = (smsr, skim, esrt, acnet)
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    "smsr_x2": smsr.smsr_x2,
-    "smsr_x3": smsr.smsr_x3,
-    "smsr_x4": smsr.smsr_x4,
-    "smsr_s_x2": smsr.smsr_s_x2,
-    "acnet_x2": acnet.acnet_x2,
-    "acnet_x3": acnet.acnet_x3,
-    "acnet_x4": acnet.acnet_x4,
-    "acnet_multi": acnet.acnet_multi,
-    "acnet_noise_x2": acnet.acnet_noise_x2,
-    "acnet_noise_x2_short": acnet.acnet_noise_x2_short,
-    "esrt_x2": esrt.esrt_x2,
-    "esrt_x3": esrt.esrt_x3,
-    "esrt_x4": esrt.esrt_x4,
-    "esrt_x2_short": esrt.esrt_x2_short,
+    name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
 }
 
 

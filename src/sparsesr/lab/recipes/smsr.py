@@ -82,3 +82,6 @@ def smsr_s_x2() -> Recipe:
             hard_fraction=0.35,
         ),
     )
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (smsr_x2, smsr_x3, smsr_x4, smsr_s_x2)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,23 +13,27 @@ import torch
 from torch import nn
 
 from sparsesr import __version__
-from sparsesr.errors import ModelError
+from sparsesr.errors import ModelError, Wording
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.nn.smsr import SMSR
-from sparsesr.lab.nn.widening import is_narrower, widened
+from sparsesr.lab.export.checkpoint import SUFFIXES
+from sparsesr.lab.export.restore import restore_state
+from sparsesr.lab.nn.network import AdaptsWeights
 from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.modelfile.catalogue import SUFFIX as MODEL_SUFFIX
+from sparsesr.modelfile.catalogue import load as load_model
 
 FORMAT = 2
 # What may change when a run goes on: where things are, how often it reports, how it computes, how long it is,
 # and how hard it presses.
 _MAY_CHANGE = frozenset(
     (
-        *("folders", "packed", "validation", "init_from", "steps"),
+        *("folders", "packed", "validation", "init_from", "steps", "lr_decay_steps", "lr_warmup_fraction"),
         *("log_every", "validate_every", "save_every", "compile", "channels_last", "precision"),
         *("sparsity.weight", "sparsity.largest_weight", "sparsity.module_floor"),
     )
 )
 _SHOWN = 3
+_CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
@@ -52,8 +58,11 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
     stored = _read(path)
     if stored.get("format") != FORMAT or not isinstance(stored.get("recipe"), dict):
         raise ModelError(
-            f"{path}: not a checkpoint of this version of sparsesr; start in another folder, with "
-            f"--set init_from={path} to take its weights"
+            "not a checkpoint of this version of sparsesr",
+            where=str(path),
+            remedy=Wording(
+                f"start in another folder, with {{}}={path} to take its weights", "recipe.init_from"
+            ),
         )
     ours = _flat(asdict(recipe))
     # Settings that are younger than the checkpoint had the effect of their defaults.
@@ -67,8 +76,12 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
         shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours.get(key)!r}" for key in different[:_SHOWN])
         more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         raise ModelError(
-            f"{path}: was made with another recipe ({shown}{more}); resume with the same settings, or start in "
-            f"another folder with --set init_from={path}"
+            f"was made with another recipe ({shown}{more})",
+            where=str(path),
+            remedy=Wording(
+                f"resume with the same settings, or start in another folder with {{}}={path}",
+                "recipe.init_from",
+            ),
         )
     return stored
 
@@ -93,20 +106,20 @@ def _read(path: Path) -> dict[str, Any]:
     return stored
 
 
-def warm_start(network: nn.Module, path: Path) -> list[str]:
+def warm_start(network: nn.Module, source: str) -> list[str]:
     """Take over all weights of equal name and shape; returns the names of the network's others.
 
-    A narrower network of the same kind becomes a part of a wide SMSR, which then does what it did.
+    ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema`` or ``network``, a plain state
+    dict, a model file, or the name of a model.
 
-    Reads checkpoints of runs (the averaged weights), dictionaries with ``ema`` or ``network``, plain state dicts.
+    A network that adapts weights may take over those of a relative, such as a narrower one.
 
     Raises:
         ModelError: it cannot be read, or nothing fits.
     """
-    stored = _read(path)
-    found = next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
-    if isinstance(network, SMSR) and is_narrower(found, network):
-        found = widened(found, network)
+    found = _weights_of(source, network)
+    if isinstance(network, AdaptsWeights):
+        found = network.adapted(found)
     own = network.state_dict()
     fitting = {
         name: value
@@ -114,6 +127,13 @@ def warm_start(network: nn.Module, path: Path) -> list[str]:
         if isinstance(value, torch.Tensor) and name in own and own[name].shape == value.shape
     }
     if not fitting:
-        raise ModelError(f"{path}: none of its weights fits the network; it is of another one")
+        raise ModelError(f"{source}: none of its weights fits the network; it is of another one")
     network.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
+
+
+def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
+    if Path(source).suffix not in _CHECKPOINT_SUFFIXES:
+        return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
+    stored = _read(Path(source))
+    return next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)

@@ -9,6 +9,7 @@ import torch
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.batches import Batches, HostBatches, open_batches
+from sparsesr.lab.data.degradation import DegradedPatches
 from sparsesr.lab.data.noise import with_blind_noise
 from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.data.patches import Batch, PatchSampler
@@ -55,10 +56,15 @@ def open_feed(
         ModelError: a packed file is damaged.
     """
 
-    def sampler(scale: int) -> PatchSampler:
-        pairs = _open_pairs(recipe, scale, run_folder, part[0] == 0, report)
-        return PatchSampler(pairs, recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+    def pairs(scale: int) -> PackedPairs:
+        return _open_pairs(recipe, scale, run_folder, part[0] == 0, report)
 
+    def sampler(scale: int) -> PatchSampler:
+        return PatchSampler(pairs(scale), recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+
+    if recipe.degradation == "photo":
+        degraded = DegradedPatches(pairs(recipe.scale), recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+        return Feed(recipe, HostBatches(degraded, device), part[0], lambda step: recipe.scale)
     if not recipe.scales:
         return Feed(recipe, open_batches(sampler(recipe.scale), device), part[0], lambda step: recipe.scale)
     if part[1] > 1:  # which upsamplers get a gradient differs from step to step, which DDP does not expect

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsesr.errors import InputError, ModelError, UsageError
+from sparsesr.errors import InputError, ModelError, UsageError, Wording
+from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import create
-from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.lab.train import checkpoint
+from sparsesr.lab.train.ending import Ending, decaying
 from sparsesr.lab.train.feeding import open_feed
-from sparsesr.lab.train.masks import mask_training
-from sparsesr.lab.train.optimisation import make_average, make_optimizer, set_learning_rate
+from sparsesr.lab.train.masks import mask_policy
+from sparsesr.lab.train.optimisation import make_average, make_optimizer
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
+from sparsesr.lab.train.step import Trainee, train_step
 from sparsesr.lab.train.validation import Validation
 
 CHECKPOINT = "checkpoint.pt"
@@ -37,8 +38,13 @@ class Outcome:
 
     checkpoint: Path
     step: int
-    finished: bool
-    """All steps of the recipe are done."""
+    steps: int
+    """Of the whole run."""
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done."""
+        return self.step >= self.steps
 
 
 def train(
@@ -46,13 +52,12 @@ def train(
     run_folder: Path,
     *,
     resume: bool = False,
-    max_minutes: float | None = None,
+    ending: Ending | None = None,
     device: str = "auto",
     threads: int | None = None,
     report: Callable[[str], None] = print,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train until the last step, ``max_minutes``, or ``should_stop``; the state is saved in each case.
+    """Train until the last step, or until ``ending`` says so; the state is saved in each case.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
     and, unless the recipe names another place, the packed pictures.
@@ -64,6 +69,8 @@ def train(
         BackendError: another process of the run died.
     """
     # ---- who and where ----
+    ending = ending or Ending()
+    ending.check(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
     fabric = start_fabric(recipe, device)
@@ -81,10 +88,10 @@ def train(
     # ---- network, average, optimiser; the same on all processes ----
     torch.manual_seed(recipe.seed)
     plain = _network(recipe, report if stored is None else None)
-    if isinstance(plain, SMSR):
-        plain.share_batch(*part)
+    if masked := with_masks(plain):
+        masked.share_batch(*part)
     average = make_average(recipe, plain).to(fabric.device)
-    masks = mask_training(recipe, plain, average.module)
+    masks = mask_policy(recipe, plain, average.module)
     optimizer: Any = make_optimizer(recipe, plain)
     start = 0
     if stored is not None:
@@ -96,6 +103,7 @@ def train(
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
+    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks)
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
         masks.restore(stored["masks"])
@@ -112,7 +120,6 @@ def train(
     log = RunLog(run_folder, start, recipe.steps, report) if is_first else None
     look_every = 1 if fabric.device.type == "cpu" and processes == 1 else _LOOK_EVERY
     l1_sum, l1_count = torch.zeros((), device=fabric.device), 0
-    began = time.monotonic()
     step, saved = start, start
     stopped = False
     try:
@@ -122,27 +129,10 @@ def train(
                 torch.manual_seed(
                     recipe.seed * _SEED_STRIDE + step
                 )  # whatever a step draws depends on it alone
-                masks.begin_step(step)
-                rate = set_learning_rate(optimizer, recipe, step)
-                lr_B3HW, hr_B3HW = batches.at(step)
                 if recipe.scales:
                     plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
-                if recipe.channels_last:
-                    lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
-                sr_B3HW = network(lr_B3HW)
-                difference_B3HW = sr_B3HW.float() - hr_B3HW
-                l1 = difference_B3HW.abs().mean()
-                difference = l1 if recipe.loss == "l1" else difference_B3HW.square().mean()
-                loss = difference + masks.loss(lr_B3HW, hr_B3HW) / 255
-                optimizer.zero_grad(set_to_none=True)
-                fabric.backward(loss)
-                fabric.clip_gradients(
-                    network, optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
-                )
-                optimizer.step()
-                average.update_parameters(plain)
-                masks.observe(step, lr_B3HW, partial(mean_over, fabric))
-                l1_sum, l1_count = l1_sum + l1.detach(), l1_count + 1
+                losses = train_step(trainee, step, batches.at(step))
+                l1_sum, l1_count = l1_sum + losses.l1, l1_count + 1
 
                 # ---- now and then: is the loss sound, log, validate, save, stop ----
                 if step % recipe.log_every == 0:
@@ -150,12 +140,18 @@ def train(
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
                     _check_finite(mean_l1, step, path, saved)
                     if log:
-                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=rate)
+                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=losses.learning_rate)
                 if step % look_every == 0 or step == recipe.steps:
-                    _check_finite(mean_over(fabric, loss.detach()).item(), step, path, saved)
-                    late = max_minutes is not None and time.monotonic() - began > 60 * max_minutes
-                    wish = torch.tensor(float(late or should_stop()), device=fabric.device)
-                    stopped = mean_over(fabric, wish).item() > 0
+                    _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
+                    wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
+                    wish, decay = mean_over(fabric, torch.tensor(wishes, device=fabric.device)).tolist()
+                    stopped = wish > 0
+                    if decay >= 1:
+                        recipe = decaying(recipe, step, int(decay))
+                        trainee = replace(trainee, recipe=recipe)
+                        report(f"the decay begins: {recipe.steps:,} steps, lr_decay_steps={int(decay)}")
+                        if log:
+                            log.steps = recipe.steps
                 if recipe.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
                     figures = validation.measure(average.module, partial(sum_over, fabric))
                     if log:
@@ -172,7 +168,7 @@ def train(
             log.close()
     save(step)
     end_together(fabric, step)
-    return Outcome(path, step, step >= recipe.steps)
+    return Outcome(path, step, recipe.steps)
 
 
 def _say_nothing(line: str) -> None:
@@ -182,12 +178,15 @@ def _say_nothing(line: str) -> None:
 def _make_folder(folder: Path, resume: bool) -> None:
     if (folder / CHECKPOINT).exists() and not resume:
         raise UsageError(
-            f"{folder}: holds a run already; go on with --resume, or choose another folder with -o"
+            "holds a run already",
+            where=str(folder),
+            remedy=Wording("go on with {}, or choose another {}", "resume", "output"),
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another with -o") from None
+        remedy = Wording("choose another {}", "output")
+        raise InputError(f"cannot be made ({error.strerror})", where=str(folder), remedy=remedy) from None
 
 
 def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
@@ -199,7 +198,7 @@ def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
     if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
         raise UsageError(f"recipe: {recipe.network} is not a network for the scales {recipe.scales}")
     if recipe.init_from and report is not None:
-        missing = checkpoint.warm_start(network, Path(recipe.init_from))
+        missing = checkpoint.warm_start(network, recipe.init_from)
         report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
     return network.to(memory_format=torch.channels_last) if recipe.channels_last else network  # type: ignore[call-overload]
 
@@ -207,8 +206,14 @@ def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
 def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
     if not math.isfinite(loss):
         raise ModelError(
-            f"the loss is {loss} at step {step}; {path} holds step {saved}: go on from there in another folder with "
-            f"--set init_from={path} --set learning_rate=LOWER, or with --set precision=fp32"
+            f"the loss is {loss} at step {step}",
+            remedy=Wording(
+                f"{path} holds step {saved}: go on from there in another folder with {{}}={path} {{}}=LOWER, or"
+                " with {}=fp32",
+                "recipe.init_from",
+                "recipe.learning_rate",
+                "recipe.precision",
+            ),
         )
 
 

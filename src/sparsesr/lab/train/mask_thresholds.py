@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.sparsity.lesson import lesson_loss, wanted_gap_B1HW
 from sparsesr.lab.sparsity.threshold import (
     active_share_for,
@@ -34,7 +34,7 @@ class MaskThresholds:
     Differences of logits are those of the last forward pass of a network, see :func:`gaps`.
     """
 
-    def __init__(self, network: SMSR, average: SMSR) -> None:
+    def __init__(self, network: MaskedNetwork, average: MaskedNetwork) -> None:
         self.network, self.average = network, average
         self._levels: Tensor | None = None
         """One for each module: what the lesson adds to the wanted differences. None: not known yet."""
@@ -66,7 +66,7 @@ class MaskThresholds:
             scale = (1 / spread).clamp_max(_MOST_SCALE) if self._levels is None else torch.ones_like(spread)
             shift = FIRST_GAP - mean * scale
             for network in (self.network, self.average):
-                module = network.sparse_modules()[index]
+                module = network.mask_units()[index]
                 module.scale_gap(scale)
                 module.shift_gap(shift)
             self._shift_level(index, shift)
@@ -100,26 +100,28 @@ class MaskThresholds:
         self._levels = None if levels is None else torch.tensor(levels, device=device)
 
 
-def gaps(network: SMSR) -> list[Tensor]:
+def gaps(network: MaskedNetwork) -> list[Tensor]:
     """Differences of logits of the last forward pass, (B, 1, H, W) without the border, fp32, of each module."""
     found: list[Tensor] = []
-    for module in network.sparse_modules():
+    for module in network.mask_units():
         if module.last_gap_B1HW is None:
             raise RuntimeError("masks were open, and their heads not taught")
         found.append(away_from_border(module.last_gap_B1HW).float())
     return found
 
 
-def _figures(network: SMSR, mean_over_processes: MeanOverProcesses) -> Tensor:
+def _figures(network: MaskedNetwork, mean_over_processes: MeanOverProcesses) -> Tensor:
     """``gap_figures`` of each module, over all processes: (modules, 3)."""
     return mean_over_processes(torch.stack([gap_figures(gap) for gap in gaps(network)]))
 
 
-def _follow(network: SMSR, target: float, mean_over_processes: MeanOverProcesses) -> Sequence[Tensor]:
+def _follow(
+    network: MaskedNetwork, target: float, mean_over_processes: MeanOverProcesses
+) -> Sequence[Tensor]:
     """Moves every module's threshold a step; returns by how much."""
     shifts: list[Tensor] = []
-    for module, figures in zip(network.sparse_modules(), _figures(network, mean_over_processes), strict=True):
-        wanted = active_share_for(target, module.body.is_dense_CL().float().mean())
+    for module, figures in zip(network.mask_units(), _figures(network, mean_over_processes), strict=True):
+        wanted = active_share_for(target, module.hard_dense_CL().float().mean())
         shifts.append(threshold_shift(figures, wanted))
         module.shift_gap(shifts[-1])
     return shifts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule, density
-from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit, density
+from sparsesr.lab.nn.masked_network import MaskedNetwork, with_masks
 from sparsesr.lab.sparsity.control import DensityControl
 from sparsesr.lab.sparsity.lesson import interpolation_log_error_B1HW
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
@@ -25,21 +25,49 @@ _FOLLOWED = 0.3
 """Share of the way to the bound of dense channels that is gone each step."""
 
 
+class MaskPolicy(Protocol):
+    """Leads the masks of a network through its training."""
+
+    def begin_step(self, step: int) -> None:
+        """Set the masks for ``step``, counted from 1."""
+        ...
+
+    def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
+        """Loss of the masks in the last forward pass, on the scale of an L1 loss on 0..255."""
+        ...
+
+    def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
+        """Follow what the last forward pass kept; ``image_B3HW`` is what the step trained on."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """Values for the log."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Resume from :meth:`state`."""
+        ...
+
+
 class NoMasks:
-    """The same interface for a network without masks."""
+    """The policy of a network without masks: nothing to do, nothing to keep."""
 
     def begin_step(self, step: int) -> None:
         """Nothing to set."""
 
-    def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
+    def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> float:
         """No loss."""
         return 0.0
 
-    def observe(self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
-        """Nothing to see."""
+    def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
+        """Nothing to follow."""
 
     def figures(self) -> dict[str, float]:
-        """Nothing to report."""
+        """Nothing to log."""
         return {}
 
     def state(self) -> dict[str, Any]:
@@ -50,18 +78,18 @@ class NoMasks:
         """Nothing to restore."""
 
 
-class MaskTraining(NoMasks):
+class MaskTraining:
     """Sets temperature, openness and hardness for each step, and gives the losses of the masks.
 
     Everything is a function of the step, but for the state of controller and thresholds. ``average`` is set alike, for
     validation.
     """
 
-    def __init__(self, network: SMSR, average: SMSR, plan: Sparsity, steps: int) -> None:
+    def __init__(self, network: MaskedNetwork, average: MaskedNetwork, plan: Sparsity, steps: int) -> None:
         self.network, self.average, self.plan, self.steps = network, average, plan, steps
         self.dense_steps = round(plan.dense_fraction * steps)
         self.lesson_step = self.dense_steps - round(plan.lesson_fraction * steps) + 1
-        self.control = DensityControl(len(network.sparse_modules()), plan.largest_weight, plan.module_floor)
+        self.control = DensityControl(len(network.mask_units()), plan.largest_weight, plan.module_floor)
         self._weights: list[float] = []
         self._target = 1.0
         self._hardness = 0.0
@@ -92,10 +120,9 @@ class MaskTraining(NoMasks):
         self._set_weights(0.0 if is_open else risen)
 
     def _begin_masks(self) -> None:
-        for module, average in zip(self.network.sparse_modules(), self.average.sparse_modules(), strict=True):
+        for module, average in zip(self.network.mask_units(), self.average.mask_units(), strict=True):
             module.begin_masks(FIRST_GAP, _CHANNEL_GAP)
-            average.spa_mask.load_state_dict(module.spa_mask.state_dict())
-            average.body.ch_mask.data.copy_(module.body.ch_mask.data)
+            average.copy_masks(module)
 
     def _set_weights(self, progress: float) -> None:
         # Soft densities move before any logit changes sign; what is asked for at last is the density of hard masks.
@@ -112,7 +139,7 @@ class MaskTraining(NoMasks):
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor:
         """The sparsity loss of the last forward pass, and the lesson's, on the scale of an L1 loss on 0..255."""
-        densities = torch.stack([module.last_density for module in self.network.sparse_modules()])
+        densities = torch.stack([module.last_density for module in self.network.mask_units()])
         pressure = (densities * densities.new_tensor(self._weights)).mean()
         if not self._is_lesson:
             return pressure
@@ -122,39 +149,36 @@ class MaskTraining(NoMasks):
         return pressure + self.plan.lesson_weight * lesson
 
     @torch.no_grad()
-    def observe(self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
+    def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``.
 
-        ``picture_B3HW`` is what the step trained on.
+        ``image_B3HW`` is what the step trained on.
         """
         if self._log_error_B1HW is not None:
             self.thresholds.fix_levels(self._log_error_B1HW, mean_over_processes)
         if step <= self.dense_steps:
             return
         if self.plan.is_led_by_threshold:
-            self._lead_thresholds(step, picture_B3HW, mean_over_processes)
+            self._lead_thresholds(step, image_B3HW, mean_over_processes)
         if step % OBSERVE_EVERY == 0:
             self._observe_density(mean_over_processes)
 
-    def _lead_thresholds(
-        self, step: int, picture_B3HW: Tensor, mean_over_processes: MeanOverProcesses
-    ) -> None:
+    def _lead_thresholds(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         if step == self.dense_steps + 1 and not self.plan.keep_masks:
             self.thresholds.begin(mean_over_processes)
             return
         self.thresholds.follow(self._target, mean_over_processes)
-        for module in self.network.sparse_modules():
-            if not module.body.is_channel_mask_frozen:
-                module.body.limit_dense(self.plan.most_dense, _FOLLOWED)
+        for module in self.network.mask_units():
+            module.limit_dense(self.plan.most_dense, _FOLLOWED)
         if step % OBSERVE_EVERY == 0:
-            self.thresholds.follow_average(picture_B3HW, self._target, mean_over_processes)
+            self.thresholds.follow_average(image_B3HW, self._target, mean_over_processes)
 
     def _observe_density(self, mean_over_processes: MeanOverProcesses) -> None:
-        modules = self.network.sparse_modules()
+        modules = self.network.mask_units()
         soft = torch.stack([_inner_density(module) for module in modules])
         hard = torch.stack(
             [
-                density(gap > 0, module.body.is_dense_CL())
+                density(gap > 0, module.hard_dense_CL())
                 for gap, module in zip(gaps(self.network), modules, strict=True)
             ]
         )
@@ -166,7 +190,7 @@ class MaskTraining(NoMasks):
         found = {
             "density": self.control.mean_density,
             "sparsity_weight": sum(self._weights) / self.control.modules,
-            "temperature": self.network.sparse_modules()[0].temperature,
+            "temperature": self.network.mask_units()[0].temperature,
         }
         if self.plan.target_density is not None:
             found["density_target"] = self._target
@@ -184,15 +208,16 @@ class MaskTraining(NoMasks):
         self.thresholds.restore(state)
 
 
-def _inner_density(module: SparseMaskModule) -> Tensor:
+def _inner_density(module: SpatialMaskUnit) -> Tensor:
     """What the last forward pass kept away from the border of the patch, masks as they were: soft or hard."""
     if module.last_mask_B1HW is None:
         raise RuntimeError("there has been no forward pass")
     return density(away_from_border(module.last_mask_B1HW), module.last_dense_CL)
 
 
-def mask_training(recipe: Recipe, network: nn.Module, average: nn.Module) -> NoMasks:
-    """What leads the masks of this network; nothing to lead if it has none, or the recipe says nothing of them."""
-    if recipe.sparsity is None or not isinstance(network, SMSR) or not isinstance(average, SMSR):
+def mask_policy(recipe: Recipe, network: nn.Module, average: nn.Module) -> MaskPolicy:
+    """The policy of the recipe; :class:`NoMasks` if the network has no masks, or the recipe does not train them."""
+    masked, masked_average = with_masks(network), with_masks(average)
+    if recipe.sparsity is None or masked is None or masked_average is None:
         return NoMasks()
-    return MaskTraining(network, average, recipe.sparsity, recipe.steps)
+    return MaskTraining(masked, masked_average, recipe.sparsity, recipe.steps)

@@ -10,17 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from sparsesr.lab.train.muon import Muon, muon_groups
 from sparsesr.lab.train.recipe import Recipe
 
 _ONE_CYCLE_START = 1 / 25
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """Adam or AdamW; channel masks are a group of their own (``lr_factor``, no weight decay)."""
+    """As the recipe says; channel masks are a group of their own (``lr_factor``, no weight decay)."""
     named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     channel_masks = [parameter for name, parameter in named if name.endswith("ch_mask")]
     others = [parameter for name, parameter in named if not name.endswith("ch_mask")]
     factor = recipe.sparsity.channel_lr_factor if recipe.sparsity else 1.0
+    if recipe.optimizer == "muon":
+        return Muon(muon_groups(others, channel_masks, factor), recipe.learning_rate, recipe.betas)
     groups: list[dict[str, Any]] = [{"params": others, "lr_factor": 1.0, "weight_decay": recipe.weight_decay}]
     if channel_masks:
         groups.append({"params": channel_masks, "lr_factor": factor, "weight_decay": 0.0})
@@ -46,6 +49,8 @@ def lr_factor_at(recipe: Recipe, step: int) -> float:
         return lowest + (1 - lowest) * min(risen, 1.0)
     if recipe.schedule == "constant":
         return 1.0
+    if recipe.schedule == "wsd":
+        return min((recipe.steps - step + 1) / max(recipe.lr_decay_steps, 1), 1.0)
     if recipe.schedule == "step":
         return 0.5 ** sum(progress >= share for share in recipe.halve_at)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
@@ -57,7 +62,6 @@ def make_average(recipe: Recipe, network: nn.Module) -> AveragedModel:
     @torch.no_grad()
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         decay = min(recipe.ema_decay, (1 + int(updates)) / (10 + int(updates)))
-        for mean, new in zip(averaged, current, strict=True):
-            mean.lerp_(new, 1 - decay)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     return AveragedModel(network, multi_avg_fn=update, use_buffers=True)

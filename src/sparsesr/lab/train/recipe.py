@@ -6,11 +6,19 @@ from dataclasses import dataclass
 
 from sparsesr.errors import UsageError
 
-OPTIMIZERS = ("adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "one_cycle")
+OPTIMIZERS = ("adam", "adamw", "muon")
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
 PRECISIONS = ("fp32", "bf16")
 LOSSES = ("l1", "l2")
+DEGRADATIONS = ("bicubic", "photo")
 CONTROLS = ("weight", "threshold")
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "loss": LOSSES,
+    "degradation": DEGRADATIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,15 @@ class Recipe:
     validation: str = ""
     """Folder of validation pictures, never benchmark pictures; none: no validation."""
     init_from: str = ""
-    """Checkpoint to take weights from: all of equal name and shape."""
+    """Checkpoint, model file or name of a model to take weights from: all of equal name and shape."""
     batch: int = 16
     """Patches per process and step."""
     lr_patch_px: int = 48
     scales: tuple[int, ...] = ()
     """Of a network for several scales: those that are trained, one drawn for each step."""
+    degradation: str = "bicubic"
+    """How LR patches are made: bicubic, as benchmarks are; or photo (lab.data.degradation), shrunk and compressed in
+    many ways."""
     noise_sigma_max: float = 0.0
     """Noise on the small pictures, of a level drawn per sample from 0 to this (of 255)."""
     validation_sigma: float = 0.0
@@ -128,8 +139,11 @@ class Recipe:
     betas: tuple[float, ...] = (0.9, 0.999)
     weight_decay: float = 0.0
     schedule: str = "cosine"
-    """constant, step (halved at ``halve_at``), cosine (to 0), or one_cycle (from 1/25 up, then cosine to 0)."""
+    """constant, step (halved at ``halve_at``), cosine (to 0), one_cycle (from 1/25 up, then cosine to 0), or wsd
+    (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be prolonged before its decay."""
     lr_warmup_fraction: float = 0.01
+    lr_decay_steps: int = 0
+    """Of the schedule wsd."""
     halve_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     gradient_clip: float = 1.0
     ema_decay: float = 0.999
@@ -151,6 +165,10 @@ class Recipe:
         _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
         _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
+        _check(
+            0 <= self.lr_decay_steps <= self.steps,
+            f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps",
+        )
         _check(len(self.betas) == 2, "betas are two numbers")
         _check(
             not self.scales or self.scale in self.scales, f"scales {self.scales} must hold scale {self.scale}"
@@ -161,8 +179,10 @@ class Recipe:
         )
         for name in ("noise_sigma_max", "validation_sigma"):
             _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
-        kinds = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS, "loss": LOSSES}
-        for name, known in kinds.items():
+        _check(
+            not self.scales or self.degradation == "bicubic", "several scales are trained with bicubic only"
+        )
+        for name, known in _CHOICES.items():
             _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
 
 

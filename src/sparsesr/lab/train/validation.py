@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.image.metrics import psnr_y
-from sparsesr.lab.evaluate.protocol import Pair, find_sets, load_pairs
-from sparsesr.lab.evaluate.torch_form import enlarge_eight_bit
-from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.export.torch_run import enlarge_eight_bit
+from sparsesr.lab.nn.masked_network import with_masks
+from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
 _MULTIPLE = 2
 
@@ -31,16 +31,16 @@ class Validation:
         self, network: nn.Module, sum_over_processes: Callable[[Tensor], Tensor] = lambda value: value
     ) -> dict[str, float]:
         """Mean ``psnr_y`` (dB, shave = scale) and, of a network with masks, mean ``kept``: the hard density."""
-        was_training = network.training
+        was_training, masked = network.training, with_masks(network)
         network.eval()
         totals = torch.zeros(3, dtype=torch.float64)
         for pair in self.pairs:
             enlarged = enlarge_eight_bit(network, pair.lr, self.scale, _MULTIPLE)
-            kept = float(network.density()) if isinstance(network, SMSR) else 1.0
+            kept = float(masked.density()) if masked else 1.0
             totals += torch.tensor([psnr_y(enlarged, pair.hr, self.scale), kept, 1.0], dtype=torch.float64)
         network.train(was_training)
         psnr, kept, count = sum_over_processes(totals).tolist()
         if not count:
             return {}
         found = {"psnr_y": psnr / count}
-        return {**found, "kept": kept / count} if isinstance(network, SMSR) else found
+        return {**found, "kept": kept / count} if masked else found

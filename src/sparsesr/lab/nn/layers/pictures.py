@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +32,22 @@ class BicubicUpsample(nn.Module):
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, scale H, scale W)."""
-        return functional.interpolate(
-            image_B3HW, scale_factor=self.scale, mode="bicubic", align_corners=False
-        )
+        if self.training and image_B3HW.device.type == "cpu":
+            return self._by_matrices(image_B3HW)
+        return _bicubic(image_B3HW, (self.scale, self.scale))
+
+    def _by_matrices(self, image_B3HW: Tensor) -> Tensor:
+        """The same, up to rounding, for small images: on CPUs several times as fast."""
+        with torch.autocast("cpu", enabled=False):
+            rows_YH, columns_XW = (_matrix(size, self.scale) for size in image_B3HW.shape[2:])
+            return rows_YH @ image_B3HW.float().contiguous() @ columns_XW.T
+
+
+def _bicubic(image_BCHW: Tensor, scales: tuple[int, int]) -> Tensor:
+    return functional.interpolate(image_BCHW, scale_factor=scales, mode="bicubic", align_corners=False)
+
+
+@cache
+def _matrix(size: int, scale: int) -> Tensor:
+    """Bicubic enlargement along one axis, (scale * size, size)."""
+    return _bicubic(torch.eye(size)[None, None], (scale, 1))[0, 0]

@@ -13,35 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.channel_attention import ChannelAttention
+from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit, density
 from sparsesr.lab.nn.lowering import Lowering
 from sparsesr.lab.sparsity.gumbel import gumbel_softmax
-
-
-class SpatialMaskHead(nn.Sequential):
-    """Predicts two logits per pixel, at half resolution inside: channel 1 says "important", channel 0 not.
-
-    Height and width must be even.
-    """
-
-    def __init__(self, channels: int, hidden: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels, hidden, 3, padding=1),
-            nn.ReLU(),
-            nn.AvgPool2d(2),
-            nn.Conv2d(hidden, hidden, 3, padding=1),
-            nn.ReLU(),
-            nn.ConvTranspose2d(hidden, 2, 3, stride=2, padding=1, output_padding=1),
-        )
-
-    def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """Five nodes; returns the mask: logit 1 > logit 0."""
-        first, _, _, second, _, last = cast(list[Any], list(self))  # torch types them as bare modules
-        hidden = graph.add_conv(first, inputs, f"{name}.0", activation="relu")
-        hidden = graph.add("avg_pool2x2", [hidden], f"{name}.2")
-        hidden = graph.add_conv(second, [hidden], f"{name}.3", activation="relu")
-        weights = {"weight": last.weight, "bias": last.bias}
-        logits = graph.add("conv_transpose2x", [hidden], f"{name}.5", weights)
-        return graph.add("spatial_mask", [logits], name)
 
 
 class MaskedConvolutions(nn.Module):
@@ -69,6 +43,14 @@ class MaskedConvolutions(nn.Module):
         """Boolean (C, L): which output channels of each layer are dense. A tie counts as sparse, never as lost."""
         logits = self.ch_mask.detach()[0]
         return logits[..., 0] > logits[..., 1]
+
+    @torch.no_grad()
+    def fix_dense(self, counts: Sequence[int]) -> None:
+        """Make the first ``counts[l]`` channels of layer l dense, the others sparse, with certainty."""
+        for layer, count in enumerate(counts):
+            is_dense_C = torch.arange(self.ch_mask.shape[1], device=self.ch_mask.device) < count
+            gap_C = torch.where(is_dense_C, 1.0, -1.0).to(self.ch_mask)
+            self.ch_mask[0, :, layer, 0], self.ch_mask[0, :, layer, 1] = gap_C, -gap_C
 
     @torch.no_grad()
     def limit_dense(self, most: float, followed: float) -> None:
@@ -171,60 +153,39 @@ class MaskedConvolutions(nn.Module):
         return orders, [int(column.sum()) for column in is_dense_CL.unbind(1)]
 
 
-class SparseMaskModule(nn.Module):
+class SparseMaskModule(SpatialMaskUnit):
     """One SMM: mask head, masked convolutions, channel attention and the residual connection."""
 
     def __init__(self, channels: int, layers: int, mask_channels: int, attention_channels: int) -> None:
-        super().__init__()
-        self.spa_mask = SpatialMaskHead(channels, mask_channels)
+        super().__init__(channels, mask_channels)
         self.body = MaskedConvolutions(channels, layers)
         self.ca = ChannelAttention(channels, attention_channels)
-        self.temperature = 1.0
-        #: Which part of a batch that several processes share is seen here; see :func:`gumbel_softmax`.
-        self.batch_part: tuple[int, int] = (0, 1)
-        #: Every pixel and channel is kept and no mask is computed: how a training may begin, at half the work.
-        self.is_open = False
-        #: The mask head takes a lesson (lab.sparsity.lesson): it sees the features even of an open module, and no
-        #: gradient passes from it to them.
-        self.is_taught = False
-        #: Training sees the spatial mask that evaluation sees, without noise; its gradient is that of a soft one.
-        self.is_spatial_mask_hard = False
-        #: Kept fraction of (channel, layer, pixel) in the last forward pass; differentiable in training.
-        self.last_density: Tensor = torch.ones(())
-        #: The shares of the channels in the last forward pass, (C, L).
-        self.last_dense_CL: Tensor = torch.ones(())
-        #: The spatial mask of the last forward pass, (B, 1, H, W).
-        self.last_mask_B1HW: Tensor | None = None
-        #: How much larger the logit of "important" was in the last forward pass, (B, 1, H, W); differentiable
-        #: in a lesson. None: masks were open.
-        self.last_gap_B1HW: Tensor | None = None
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape; H and W even."""
         if feat_BCHW.shape[2] % 2 or feat_BCHW.shape[3] % 2:
             raise ValueError(f"height and width must be even, not {tuple(feat_BCHW.shape[2:])}")
         if self.is_open:
-            return self._forward_open(feat_BCHW)
-        logits_B2HW = self._logits_B2HW(feat_BCHW)
-        mask_B1HW = self._spatial_mask(logits_B2HW)
+            self.note_open(feat_BCHW)
+            return self.depending_on_lesson(self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW)
+        mask_B1HW = self.predict(feat_BCHW)
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
-        self.last_density = density(mask_B1HW, dense_CL)
-        self.last_mask_B1HW, self.last_dense_CL = mask_B1HW.detach(), dense_CL.detach()
-        gap_B1HW = logit_gap_B1HW(logits_B2HW)
-        self.last_gap_B1HW = gap_B1HW if self.is_taught else gap_B1HW.detach()
+        self.last_density, self.last_dense_CL = density(mask_B1HW, dense_CL), dense_CL.detach()
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
-    def _forward_open(self, feat_BCHW: Tensor) -> Tensor:
-        """The module with nothing masked: one convolution per layer, no noise."""
-        self.last_density = feat_BCHW.new_ones(())
-        self.last_mask_B1HW = feat_BCHW.new_ones(feat_BCHW[:, :1].shape)
-        out_BCHW = self.ca(self.body.forward_open(feat_BCHW)) + feat_BCHW
-        if not self.is_taught:
-            self.last_gap_B1HW = None
-            return out_BCHW
-        self.last_gap_B1HW = logit_gap_B1HW(self._logits_B2HW(feat_BCHW))
-        # Several processes await gradients of what the output depends on, and of nothing else.
-        return out_BCHW + 0 * self.last_gap_B1HW.mean()
+    def hard_dense_CL(self) -> Tensor:
+        """Boolean (C, L): channels that are computed at every pixel in evaluation."""
+        return self.body.is_dense_CL()
+
+    def limit_dense(self, most: float, followed: float) -> None:
+        """Lower the share of such channels towards ``most``, unless channel masks are frozen."""
+        if not self.body.is_channel_mask_frozen:
+            self.body.limit_dense(most, followed)
+
+    def freeze_channel_masks(self) -> None:
+        """Make channel masks hard for the rest of the training; halves the work of the masked layers."""
+        self.body.is_channel_mask_frozen = True
+        self.body.ch_mask.requires_grad_(False)
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
         """Add the nodes of the evaluation form to ``graph``; returns the name of the output."""
@@ -234,66 +195,16 @@ class SparseMaskModule(nn.Module):
         attention = self.ca.lower_vector(graph, collected, name)
         return graph.add("scale_add", [collected, attention, feature], name)
 
-    def _logits_B2HW(self, feat_BCHW: Tensor) -> Tensor:
-        return self.spa_mask(feat_BCHW.detach() if self.is_taught else feat_BCHW)
-
-    def _spatial_mask(self, logits_B2HW: Tensor) -> Tensor:
-        if self.training and not self.is_spatial_mask_hard:
-            return gumbel_softmax(logits_B2HW, 1, self.temperature, self.batch_part)[:, 1:]
-        hard_B1HW = is_active_B1HW(logits_B2HW).to(logits_B2HW.dtype)
-        if not self.training:
-            return hard_B1HW
-        soft_B1HW = torch.sigmoid(logit_gap_B1HW(logits_B2HW))
-        return hard_B1HW + (soft_B1HW - soft_B1HW.detach())  # a straight-through estimate
-
-    @property
-    def _logit_layer(self) -> nn.ConvTranspose2d:
-        return cast(nn.ConvTranspose2d, self.spa_mask[-1])
-
-    @torch.no_grad()
-    def shift_gap(self, by: Tensor) -> None:
-        """Raise the difference of logits at every pixel: more pixels are important if ``by`` is positive."""
-        cast(Tensor, self._logit_layer.bias).add_(torch.stack([-by / 2, by / 2]))
-
-    @torch.no_grad()
-    def scale_gap(self, by: Tensor) -> None:
-        """Multiply the difference of logits at every pixel."""
-        self._logit_layer.weight.mul_(by)
-        cast(Tensor, self._logit_layer.bias).mul_(by)
-
     @torch.no_grad()
     def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
-        """Begin the masks anew with these differences of logits for "important" and for "dense".
-
-        The last layer of the head enlarges; its kernel begins as the bilinear one, times a small weight for each
-        channel. Fresh weights would tell the four phases of a pixel apart far more than they tell pixels apart, and
-        what is learned from there are stripes. Small beside the bias, so that no pixel is far from the others: masks
-        that begin closed anywhere get no gradient there to open again.
-        """
-        last = self._logit_layer
-        ramp = last.weight.new_tensor([0.5, 1.0, 0.5])
-        last.weight.copy_(0.1 * last.weight.mean((2, 3), keepdim=True) * torch.outer(ramp, ramp))
-        cast(Tensor, last.bias).copy_(torch.tensor([-logit_gap / 2, logit_gap / 2]))
+        """As in the base class; channel masks begin around ``channel_gap``."""
+        super().begin_masks(logit_gap, channel_gap)
         noise = torch.rand_like(self.body.ch_mask) - 0.5
         centre = torch.tensor([channel_gap / 2, -channel_gap / 2], device=noise.device)
         self.body.ch_mask.copy_(centre + 0.2 * noise)
 
-
-def is_active_B1HW(logits_B2HW: Tensor) -> Tensor:
-    """The hard mask: where "important" has the larger logit, strictly."""
-    return logits_B2HW[:, 1:] > logits_B2HW[:, :1]
-
-
-def logit_gap_B1HW(logits_B2HW: Tensor) -> Tensor:
-    """The logit of "important" less the other one."""
-    return logits_B2HW[:, 1:] - logits_B2HW[:, :1]
-
-
-def density(mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
-    """Mean over channels, layers and pixels of ``dense + (1 - dense) * mask``: the fraction *kept*.
-
-    The paper's sparsity loss is the mean of this over the modules. Written in its separable form, which never builds
-    a (B, C L, H, W) tensor (the mask and the channel masks are independent factors).
-    """
-    dense = dense_CL.float().mean()
-    return dense + (1 - dense) * mask_B1HW.float().mean()
+    @torch.no_grad()
+    def copy_masks(self, other: SpatialMaskUnit) -> None:
+        """Take over the state of another unit's masks, channel masks included."""
+        super().copy_masks(other)
+        self.body.ch_mask.copy_(cast(SparseMaskModule, other).body.ch_mask)

@@ -1,0 +1,120 @@
+// Gradients for the lab: chains of residual blocks.
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/checks.h"
+#include "bindings/module.h"
+#include "operators/residual_chain.h"
+
+namespace sparsesr::bindings {
+namespace {
+
+namespace nb = nanobind;
+
+using InArrays = std::vector<InArray>;
+using OutArrays = std::vector<OutArray>;
+
+bool can_train_chain(int64_t channels) {
+  const TrainConvKernels* const kernels = train_conv_kernels(current_isa());
+  return kernels != nullptr && kernels->has_channels(channels);
+}
+
+template <typename Array>
+auto* weights_data(const Array& array, int64_t channels, std::string_view name) {
+  auto* const data = array_data<float>(array, 4, name);
+  const auto is = [&](size_t axis, int64_t size) { return static_cast<int64_t>(array.shape(axis)) == size; };
+  if (!is(0, channels) || !is(1, 3) || !is(2, 3) || !is(3, channels)) {
+    fail("'" + std::string(name) + "' must have the shape (channels, 3, 3, channels)");
+  }
+  return data;
+}
+
+template <typename Array>
+auto* biases_data(const Array& array, int64_t channels, std::string_view name) {
+  auto* const data = array_data<float>(array, 1, name);
+  if (static_cast<int64_t>(array.shape(0)) != channels) {
+    fail("'" + std::string(name) + "' must have one value per channel");
+  }
+  return data;
+}
+
+void make_chain(ResidualChain* self, const InArrays& weights, const InArrays& biases, int threads) {
+  if (weights.empty() || weights.size() % 2 != 0) fail("'weights' must be two arrays per block");
+  if (biases.size() != weights.size()) fail("'biases' must be as many as 'weights'");
+  check_threads(threads);
+  const int64_t channels = weights[0].ndim() == 4 ? static_cast<int64_t>(weights[0].shape(0)) : 0;
+  if (!can_train_chain(channels)) fail("there are no kernels here that train so many channels; see can_train_chain");
+  std::vector<const float*> weights_data_;
+  std::vector<const float*> biases_data_;
+  for (const InArray& array : weights) weights_data_.push_back(weights_data(array, channels, "weights"));
+  for (const InArray& array : biases) biases_data_.push_back(biases_data(array, channels, "biases"));
+  new (self) ResidualChain(*train_conv_kernels(current_isa()), channels, weights_data_, biases_data_, threads);
+}
+
+// Images x height x width x channels.
+template <typename Array>
+BatchShape batch_shape(const Array& array, int64_t channels, std::string_view name) {
+  if (array.ndim() != 4 || static_cast<int64_t>(array.shape(3)) != channels || array.size() == 0) {
+    fail("'" + std::string(name) + "' must have the shape (images, height, width, " + std::to_string(channels) + ")");
+  }
+  return {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
+          static_cast<int64_t>(array.shape(2))};
+}
+
+void check_same(const BatchShape& a, const BatchShape& b, std::string_view name) {
+  if (a.images != b.images || a.height != b.height || a.width != b.width) {
+    fail("'" + std::string(name) + "' must have the shape of the forward pass");
+  }
+}
+
+const Bf16* read_batch(const InArray& array, std::string_view name) {
+  return reinterpret_cast<const Bf16*>(array_data<uint16_t>(array, 4, name));
+}
+
+Bf16* written_batch(const OutArray& array, std::string_view name) {
+  return reinterpret_cast<Bf16*>(array_data<uint16_t>(array, 4, name));
+}
+
+ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads) {
+  const BatchShape shape = batch_shape(x, chain.channels(), "x");
+  check_same(shape, batch_shape(y, chain.channels(), "y"), "y");
+  check_threads(threads);
+  const Bf16* const from = read_batch(x, "x");
+  Bf16* const to = written_batch(y, "y");
+  const nb::gil_scoped_release no_gil;
+  return chain.forward(shape, from, to, threads);
+}
+
+void backward(const ResidualChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
+              const OutArrays& weights, const OutArrays& biases, int threads) {
+  if (maps.channels() != chain.channels() || maps.layers() != chain.layers()) fail("'maps' are of another chain");
+  check_same(maps.shape(), batch_shape(y_gradient, chain.channels(), "y_gradient"), "y_gradient");
+  check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
+  check_threads(threads);
+  const auto layers = static_cast<size_t>(chain.layers());
+  if (weights.size() != layers || biases.size() != layers) fail("gradients must be as many as the chain has layers");
+  std::vector<LayerGradients> gradients;
+  for (size_t i = 0; i < layers; ++i) {
+    gradients.push_back({weights_data(weights[i], chain.channels(), "weights"),
+                         biases_data(biases[i], chain.channels(), "biases")});
+  }
+  const Bf16* const from = read_batch(y_gradient, "y_gradient");
+  Bf16* const to = written_batch(x_gradient, "x_gradient");
+  const nb::gil_scoped_release no_gil;
+  chain.backward(maps, from, to, gradients, threads);
+}
+
+}  // namespace
+
+void bind_training(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("can_train_chain", &can_train_chain, "channels"_a);
+  nb::class_<ChainMaps>(m, "ChainMaps");
+  nb::class_<ResidualChain>(m, "ResidualChain")
+      .def("__init__", &make_chain, "weights"_a, "biases"_a, "threads"_a = 1)
+      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1)
+      .def("backward", &backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
+           "threads"_a = 1);
+}
+
+}  // namespace sparsesr::bindings

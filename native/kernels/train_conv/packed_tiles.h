@@ -1,0 +1,34 @@
+// Tiles that lie in one piece, and their sizes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/tiles.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int64_t kTileRowBytes = 64;
+constexpr int64_t kTileBytes = 16 * kTileRowBytes;
+constexpr int64_t kTileFloats = kTileBytes / 4;
+constexpr int64_t kTileValues = kTileBytes / 2;  // of bf16
+
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+template <int kTile>
+__attribute__((always_inline)) inline void load_packed(const void* from) {
+  load_tile<kTile>(from, kTileRowBytes);
+}
+
+template <int kTile>
+__attribute__((always_inline)) inline void store_packed(float* to) {
+  store_tile<kTile>(to, kTileRowBytes);
+}
+
+template <int kTile>
+__attribute__((always_inline)) inline void clear_tile() {
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kTile));
+}
+
+}  // namespace
+}  // namespace sparsesr

@@ -1,0 +1,55 @@
+// The geometry of the maps that the convolutions of training read; see kernels/train_conv/train_conv.h.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/train_conv/train_conv.h"
+
+namespace sparsesr {
+
+// Sizes and distances are in values.
+struct BorderedShape {
+  int64_t height;
+  int64_t width;
+  int64_t channels;
+
+  int64_t row() const { return (width + 1) * channels; }
+  int64_t first() const { return row() + channels; }  // of pixel (0, 0)
+  int64_t size() const { return (height + 2) * row() + channels; }
+  int64_t slack() const { return kTrainSlackRows * row() + kTrainSlackPixels * channels; }
+  int64_t plain_row() const { return width * channels; }
+  int64_t plain_size() const { return height * plain_row(); }
+
+  template <typename T>
+  TrainMap<T> pixels(T* map) const {
+    return {map + first(), row(), channels};
+  }
+
+  // A map without borders.
+  template <typename T>
+  TrainMap<T> plain(T* map) const {
+    return {map, plain_row(), channels};
+  }
+
+  void clear_border(Bf16* map) const {
+    const auto clear = [](Bf16* from, int64_t count) { std::memset(from, 0, count * sizeof(Bf16)); };
+    clear(map, first());
+    for (int64_t y = 1; y < height; ++y) clear(map + (y + 1) * row(), channels);
+    clear(map + (height + 1) * row(), row() + channels);
+  }
+
+  void take(const Bf16* plain_map, Bf16* map) const {
+    for (int64_t y = 0; y < height; ++y) {
+      std::memcpy(map + first() + y * row(), plain_map + y * plain_row(), plain_row() * sizeof(Bf16));
+    }
+  }
+
+  void give(const Bf16* map, Bf16* plain_map) const {
+    for (int64_t y = 0; y < height; ++y) {
+      std::memcpy(plain_map + y * plain_row(), map + first() + y * row(), plain_row() * sizeof(Bf16));
+    }
+  }
+};
+
+}  // namespace sparsesr

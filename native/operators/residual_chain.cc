@@ -1,0 +1,244 @@
+#include "operators/residual_chain.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/kernel_thread.h"
+#include "core/threads.h"
+#include "operators/bordered_map.h"
+
+namespace sparsesr {
+namespace {
+
+// Groups of images whose gradients of weights are summed apart: each costs memory, few leave threads without work.
+constexpr int64_t kMostGroups = 8;
+
+TrainConvArgs conv_args(const BorderedShape& shape, const Bf16* in, const Bf16* weights, const float* bias,
+                        std::byte* scratch) {
+  TrainConvArgs args{};
+  args.in = in;
+  args.in_row = shape.row();
+  args.channels = shape.channels;
+  args.height = shape.height;
+  args.width = shape.width;
+  args.weights = weights;
+  args.bias = bias;
+  args.scratch = scratch;
+  return args;
+}
+
+BorderedShape bordered(const BatchShape& shape, int64_t channels) {
+  return {shape.height, shape.width, channels};
+}
+
+// The images of a group.
+struct Group {
+  int64_t begin;
+  int64_t end;
+};
+
+Group group_of(int64_t images, int64_t groups, int64_t number) {
+  return {images * number / groups, images * (number + 1) / groups};
+}
+
+// Sums of gradients: per layer one part per group.
+struct GradientSums {
+  int64_t weights_size;
+  int64_t channels;
+  int64_t groups;
+  float* weights;
+  float* biases;
+
+  float* weights_of(int64_t layer, int64_t group) const { return weights + (layer * groups + group) * weights_size; }
+  float* biases_of(int64_t layer, int64_t group) const { return biases + (layer * groups + group) * channels; }
+};
+
+void add_groups(const GradientSums& sums, int64_t layer, float* biases) {
+  for (int64_t channel = 0; channel < sums.channels; ++channel) {
+    float sum = 0.0f;
+    for (int64_t group = 0; group < sums.groups; ++group) sum += sums.biases_of(layer, group)[channel];
+    biases[channel] = sum;
+  }
+}
+
+// One group on its way back through the chain; all its gradients stay in the thread's caches.
+class GroupBackward {
+ public:
+  GroupBackward(const TrainConvKernels& kernels, const ChainMaps& maps, const GradientSums& sums, Group group,
+                int64_t number, std::byte* scratch)
+      : kernels_(kernels), maps_(maps), shape_(bordered(maps.shape(), maps.channels())), sums_(sums), group_(group),
+        number_(number), scratch_(scratch),
+        bytes_(pooled_bytes(((group.end - group.begin + 1) * shape_.size() + shape_.slack()) * sizeof(Bf16))) {
+    for (int64_t map = 0; map <= group.end - group.begin; ++map) shape_.clear_border(at(map));
+    std::memset(at(group.end - group.begin + 1), 0, shape_.slack() * sizeof(Bf16));
+  }
+
+  void take(const Bf16* gradients) const {
+    for (int64_t i = group_.begin; i < group_.end; ++i) {
+      shape_.take(gradients + i * shape_.plain_size(), of_image(i));
+    }
+  }
+
+  void give(Bf16* gradients) const {
+    for (int64_t i = group_.begin; i < group_.end; ++i) {
+      shape_.give(of_image(i), gradients + i * shape_.plain_size());
+    }
+  }
+
+  // Block whose first layer is `layer`, for one image.
+  void pass_block(int64_t image, int64_t layer, const Bf16* a, const Bf16* b, const float* zeros) const {
+    Bf16* const gradient = of_image(image);
+    const Bf16* const input = maps_.map(image, layer);
+    const Bf16* const hidden = maps_.map(image, layer + 1);
+    TrainConvArgs to_hidden = conv_args(shape_, gradient, b, zeros, scratch_);
+    to_hidden.finish = TrainFinish::kMask;
+    to_hidden.out = shape_.pixels(hidden_gradient());
+    to_hidden.other = shape_.pixels(hidden);
+    to_hidden.next = input;
+    kernels_.convolve(to_hidden);
+    add_weights(hidden, gradient, image, layer + 1);
+    add_weights(input, hidden_gradient(), image, layer);
+    TrainConvArgs to_input = conv_args(shape_, hidden_gradient(), a, zeros, scratch_);
+    to_input.finish = TrainFinish::kAdd;
+    to_input.out = shape_.pixels(gradient);
+    to_input.other = shape_.pixels(static_cast<const Bf16*>(gradient));
+    to_input.next = next_hidden(image, layer);
+    kernels_.convolve(to_input);
+  }
+
+ private:
+  Bf16* at(int64_t map) const { return reinterpret_cast<Bf16*>(bytes_.get()) + map * shape_.size(); }
+  Bf16* of_image(int64_t image) const { return at(image - group_.begin); }
+  Bf16* hidden_gradient() const { return at(group_.end - group_.begin); }
+
+  // What the next call of pass_block reads first.
+  const Bf16* next_hidden(int64_t image, int64_t layer) const {
+    if (image + 1 < group_.end) return maps_.map(image + 1, layer + 1);
+    return layer > 0 ? maps_.map(group_.begin, layer - 1) : nullptr;
+  }
+
+  void add_weights(const Bf16* in, const Bf16* gradient, int64_t image, int64_t layer) const {
+    TrainWeightArgs args{};
+    args.in = in;
+    args.gradient = gradient + shape_.first();
+    args.row = shape_.row();
+    args.channels = shape_.channels;
+    args.height = shape_.height;
+    args.width = shape_.width;
+    args.sums = sums_.weights_of(layer, number_);
+    args.bias_sums = sums_.biases_of(layer, number_);
+    args.is_first = image == group_.begin;
+    args.scratch = scratch_;
+    kernels_.add_weight_gradient(args);
+  }
+
+  const TrainConvKernels& kernels_;
+  const ChainMaps& maps_;
+  const BorderedShape shape_;
+  const GradientSums& sums_;
+  const Group group_;
+  const int64_t number_;
+  std::byte* const scratch_;
+  const PooledBytes bytes_;
+};
+
+}  // namespace
+
+const TrainConvKernels* train_conv_kernels(Isa isa) {
+#if defined(__x86_64__)
+  if (usable_features(isa).includes(bf16_train_conv__amx_bf16.needs)) return &bf16_train_conv__amx_bf16;
+#endif
+  (void)isa;
+  return nullptr;
+}
+
+ChainMaps::ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers)
+    : shape_(shape), channels_(channels), layers_(layers) {
+  const BorderedShape map = bordered(shape, channels);
+  const int64_t size = shape.images * layers * map.size();
+  bytes_ = pooled_bytes((size + map.slack()) * sizeof(Bf16));
+  std::memset(bytes_.get() + size * sizeof(Bf16), 0, map.slack() * sizeof(Bf16));
+}
+
+Bf16* ChainMaps::map(int64_t image, int64_t layer) const {
+  const int64_t number = image * layers_ + layer;
+  return reinterpret_cast<Bf16*>(bytes_.get()) + number * bordered(shape_, channels_).size();
+}
+
+ResidualChain::ResidualChain(const TrainConvKernels& kernels, int64_t channels,
+                             const std::vector<const float*>& weights, const std::vector<const float*>& biases,
+                             int threads)
+    : kernels_(&kernels), channels_(channels), zeros_(channels) {
+  for (const float* bias : biases) biases_.emplace_back(bias, bias + channels);
+  packed_ = pooled_bytes(layers() * 2 * 9 * channels * channels * sizeof(Bf16));
+  parallel_for(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t layer = begin; layer < end; ++layer) {
+      kernels_->pack(weights[layer], channels_, const_cast<Bf16*>(packed(layer, true)),
+                     const_cast<Bf16*>(packed(layer, false)));
+    }
+  });
+}
+
+const Bf16* ResidualChain::packed(int64_t layer, bool is_forward) const {
+  const int64_t number = 2 * layer + (is_forward ? 0 : 1);
+  return reinterpret_cast<const Bf16*>(packed_.get()) + number * 9 * channels_ * channels_;
+}
+
+ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y, int threads) const {
+  ChainMaps maps(shape, channels_, layers());
+  const BorderedShape map = bordered(shape, channels_);
+  parallel_for(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
+    const KernelThread thread(kernels_->thread);
+    for (int64_t image = begin; image < end; ++image) {
+      for (int64_t layer = 0; layer < layers(); ++layer) map.clear_border(maps.map(image, layer));
+      map.take(x + image * map.plain_size(), maps.map(image, 0));
+      for (int64_t layer = 0; layer < layers(); ++layer) {
+        const bool is_last = layer + 1 == layers();
+        TrainConvArgs args = conv_args(map, maps.map(image, layer), packed(layer, true), biases_[layer].data(),
+                                       thread.scratch());
+        args.out = is_last ? map.plain(y + image * map.plain_size()) : map.pixels(maps.map(image, layer + 1));
+        args.finish = layer % 2 == 0 ? TrainFinish::kRelu : TrainFinish::kAdd;
+        args.other = map.pixels(static_cast<const Bf16*>(maps.map(image, layer / 2 * 2)));
+        args.next = layer + 2 < layers() ? maps.map(image, layer + 2) : nullptr;
+        args.next_is_written = true;
+        kernels_->convolve(args);
+      }
+    }
+  });
+  return maps;
+}
+
+void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16* x_gradient,
+                             const std::vector<LayerGradients>& gradients, int threads) const {
+  const int64_t groups = std::min(maps.shape().images, kMostGroups);
+  const int64_t weights_size = 9 * channels_ * channels_;
+  const PooledBytes sums_bytes = pooled_bytes(layers() * groups * weights_size * sizeof(float));
+  std::vector<float> bias_sums(layers() * groups * channels_);
+  const GradientSums sums{weights_size, channels_, groups, reinterpret_cast<float*>(sums_bytes.get()),
+                          bias_sums.data()};
+  parallel_for(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
+    const KernelThread thread(kernels_->thread);
+    for (int64_t number = begin; number < end; ++number) {
+      const Group group = group_of(maps.shape().images, groups, number);
+      const GroupBackward pass(*kernels_, maps, sums, group, number, thread.scratch());
+      pass.take(y_gradient);
+      for (int64_t layer = layers() - 2; layer >= 0; layer -= 2) {
+        for (int64_t image = group.begin; image < group.end; ++image) {
+          pass.pass_block(image, layer, packed(layer, false), packed(layer + 1, false), zeros_.data());
+        }
+      }
+      pass.give(x_gradient);
+    }
+  });
+  parallel_for(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row += 16) {
+      const int64_t layer = row / channels_;
+      const TrainGradientArgs args{sums.weights_of(layer, 0), groups, weights_size, channels_,
+                                   gradients[layer].weights};
+      kernels_->unpack_gradient(args, row % channels_, row % channels_ + 16);
+    }
+  });
+  for (int64_t layer = 0; layer < layers(); ++layer) add_groups(sums, layer, gradients[layer].biases);
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,73 @@
+// Training of a chain of residual blocks x + b(relu(a(x))): the forward pass and all gradients, in bf16 with fp32 sums.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/instruction_set.h"
+#include "core/page_pool.h"
+#include "kernels/train_conv/train_conv.h"
+
+namespace sparsesr {
+
+// The kernels for an instruction set; null if it has none.
+const TrainConvKernels* train_conv_kernels(Isa isa);
+
+struct BatchShape {
+  int64_t images;
+  int64_t height;
+  int64_t width;
+};
+
+// What each convolution of a batch read, as bordered maps: kept between the passes.
+class ChainMaps {
+ public:
+  ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers);
+
+  const BatchShape& shape() const { return shape_; }
+  int64_t channels() const { return channels_; }
+  int64_t layers() const { return layers_; }
+  Bf16* map(int64_t image, int64_t layer) const;
+
+ private:
+  BatchShape shape_;
+  int64_t channels_;
+  int64_t layers_;
+  PooledBytes bytes_;
+};
+
+// Gradients of a layer: weights (channels, 3, 3, channels), biases.
+struct LayerGradients {
+  float* weights;
+  float* biases;
+};
+
+// The weights of one step.
+class ResidualChain {
+ public:
+  // Per layer (a and b of each block in turn) fp32 weights of the shape (channels, 3, 3, channels), and biases.
+  ResidualChain(const TrainConvKernels& kernels, int64_t channels, const std::vector<const float*>& weights,
+                const std::vector<const float*>& biases, int threads);
+
+  int64_t channels() const { return channels_; }
+  int64_t layers() const { return static_cast<int64_t>(biases_.size()); }
+
+  // `x` and `y`: (images, height, width, channels) without borders. Returns what the gradients need.
+  ChainMaps forward(const BatchShape& shape, const Bf16* x, Bf16* y, int threads) const;
+
+  // From the gradient of `y` those of `x` and of all layers. The same bits for any number of threads: images are grouped by
+  // their number alone, and the sums of groups are added in order.
+  void backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16* x_gradient,
+                const std::vector<LayerGradients>& gradients, int threads) const;
+
+ private:
+  const Bf16* packed(int64_t layer, bool is_forward) const;
+
+  const TrainConvKernels* kernels_;
+  int64_t channels_;
+  std::vector<std::vector<float>> biases_;
+  std::vector<float> zeros_;
+  PooledBytes packed_;  // per layer forward, backward
+};
+
+}  // namespace sparsesr

@@ -1,0 +1,111 @@
+"""Small images as people have them: shrunk in some way, perhaps blurred, noisy, and compressed once or twice.
+
+A third of the patches are clean, shrunk as benchmarks are, so that what is learned costs clean images little. What
+happens to a patch depends on the seed, the step and its place in the batch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyvips
+import torch
+
+from sparsesr.image.vips import image_over
+from sparsesr.lab.data.pack import PackedPairs
+from sparsesr.lab.data.patches import Batch, PatchSampler
+from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix
+
+Pixels = npt.NDArray[np.uint8]
+
+MARGIN_PX = 8
+"""LR pixels around a patch that are degraded with it, so that its own edges are not: half a block of JPEG 4:2:0."""
+_KEY = 11
+"""Keeps these draws apart from others with the same seed and step."""
+_CLEAN, _BLURRED, _NOISY, _JPEG, _WEBP, _TWICE = 1 / 3, 0.3, 0.25, 0.75, 0.1, 0.25
+_BLUR_SIGMA_PX = (0.3, 1.0)
+_NOISE_SIGMA = (0.5, 5.0)
+_QUALITY = (40, 98)
+
+
+class DegradedPatches:
+    """Cuts HR patches with a margin, and makes the LR patches of them."""
+
+    def __init__(
+        self, pairs: PackedPairs, lr_patch_px: int, batch: int, seed: int, part: tuple[int, int] = (0, 1)
+    ) -> None:
+        self._patches = PatchSampler(pairs, lr_patch_px + 2 * MARGIN_PX, batch, seed, part)
+        self._size_px, self._scale, self._seed, self._part = lr_patch_px, pairs.scale, seed, part
+
+    def batch_at(self, step: int) -> Batch:
+        """The patches of that step."""
+        _, hr_B3YX = self._patches.batch_at(step)
+        first = self._part[0] * len(hr_B3YX)
+        pairs = [
+            self._pair(patch, np.random.default_rng([self._seed, step, first + index, _KEY]))
+            for index, patch in enumerate(hr_B3YX.permute(0, 2, 3, 1).numpy())
+        ]
+        lr, hr = (np.stack(patches) for patches in zip(*pairs, strict=True))
+        return torch.from_numpy(lr).permute(0, 3, 1, 2), torch.from_numpy(hr).permute(0, 3, 1, 2)
+
+    def _pair(self, hr: Pixels, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """LR and HR without the margin; the blocks of JPEG begin anywhere in a patch."""
+        lr = degraded(hr, self._scale, random)
+        top, left = (int(offset) for offset in random.integers(2 * MARGIN_PX + 1, size=2))
+        size, scale = self._size_px, self._scale
+        inside = hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+        return lr[top : top + size, left : left + size], inside
+
+
+def degraded(hr: Pixels, scale: int, random: np.random.Generator) -> Pixels:
+    """A small image (h, w, 3) of an HR image (scale h, scale w, 3), 8 bits."""
+    if random.random() < _CLEAN:
+        return _shrunk(hr, scale, "bicubic", 0.0)
+    kernel = KERNELS[random.integers(len(KERNELS))]
+    sigma_px = random.uniform(*_BLUR_SIGMA_PX) * scale / 2 if random.random() < _BLURRED else 0.0
+    lr = _shrunk(hr, scale, kernel, sigma_px)
+    if random.random() < _NOISY:
+        noise = random.standard_normal(lr.shape, np.float32) * random.uniform(*_NOISE_SIGMA)
+        lr = _rounded(lr + noise)
+    times = 1 + int(random.random() < _TWICE)
+    for _ in range(times):
+        lr = _compression(random)(lr)
+    return lr
+
+
+def _shrunk(hr: Pixels, scale: int, kernel: str, sigma_px: float) -> Pixels:
+    rows, columns = (shrinking_matrix(kernel, size, scale) for size in hr.shape[:2])
+    if sigma_px:
+        rows, columns = (
+            m @ blur_matrix(sigma_px, size) for m, size in ((rows, hr.shape[0]), (columns, hr.shape[1]))
+        )
+    tall = np.tensordot(rows, hr.astype(np.float32), axes=(1, 0))
+    return _rounded(np.tensordot(tall, columns, axes=(1, 1)).transpose(0, 2, 1))
+
+
+def _rounded(values: npt.NDArray[Any]) -> Pixels:
+    return np.floor(np.clip(values, 0, 255) + 0.5).astype(np.uint8)
+
+
+def _compression(random: np.random.Generator) -> Callable[[Pixels], Pixels]:
+    """JPEG, WebP, or none."""
+    draw, quality = random.random(), int(random.integers(_QUALITY[0], _QUALITY[1] + 1))
+    is_subsampled = bool(random.random() < 0.6)
+    if draw < _JPEG:
+        return lambda image: jpeg(image, quality, is_subsampled=is_subsampled)
+    if draw < _JPEG + _WEBP:
+        return lambda image: _coded(image, ".webp", Q=quality)
+    return lambda image: image
+
+
+def jpeg(image: Pixels, quality: int, *, is_subsampled: bool = True) -> Pixels:
+    """An image (h, w, 3) through JPEG, with 4:2:0 or 4:4:4 chroma."""
+    return _coded(image, ".jpg", Q=quality, subsample_mode="on" if is_subsampled else "off")
+
+
+def _coded(image: Pixels, suffix: str, **options: Any) -> Pixels:
+    data = image_over(image).write_to_buffer(suffix, **options)
+    return np.ascontiguousarray(pyvips.Image.new_from_buffer(data, "").numpy())

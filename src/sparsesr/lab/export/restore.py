@@ -1,0 +1,133 @@
+"""The inverse of export: the weights of a model file as the state of the network that it was exported from.
+
+No network needs an inverse of its own. A copy whose weights are their own numbers (1, 2, 3 ...) is lowered as export
+does it; wherever a number ends up in the graph, the file holds that weight. What export adds (a mean colour in a
+bias) shows when the copy is lowered with zeros.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsesr.errors import ModelError
+from sparsesr.lab.export.exporter import lower_network
+from sparsesr.lab.nn.masked_network import with_masks
+from sparsesr.lab.nn.registry import NETWORKS
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.spec import Graph, ModelFile
+
+Arrays = dict[str, np.ndarray]
+_MOST_WEIGHTS = 2**22
+"""Numbers up to here, with a fraction added, are still told apart in float32."""
+
+
+def restore_state(model: ModelFile, candidates: Iterable[Callable[[], nn.Module]] = ()) -> dict[str, Tensor]:
+    """State dict of the network in a model file; channels are in the order of the file.
+
+    Channel masks become certain, with the dense channels first. ``candidates`` are networks to try before those of
+    the registry.
+
+    Raises:
+        ModelError: no network lowers to the same graph, or its weights were merged at export and cannot be told apart.
+    """
+    for create in (*candidates, *NETWORKS.values()):
+        state = _restored(model, create())
+        if state is not None:
+            return state
+    raise ModelError(
+        f"{model.facts.name}: no known network has the form of this model file, or export merged its weights; "
+        "start from the checkpoint that it was exported from"
+    )
+
+
+def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
+    """The state, or None if the network lowers to something else."""
+    if type(network).__name__.lower() != model.facts.architecture or hasattr(network, "active_scale"):
+        return None
+    network = network.double().eval()
+    masked = with_masks(network)
+    if masked is not None and not masked.accept_dense_channels(_dense_channels(model.graph)):
+        return None
+    probe = _Probe(network, model)
+    return probe.state() if probe.fits() else None
+
+
+def _dense_channels(graph: Graph) -> dict[str, int]:
+    """Per masked layer, by its name: how many of its outputs are dense."""
+    masked = ((node, operation_of(node).masking) for node in graph.nodes)
+    return {node.output: masking.dense_out(node) for node, masking in masked if masking is not None}
+
+
+def _is_same(one: Graph, other: Graph) -> bool:
+    """Equal but for rounding in attributes."""
+    return len(one.nodes) == len(other.nodes) and all(
+        (a.op, a.inputs, a.output, a.weights) == (b.op, b.inputs, b.output, b.weights)
+        and a.attrs.keys() == b.attrs.keys()
+        and all(_is_close(a.attrs[key], b.attrs[key]) for key in a.attrs)
+        for a, b in zip(one.nodes, other.nodes, strict=True)
+    )
+
+
+def _is_close(one: object, other: object) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return bool(np.shape(one) == np.shape(other) and np.allclose(one, other, atol=1e-6))  # type: ignore[arg-type]
+
+
+class _Probe:
+    """Lowers copies of a network whose weights say where they are."""
+
+    def __init__(self, network: nn.Module, model: ModelFile) -> None:
+        self.network, self.model = network, model
+        self.weights = [
+            p for name, p in network.named_parameters() if p.requires_grad and "ch_mask" not in name
+        ]
+        self.count = sum(weight.numel() for weight in self.weights)
+        self.constants = self._lowered(np.zeros(self.count))
+        self.numbers = self._lowered(np.arange(1.0, self.count + 1))
+
+    def _lowered(self, values: np.ndarray) -> tuple[Graph, Arrays]:
+        with torch.no_grad():
+            offset = 0
+            for weight in self.weights:
+                part = values[offset : offset + weight.numel()]
+                weight.copy_(torch.from_numpy(part.reshape(tuple(weight.shape))))
+                offset += weight.numel()
+            _, graph, tensors = lower_network(self.network)
+            return graph, tensors
+
+    def fits(self) -> bool:
+        """Whether the graph is the file's, and every number in it is that of one weight."""
+        graph, tensors = self.numbers
+        shapes, stored = (
+            {name: t.shape for name, t in held.items()} for held in (tensors, self.model.tensors)
+        )
+        if shapes != stored or self.count > _MOST_WEIGHTS or not _is_same(graph, self.model.graph):
+            return False
+        drawn = np.random.default_rng(0).standard_normal(self.count)
+        found = self._lowered(drawn)[1]
+        return all(
+            np.allclose(self._picked(name, drawn) + self.constants[1][name], found[name], atol=1e-5)
+            for name in tensors
+        )
+
+    def _places(self, name: str) -> np.ndarray:
+        """For every element of a tensor: the number of its weight, from 1; 0 for a constant."""
+        return np.rint(self.numbers[1][name] - self.constants[1][name]).astype(np.int64)
+
+    def _picked(self, name: str, values: np.ndarray) -> np.ndarray:
+        places = np.clip(self._places(name), 0, self.count)
+        return np.concatenate([[0.0], values])[places]
+
+    def state(self) -> dict[str, Tensor]:
+        """The network's state with the weights of the file."""
+        values = np.zeros(self.count + 1)
+        for name, tensor in self.model.tensors.items():
+            values[self._places(name)] = tensor.astype(np.float64) - self.constants[1][name]
+        self._lowered(values[1:])
+        return {name: value.float() for name, value in copy.deepcopy(self.network.state_dict()).items()}

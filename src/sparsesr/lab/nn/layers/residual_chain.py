@@ -1,0 +1,103 @@
+"""A chain of residual blocks, trained by native kernels where processors multiply tiles of bf16.
+
+Shape suffixes: B batch, C channels, H and W rows and columns, 1 a broadcast axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparsesr import _native
+from sparsesr.lab.nn.layers.residual_block import ResidualBlock
+
+
+class ResidualChain(nn.ModuleList):
+    """Residual blocks one after another.
+
+    Training on a processor with AMX under autocast to bf16, without a mask, takes kernels that keep an image in the caches
+    through all blocks. Whatever else is computed by torch, block by block; so is evaluation, always.
+    """
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__(ResidualBlock(channels) for _ in range(blocks))
+        self.channels = channels
+
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        if mask_B1HW is None and self.training and self._is_native(feat_BCHW):
+            return self._forward_natively(feat_BCHW)
+        for block in self:
+            feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
+        return feat_BCHW
+
+    def _is_native(self, feat_BCHW: Tensor) -> bool:
+        is_bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
+        is_there = feat_BCHW.device.type == "cpu" and feat_BCHW.numel() > 0 and len(self) > 0
+        return is_bf16 and is_there and _native.can_train_chain(self.channels)
+
+    @torch.compiler.disable
+    def _forward_natively(self, feat_BCHW: Tensor) -> Tensor:
+        convolutions = [convolution for block in self for convolution in (block.a, block.b)]  # type: ignore[union-attr]
+        weights = [convolution.weight for convolution in convolutions]
+        biases = [convolution.bias for convolution in convolutions]
+        return cast(Tensor, _NativeChain.apply(feat_BCHW, *weights, *biases))
+
+
+class _NativeChain(torch.autograd.Function):
+    """The features, all weights and all biases to the features behind the last block."""
+
+    @staticmethod
+    def forward(ctx: Any, feat_BCHW: Tensor, *parameters: Tensor) -> Tensor:
+        layers = len(parameters) // 2
+        chain = _native.ResidualChain(
+            [_channels_last(weight, torch.float32) for weight in parameters[:layers]],
+            [bias.detach().float().contiguous().numpy() for bias in parameters[layers:]],
+            torch.get_num_threads(),
+        )
+        output_BCHW = _empty_like(feat_BCHW, torch.bfloat16)
+        maps = chain.forward(_bits(feat_BCHW), _bits(output_BCHW), torch.get_num_threads())
+        ctx.chain, ctx.maps = chain, maps
+        ctx.shapes = [parameter.shape for parameter in parameters]
+        ctx.feature_dtype = feat_BCHW.dtype
+        return output_BCHW
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient_BCHW: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        feature_gradient_BCHW = _empty_like(gradient_BCHW, torch.bfloat16)
+        gradients = [_empty(shape, torch.float32) for shape in ctx.shapes]
+        layers = len(gradients) // 2
+        ctx.chain.backward(
+            ctx.maps,
+            _bits(gradient_BCHW),
+            _bits(feature_gradient_BCHW),
+            [_channels_last(gradient, torch.float32) for gradient in gradients[:layers]],
+            [gradient.numpy() for gradient in gradients[layers:]],
+            torch.get_num_threads(),
+        )
+        return feature_gradient_BCHW.to(ctx.feature_dtype), *gradients
+
+
+def _empty(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """Channels last where there are channels: the order that the kernels know, and weights of a training usually have."""
+    order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+    return torch.empty(shape, dtype=dtype, memory_format=order)
+
+
+def _empty_like(feat_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
+    return _empty(feat_BCHW.shape, dtype)
+
+
+def _channels_last(values: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """Values in the order (0, 2, 3, 1), without a copy where they are so already."""
+    return values.detach().to(dtype).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _bits(feat_BCHW: Tensor) -> NDArray[np.uint16]:
+    """(B, H, W, C) in bf16, as numpy can hold it; without a copy where the features are so already."""
+    return feat_BCHW.detach().to(torch.bfloat16).permute(0, 2, 3, 1).contiguous().view(torch.uint16).numpy()

@@ -1,0 +1,67 @@
+"""What a network with learned spatial masks offers to training, validation and comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
+
+
+class MaskedNetwork(nn.Module):
+    """Base of networks with masks; ``mask_units`` and ``upsample`` are all that a network must bring."""
+
+    upsample: Callable[[Tensor], Tensor]
+    """The interpolation whose error the network corrects."""
+
+    def mask_units(self) -> Sequence[SpatialMaskUnit]:
+        """The masks, in the order in which they are computed; none if the network is built without."""
+        raise NotImplementedError
+
+    def density(self) -> Tensor:
+        """Kept fraction of the last forward pass, averaged over masks: the sparsity loss (SMSR, section 3.3)."""
+        return torch.stack([unit.last_density for unit in self.mask_units()]).mean()
+
+    def set_temperature(self, temperature: float) -> None:
+        """Set the Gumbel temperature of every spatial and channel mask."""
+        for unit in self.mask_units():
+            unit.temperature = temperature
+
+    def open_masks(self, is_open: bool = True) -> None:
+        """Keep every pixel and channel (or mask them again): a training may begin with the dense network."""
+        for unit in self.mask_units():
+            unit.is_open = is_open
+
+    def teach_masks(self, is_taught: bool = True) -> None:
+        """Begin (or end) a lesson of the mask heads: they see the features of open modules too, and shape none."""
+        for unit in self.mask_units():
+            unit.is_taught = is_taught
+
+    def share_batch(self, index: int, parts: int) -> None:
+        """This process sees the ``index``-th of ``parts`` equal parts of every batch (see ``gumbel_softmax``)."""
+        for unit in self.mask_units():
+            unit.batch_part = (index, parts)
+
+    def freeze_channel_masks(self) -> None:
+        """Make the channel masks hard for the rest of the training."""
+        for unit in self.mask_units():
+            unit.freeze_channel_masks()
+
+    def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
+        """Make so many output channels of each masked layer dense, the first ones; False if that cannot be.
+
+        ``counts`` has the layers by the names that they get at export.
+        """
+        return not any(counts.values())
+
+    def harden_spatial_masks(self) -> None:
+        """Train with the spatial masks of evaluation from here on."""
+        for unit in self.mask_units():
+            unit.is_spatial_mask_hard = True
+
+
+def with_masks(network: nn.Module) -> MaskedNetwork | None:
+    """The network, if it has masks."""
+    return network if isinstance(network, MaskedNetwork) and network.mask_units() else None

@@ -1,0 +1,72 @@
+"""Recipes for Skim. Folders are given by the caller: the project ships no training images.
+
+A trunk without masks is trained first, for as long as there is time: its rate is constant, so it can be prolonged.
+Then a short run starts from it (``init_from``), learns the masks, and decays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparsesr.lab.train.recipe import Recipe, Sparsity
+
+# The lesson needs no trunk: mask heads see the image alone, and are taught from the first step.
+_MASKS = Sparsity(
+    target_density=0.4,
+    control="threshold",
+    weight=0.0,
+    dense_fraction=0.1,
+    lesson_weight=10.0,
+    lesson_fraction=0.1,
+    warmup_fraction=0.1,
+    hard_fraction=0.1,
+)
+
+
+def skim_fast_dense_x2() -> Recipe:
+    """The trunk of the fast network, without masks."""
+    return Recipe(
+        network="skim_fast_dense_x2",
+        scale=2,
+        steps=300_000,
+        batch=16,
+        lr_patch_px=48,
+        optimizer="muon",
+        learning_rate=3e-3,
+        betas=(0.9, 0.99),
+        schedule="wsd",
+        lr_warmup_fraction=0.001,
+        lr_decay_steps=30_000,
+        log_every=200,
+        validate_every=2000,
+        save_every=1000,
+    )
+
+
+def skim_best_dense_x2() -> Recipe:
+    """The trunk of the best network, without masks."""
+    return replace(skim_fast_dense_x2(), network="skim_best_dense_x2")
+
+
+def skim_fast_x2() -> Recipe:
+    """Masks and decay for the fast network; set ``init_from`` to its trunk."""
+    return replace(
+        skim_fast_dense_x2(), network="skim_fast_x2", steps=30_000, lr_decay_steps=20_000, sparsity=_MASKS
+    )
+
+
+def skim_best_x2() -> Recipe:
+    """Masks and decay for the best network; set ``init_from`` to its trunk."""
+    return replace(skim_fast_x2(), network="skim_best_x2")
+
+
+def photo_x2() -> Recipe:
+    """For photographs as people have them, compressed and resized; set ``init_from`` to the best network."""
+    kept = replace(_MASKS, keep_masks=True, dense_fraction=0.0, lesson_fraction=0.0, hard_fraction=0.0)
+    return replace(skim_best_x2(), degradation="photo", learning_rate=1e-3, sparsity=kept)
+
+
+RECIPES = {
+    recipe.__name__: recipe
+    for recipe in (skim_fast_dense_x2, skim_best_dense_x2, skim_fast_x2, skim_best_x2, photo_x2)
+}

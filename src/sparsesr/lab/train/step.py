@@ -1,0 +1,68 @@
+"""One step of training, as a function: the loop, an architecture search and a pruning run all take such steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from sparsesr.lab.data.patches import Batch
+from sparsesr.lab.train.masks import MaskPolicy
+from sparsesr.lab.train.optimisation import set_learning_rate
+from sparsesr.lab.train.processes import mean_over
+from sparsesr.lab.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A network in training, with all that a step changes."""
+
+    recipe: Recipe
+    fabric: Fabric
+    plain: nn.Module
+    """The network itself; its state goes into checkpoints."""
+    network: Any
+    """The same network as the devices run it: wrapped, maybe compiled."""
+    optimizer: Any
+    average: AveragedModel
+    """The exponential moving average of the weights: what is validated and shipped."""
+    masks: MaskPolicy
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a step found, on its device."""
+
+    total: Tensor
+    """What was minimised."""
+    l1: Tensor
+    """Mean absolute difference from the HR patches, on 0..1."""
+    learning_rate: float
+
+
+def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
+    """Take optimiser step ``step``, counted from 1, on LR and HR patches in 0..1."""
+    recipe, fabric, masks = trainee.recipe, trainee.fabric, trainee.masks
+    masks.begin_step(step)
+    rate = set_learning_rate(trainee.optimizer, recipe, step)
+    lr_B3HW, hr_B3YX = batch
+    if recipe.channels_last:
+        lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
+    difference_B3YX = trainee.network(lr_B3HW).float() - hr_B3YX
+    l1 = difference_B3YX.abs().mean()
+    fidelity = l1 if recipe.loss == "l1" else difference_B3YX.square().mean()
+    total = fidelity + masks.loss(lr_B3HW, hr_B3YX) / 255
+    trainee.optimizer.zero_grad(set_to_none=True)
+    fabric.backward(total)
+    fabric.clip_gradients(
+        trainee.network, trainee.optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
+    )
+    trainee.optimizer.step()
+    trainee.average.update_parameters(trainee.plain)
+    masks.observe(step, lr_B3HW, partial(mean_over, fabric))
+    return Losses(total.detach(), l1.detach(), rate)

@@ -1,0 +1,99 @@
+"""The degradation of training photographs: what shrinks, what compresses, and that it can be repeated."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skimage import data  # noqa: E402
+
+from sparsesr.image.resize import imresize  # noqa: E402
+from sparsesr.lab.data import degradation  # noqa: E402
+from sparsesr.lab.data.degradation import DegradedPatches, degraded, jpeg  # noqa: E402
+from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
+from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix  # noqa: E402
+from sparsesr.lab.train.recipe import Recipe  # noqa: E402
+from training_pictures import write_pictures  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> PackedPairs:
+    folder = tmp_path_factory.mktemp("packed")
+    write_pictures(folder / "photos", 3)
+    pack([folder / "photos"], folder / "x2.bin", 2, 16)
+    return PackedPairs(folder / "x2.bin")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_shrinking_keeps_flat_images_and_ramps(kernel, scale):
+    matrix = shrinking_matrix(kernel, 24 * scale, scale)
+    assert matrix.shape == (24, 24 * scale)
+    np.testing.assert_allclose(matrix.sum(1), 1, rtol=1e-5)
+    ramp = matrix @ np.arange(24 * scale, dtype=np.float32)
+    np.testing.assert_allclose(np.diff(ramp[6:-6]), scale, rtol=1e-4)
+
+
+def test_bicubic_shrinking_is_that_of_benchmarks():
+    hr = data.astronaut()[:96, :128]
+    ours = degradation._shrunk(hr, 2, "bicubic", 0.0)
+    expected = imresize(hr.astype(np.float64), Fraction(1, 2), edge="mirror")
+    np.testing.assert_allclose(ours[3:-3, 3:-3], expected[3:-3, 3:-3].clip(0, 255), atol=0.502)
+
+
+def test_area_shrinking_is_the_mean_of_blocks():
+    np.testing.assert_allclose(shrinking_matrix("area", 6, 2) @ np.arange(6.0), [0.5, 2.5, 4.5], rtol=1e-6)
+
+
+def test_blur_has_the_spread_that_it_says():
+    row = blur_matrix(1.5, 41)[20]
+    offset = np.arange(41) - 20
+    assert (row * offset**2).sum() ** 0.5 == pytest.approx(1.5, rel=0.02)
+
+
+def test_about_a_third_is_clean_and_the_others_are_not():
+    hr = data.astronaut()[100:164, 100:164]
+    clean = degradation._shrunk(hr, 2, "bicubic", 0.0)
+    made = [degraded(hr, 2, np.random.default_rng(seed)) for seed in range(300)]
+    share = np.mean([np.array_equal(lr, clean) for lr in made])
+    assert 0.25 < share < 0.42
+    errors = [np.abs(lr.astype(int) - clean).mean() for lr in made]
+    assert np.max(errors) < 20 and np.median(errors) > 0.5
+
+
+def test_jpeg_is_worse_at_low_quality_and_keeps_colour_better_without_subsampling():
+    image = data.astronaut()[:64, :64]
+
+    def error(quality, **options):
+        return np.abs(jpeg(image, quality, **options).astype(int) - image).mean()
+
+    assert error(40) > error(75) > error(98)
+    assert error(98, is_subsampled=False) < error(98)
+
+
+def test_patches_are_repeatable_and_aligned(pairs):
+    cutter = DegradedPatches(pairs, 16, 6, seed=3)
+    lr, hr = cutter.batch_at(5)
+    again = DegradedPatches(pairs, 16, 6, seed=3).batch_at(5)
+    assert torch.equal(lr, again[0]) and torch.equal(hr, again[1])
+    assert not torch.equal(lr, cutter.batch_at(6)[0])
+    assert lr.shape == (6, 3, 16, 16) and hr.shape == (6, 3, 32, 32)
+    means = torch.nn.functional.avg_pool2d(hr.float(), 2)
+    assert (means - lr.float()).abs().mean() < 15
+
+
+def test_processes_share_a_batch(pairs):
+    whole = DegradedPatches(pairs, 16, 4, seed=3).batch_at(5)
+    parts = [DegradedPatches(pairs, 16, 2, seed=3, part=(index, 2)).batch_at(5) for index in range(2)]
+    for both, expected in zip(zip(*parts, strict=True), whole, strict=True):
+        assert torch.equal(torch.cat(both), expected)
+
+
+def test_the_recipe_knows_both_kinds():
+    assert Recipe("x", 2, 1, degradation="photo").degradation == "photo"
+    with pytest.raises(Exception, match="degradation"):
+        Recipe("x", 2, 1, degradation="film")
