@@ -20,7 +20,7 @@ import record
 from sparsesr import _native as native
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "native"))
-from conv_cases import MAIN, SHAPES, BuiltConv, ConvCase, masked
+from conv_cases import MAIN, SHAPES, BuiltConv, ConvCase, in_large_memory, masked
 
 HEIGHT, WIDTH = 180, 320
 PEAK_MS = 10
@@ -49,7 +49,7 @@ class Settings:
 
 def measure(case: ConvCase, settings: Settings) -> Row:
     """Median milliseconds, GFLOP/s and share of the peak."""
-    built = BuiltConv(case, settings.dtype, HEIGHT, WIDTH)
+    built = BuiltConv(case, settings.dtype, HEIGHT, WIDTH, in_large_memory)
     built.run(settings.threads)
     times_s: list[float] = []
     shares: list[float] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -69,15 +70,26 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         "amx": native.amx_refusal() or "usable",
         "kernels": dict(native.kernel_table()),
     }
-    facts["bf16"] = _bf16(native.has_fast_bf16())
+    facts["bf16"] = _bf16(native.has_fast_bf16(), native.kernel_table()["conv_bf16"])
     if with_peak:
-        threads = usable_threads()
-        facts["peak_gflops_1_thread"] = round(native.multiply_add_peak("f32", 1, _PEAK_MS), 1)
-        facts[f"peak_gflops_{threads}_threads"] = round(native.multiply_add_peak("f32", threads, _PEAK_MS), 1)
+        facts |= _peaks(native.multiply_add_peak, with_bf16=native.has_fast_bf16())
     return facts
 
 
-def _bf16(is_fast: bool) -> str:
+def _peaks(measure: Callable[[str, int, int], float], *, with_bf16: bool) -> dict[str, float]:
+    """Multiply-add peak in GFLOP/s by number of threads, in fp32 and, where supported, in bf16."""
+    threads = sorted({1, usable_threads()})
+    dtypes = {"f32": "", "bf16": "_bf16"} if with_bf16 else {"f32": ""}
+    return {
+        f"peak{suffix}_gflops_{count}_thread{'s' if count > 1 else ''}": round(
+            measure(dtype, count, _PEAK_MS), 1
+        )
+        for dtype, suffix in dtypes.items()
+        for count in threads
+    }
+
+
+def _bf16(is_fast: bool, kernel: str) -> str:
     """Effect of ``--precision bf16`` and ``auto`` on this processor."""
     if not is_fast:
         return "not supported by this processor; --precision bf16 and auto run in fp32"
@@ -85,7 +97,8 @@ def _bf16(is_fast: bool) -> str:
 
     fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB, fp32 for others"
     chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
-    return f"multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
+    unit = "AMX" if kernel.endswith("__amx_bf16") else "vectors"
+    return f"multiplies {bf16_gain():.1f} times as fast as fp32, by {unit}; --precision auto runs in {chosen}"
 
 
 def _versions(problems: list[str]) -> dict[str, str]:
