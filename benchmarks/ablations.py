@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import record
 import torch
+from fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
 
 from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
-from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source
 from sparsesr.lab.train.checkpoint import warm_start
 from sparsesr.lab.train.loop import train
 from sparsesr.lab.train.recipe import Recipe, Sparsity
@@ -115,7 +115,7 @@ def _train(recipe: Recipe, folder: Path) -> Path:
 
 
 def _network(network: SMSR, checkpoint: Path) -> SMSR:
-    warm_start(network, checkpoint)
+    warm_start(network, str(checkpoint))
     return network.eval()
 
 
@@ -138,7 +138,7 @@ def _fixed(heads: list) -> SMSR:
 def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     """Mean share of active pixels of each module on a folder of images."""
     found = []
-    for pair in Validation(str(folder), 2).pairs:
+    for pair in Validation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs:
         run_torch(network, pair.lr, 2, 2)
         found.append([module.last_mask_B1HW.mean().item() for module in network.mask_units()])
     return np.mean(found, axis=0).tolist()
@@ -147,7 +147,8 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
 def _edge_thresholds(folder: Path, densities: list[float]) -> list[float]:
     """Find thresholds of edge strength that give these densities, on average over a folder's images."""
     strengths = [
-        edge_strength_B1HW(_as_batch(pair.lr)).flatten().numpy() for pair in Validation(str(folder), 2).pairs
+        edge_strength_B1HW(_as_batch(pair.lr)).flatten().numpy()
+        for pair in Validation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs
     ]
     levels = np.quantile(np.concatenate(strengths), np.linspace(0, 1, 2001))
     shares = np.mean([[(strength > level).mean() for level in levels] for strength in strengths], axis=0)
@@ -160,7 +161,7 @@ def _as_batch(lr: np.ndarray) -> torch.Tensor:
 
 def _measure(network: SMSR, folder: Path) -> dict[str, float]:
     torch.manual_seed(1)
-    return Validation(str(folder), 2).measure(copy.deepcopy(network))
+    return Validation(str(folder), 2, size_multiple=SMSR.size_multiple).measure(copy.deepcopy(network))
 
 
 if __name__ == "__main__":

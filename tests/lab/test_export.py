@@ -17,7 +17,7 @@ from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.graph.cost import paper_macs
+from support.paper_macs import paper_macs
 
 NONE, ALL = ((0, 0, 0),) * 2, ((8, 8, 8),) * 2
 

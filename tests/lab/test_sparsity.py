@@ -8,14 +8,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lab.smsr_cases import small_smsr  # noqa: E402
-from sparsesr.lab.sparsity.control import DensityControl  # noqa: E402
-from sparsesr.lab.sparsity.fixed_masks import (  # noqa: E402
+from benchmarks.fixed_masks import (  # noqa: E402
     edge_source,
     edge_strength_B1HW,
     fix_masks,
     random_source,
 )
+
+from lab.smsr_cases import small_smsr  # noqa: E402
+from sparsesr.lab.sparsity.control import DensityControl  # noqa: E402
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
 from sparsesr.lab.sparsity.lesson import interpolation_log_error_B1HW, lesson_loss  # noqa: E402
 from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at  # noqa: E402

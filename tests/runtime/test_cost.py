@@ -5,8 +5,9 @@ import pytest
 import graphs
 from runtime.random_graphs import picture, tokens
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
-from sparsesr.runtime.graph.cost import count_macs, paper_density, paper_macs
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
+from support.paper_macs import paper_macs
 
 # The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
 # x3 does not divide 1280, so it stands for a LR picture of 320x320, which has as many pixels.

@@ -24,6 +24,11 @@ class Architecture:
     """Builds the module with the sizes of the tensors; IndexError, KeyError or ValueError if they are inconsistent."""
 
 
+def size_multiple(network: nn.Module) -> int:
+    """Multiple that image sizes must have: a network's attribute of this name, else 1."""
+    return int(getattr(network, "size_multiple", 1))
+
+
 @runtime_checkable
 class AdaptsWeights(Protocol):
     """A network that can start from the weights of a related network."""

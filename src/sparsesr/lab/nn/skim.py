@@ -73,6 +73,11 @@ class Skim(MaskedNetwork):
         is_lesson = self.training and self.mask is not None
         return self.mask.depending_on_lesson(hr_B3YX) if is_lesson else hr_B3YX  # type: ignore[union-attr]
 
+    @property
+    def size_multiple(self) -> int:
+        """The mask head works at half resolution."""
+        return 1 if self.mask is None else 2
+
     def mask_units(self) -> list[SpatialMaskUnit]:
         """The one mask, if there is one."""
         return [] if self.mask is None else [self.mask]

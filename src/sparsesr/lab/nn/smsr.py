@@ -45,6 +45,9 @@ class SMSRConfig:
 class SMSR(MaskedNetwork):
     """Sparse mask super-resolution network. Input (B, 3, H, W) in 0..1 with even H and W; output scale times larger."""
 
+    size_multiple = 2
+    """Mask heads work at half resolution."""
+
     def __init__(self, config: SMSRConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SMSRConfig()

@@ -14,6 +14,7 @@ from torch import nn
 
 from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
+from sparsesr.lab.nn.network import size_multiple
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, decaying
@@ -83,13 +84,15 @@ def train(
     # ---- images ----
     part = (fabric.global_rank, processes)
     batches = open_feed(recipe, run_folder, part, fabric.device, report)
-    validation = Validation(recipe.validation, recipe.scale, *part, recipe.validation_sigma)
 
     # ---- network, average, optimiser; identical on all processes ----
     torch.manual_seed(recipe.seed)
     plain = _network(recipe, report if stored is None else None)
     if masked := with_masks(plain):
         masked.share_batch(*part)
+    validation = Validation(
+        recipe.validation, recipe.scale, *part, recipe.validation_sigma, size_multiple(plain)
+    )
     average = make_average(recipe, plain).to(fabric.device)
     masks = mask_policy(recipe, plain, average.module)
     optimizer: Any = make_optimizer(recipe, plain)

@@ -13,18 +13,22 @@ from sparsesr.lab.export.torch_run import upscale_eight_bit
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
-_MULTIPLE = 2
-
 
 class Validation:
     """The image pairs of a folder, read once; ``sigma`` adds noise to LR (standard deviation of 255)."""
 
     def __init__(
-        self, folder: str, scale: int, rank: int = 0, processes: int = 1, sigma: float = 0.0
+        self,
+        folder: str,
+        scale: int,
+        rank: int = 0,
+        processes: int = 1,
+        sigma: float = 0.0,
+        size_multiple: int = 1,
     ) -> None:
         images = find_sets(Path(folder), scale)[0] if folder else None
-        pairs = load_pairs(images, scale, _MULTIPLE, sigma) if images else iter(())
-        self.scale = scale
+        pairs = load_pairs(images, scale, size_multiple, sigma) if images else iter(())
+        self.scale, self.size_multiple = scale, size_multiple
         self.pairs: list[Pair] = [pair for index, (_, pair) in enumerate(pairs) if index % processes == rank]
 
     def measure(
@@ -35,7 +39,7 @@ class Validation:
         network.eval()
         totals = torch.zeros(3, dtype=torch.float64)
         for pair in self.pairs:
-            upscaled = upscale_eight_bit(network, pair.lr, self.scale, _MULTIPLE)
+            upscaled = upscale_eight_bit(network, pair.lr, self.scale, self.size_multiple)
             kept = float(masked.density()) if masked else 1.0
             totals += torch.tensor([psnr_y(upscaled, pair.hr, self.scale), kept, 1.0], dtype=torch.float64)
         network.train(was_training)

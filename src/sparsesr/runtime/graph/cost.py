@@ -1,19 +1,14 @@
-"""Multiply-adds of a model (1 MAC = 2 FLOPs): dense, with its masks, and as the paper counts.
+"""Multiply-adds of a model (1 MAC = 2 FLOPs), dense and with its masks, and the density as the SMSR paper counts it.
 
-Two conventions, never mixed. *True* MACs are the products that the kernels form: a pixel that a mask
-switches off still costs its dense channels, and a transposed convolution costs its taps once per input
-pixel. The *paper's* MACs (SMSR, CVPR 2021, as its published figures can be reproduced) count the
-transposed convolution at its output's resolution, leave out channel attention, and charge everything
-under a mask at one average density.
+MACs are the products that the kernels form: an inactive pixel still costs its dense channels, and a transposed
+convolution costs its taps once per input pixel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from sparsesr.modelfile.operations.facts import Macs
 from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import Resolution, TypedNode
@@ -138,28 +133,3 @@ def _kept_channels(typed: TypedNode, densities: Densities) -> float | None:
         return None
     dense = masking.dense_out(typed.node) / typed.output.channels
     return dense + (1 - dense) * _density(mask, densities)
-
-
-def paper_macs(model: ModelFile, height: int, width: int, density: float = 1.0) -> int:
-    """Multiply-adds as the paper counts: all that has no mask, plus ``density`` times what has one.
-
-    Args:
-        model: the model.
-        height: rows of the LR picture.
-        width: its columns.
-        density: :func:`paper_density`; 1 gives the dense count.
-    """
-    gated = always = 0
-    for typed in _typed(model):
-        macs = _paper_macs_per_picture(typed, operation_of(typed.node).macs(typed), height, width)
-        if mask_of(typed.node) is not None:
-            gated += macs
-        else:
-            always += macs
-    return round(always + Fraction(density) * gated)
-
-
-def _paper_macs_per_picture(typed: TypedNode, macs: Macs, height: int, width: int) -> int:
-    """Counted at the resolution of the output; vectors, which have none, are free."""
-    resolution = typed.output.resolution
-    return macs.active * _pixels(resolution, height, width) if resolution is not None else 0
