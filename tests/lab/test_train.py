@@ -133,7 +133,7 @@ def test_damaged_and_old_checkpoints_are_refused(recipe, tmp_path):
     with pytest.raises(ModelError, match="not a training checkpoint"):
         run(recipe, tmp_path / "run", resume=True)
     torch.save({"recipe": {"network": "tiny_x2"}, "step": 3}, path)
-    with pytest.raises(ModelError, match=r"this version.*init_from"):
+    with pytest.raises(ModelError, match=r"this sparsesr version.*init_from"):
         run(recipe, tmp_path / "run", resume=True)
 
 
@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
     lines = []
     with pytest.raises(InputError, match="no space left"):  # the last save must not fail silently
         run(replace(recipe, steps=7, save_every=6), tmp_path / "run", resume=True, report=lines.append)
-    assert any("training continues" in line and "of step 5" in line for line in lines)
+    assert any("training continues" in line and "holds step 5" in line for line in lines)
     assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
     assert not list((tmp_path / "run").glob(".sparsesr-*"))
 

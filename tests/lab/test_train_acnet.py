@@ -90,5 +90,5 @@ def test_inconsistent_settings_are_refused(tmp_path, settings, says):
 
 def test_a_network_of_one_scale_is_not_trained_for_several(tmp_path):
     recipe = replace(acnet_recipe(tmp_path, 2), scales=(2, 3))
-    with pytest.raises(UsageError, match="not a network for the scales"):
+    with pytest.raises(UsageError, match="does not support the scales"):
         train(recipe, tmp_path / "run", report=quiet)

@@ -58,7 +58,7 @@ def test_recipes_are_listed_and_shown(capsys):
         (["mine.py:mine", "nowhere"], 3, "no such folder"),
         (["mine.py:mine", "empty"], 3, "no usable training image"),
         (["mine.py:mine", "--set", "lr_patch_px=64"], 3, "smaller than a patch of 64"),
-        (["mine.py:mine", "--validation", "empty"], 3, "no folders SET/HR and no pictures"),
+        (["mine.py:mine", "--validation", "empty"], 3, "no folders SET/HR and no images"),
         (["mine.py:mine", "--set", "network=nothing"], 2, "no network named"),
         (["mine.py:mine", "--set", "init_from=nothing.pt"], 3, "no such checkpoint"),
     ],

@@ -37,7 +37,7 @@ class BicubicUpsample(nn.Module):
         return _bicubic(image_B3HW, (self.scale, self.scale))
 
     def _by_matrices(self, image_B3HW: Tensor) -> Tensor:
-        """The same, up to rounding, for small images: on CPUs several times as fast."""
+        """The same up to rounding, by matrix products: several times as fast for small images on CPUs."""
         with torch.autocast("cpu", enabled=False):
             rows_YH, columns_XW = (_matrix(size, self.scale) for size in image_B3HW.shape[2:])
             return rows_YH @ image_B3HW.float().contiguous() @ columns_XW.T
@@ -49,5 +49,5 @@ def _bicubic(image_BCHW: Tensor, scales: tuple[int, int]) -> Tensor:
 
 @cache
 def _matrix(size: int, scale: int) -> Tensor:
-    """Bicubic enlargement along one axis, (scale * size, size)."""
+    """Matrix of bicubic upscaling along one axis, (scale * size, size)."""
     return _bicubic(torch.eye(size)[None, None], (scale, 1))[0, 0]

@@ -58,8 +58,8 @@ class SpatialMaskUnit(nn.Module):
         self.is_taught = False
         #: Training uses the hard mask of evaluation, without noise, with the gradient of a soft mask.
         self.is_spatial_mask_hard = False
-        #: Gradients of the image reach the head through a hard mask, as if it were soft. Without them the head learns
-        #: from the lesson alone, and blocks may be trained by kernels that take the mask as given.
+        #: Gradients of the image loss reach the head through a hard mask as if it were soft. Without them the head
+        #: learns only from the lesson, and native kernels, which treat the mask as constant, can train the blocks.
         self.is_straight_through = True
         #: Kept fraction in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
