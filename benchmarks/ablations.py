@@ -19,7 +19,7 @@ import numpy as np
 import record
 import torch
 
-from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.sparsity.fixed_masks import edge_source, edge_strength_B1HW, fix_masks, random_source

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from sparsesr import _native
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.torch_form import run_torch
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import create
+from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.processor import processor_name
-from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.session import Session
 
 
@@ -50,19 +48,13 @@ def _measure(scale: int, size: int, threads: int, repeats: int) -> dict[str, flo
     picture = np.random.default_rng(0).random((size, size, 3), np.float32)
     sessions = {"runtime_folded": Session(folded, threads), "runtime_apart": Session(apart, threads)}
     folded_in_torch = graph_module(folded)
-    runs: dict[str, Callable[[], object]] = {
-        **{name: lambda session=session: session.run(picture) for name, session in sessions.items()},
-        "torch_folded": lambda: run_torch(folded_in_torch, picture, scale, 1),
-        "torch_apart": lambda: run_torch(module, picture, scale, 1),
+    contenders = {
+        **{name: session_contender(session, picture) for name, session in sessions.items()},
+        "torch_folded": Contender(lambda: run_torch(folded_in_torch, picture, scale, 1), threads),
+        "torch_apart": Contender(lambda: run_torch(module, picture, scale, 1), threads),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for repeat in range(repeats + 1):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            if repeat:  # the first run packs weights and fills caches
-                seconds[name].append(time.perf_counter() - started)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
+    timing = time_in_turns(contenders, repeats)
+    median = {name: timing.ms(name) / 1000 for name in contenders}
     macs = count_macs(folded, size, size).macs
     # 15 of the 27 taps that the runtime's unfolded form counts are real.
     real = (count_macs(apart, size, size).macs - macs) * 6 / 18 + macs

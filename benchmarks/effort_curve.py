@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
 import record
 
 from sparsesr.image.metrics import psnr_y
-from sparsesr.lab.evaluate.protocol import Pair, find_sets, load_pairs
+from sparsesr.measure.bench import DENSE
+from sparsesr.measure.latency import session_contender, time_in_turns
+from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 from sparsesr.modelfile.catalogue import load
-from sparsesr.runtime.benchmark import DENSE, interleaved
 from sparsesr.runtime.session import Session
 
 EFFORTS = (0.0, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
@@ -77,18 +78,18 @@ def measure_picture(
     session: Session, pair: Pair, efforts: Sequence[float], rounds: int
 ) -> dict[str, dict[str, float]]:
     """Time, quality and cost of one picture by effort, and dense."""
-    runs: dict[str, Callable[[], Any]] = {DENSE: lambda: session.run(pair.lr, dense=True)}
-    for effort in efforts:
-        runs[str(effort)] = lambda effort=effort: session.run(pair.lr, effort=effort)
-    times_ms, results = interleaved(runs, rounds)
+    contenders = {DENSE: session_contender(session, pair.lr, dense=True)}
+    contenders |= {str(effort): session_contender(session, pair.lr, effort=effort) for effort in efforts}
+    timing = time_in_turns(contenders, rounds)
+    first = {name: results[0] for name, results in timing.results.items()}
     return {
         name: {
-            "ms": median(times_ms[name]),
-            "psnr_y_db": psnr_y(results[name][0].image, pair.hr, session.model.facts.scale),
-            "density": results[name][0].stats.density,
-            "macs": results[name][0].stats.macs,
+            "ms": timing.ms(name),
+            "psnr_y_db": psnr_y(first[name].image, pair.hr, session.model.facts.scale),
+            "density": first[name].stats.density,
+            "macs": first[name].stats.macs,
         }
-        for name in runs
+        for name in contenders
     }
 
 

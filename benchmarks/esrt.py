@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from record import circumstances, write
 from sparsesr import _native
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.esrt import ESRT
+from sparsesr.measure.latency import Contender, time_in_turns
 from sparsesr.runtime.session import Session
 
 
@@ -64,13 +63,8 @@ def measure(module: ESRT, image: np.ndarray, threads: int, repeats: int) -> dict
     expected = runs["torch"]()
     row: dict[str, Any] = {"threads": threads}
     row |= {f"{name}_max_abs_difference": float(np.abs(run() - expected).max()) for name, run in runs.items()}
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append((time.perf_counter() - start) * 1000)
-    row |= {f"{name}_ms": round(statistics.median(each), 1) for name, each in times.items()}
+    timing = time_in_turns({name: Contender(run, threads) for name, run in runs.items()}, repeats)
+    row |= {f"{name}_ms": round(timing.ms(name), 1) for name in runs}
     stats = session.run(image).stats
     row["gmacs"] = round(stats.macs / 1e9, 2)
     row["attention_gmacs"] = round(sum(x.macs for x in stats.layers if x.op == "segment_attention") / 1e9, 2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from datetime import datetime, timezone
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sparsesr import __version__, _native
-from sparsesr.processor import processor_name, usable_threads
+from sparsesr import _native
+from sparsesr.measure.machine import this_machine
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -18,12 +18,9 @@ def circumstances(command: str) -> dict[str, Any]:
     """Machine, date, commit; ``command`` is how to measure again."""
     return {
         "command": command,
-        "processor": processor_name(),
-        "usable_threads": usable_threads(),
+        **asdict(this_machine()),
         "instruction_set": _native.cpu_features()[-1],
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "commit": _commit(),
-        "sparsesr": __version__,
     }
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import record
 
-from sparsesr.lab.evaluate.protocol import find_sets, load_pairs
-from sparsesr.upscale.target import TargetReport
-from sparsesr.upscale.upscaler import Upscaler
+from sparsesr.engine.target import TargetReport
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.measure.protocol import find_sets, load_pairs
 
 WAYS = (0.25, 0.5, 0.75)
 

@@ -24,9 +24,10 @@ from typing import Any
 
 import record
 
-from sparsesr.cli.bench_job import Request, measure
-from sparsesr.cli.bench_picture import read_picture
-from sparsesr.lab.evaluate.peers.peer import parse_peers
+from sparsesr.cli.peers import parse_peers
+from sparsesr.image.decode import decode
+from sparsesr.image.samples import to_eight_bit
+from sparsesr.measure.bench_record import Request, measure
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
 
@@ -76,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str, Any]:
     request = Request(
         load(chosen.model),
-        read_picture(photo),
+        to_eight_bit(decode(photo).rgb),
         None,
         threads,
         chosen.precision,
@@ -108,7 +109,7 @@ def _page_faults(request: Request) -> int:
 
 
 def _save(chosen: argparse.Namespace, rows: list[dict[str, Any]], photo: Path) -> None:
-    height, width = read_picture(photo).shape[:2]
+    height, width = decode(photo).rgb.shape[:2]
     name = f"{chosen.model}_{width}x{height}"
     result = {
         **record.circumstances("python benchmarks/whole_network.py MODEL PHOTO"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sparsesr.cli.verbs import VERBS
-from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.operations.registry import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -44,7 +44,7 @@ def test_verbs_in_the_readme_exist() -> None:
 
 def test_the_table_of_operations_is_complete() -> None:
     table = text_of("ARCHITECTURE.md").split("| op | what it computes |", 1)[1].split("\n\n", 1)[0]
-    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(OPS)
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -1,4 +1,5 @@
 // Gradients for the lab: chains of residual blocks.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -76,14 +77,26 @@ Bf16* written_batch(const OutArray& array, std::string_view name) {
   return reinterpret_cast<Bf16*>(array_data<uint16_t>(array, 4, name));
 }
 
-ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads) {
+const uint8_t* mask_data(const std::optional<InArray>& mask, const BatchShape& shape) {
+  if (!mask) return nullptr;
+  const auto* const data = array_data<uint8_t>(*mask, 3, "mask");
+  const auto is = [&](size_t axis, int64_t size) { return static_cast<int64_t>(mask->shape(axis)) == size; };
+  if (!is(0, shape.images) || !is(1, shape.height) || !is(2, shape.width)) {
+    fail("'mask' must have the shape (images, height, width)");
+  }
+  return data;
+}
+
+ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads,
+                  const std::optional<InArray>& mask) {
   const BatchShape shape = batch_shape(x, chain.channels(), "x");
   check_same(shape, batch_shape(y, chain.channels(), "y"), "y");
   check_threads(threads);
   const Bf16* const from = read_batch(x, "x");
   Bf16* const to = written_batch(y, "y");
+  const uint8_t* const active = mask_data(mask, shape);
   const nb::gil_scoped_release no_gil;
-  return chain.forward(shape, from, to, threads);
+  return chain.forward(shape, from, to, active, threads);
 }
 
 void backward(const ResidualChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
@@ -113,7 +126,7 @@ void bind_training(nb::module_& m) {
   nb::class_<ChainMaps>(m, "ChainMaps");
   nb::class_<ResidualChain>(m, "ResidualChain")
       .def("__init__", &make_chain, "weights"_a, "biases"_a, "threads"_a = 1)
-      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1)
+      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
       .def("backward", &backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
            "threads"_a = 1);
 }

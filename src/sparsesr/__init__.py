@@ -1,4 +1,4 @@
-"""sparsesr enlarges images and spends computation only where there is detail."""
+"""Super-resolution that spends computation only where there is detail."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ __version__ = "0.1.0"
 __all__ = ["Upscaler", "__version__", "list_models", "load", "upscale"]
 
 if TYPE_CHECKING:
+    from sparsesr.engine.upscaler import Upscaler
+    from sparsesr.jobs.upscale import upscale
     from sparsesr.modelfile.catalogue import list_models, load
-    from sparsesr.upscale.upscaler import Upscaler, upscale
 
 _HOMES = {
-    "Upscaler": "sparsesr.upscale.upscaler",
+    "Upscaler": "sparsesr.engine.upscaler",
+    "upscale": "sparsesr.jobs.upscale",
     "load": "sparsesr.modelfile.catalogue",
     "list_models": "sparsesr.modelfile.catalogue",
 }
@@ -22,8 +24,6 @@ def __getattr__(name: str) -> Any:
     """Import public names on first use, so that ``import sparsesr`` stays instant."""
     import importlib
 
-    if name == "upscale":
-        return importlib.import_module("sparsesr.upscale")  # a package that can be called
     if name not in _HOMES:
         raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 from sparsesr import _native
-from sparsesr.cli.bench_picture import made_up_picture, parse_size
+from sparsesr.cli.bench import parse_size
 from sparsesr.cli.main import main
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
+from sparsesr.measure.bench_image import made_up_image
 from sparsesr.modelfile.catalogue import install_model
-from sparsesr.upscale.upscaler import Upscaler
-from upscale.upscale_models import photo, tiny
+from support.tiny_models import photo, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +35,10 @@ def test_json_has_the_figures(capsys):
     record = json.loads(capsys.readouterr().out)
     assert record["dense_ms"] > 0 < record["sparse_ms"]
     assert record["peak_gflops"] > 0
-    assert (record["input"], record["threads"], record["picture"]) == ("24x20", 1, "a.png")
+    assert (record["input"], record["threads"], record["image"]) == ("24x20", 1, "a.png")
     assert record["peers"] == []
     assert {"name", "dense_ms", "sparse_ms", "density", "gflops", "peak_share"} <= set(record["layers"][0])
-    assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same picture
+    assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same image
     assert record["quality"]["sparse"]["psnr_to_own_dense_db"] > 20
     assert record["quality"]["sparse"]["psnr_y_db"] > 20
 
@@ -45,14 +46,14 @@ def test_json_has_the_figures(capsys):
 @pytest.mark.parametrize(
     ("wanted", "reason"), [("fp32", "it was asked for"), ("auto", "this processor has no bf16 instructions")]
 )
-def test_json_says_why_it_was_this_precision(wanted, reason, monkeypatch, capsys):
+def test_json_states_the_reason_for_the_precision(wanted, reason, monkeypatch, capsys):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     assert bench("a.png", "--json", "--precision", wanted) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["precision"], record["precision_reason"]) == ("fp32", reason)
 
 
-def test_the_table_and_a_made_up_picture(capsys):
+def test_the_table_and_a_made_up_image(capsys):
     assert bench("--size", "20x12", "--effort", "0") == 0
     out = capsys.readouterr().out
     assert "tiny x2, 20x12 (made up), 1 thread(s), fp32" in out
@@ -60,17 +61,17 @@ def test_the_table_and_a_made_up_picture(capsys):
     assert "body.0.layer0" in out
 
 
-def test_made_up_pictures_are_the_same_each_time_and_have_edges_and_flat_parts():
-    image = made_up_picture(120, 80)
+def test_made_up_images_are_deterministic_and_have_edges_and_flat_parts():
+    image = made_up_image(120, 80)
     assert image.shape == (80, 120, 3)
-    assert np.array_equal(image, made_up_picture(120, 80))
+    assert np.array_equal(image, made_up_image(120, 80))
     steps = np.abs(np.diff(image.astype(int), axis=1)).sum(axis=2)
     assert 0.3 < (steps == 0).mean() < 0.95
     assert (steps > 100).mean() > 0.02
 
 
 @pytest.mark.parametrize("text", ["", "20", "0x5", "5x99999", "axb", "-3x4"])
-def test_sizes_that_are_none(text):
+def test_invalid_sizes(text):
     with pytest.raises(UsageError, match="--size"):
         parse_size(text)
 
@@ -79,8 +80,8 @@ def test_sizes_that_are_none(text):
     ("arguments", "message"),
     [
         (["a.png", "--size", "20x20"], "leave it out"),
-        (["--hr", "a.png"], "name that too"),
-        (["a.png", "--hr", "a.png"], "--hr is 24x20, but the enlarged picture is 48x40"),
+        (["--hr", "a.png"], "name IMAGE too"),
+        (["a.png", "--hr", "a.png"], "--hr is 24x20, but the upscaled image is 48x40"),
         (["--repeats", "0"], "--repeats 0"),
         (["--peers", "caffe"], "'caffe' is unknown"),
     ],

@@ -9,21 +9,21 @@ import torch
 from lab.acnet_cases import layer_number, multiply_adds, repeating_acnet, small_acnet
 from sparsesr.cli import import_model
 from sparsesr.cli.main import main
+from sparsesr.engine.plan import Mode
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
 from sparsesr.image.decode import decode
-from sparsesr.lab.evaluate.parity import check_parity
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.importer import load_network
+from sparsesr.lab.export.parity import check_parity
 from sparsesr.lab.nn.registry import create
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.receptive_field import halo_px
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.receptive_field import halo_px
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.plan import Mode
-from sparsesr.upscale.upscaler import Upscaler
 
 SIZES = ((1, 1), (1, 9), (2, 2), (7, 5), (19, 13), (24, 31))
 

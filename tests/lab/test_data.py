@@ -14,12 +14,12 @@ from sparsesr.lab.data.batches import DeviceBatches, HostBatches  # noqa: E402
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.patches import PatchSampler, to_unit  # noqa: E402
 from sparsesr.lab.data.training_set import open_training_set  # noqa: E402
-from training_pictures import write_pictures  # noqa: E402
+from training_images import write_images  # noqa: E402
 
 
 @pytest.fixture
 def pairs(tmp_path):
-    write_pictures(tmp_path / "photos", 3, size=(66, 81))
+    write_images(tmp_path / "photos", 3, size=(66, 81))
     assert pack([tmp_path / "photos"], tmp_path / "p.bin", 2, 16) == []
     return PackedPairs(tmp_path / "p.bin")
 
@@ -45,8 +45,8 @@ def test_patches_are_aligned_and_repeatable(pairs):
 
 
 def test_small_broken_pictures_are_reported(tmp_path):
-    write_pictures(tmp_path / "photos", 1)
-    write_pictures(tmp_path / "photos/small", 1, size=(16, 16))
+    write_images(tmp_path / "photos", 1)
+    write_images(tmp_path / "photos/small", 1, size=(16, 16))
     (tmp_path / "photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     skipped = pack([tmp_path / "photos"], tmp_path / "p.bin", 2, 16)
     assert len(skipped) == 2

@@ -17,13 +17,13 @@ from sparsesr.lab.data.degradation import DegradedPatches, degraded, jpeg  # noq
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix  # noqa: E402
 from sparsesr.lab.train.recipe import Recipe  # noqa: E402
-from training_pictures import write_pictures  # noqa: E402
+from training_images import write_images  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> PackedPairs:
     folder = tmp_path_factory.mktemp("packed")
-    write_pictures(folder / "photos", 3)
+    write_images(folder / "photos", 3)
     pack([folder / "photos"], folder / "x2.bin", 2, 16)
     return PackedPairs(folder / "x2.bin")
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from lab.esrt_cases import plausible_esrt, small_esrt
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.parity import check_parity
-from sparsesr.lab.evaluate.torch_form import run_torch
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.export.importer import convert_checkpoint
+from sparsesr.lab.export.parity import check_parity
+from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.cost import count_macs
+from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.session import Session
-from sparsesr.upscale.upscaler import Upscaler
 
 SIZES = [(1, 1), (1, 9), (7, 1), (2, 2), (3, 3), (5, 2), (16, 20), (23, 17)]
 

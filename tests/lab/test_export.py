@@ -11,13 +11,13 @@ import graphs
 from lab.acnet_cases import small_acnet
 from lab.smsr_cases import MIXED, picture, small_smsr
 from sparsesr.errors import ModelError
-from sparsesr.lab.evaluate.graph_module import graph_module
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
-from sparsesr.runtime.cost import paper_macs
+from sparsesr.runtime.graph.cost import paper_macs
 
 NONE, ALL = ((0, 0, 0),) * 2, ((8, 8, 8),) * 2
 
@@ -179,7 +179,7 @@ def test_what_bf16_costs_is_recorded_at_every_scale():
 
 
 def test_export_refuses_a_runtime_that_differs(monkeypatch):
-    import sparsesr.lab.evaluate.parity as parity
+    import sparsesr.lab.export.parity as parity
 
     report = parity.ParityReport(np.nan, np.nan, 0, 1)
     monkeypatch.setattr(parity, "check_parity", lambda *given: report)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from sparsesr.cli.main import main
 from sparsesr.lab.data.noise import with_blind_noise
-from sparsesr.lab.evaluate.evaluation import evaluate
-from sparsesr.lab.evaluate.noise import noisy
-from sparsesr.lab.evaluate.protocol import find_sets
 from sparsesr.lab.train.validation import Validation
-from training_pictures import write_pictures
+from sparsesr.measure.protocol import find_sets
+from sparsesr.measure.quality import evaluate
+from training_images import write_images
 
 
 def test_every_sample_has_a_level_of_its_own():
@@ -38,27 +36,18 @@ def test_noise_is_that_of_its_key_and_not_clipped():
     assert torch.equal(before, torch.rand(3)), "other draws of a step must not be changed"
 
 
-@pytest.mark.parametrize("sigma", [15, 25, 35, 50])
-def test_levels_of_evaluation(sigma):
-    grey = np.full((200, 200, 3), 128, np.uint8)
-    result = noisy(grey, sigma, "a")
-    assert result.dtype == np.float32
-    assert 255 * result.std() == pytest.approx(sigma, rel=0.01)
-    np.testing.assert_array_equal(result, noisy(grey, sigma, "a"))
-    assert not np.array_equal(result, noisy(grey, sigma, "b"))
-
-
 def test_both_forms_see_the_same_noise(tmp_path):
     from lab.acnet_cases import repeating_acnet
-    from sparsesr.lab.evaluate.forms import NativeForm, TorchForm
+    from sparsesr.lab.evaluate.torch_method import TorchMethod
     from sparsesr.lab.export.exporter import export
+    from sparsesr.measure.native import NativeMethod
 
-    write_pictures(tmp_path / "HR", 2)
+    write_images(tmp_path / "HR", 2)
     module = repeating_acnet(2)
     model, images = export(module, "repeating", check=False), find_sets(tmp_path, 2)[0]
-    native, in_torch = NativeForm(model, 1), TorchForm(module, model)
+    native, in_torch = NativeMethod(model, 1), TorchMethod(module, model)
     clean = evaluate(native, images).mean("psnr_y")
-    found = [evaluate(form, images, noise_sigma=25).mean("psnr_y") for form in (native, in_torch)]
+    found = [evaluate(method, images, noise_sigma=25).mean("psnr_y") for method in (native, in_torch)]
     assert found[0] == pytest.approx(found[1], abs=0.001)
     assert found[0] < clean - 1
     louder = evaluate(native, images, noise_sigma=50).mean("psnr_y")
@@ -68,7 +57,7 @@ def test_both_forms_see_the_same_noise(tmp_path):
 def test_validation_with_noise_is_repeatable(tmp_path):
     from lab.acnet_cases import repeating_acnet
 
-    write_pictures(tmp_path / "val", 1)
+    write_images(tmp_path / "val", 1)
     module = repeating_acnet(2)
     figures = [Validation(str(tmp_path / "val"), 2, sigma=sigma).measure(module) for sigma in (0, 25, 25)]
     assert figures[1] == figures[2] and figures[1]["psnr_y"] < figures[0]["psnr_y"]

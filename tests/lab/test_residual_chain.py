@@ -89,7 +89,7 @@ def test_torch_computes_whatever_else_is_asked_for():
     assert not is_native(chain(feature))  # fp32
     assert not is_native(trained_with_bf16(make_chain(16), torch.randn(1, 16, 6, 8)))
     with torch.autocast("cpu", torch.bfloat16):
-        assert not is_native(chain(feature, torch.ones(1, 1, 6, 8)))
+        assert not is_native(chain(feature, torch.full((1, 1, 6, 8), 0.5)))
     chain.eval()
     assert not is_native(trained_with_bf16(chain, feature))
 
@@ -107,3 +107,39 @@ def test_evaluation_is_block_by_block_in_fp32():
 def test_names_of_the_weights_are_those_of_a_list_of_blocks():
     names = set(ResidualChain(8, 2).state_dict())
     assert names == {f"{i}.{conv}.{kind}" for i in (0, 1) for conv in "ab" for kind in ("weight", "bias")}
+
+
+@needs_kernels
+@pytest.mark.parametrize("kept", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize(("channels", "blocks", "tolerance"), [(64, 1, 3e-3), (32, 1, 3e-3), (32, 3, 5e-2)])
+def test_gradients_with_a_mask_are_those_of_torch_in_float64(channels, blocks, tolerance, kept):
+    """Features between blocks are rounded to bf16, which moves some over the threshold of a ReLU."""
+    chain = make_chain(channels, blocks)
+    reference = in_float64(chain)
+    feature, gradient = (torch.randn(3, channels, 9, 17).bfloat16() for _ in range(2))
+    mask = (torch.rand(3, 1, 9, 17) < kept).float()
+    leaf = feature.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = chain(leaf, mask)
+    assert is_native(output)
+    output.backward(gradient)
+    exact = feature.double().requires_grad_()
+    expected = reference(exact, mask.double())
+    expected.backward(gradient.double())
+    inactive = (mask == 0).expand_as(feature)
+    assert torch.equal(output[inactive], feature[inactive])
+    assert relative_error(output, expected) < tolerance
+    assert relative_error(leaf.grad, exact.grad) < tolerance
+    for found, wanted in zip(chain.parameters(), reference.parameters(), strict=True):
+        assert (found.grad.double() - wanted.grad).norm() <= tolerance * wanted.grad.norm()
+
+
+@needs_kernels
+def test_a_mask_that_needs_gradients_is_trained_by_torch():
+    chain, feature = make_chain(32), torch.randn(1, 32, 8, 8)
+    mask = torch.rand(1, 1, 8, 8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = chain(feature, mask)
+    assert not is_native(output)
+    output.float().sum().backward()
+    assert mask.grad.abs().sum() > 0

@@ -13,7 +13,7 @@ from sparsesr.lab.export.exporter import export  # noqa: E402
 from sparsesr.lab.nn.layers.residual_block import ResidualBlock  # noqa: E402
 from sparsesr.lab.nn.registry import create  # noqa: E402
 from sparsesr.lab.nn.skim import Skim  # noqa: E402
-from sparsesr.runtime.cost import count_macs  # noqa: E402
+from sparsesr.runtime.graph.cost import count_macs  # noqa: E402
 
 
 @pytest.mark.parametrize(("name", "macs"), [("skim_fast_dense_x2", 225_504), ("skim_best_dense_x2", 598_464)])

@@ -110,7 +110,7 @@ def test_a_log_beyond_the_checkpoint_is_dropped(recipe, tmp_path):
 
 def test_a_run_is_not_overwritten(recipe, tmp_path):
     run(replace(recipe, steps=1), tmp_path / "run")
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(UsageError, match="resume"):
         run(recipe, tmp_path / "run")
 
 

@@ -15,7 +15,7 @@ from sparsesr.cli.main import main
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.recipes import RECIPES
 from sparsesr.lab.train import step as step_module
-from training_pictures import write_pictures
+from training_images import write_images
 
 RECIPE = """
 from pathlib import Path
@@ -65,10 +65,10 @@ def test_what_is_wrong_is_said_in_one_line(recipe, tmp_path, capsys, arguments, 
 
 
 def test_a_run_in_two_parts(recipe, tmp_path, capsys):
-    write_pictures(tmp_path / "more", 2)
+    write_images(tmp_path / "more", 2)
     given = ["train", recipe, "more", "-o", "run", "-j", "1", "--set", "steps=6", "--device", "cpu"]
     assert main([*given, "--max-minutes", "0"]) == 0
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue with --resume" in capsys.readouterr().err
     assert main(given) == 2
     assert main([*given, "--resume"]) == 0
     assert "step 6 of 6, done" in capsys.readouterr().err

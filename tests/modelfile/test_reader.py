@@ -211,6 +211,7 @@ def set_facts(**fields):
         (set_node(1, attrs={"kernel": 5}), "kernel must be one of 1, 3"),
         (set_node(1, attrs={"kernel": "3"}), "kernel must be a whole number"),
         (set_node(1, attrs={"kernel": {}}), "an attribute is a number"),
+        (set_node(1, attrs={"ker\nnel": {}}), r"'ker\\nnel': an attribute is a number"),
         (set_node(1, attrs={}), "attribute kernel is missing"),
         (set_node(1, attrs={"kernel": 3, "stride": 2}), "unknown attribute 'stride'"),
         (set_node(0, attrs={"offset": [0, 0]}), "offset must have 3 numbers"),

@@ -9,10 +9,10 @@ import torch
 import graphs
 from lab.smsr_cases import MIXED, small_smsr
 from runtime.random_graphs import at_every_size
-from sparsesr.lab.evaluate.graph_module import graph_module
-from sparsesr.lab.evaluate.parity import check_parity
-from sparsesr.lab.evaluate.torch_form import forced_masks, masks_of, run_torch
 from sparsesr.lab.export.exporter import export
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.lab.export.parity import check_parity
+from sparsesr.lab.export.torch_run import forced_masks, masks_of, run_torch
 
 SIZES = ((1, 1), (1, 9), (2, 2), (7, 5), (16, 18), (33, 21))
 TOLERANCE = 1e-4

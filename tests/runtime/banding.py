@@ -8,7 +8,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from runtime.random_graphs import picture
-from sparsesr.runtime.plan import Grid, make_plan
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.runtime.plan.execution_plan import make_execution_plan
+from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.session import Session
 
 WAYS_TO_RUN = {
@@ -35,7 +37,7 @@ def check_same_bits(one: Session, other: Session, height: int, width: int, dense
 
 def check_peak_is_allocated(session: Session, low_memory: bool) -> None:
     """What a run allocates is what was promised; an attention, whose time grows with the square, gets few pixels."""
-    has_attention = any(node.op == "segment_attention" for node in session.model.graph.nodes)
+    has_attention = any(operation_of(node).attends_across_pixels for node in session.model.graph.nodes)
     height, width = (100, 80) if has_attention else (400, 250)
     image = picture(height, width, np.uint8)
     session.run(image[:8, :8])
@@ -51,7 +53,8 @@ def check_peak_without_full_plan(session: Session, low_memory: bool) -> None:
     """The peak of a tall picture, computed from a low one, is that of the full plan."""
     height, width = 1804, 600
     grid = Grid(height, width, session.model.facts.scale)
-    rows = session._default_band_rows(grid)
-    plan = make_plan(session._typed, grid, rows, low_memory, session._bf16)
+    planner = session._planner
+    rows, form = planner.default_band_rows(grid), planner.masked
+    plan = make_execution_plan(form.typed, grid, rows, low_memory, planner.layout, form.bf16)
     result = 3 * grid.scale**2 * height * width
     assert session.peak_bytes(height, width, low_memory=low_memory) == plan.nbytes + result

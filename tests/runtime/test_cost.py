@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 import graphs
-from runtime.random_graphs import tokens
-from sparsesr.runtime.cost import count_macs, paper_density, paper_macs
+from runtime.random_graphs import picture, tokens
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile
+from sparsesr.runtime.graph.cost import count_macs, paper_density, paper_macs
+from sparsesr.runtime.session import Session
 
 # The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
 # x3 does not divide 1280, so it stands for a LR picture of 320x320, which has as many pixels.
@@ -105,3 +107,24 @@ def test_halved_grids_of_odd_pictures_round_up():
     model = graphs.smsr(channels=4, modules=1, layers=1)
     costs = {node.output: node.macs for node in count_macs(model, 5, 3).nodes}
     assert costs["body.0.mask.3"] == 3 * 2 * 16 * 16 * 9
+
+
+def pooled() -> ModelFile:
+    """Images of any size, of which a layer sees the half."""
+    build = graphs.GraphBuilder()
+    head = build.conv([build.add("image", (), "image")], "head", 3, 8)
+    low = build.conv([build.add("avg_pool2x2", [head], "half")], "low", 8, 8)
+    scaled = build.add("scale_add", [head, build.add("global_mean", [low], "mean")], "scaled")
+    output = build.add("pixel_shuffle", [build.conv([scaled], "tail", 8, 12)], "output", scale=2)
+    return ModelFile(Facts("pooled", "pooled", 2), Graph("image", output, tuple(build.nodes)), build.tensors)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7)])
+def test_small_images_cost_what_they_cost_to_run(height, width):
+    """They are padded, so that no map of half their size is empty."""
+    model = pooled()
+    stats = Session(model, 1).run(picture(height, width)).stats
+    assert count_macs(model, height, width).macs == stats.macs > 0
+    assert [node.macs for node in count_macs(model, height, width).nodes if node.output == "low"] == [
+        max(1, width // 2) * 9 * 8 * 8
+    ]

@@ -10,9 +10,9 @@ from runtime.random_graphs import picture, slopes_per_channel
 from sparsesr import _native
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
-from sparsesr.runtime import session as session_module
-from sparsesr.runtime.cost import count_macs
-from sparsesr.runtime.fusion import with_fused_activations
+from sparsesr.runtime.graph import prepared
+from sparsesr.runtime.graph.cost import count_macs
+from sparsesr.runtime.graph.fusion import with_fused_activations
 from sparsesr.runtime.session import Session
 
 MODEL = slopes_per_channel()
@@ -24,7 +24,7 @@ def typed(model):
 
 def not_fused(model, monkeypatch, *arguments, **options) -> Session:
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "with_fused_activations", lambda typed, output: typed)
+        patch.setattr(prepared, "with_fused_activations", lambda typed, output: typed)
         return Session(model, *arguments, **options)
 
 
@@ -66,7 +66,7 @@ def isa(request):
 def test_no_bit_changes_in_fp32(dense, monkeypatch):
     image = picture(22, 27, seed=4)
     one, other = Session(MODEL, 2), not_fused(MODEL, monkeypatch, 2)
-    assert len(other._typed) - len(one._typed) == 8
+    assert len(other._planner.masked.typed) - len(one._planner.masked.typed) == 8
     expected = other.run(image, dense=dense, keep_masks=True)
     result = one.run(image, dense=dense, keep_masks=True)
     np.testing.assert_array_equal(result.image, expected.image)
@@ -78,7 +78,7 @@ def test_what_is_no_sum_any_more_can_be_bf16(monkeypatch):
     """Sums are computed in fp32 only."""
     image = picture(22, 27, seed=4)
     one = Session(MODEL, 1, "bf16", emulate_bf16=True)
-    assert one._bf16 == {"relu", "b"}
+    assert one._planner.masked.bf16 == {"relu", "b"}
     assert not_fused(MODEL, monkeypatch, 1, "bf16", emulate_bf16=True).precision == "fp32"
     exact = Session(MODEL, 1).run(image, dense=True).image
     error = np.abs(one.run(image, dense=True).image - exact).max()

@@ -7,7 +7,7 @@ import pytest
 import graphs
 from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask
 from sparsesr.modelfile.spec import Graph, ModelFile, Node
-from sparsesr.runtime.receptive_field import halo_px, has_global_op
+from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 ROWS = 400
 
@@ -76,7 +76,7 @@ def test_halo_of_the_papers_network():
 def test_plain_network():
     model = graphs.plain()
     assert halo_px(model) == 2
-    assert not has_global_op(model.graph)
+    assert not sees_whole_image(model.graph)
 
 
 def test_bicubic_alone_reaches_two_pixels():
@@ -84,4 +84,4 @@ def test_bicubic_alone_reaches_two_pixels():
 
 
 def test_channel_attention_is_global():
-    assert has_global_op(graphs.smsr(channels=4, modules=1, layers=1).graph)
+    assert sees_whole_image(graphs.smsr(channels=4, modules=1, layers=1).graph)

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from graphs import GraphBuilder, plain, smsr
 from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask, tokens
-from sparsesr.modelfile.op_schema import Kind
-from sparsesr.modelfile.ops import input_rows
+from sparsesr.modelfile.operations.registry import input_rows
+from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
-from sparsesr.runtime.plan import Grid, make_plan
-from sparsesr.runtime.schedule import make_bands, total_rows
-from sparsesr.runtime.segments import Segment, split, streamed_inputs, without_masks
+from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
+from sparsesr.runtime.graph.segments import Segment, split, streamed_inputs
+from sparsesr.runtime.graph.unmasked import without_masks
+from sparsesr.runtime.plan.execution_plan import make_execution_plan
+from sparsesr.runtime.plan.grid import Grid
+from sparsesr.runtime.plan.schedule import make_bands, total_rows
 
 
 def typed(model: ModelFile):
@@ -90,14 +93,14 @@ def test_without_masks_nothing_computes_them():
 
 @pytest.mark.parametrize(("recompute", "maps"), [(False, 4), (True, 3)])
 def test_whole_maps_take_over_the_buffers_of_dead_ones(recompute, maps):
-    plan = make_plan(SMSR, Grid(64, 64, 2), 4, recompute)
+    plan = make_execution_plan(SMSR, Grid(64, 64, 2), 4, recompute, NATIVE_LAYOUT)
     whole = {place.buffer for segment in plan.segments for place in segment.places.values() if place.is_whole}
     assert len(whole) == maps
 
 
 def test_rolling_windows_do_not_grow_with_the_picture():
     def rolling_rows(height: int) -> int:
-        plan = make_plan(SMSR, Grid(height, 64, 2), 4, recompute=False)
+        plan = make_execution_plan(SMSR, Grid(height, 64, 2), 4, False, NATIVE_LAYOUT)
         return sum(shape.rows for shape in plan.buffers if shape.rows < height)
 
     assert rolling_rows(400) == rolling_rows(200)
@@ -115,7 +118,7 @@ def chain_with_a_sum(layers: int) -> ModelFile:
 
 
 def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
-    plan = make_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, recompute=False)
+    plan = make_execution_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, False, NATIVE_LAYOUT)
     wide = [shape.rows for shape in plan.buffers if shape.stride == 16]
     # 17 layers and 16 sums: the four rows of a band, and at most what a convolution and its reader need
     # around them. Were the layers kept until the last sum, the first would need 16 rows more.

@@ -7,7 +7,7 @@ import pytest
 
 from graphs import plain, smsr
 from runtime.random_graphs import picture
-from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 
 MODEL = smsr(16, modules=2, layers=3, seed=3)

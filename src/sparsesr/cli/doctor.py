@@ -1,4 +1,4 @@
-"""``sparsesr doctor``: what this machine and this installation can do, and what is broken."""
+"""``sparsesr doctor``: report CPU features, kernels, versions, models and problems."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PEAK_MS = 200
 
 
 def run(
-    peak: Annotated[bool, typer.Option("--peak", help="Measure the processor's peak GFLOP/s.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    peak: Annotated[bool, typer.Option("--peak", help="Also measure the processor's peak GFLOP/s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Tell about processor, kernels, memory, versions and models; exit 1 if something is broken."""
+    """Report processor, kernels, memory, versions and models; exit with 1 if there are problems."""
     problems: list[str] = []
     facts: dict[str, Any] = {
         "sparsesr": __version__,
@@ -44,7 +44,7 @@ def run(
 
 
 def _memory() -> dict[str, int]:
-    """Bytes in all and available; empty where the system does not say."""
+    """Total and available bytes; empty if the system does not report them."""
     wanted = {"MemTotal": "total_bytes", "MemAvailable": "available_bytes"}
     found: dict[str, int] = {}
     try:
@@ -78,12 +78,12 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
 
 
 def _bf16(is_fast: bool) -> str:
-    """What ``--precision bf16`` and ``auto`` mean here."""
+    """Effect of ``--precision bf16`` and ``auto`` on this processor."""
     if not is_fast:
-        return "no instructions for it; --precision bf16 and auto run in fp32"
+        return "not supported by this processor; --precision bf16 and auto run in fp32"
     from sparsesr.runtime.precision import MAX_COST_DB, MIN_GAIN, bf16_gain
 
-    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB by it, fp32 for others"
+    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB, fp32 for others"
     chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
     return f"multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
 
@@ -125,7 +125,7 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
             problems.append(f"model {entry.name}: {error}")
         rows.append(row)
     if not any(row["origin"] == catalogue.BUNDLED for row in rows):
-        problems.append("no model came with the package; reinstall sparsesr, or import one")
+        problems.append("the bundled models are missing; reinstall sparsesr, or import a model")
     return rows
 
 
@@ -134,10 +134,8 @@ def _state(row: dict[str, Any]) -> str:
         return "DAMAGED"
     worst = max((cost["worst_db"] for cost in row["bf16_costs"]), default=None)
     if worst is None:
-        return (
-            f"good; what bf16 costs is not known (see `sparsesr models measure {row['name']}`): auto is fp32"
-        )
-    return f"good; bf16 costs at most {max(worst, 0):.4f} dB"
+        return f"ok; cost of bf16 not measured (run `sparsesr models measure {row['name']}`), so auto runs in fp32"
+    return f"ok; bf16 costs at most {max(worst, 0):.4f} dB"
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -164,4 +162,4 @@ def _print(facts: dict[str, Any]) -> None:
         print(f"variable      {key}={value}")
     for problem in facts["problems"]:
         print(f"error: {problem}", file=sys.stderr)
-    print("something is broken, see above" if facts["problems"] else "all is well")
+    print("problems found, see above" if facts["problems"] else "no problems found")

@@ -1,26 +1,27 @@
-"""``sparsesr upscale``: enlarge files, folders, patterns, or standard input."""
+"""``sparsesr upscale``: upscale files, folders, patterns, or standard input."""
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.inputs import expand, split_stdin
-from sparsesr.cli.upscale_job import Job, Outcome, run_file, run_stdin
-from sparsesr.errors import CancelledError, SparsesrError, UsageError
-from sparsesr.image.destination import resolve_format
-from sparsesr.upscale.destinations import default_output, refuse_clashes
-from sparsesr.upscale.files import Writing
-from sparsesr.upscale.upscaler import Upscaler
+from sparsesr.cli.upscale_job import Job, report, report_error, run_stdin, watching
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.errors import CancelledError, UsageError
+from sparsesr.image.source import printable
+from sparsesr.jobs.batch import Outcome, upscale_files
+from sparsesr.jobs.destinations import targets_for
+from sparsesr.jobs.files import FileResult, WriteOptions
+from sparsesr.jobs.inputs import expand
 
 _SOME_FAILED = 3
-_STDOUT = "-"
+_STREAM = "-"
 
 
 def run(
@@ -28,45 +29,59 @@ def run(
         list[str] | None,
         typer.Argument(metavar="INPUT...", help="Files, folders, quoted patterns, or - for standard input."),
     ] = None,
-    also: Annotated[list[str] | None, typer.Option("-i", "--input", help="Another input.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="File, or folder/, to write.")] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
-    model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("-i", "--input", help="Further input; repeatable.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
+    ] = None,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    model: Annotated[
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
+    ] = None,
     effort: Annotated[
-        float | None, typer.Option(help="How much to compute, 0 to 1; as trained if not given.")
+        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
     ] = None,
     target_ms: Annotated[
-        float | None, typer.Option("--target-ms", help="Choose the effort that takes so many milliseconds.")
+        float | None,
+        typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
+    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
     inference: Annotated[
-        str, typer.Option(help="whole, chopped (into crops), or auto: as the model is meant to be used.")
+        str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
     ] = "auto",
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Folders below folders.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    format: Annotated[str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif.")] = None,
-    quality: Annotated[int | None, typer.Option(help="Of JPEG and WebP, 1 to 100. [95]")] = None,
-    depth: Annotated[int | None, typer.Option(help="Bits per sample, 8 or 16; as the input's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless it fails.")] = False,
+    format: Annotated[
+        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> int:
-    """Enlarge pictures: photo.jpg becomes photo_x2.jpg beside it."""
+    """Upscale images: photo.jpg becomes photo_x2.jpg beside it."""
     named = [*(inputs or []), *(also or [])]
     if not named:
-        raise UsageError("nothing to enlarge; name a picture: sparsesr upscale photo.jpg")
+        raise UsageError("nothing to upscale", remedy="name an image: sparsesr upscale photo.jpg")
     options.check_precision(precision)
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
-    _check_written(quality, depth)
-    kind = None if format is None else resolve_format(None, format)
-    job = Job(effort, target_ms, Writing(overwrite, kind, quality, depth), as_json, quiet)
-    is_stdin = split_stdin(named)
-    if output == _STDOUT and not is_stdin:
+    job = Job(effort, target_ms, WriteOptions(overwrite, format, quality, depth), as_json, quiet)
+    is_stdin = _is_stdin(named)
+    if output == _STREAM and not is_stdin:
         raise UsageError(
-            "-o - (standard output) goes with the input -; write: sparsesr upscale - < photo.jpg"
+            "-o - (standard output) needs the input -", remedy="write: sparsesr upscale - < photo.jpg"
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
     upscaler = Upscaler(
@@ -78,48 +93,18 @@ def run(
         precision=precision,
     )
     if is_stdin:
-        return run_stdin(upscaler, None if output in (None, _STDOUT) else Path(output), job)
-    targets = _targets(files, output, upscaler.scale, kind)
+        return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
+    targets = targets_for(files, output, upscaler.scale, job.write_options.format)
     return _run_all(upscaler, targets, job)
 
 
-def _check_written(quality: int | None, depth: int | None) -> None:
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"--quality must be 1 to 100, not {quality}")
-    if depth not in (None, 8, 16):
-        raise UsageError(f"--depth must be 8 or 16, not {depth}")
-
-
-def _targets(
-    files: list[tuple[Path, Path]], output: str | None, scale: int, kind: str | None
-) -> dict[Path, Path]:
-    """Input -> output. ``-o`` is a folder if it is one, ends like one, or several files go there."""
-    as_folder = output is not None and (len(files) > 1 or _looks_like_folder(output))
-    targets: dict[Path, Path] = {}
-    for path, relative in files:
-        if output is not None and not as_folder:
-            targets[path] = Path(output)
-        else:
-            folder = None if output is None else Path(output) / relative.parent
-            targets[path] = default_output(path, scale, folder=folder, format=kind)
-    refuse_clashes(targets)
-    if as_folder:
-        _make_folders(targets)
-    return targets
-
-
-def _looks_like_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir() or not Path(output).suffix
-
-
-def _make_folders(targets: dict[Path, Path]) -> None:
-    for target in targets.values():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"{target.parent}: cannot be created ({error.strerror}); choose another -o"
-            ) from None
+def _is_stdin(named: list[str]) -> bool:
+    """True for a single ``-``; UsageError if it is combined with other inputs."""
+    if _STREAM in named and len(named) > 1:
+        raise UsageError(
+            "- (standard input) cannot be combined with other inputs", remedy="run them separately"
+        )
+    return named == [_STREAM]
 
 
 @dataclass
@@ -128,24 +113,27 @@ class _Tally:
     failed: int = 0
     status: int = 0
 
-    def add(self, error: SparsesrError | None) -> None:
-        if error is None:
+    def add(self, outcome: Outcome) -> None:
+        if isinstance(outcome, FileResult):
             self.done += 1
             return
         self.failed += 1
-        # One status for all: that of the errors if they agree, else "some inputs failed".
-        self.status = error.exit_status if self.status in (0, error.exit_status) else _SOME_FAILED
+        # The common status of all errors, or "some inputs failed" if they differ.
+        status = outcome.exit_status
+        self.status = status if self.status in (0, status) else _SOME_FAILED
 
 
 def _run_all(upscaler: Upscaler, targets: dict[Path, Path], job: Job) -> int:
     tally = _Tally()
-    for source, target in targets.items():
-        outcome: Outcome = run_file(upscaler, source, target, job)
-        tally.add(outcome.error)
-        if isinstance(outcome.error, CancelledError):
-            return outcome.error.exit_status
+    watch = partial(watching, upscaler, job)
+    for source, target, outcome in upscale_files(upscaler, targets, job.write_options, watch):
+        tally.add(outcome)
+        if isinstance(outcome, FileResult):
+            report(upscaler, outcome, printable(source), printable(target), job)
+        else:
+            report_error(outcome, printable(source), job)
+        if isinstance(outcome, CancelledError):
+            return outcome.exit_status
     if len(targets) > 1 and not job.quiet and not job.as_json:
-        print(f"{tally.done} of {len(targets)} pictures enlarged, {tally.failed} failed", file=sys.stderr)
-    if tally.failed and tally.done:
-        return _SOME_FAILED
-    return tally.status
+        print(f"{tally.done} of {len(targets)} images upscaled, {tally.failed} failed", file=sys.stderr)
+    return _SOME_FAILED if tally.failed and tally.done else tally.status

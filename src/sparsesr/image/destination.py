@@ -1,4 +1,4 @@
-"""Where a picture is written: may it be, and how it gets there whole or not at all."""
+"""Output destinations: checked once before any work, and written atomically."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sparsesr.errors import InputError, LimitError, UsageError
+from sparsesr.errors import InputError, LimitError, UsageError, Wording
 from sparsesr.image.source import printable
 
 FORMATS = {
@@ -26,15 +27,59 @@ FORMATS = {
 }
 _MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "png": 1_000_000, "tiff": 1_000_000}
 _NAMES = {"jpeg": "JPEG", "webp": "WebP", "png": "PNG", "tiff": "TIFF"}
-_REASONS = {
-    errno.ENOSPC: "no space left on the disk; free some or write elsewhere with -o",
-    errno.EDQUOT: "the disk quota is used up; free some space or write elsewhere with -o",
-    errno.EFBIG: "the file would be larger than the system allows; write elsewhere or a smaller format",
-    errno.EACCES: "no permission to write there; choose another folder with -o",
-    errno.EPERM: "no permission to write there; choose another folder with -o",
-    errno.EROFS: "the file system is read-only; choose another folder with -o",
-    errno.ENAMETOOLONG: "the name is too long; choose another with -o",
+_ELSEWHERE = Wording("choose another {}", "output")
+_NO_PERMISSION = "no permission to write there"
+_REASONS: dict[int, tuple[str, Wording]] = {
+    errno.ENOSPC: ("no space left on the disk", Wording("free some or choose another {}", "output")),
+    errno.EDQUOT: ("the disk quota is used up", Wording("free some space or choose another {}", "output")),
+    errno.EFBIG: (
+        "the file would be larger than the system allows",
+        Wording("choose another {} or a smaller {}", "output", "format"),
+    ),
+    errno.EACCES: (_NO_PERMISSION, _ELSEWHERE),
+    errno.EPERM: (_NO_PERMISSION, _ELSEWHERE),
+    errno.EROFS: ("the file system is read-only", _ELSEWHERE),
+    errno.ENAMETOOLONG: ("the name is too long", _ELSEWHERE),
 }
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A checked path to write an image to, and its format."""
+
+    path: Path | None
+    """None: in memory."""
+    format: str
+    """jpeg, png, webp or tiff."""
+    overwrite: bool = False
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return "the output" if self.path is None else printable(self.path)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise LimitError if the format cannot hold an image of this size."""
+        limit = _MAX_SIDE_PX[self.format]
+        if max(height, width) > limit:
+            raise LimitError(
+                f"{width}x{height} px is over {_NAMES[self.format]}'s {limit} px a side",
+                where=self.name,
+                remedy="write .png or .tif",
+            )
+
+
+def checked_destination(path: Path | None, *, overwrite: bool, format: str | None = None) -> Destination:
+    """Check before any work that ``path`` can be written; None means memory.
+
+    Raises:
+        InputError: the file exists, is a folder, its folder is missing, or permission is missing.
+        UsageError: the format is unknown.
+    """
+    destination = Destination(path, resolve_format(path, format), overwrite)
+    if path is not None:
+        _check_path(path, overwrite)
+    return destination
 
 
 def resolve_format(path: Path | None, wanted: str | None) -> str:
@@ -43,36 +88,17 @@ def resolve_format(path: Path | None, wanted: str | None) -> str:
     if wanted is not None:
         found = FORMATS.get("." + wanted.lower().lstrip("."))
         if found is None:
-            raise UsageError(f"cannot write the format {wanted!r}; {known}")
+            raise UsageError(f"cannot write the format {wanted!r}", remedy=known)
         return found
     if path is None:
-        raise UsageError("output to a stream or to memory needs a format; give one of jpeg, png, webp, tiff")
+        raise UsageError(
+            "output to a stream or to memory needs a format", remedy="give one of jpeg, png, webp, tiff"
+        )
     found = FORMATS.get(path.suffix.lower())
     if found is None:
-        raise UsageError(
-            f"{printable(path)}: cannot write the format {path.suffix or '(no extension)'!r}; {known}"
-        )
+        suffix = path.suffix or "(no extension)"
+        raise UsageError(f"cannot write the format {suffix!r}", where=printable(path), remedy=known)
     return found
-
-
-def check_destination(
-    path: Path | None, height: int, width: int, *, overwrite: bool, format: str | None = None
-) -> str:
-    """Raise what writing a ``height`` x ``width`` picture to ``path`` would raise, before any work is done.
-
-    Returns the format. InputError: exists, a folder, folder missing, no permission. LimitError: too large for
-    the format. UsageError: unknown format. ``path`` None means bytes or a stream.
-    """
-    kind = resolve_format(path, format)
-    limit = _MAX_SIDE_PX[kind]
-    if max(height, width) > limit:
-        target = "the output" if path is None else printable(path)
-        raise LimitError(
-            f"{target}: {width}x{height} px is over {_NAMES[kind]}'s {limit} px a side; write .png or .tif"
-        )
-    if path is not None:
-        _check_path(path, overwrite)
-    return kind
 
 
 def _check_path(path: Path, overwrite: bool) -> None:
@@ -84,40 +110,44 @@ def _check_path(path: Path, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         raise write_error(path, error) from None
     if mode is not None and stat.S_ISDIR(mode):
-        raise InputError(f"{name}: is a folder; name the file to write with -o")
+        raise InputError(
+            "is a folder", where=name, remedy=Wording("name the file to write with {}", "output")
+        )
     if mode is not None and not overwrite:
         raise _exists(path)
     if mode is not None and not stat.S_ISREG(mode):
-        raise InputError(f"{name}: is not a regular file and cannot be replaced; choose another -o")
+        raise InputError("is not a regular file and cannot be replaced", where=name, remedy=_ELSEWHERE)
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        raise InputError(
-            f"{name}: the folder {printable(folder)} does not exist; create it or choose another -o"
-        )
+        remedy = Wording("create it or choose another {}", "output")
+        raise InputError(f"the folder {printable(folder)} does not exist", where=name, remedy=remedy)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{name}: {_REASONS[errno.EACCES]}")
+        raise InputError(_NO_PERMISSION, where=name, remedy=_ELSEWHERE)
 
 
 def _exists(path: Path) -> InputError:
-    return InputError(f"{printable(path)}: exists; pass --overwrite or another -o")
+    return InputError(
+        "exists", where=printable(path), remedy=Wording("pass {} or another {}", "overwrite", "output")
+    )
 
 
 def write_error(path: Path | None, error: OSError | ValueError) -> InputError:
-    """Turn a system error while writing into a one-line InputError."""
+    """Convert a system error during writing to an InputError of one line."""
     number = error.errno if isinstance(error, OSError) else None
     strerror = getattr(error, "strerror", None) or str(error)
-    reason = _REASONS.get(number or 0, strerror)
-    return InputError(f"{'the output' if path is None else printable(path)}: cannot be written: {reason}")
+    reason, remedy = _REASONS.get(number or 0, (strerror, None))
+    where = "the output" if path is None else printable(path)
+    return InputError(f"cannot be written: {reason}", where=where, remedy=remedy)
 
 
 @contextmanager
 def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, None]:
-    """Yield a file to write; when the block ends well it appears under ``path``, complete and on the disk.
+    """Yield a file to write; if the block succeeds, it appears at ``path``, complete and synced to disk.
 
-    On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite`` a file
-    that somebody else creates meanwhile is never replaced. System errors become InputError.
+    On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite``, a file
+    that another process creates in the meantime is never replaced. System errors become InputError.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link stays one: its target is replaced
+    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
     temporary = target.with_name(f".sparsesr-{secrets.token_hex(8)}.tmp")
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
@@ -145,7 +175,7 @@ def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
         temporary.replace(target)
         return
     try:
-        os.link(temporary, target)  # fails when the name is taken, atomically; a rename would not
+        os.link(temporary, target)  # fails atomically if the name is taken; a rename would not
     except FileExistsError:
         raise
     except OSError:  # a file system without links: reserve the name, then replace the reservation

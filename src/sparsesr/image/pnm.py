@@ -1,4 +1,4 @@
-"""Reader for PBM, PGM and PPM (P1 to P6), which the bundled libvips does not read."""
+"""Reader for PBM, PGM and PPM (P1 to P6), which the bundled libvips cannot read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _PEAK = re.compile(_GAP + rb"+(\d{1,9})")
 
 
 def read_pnm(source: OpenSource, limits: ImageLimits) -> npt.NDArray[Any]:
-    """Return (H, W, 1 or 3) uint8 or uint16, stretched to the full range of the type."""
+    """Return (H, W, 1 or 3) uint8 or uint16, scaled to the full range of the type."""
     head = source.read_at(0, 4096)
     header = _HEADER.match(head)
     if header is None:
-        raise InputError(f"{source.name}: the PNM header is damaged; convert the file to PNG")
+        raise InputError("the PNM header is damaged", where=source.name, remedy="convert the file to PNG")
     variant, width, height = (int(group) for group in header.groups())
     check_size(source.name, height, width, limits)
     peak, start = 1, header.end()
     if variant not in (1, 4):
         found = _PEAK.match(head, start)
         if found is None or not 1 <= int(found.group(1)) <= 65535:
-            raise InputError(f"{source.name}: the PNM header states no valid maximum (1 to 65535)")
+            raise InputError("the PNM header states no valid maximum (1 to 65535)", where=source.name)
         peak, start = int(found.group(1)), found.end()
     shape = (height, width, 3 if variant in (3, 6) else 1)
     if variant <= 3:
@@ -45,7 +45,9 @@ def read_pnm(source: OpenSource, limits: ImageLimits) -> npt.NDArray[Any]:
 
 
 def _cut_short(source: OpenSource) -> InputError:
-    return InputError(f"{source.name}: the PNM data is cut short; copy or download the file again")
+    return InputError(
+        "the PNM data is cut short", where=source.name, remedy="copy or download the file again"
+    )
 
 
 def _plain_samples(source: OpenSource, start: int, variant: int, count: int) -> npt.NDArray[Any]:
@@ -58,7 +60,7 @@ def _plain_samples(source: OpenSource, start: int, variant: int, count: int) -> 
     try:
         return np.array(words, dtype=np.int64) if words else np.empty(0, np.int64)
     except (ValueError, OverflowError):
-        raise InputError(f"{source.name}: the PNM data holds something that is not a number") from None
+        raise InputError("the PNM data contains something that is not a number", where=source.name) from None
 
 
 def _packed_bits(source: OpenSource, start: int, height: int, width: int) -> npt.NDArray[Any]:
@@ -81,7 +83,7 @@ def _binary_samples(source: OpenSource, start: int, count: int, peak: int) -> np
 def _stretched(samples: npt.NDArray[Any], peak: int, name: str) -> npt.NDArray[Any]:
     if samples.size and (int(samples.max()) > peak or int(samples.min()) < 0):
         raise InputError(
-            f"{name}: the PNM data holds values beyond the maximum of {peak} that its header states"
+            f"the PNM data contains values beyond the maximum of {peak} in its header", where=name
         )
     target = np.uint16 if peak > 255 else np.uint8
     full = int(np.iinfo(target).max)

@@ -1,10 +1,10 @@
-"""Recognising a file by its first bytes. Only formats named here are ever handed to a decoder."""
+"""Format detection by the first bytes of a file. Only formats named here reach a decoder."""
 
 from __future__ import annotations
 
 import struct
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError, LimitError, Wording
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
 
@@ -24,7 +24,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 _HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
-# Known and not read: named, so that the user learns more than "unknown".
+# Known but unsupported; named so that the message is more helpful than "unknown".
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),
     (b"%!PS", "PostScript"),
@@ -56,27 +56,37 @@ def recognise(source: OpenSource) -> str:
         return "pnm"
     for signature, what in _FOREIGN:
         if head.startswith(signature):
-            raise InputError(f"{source.name}: is {what}, which is not read; convert it to one of {SUPPORTED}")
+            raise InputError(
+                f"is {what}, which is not supported",
+                where=source.name,
+                remedy=f"convert it to one of {SUPPORTED}",
+            )
     raise InputError(
-        f"{source.name}: is not a picture in a format that is read ({SUPPORTED}), or its start is damaged"
+        f"is not an image in a supported format ({SUPPORTED}), or its start is damaged", where=source.name
     )
 
 
 def check_size(name: str, height: int, width: int, limits: ImageLimits) -> None:
-    """Raise LimitError when a picture of this size may not be decoded."""
+    """Raise LimitError if an image of this size exceeds the limits, InputError if it has no pixels."""
     if height < 1 or width < 1:
-        raise InputError(f"{name}: its header says {width}x{height} pixels; the file is damaged")
+        raise InputError(
+            f"the header states {width}x{height} pixels", where=name, remedy="the file is damaged"
+        )
     if max(height, width) > limits.max_side_px:
-        raise LimitError(f"{name}: {width}x{height} px is over the limit of {limits.max_side_px} px a side")
+        raise LimitError(
+            f"{width}x{height} px is over the limit of {limits.max_side_px} px a side", where=name
+        )
     if height * width > limits.max_pixels:
         raise LimitError(
-            f"{name}: {width}x{height} is {height * width / 1e6:.0f} megapixels, over the limit of"
-            f" {limits.max_pixels / 1e6:.0f}; shrink it or raise max_pixels"
+            f"{width}x{height} is {height * width / 1e6:.0f} megapixels, over the limit of"
+            f" {limits.max_pixels / 1e6:.0f}",
+            where=name,
+            remedy=Wording("shrink it or raise {}", "max_pixels"),
         )
 
 
 def check_gif_size(source: OpenSource, limits: ImageLimits) -> None:
-    """Check the canvas of a GIF, whose decoder scans the whole file when it opens it."""
+    """Check the canvas of a GIF first, because its decoder scans the whole file on opening."""
     head = source.read_at(6, 4)
     if len(head) == 4:
         width, height = struct.unpack("<HH", head)

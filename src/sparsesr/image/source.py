@@ -1,4 +1,4 @@
-"""Opening what the user named: a path or bytes, with one clear error for each way that this can fail."""
+"""Opening of inputs, paths or bytes, with a specific error for each kind of failure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pyvips
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError, LimitError, Wording
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
 
 @dataclass
 class OpenSource:
-    """Readable bytes of known size: either ``data`` in memory or an open file descriptor."""
+    """Readable bytes of known size: ``data`` in memory or an open file descriptor."""
 
     name: str
     """For messages."""
@@ -39,15 +39,17 @@ class OpenSource:
         """Return a libvips source. This object must outlive it: libvips does not copy ``data``."""
         if self.data is not None:
             return pyvips.Source.new_from_memory(self.data)
-        # A descriptor, not a name: any file name works, and the file cannot be swapped after it was checked.
+        # A descriptor rather than a name: any file name works, and the file cannot be swapped after the check.
         return pyvips.Source.new_from_descriptor(self.descriptor)
 
 
 @contextmanager
-def open_source(source: Path | bytes, limits: ImageLimits) -> Generator[OpenSource, None, None]:
-    """Open ``source``. Raises InputError (missing, folder, permission, empty) or LimitError (size)."""
+def open_source(
+    source: Path | bytes, limits: ImageLimits, name: str | None = None
+) -> Generator[OpenSource, None, None]:
+    """Open ``source``; ``name`` names bytes in messages. Raises InputError or LimitError."""
     if isinstance(source, bytes):
-        opened = OpenSource("<data>", len(source), data=source)
+        opened = OpenSource(name or "<data>", len(source), data=source)
         _check_size(opened, limits)
         yield opened
         return
@@ -61,7 +63,7 @@ def open_source(source: Path | bytes, limits: ImageLimits) -> Generator[OpenSour
 
 
 def printable(path: Path | str) -> str:
-    """Return a path for a one-line message, whatever bytes its name holds."""
+    """Return a path as text for a one-line message, whatever bytes its name contains."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -72,25 +74,33 @@ def _open_file(path: Path) -> int:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(
-                f"{name}: is a folder, not a picture; name a file in it, or use -r for all of them"
+                "is a folder, not an image",
+                where=name,
+                remedy="name a file in it",
             )
         if not stat.S_ISREG(mode):
-            raise InputError(f"{name}: is not a regular file (a device or pipe); copy it to a file first")
+            raise InputError(
+                "is not a regular file (a device or pipe)", where=name, remedy="copy it to a file first"
+            )
         return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file; check the name and the folder") from None
+        raise InputError("no such file", where=name, remedy="check the name and the folder") from None
     except PermissionError:
-        raise InputError(f"{name}: no permission to read it; change its permissions or copy it") from None
+        raise InputError(
+            "no permission to read it", where=name, remedy="change its permissions or copy it"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{name}: cannot be opened ({reason})") from None
+        raise InputError(f"cannot be opened ({reason})", where=name) from None
 
 
 def _check_size(source: OpenSource, limits: ImageLimits) -> None:
     if source.size == 0:
-        raise InputError(f"{source.name}: the file is empty; copy or download it again")
+        raise InputError("the file is empty", where=source.name, remedy="copy or download it again")
     if source.size > limits.max_file_bytes:
         raise LimitError(
-            f"{source.name}: {source.size // MEBIBYTE} MiB is over the limit of"
-            f" {limits.max_file_bytes // MEBIBYTE} MiB for an input file; raise max_file_bytes"
+            f"{source.size // MEBIBYTE} MiB is over the limit of {limits.max_file_bytes // MEBIBYTE} MiB for an"
+            " input file",
+            where=source.name,
+            remedy=Wording("raise {}", "max_file_bytes"),
         )

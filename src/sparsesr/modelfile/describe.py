@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
-from sparsesr.modelfile.attributes import DENSE_OUT
 from sparsesr.modelfile.json_fields import Json
+from sparsesr.modelfile.operations.registry import mask_names, mask_of, operation_of
 from sparsesr.modelfile.spec import ModelFile
 
 
@@ -24,7 +24,7 @@ def describe(model: ModelFile) -> dict[str, Json]:
     about["nodes"] = len(model.graph.nodes)
     about["ops"] = {**Counter(node.op for node in model.graph.nodes)}
     about["weights"] = sum(tensor.size for tensor in model.tensors.values())
-    about["masks"] = [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
+    about["masks"] = list[Json](mask_names(model.graph))
     about["masked_layers"] = _masked_layers(model)
     return about
 
@@ -32,7 +32,12 @@ def describe(model: ModelFile) -> dict[str, Json]:
 def _masked_layers(model: ModelFile) -> dict[str, Json]:
     layers: dict[str, Json] = {}
     for node in model.graph.nodes:
-        if node.op == "masked_conv2d":
+        masking = operation_of(node).masking
+        if masking is not None:
             channels = model.tensors[node.weights["weight"]].shape[0]
-            layers[node.name] = {"dense": DENSE_OUT.of(node), "channels": channels, "mask": node.inputs[0]}
+            layers[node.name] = {
+                "dense": masking.dense_out(node),
+                "channels": channels,
+                "mask": mask_of(node),
+            }
     return layers

@@ -1,8 +1,8 @@
 """What a model file says: facts about the model, and the network as a list of typed nodes.
 
-The dataclasses here are plain data; :mod:`sparsesr.modelfile.ops` says which nodes are valid. They are stored
-as JSON ``{"format": 1, "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a ``.safetensors``
-file's metadata.
+The dataclasses here are plain data; :mod:`sparsesr.modelfile.operations` says which nodes are valid. They are
+stored as JSON ``{"format": 1, "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a
+``.safetensors`` file's metadata.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of the graph. :data:`sparsesr.modelfile.ops.OPS` defines what each op means."""
+    """One operation of the graph. ``OPERATIONS`` in ``operations/registry.py`` defines what each op means."""
 
     op: str
     """Name of the operation, e.g. ``conv2d``."""
@@ -219,7 +219,7 @@ def _node(item: Json, where: str) -> Node:
         inputs=tuple(fields.texts(data, "inputs", where)),
         output=fields.text(data, "output", where),
         attrs={
-            key: _attr(value, f"{where}: {key}")
+            key: _attr(value, f"{where}: {fields.shown(key)}")
             for key, value in fields.mapping(data, "attrs", where).items()
         },
         weights=fields.text_mapping(data, "weights", where),

@@ -9,8 +9,15 @@ from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
 from sparsesr.modelfile.bf16_cost import check_costs
 from sparsesr.modelfile.json_fields import shown
-from sparsesr.modelfile.op_schema import FULL, PICTURE_CHANNELS, Kind, Resolution, TypedNode, ValueType
-from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.operations.registry import OPERATIONS, operation_of
+from sparsesr.modelfile.operations.value_types import (
+    FULL,
+    PICTURE_CHANNELS,
+    Kind,
+    Resolution,
+    TypedNode,
+    ValueType,
+)
 from sparsesr.modelfile.spec import Facts, Graph, Node, scales_of
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -67,9 +74,9 @@ def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
 
 
 def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> TypedNode:
-    schema = OPS.get(node.op)
+    schema = OPERATIONS.get(node.op)
     if schema is None:
-        raise ModelError(f"unknown op; this sparsesr knows {', '.join(OPS)}")
+        raise ModelError(f"unknown op; this sparsesr knows {', '.join(OPERATIONS)}")
     for name in (node.name, node.output):
         if not _TENSOR_NAME.fullmatch(name):
             raise ModelError(f"{shown(name)} is not a valid name (1 to 200 letters, digits, _ . / -)")
@@ -109,7 +116,7 @@ def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits
         resolution = entry.output.resolution or FULL
         if resolution.up > limits.max_scale:
             raise ModelError(f"node {shown(node.name)} is at {resolution} resolution, over the limit")
-        if OPS[node.op].enlarges:
+        if operation_of(node).enlarges:
             _check_divides(entry, facts.size_multiple)
 
 
@@ -124,7 +131,7 @@ def _check_divides(entry: TypedNode, multiple: int) -> None:
 
 
 def _check_outputs(typed: tuple[TypedNode, ...], graph: Graph, scale: int, limits: ModelLimits) -> None:
-    images = [entry.node.output for entry in typed if entry.node.op == "image"]
+    images = [entry.node.output for entry in typed if operation_of(entry.node).is_source]
     if images != [graph.input]:
         raise ModelError(f"graph input {shown(graph.input)} is not the output of the only image node")
     if scale in graph.more_outputs:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.op_schema import PICTURE_CHANNELS, TypedNode
-from sparsesr.runtime.buffers import F32
-from sparsesr.runtime.run_state import Image
+from sparsesr.modelfile.operations.value_types import PICTURE_CHANNELS
+from sparsesr.runtime.backend.interface import F32, Image
 
 EFFORT_RANGE = 8.0
 """Efforts 0..1 shift the logit "active" by half of this down or up."""
@@ -58,13 +57,12 @@ def mask_bias(effort: float | None, dense: bool) -> float:
     return EFFORT_RANGE * (effort - 0.5)
 
 
-def checked_attention(typed: Sequence[TypedNode], attention: Mapping[str, NDArray[Any]]) -> dict[str, F32]:
-    """Vectors for the model's channel attention.
+def checked_attention(lengths: Mapping[str, int], attention: Mapping[str, NDArray[Any]]) -> dict[str, F32]:
+    """Vectors for the model's channel attention, whose ``lengths`` are known by name.
 
     Raises:
         UsageError: no such attention, or a vector of the wrong length.
     """
-    lengths = {e.node.output: e.output.channels for e in typed if e.node.op == "channel_attention"}
     for name, vector in attention.items():
         if name not in lengths or np.shape(vector) != (lengths[name],):
             wanted = f"of {lengths[name]} values" if name in lengths else "with a name of this model"

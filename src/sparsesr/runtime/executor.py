@@ -1,35 +1,32 @@
-"""Runs a plan on a picture: segment by segment, band by band, node by node."""
+"""Carries out a plan for one image: segment by segment, band by band, node by node."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsesr import _native
 from sparsesr.errors import CancelledError
-from sparsesr.modelfile.op_schema import Kind, TypedNode
-from sparsesr.runtime.buffers import F32, Arena, Window, mask_image
-from sparsesr.runtime.layers import Layer, attend
-from sparsesr.runtime.plan import PlannedSegment
-from sparsesr.runtime.run_state import Image, RunState
-from sparsesr.runtime.schedule import total_rows
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+from sparsesr.runtime.backend.interface import F32, Image, Layer, RunState
+from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
+from sparsesr.runtime.plan.schedule import Step, total_rows
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Execution:
-    """One run, from the picture to the result."""
+    """One run, from the image to the result."""
 
+    plan: ExecutionPlan
     state: RunState
-    arena: Arena
-    layers: Mapping[str, Layer]
-    tensors: Mapping[str, F32]
+    layers: Mapping[str, Layer[Any]]
     output: str
     """The tensor that is the result."""
     result: Image
@@ -48,76 +45,62 @@ class Execution:
         Raises:
             CancelledError: `cancelled` said so before a band.
         """
-        segments = self.arena.plan.segments
-        height = self.state.grid.height
+        segments = self.plan.segments
+        height = self.plan.grid.height
         for index, planned in enumerate(segments):
             self._begin(planned)
             for band in planned.bands:
                 if self.cancelled is not None and self.cancelled():
                     raise CancelledError("cancelled while the picture was being enlarged")
-                for step in band.steps:
-                    self._step(planned.segment.nodes[step.node], step.r0, step.r1, step.keep)
+                self._advance(planned.segment.nodes, band.steps)
                 if self.progress is not None:
                     self.progress(index * height + band.end, len(segments) * height)
             self._end(planned)
 
     def _begin(self, planned: PlannedSegment) -> None:
-        """Vectors from vectors, empty windows, empty lists."""
-        state = self.state
+        """Vectors from vectors, then empty maps and masks."""
         for entry in planned.segment.vector_nodes:
             start = perf_counter()
-            self._attend(entry)
+            self._compute_vector(entry.node.output)
             self.ms[entry.node.output] += (perf_counter() - start) * 1000
-        state.windows = {
-            name: Window(self.arena.windows[place.buffer], place) for name, place in planned.places.items()
-        }
+        self.state.begin(planned)
         for entry in planned.segment.nodes:
-            name = entry.node.output
-            if entry.output.kind is Kind.MASK:
-                state.masks[name] = self.arena.masks[planned.masks[name]]
-                state.masks[name].clear()
-            elif entry.output.kind is Kind.VECTOR:
-                rows = total_rows(entry, state.grid.height)
-                state.sums[name] = np.zeros((rows, entry.output.channels), np.float64)
+            self.layers[entry.node.output].begin(self.state)
 
-    def _attend(self, entry: TypedNode) -> None:
-        name = entry.node.output
+    def _compute_vector(self, name: str) -> None:
         given = self.given_vectors.get(name)
-        mean = self.state.vectors[entry.node.inputs[0]]
-        self.state.vectors[name] = attend(entry, self.tensors, mean) if given is None else given
+        if given is None:
+            self.layers[name](self.state, 0, 1)
+        else:
+            self.state.vectors[name] = given
 
-    def _step(self, entry: TypedNode, r0: int, r1: int, keep: int) -> None:
-        start = perf_counter()
+    def _advance(self, nodes: Sequence[TypedNode], steps: Sequence[Step]) -> None:
+        for step in steps:
+            start = perf_counter()
+            entry = nodes[step.node]
+            self._step(entry, step)
+            self.ms[entry.node.output] += (perf_counter() - start) * 1000
+
+    def _step(self, entry: TypedNode, step: Step) -> None:
         name = entry.node.output
-        window = self.state.windows.get(name)
-        if window is not None:
-            window.make_room(keep, r0)
-        self.layers[name](self.state, r0, r1)
-        if window is not None and r1 == total_rows(entry, self.state.grid.height):
-            window.finish()
-        if name == self.output:
-            self._store(r0, r1)
-        self.ms[name] += (perf_counter() - start) * 1000
-
-    def _store(self, r0: int, r1: int) -> None:
-        """Copy finished rows into the result, without those that padding added."""
-        rows = self.result.shape[0]
-        first, end = min(r0, rows), min(r1, rows)
-        _native.store_rows(*self.state.placed(self.output), self.result, first, end, self.state.threads)
+        self.state.make_room(name, step.keep, step.r0)
+        self.layers[name](self.state, step.r0, step.r1)
+        if step.r1 == total_rows(entry, self.plan.grid.height):
+            self.state.finish(name)
+        if name == self.output:  # rows that padding added are left out
+            rows = self.result.shape[0]
+            self.state.store(name, self.result, min(step.r0, rows), min(step.r1, rows))
 
     def _end(self, planned: PlannedSegment) -> None:
-        """Means, and what is to be known about the masks before their lists are used again."""
-        grid = self.state.grid
-        scale = grid.scale
+        """Means, and what is to be known about the masks before their memory is used again."""
         for entry in planned.segment.nodes:
-            name = entry.node.output
-            if entry.output.kind is Kind.VECTOR:
-                sums, (rows, columns) = self.state.sums.pop(name), grid.size(entry.inputs[0])
-                pixels = rows * columns
-                self.state.vectors[name] = (sums.sum(axis=0) / pixels).astype(np.float32)
-            elif entry.output.kind is Kind.MASK:
-                mask = self.state.masks[name]
-                self.densities[name] = mask.n_active / (grid.height * grid.width)
-                if self.keep_masks:
-                    shape = self.result.shape[0] // scale, self.result.shape[1] // scale
-                    self.masks[name] = mask_image(mask, grid, *shape)
+            self.layers[entry.node.output].end(self.state)
+            if entry.output.kind is Kind.MASK:
+                self._note_mask(entry.node.output)
+
+    def _note_mask(self, name: str) -> None:
+        grid = self.plan.grid
+        self.densities[name] = self.state.active_pixels(name) / (grid.height * grid.width)
+        if self.keep_masks:
+            height, width = (side // grid.scale for side in self.result.shape[:2])
+            self.masks[name] = self.state.mask_image(name, height, width)

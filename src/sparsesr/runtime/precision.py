@@ -1,20 +1,13 @@
-"""Which maps of a network are kept and multiplied in bf16, and when that is chosen.
-
-In bf16 a map takes half the memory, and processors with the instruction multiply two channels at once; sums
-stay in fp32. Pictures, logits and what is about to become a picture keep their 32 bits.
-"""
+"""Chooses the precision of a network: fp32 or bf16."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
-from sparsesr.modelfile.op_rules import feature_inputs, has_addend
-from sparsesr.modelfile.op_schema import Kind, TypedNode
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MIN_GAIN = 1.3
@@ -22,20 +15,10 @@ MIN_GAIN = 1.3
 MAX_COST_DB = 0.01
 """...and where no picture that it was measured on lost more PSNR-Y than this."""
 _PROBE_MS = 3
-_READS_BF16 = {
-    "conv2d",
-    "masked_conv2d",
-    "conv_transpose2x",
-    "avg_pool2x2",
-    "global_mean",
-    "scale_add",
-}
-_WRITES_BF16 = {"conv2d", "masked_conv2d", "avg_pool2x2", "scale_add"}
-_SAME_TYPE_THROUGHOUT = {"avg_pool2x2", "scale_add"}
 
 
 @dataclass(frozen=True)
-class Choice:
+class PrecisionChoice:
     """What a network is computed in."""
 
     precision: str
@@ -44,9 +27,9 @@ class Choice:
     """Why, as a clause that can follow "because"."""
 
 
-def choose(
+def choose_precision(
     wanted: str, cost: Bf16Cost | None, *, has_bf16_layers: bool = True, emulate: bool = False
-) -> Choice:
+) -> PrecisionChoice:
     """``fp32`` or ``bf16`` for a wish that may be ``auto``.
 
     A processor without bf16 instructions computes in fp32 whatever is wished, and so does a network without a layer
@@ -65,16 +48,16 @@ def choose(
     if wanted not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted}")
     if wanted == "fp32":
-        return Choice("fp32", "it was asked for")
+        return PrecisionChoice("fp32", "it was asked for")
     if not (emulate or _native.has_fast_bf16()):
-        return Choice("fp32", "this processor has no bf16 instructions")
+        return PrecisionChoice("fp32", "this processor has no bf16 instructions")
     if not has_bf16_layers:
-        return Choice("fp32", "the network has no layer that can run in bf16")
+        return PrecisionChoice("fp32", "the network has no layer that can run in bf16")
     if wanted == "bf16":
-        return Choice("bf16", "it was asked for")
+        return PrecisionChoice("bf16", "it was asked for")
     if bf16_gain() < MIN_GAIN:
-        return Choice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
-    return Choice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
+        return PrecisionChoice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
+    return PrecisionChoice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
 
 
 def keeps_quality(cost: Bf16Cost | None) -> bool:
@@ -95,51 +78,3 @@ def bf16_gain() -> float:
     """How many times as fast as in fp32 this processor multiplies and adds in bf16."""
     peaks = {dtype: _native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", "bf16")}
     return peaks["bf16"] / peaks["f32"]
-
-
-def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
-    """Names of the maps that a run in bf16 keeps in bf16: those that all who touch them can handle."""
-    chosen = {entry.node.output for entry in typed if _may_write(entry)}
-    while True:
-        refused = {name for entry in typed for name in _refused(entry, chosen)}
-        if not refused:
-            return frozenset(chosen)
-        chosen -= refused
-
-
-def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
-    """Type of the maps that a node multiplies, as kernels name it: ``f32`` or ``bf16``."""
-    return "bf16" if bf16.intersection(_multiplied(entry)) else "f32"
-
-
-def _multiplied(entry: TypedNode) -> list[str]:
-    """Input maps, without those that a convolution only adds."""
-    if entry.node.op in ("conv2d", "masked_conv2d"):
-        return list(feature_inputs(entry.node))
-    return [n for n, value in zip(entry.node.inputs, entry.inputs, strict=True) if value.kind is Kind.MAP]
-
-
-def _may_write(entry: TypedNode) -> bool:
-    is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
-    return is_map and entry.node.op in _WRITES_BF16
-
-
-def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
-    """Maps around this node that cannot stay in bf16."""
-    maps = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind is Kind.MAP]
-    if entry.node.op not in _READS_BF16:
-        return chosen & set(maps)
-    if entry.node.op in _SAME_TYPE_THROUGHOUT:
-        return _unless_all([*maps, entry.node.output], chosen)
-    if entry.node.op == "global_mean":
-        return set()
-    refused = _unless_all(_multiplied(entry), chosen)
-    if has_addend(entry.node):
-        refused |= _unless_all([entry.node.inputs[-1], entry.node.output], chosen)
-    return refused
-
-
-def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:
-    """Those of the names that are chosen, unless all are."""
-    found = chosen & set(names)
-    return set() if len(found) == len(set(names)) else found

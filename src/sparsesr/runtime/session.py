@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import lcm
 from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from sparsesr.errors import LimitError, UsageError
-from sparsesr.limits import MEBIBYTE
-from sparsesr.modelfile.op_schema import FULL, Kind, TypedNode
+from sparsesr.errors import UsageError
+from sparsesr.modelfile.operations.registry import mask_names
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.modelfile.validation import type_graph
 from sparsesr.processor import usable_threads
 from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bias, result_dtype
-from sparsesr.runtime.buffers import F32, ArenaPool
+from sparsesr.runtime.backend.arena_pool import ArenaPool
+from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer
+from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.executor import Execution
-from sparsesr.runtime.fusion import with_fused_activations
-from sparsesr.runtime.layers import Layer, make_layer
-from sparsesr.runtime.outside import Surroundings, surroundings
-from sparsesr.runtime.plan import Grid, Plan, make_plan, stride_of, value_bytes_of
-from sparsesr.runtime.precision import bf16_maps, choose, input_dtype
-from sparsesr.runtime.run_state import Image, RunState
-from sparsesr.runtime.segments import without_masks
+from sparsesr.runtime.graph.number_types import input_dtype
+from sparsesr.runtime.graph.prepared import PreparedGraph, prepare
+from sparsesr.runtime.graph.segments import is_vector_node
+from sparsesr.runtime.graph.zero_fill import MaskZeros
+from sparsesr.runtime.plan.planner import Planner, PlanOptions
+from sparsesr.runtime.precision import choose_precision
 from sparsesr.runtime.stats import Stats, make_stats
 
-BAND_BYTES = 4 * MEBIBYTE
-"""Size of a band of the widest map: lower bands stay in nearer caches, but cost more calls, and threads wait
-for each other after each of them."""
-MIN_BAND_ROWS = 4
 MAX_THREADS = 256
 """The kernels' own limit."""
-_PLANS_KEPT = 16
-_MAX_PIXEL_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +56,7 @@ class Session:
         precision: str = "fp32",
         *,
         emulate_bf16: bool = False,
+        backend: Backend[Any] = NATIVE,
     ) -> None:
         """Prepare a model; its weights are packed at the first run.
 
@@ -74,6 +67,7 @@ class Session:
                 instructions) or ``auto`` (bf16 where it is faster and the model file says that it keeps the
                 quality); :attr:`precision` says which it became, :attr:`precision_reason` why.
             emulate_bf16: bf16 even without the instructions, slowly: to measure what it costs.
+            backend: carries the runs out.
 
         Raises:
             ModelError: the graph is not valid.
@@ -83,23 +77,20 @@ class Session:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
-        shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-        self._typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
-        self._typed_dense = without_masks(self._typed, model.graph.output)
-        self._surroundings = surroundings(self._typed, model.graph.output)
-        self._bf16, self._bf16_dense = (bf16_maps(t) for t in (self._typed, self._typed_dense))
-        choice = choose(
-            precision, model.facts.bf16_cost, has_bf16_layers=bool(self._bf16), emulate=emulate_bf16
+        masked, dense = prepare(model)
+        choice = choose_precision(
+            precision, model.facts.bf16_cost, has_bf16_layers=bool(masked.bf16), emulate=emulate_bf16
         )
         self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
         if choice.precision == "fp32":
-            self._bf16 = self._bf16_dense = frozenset[str]()
-        #: No map may be empty: smaller pictures are padded to this size.
-        self._least_px = max((entry.output.resolution or FULL).down for entry in self._typed)
+            masked, dense = masked.in_fp32(), dense.in_fp32()
+        self._backend = backend
+        self._planner = Planner(model.facts, masked, dense, backend.layout)
+        #: Vectors that callers may give, with their lengths.
+        self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
         self._lock = threading.Lock()
-        self._layers: dict[tuple[str, str, str], Layer] = {}
-        self._plans: OrderedDict[tuple[Grid, int, bool, bool], Plan] = OrderedDict()
-        self._arenas = ArenaPool()
+        self._layers: dict[tuple[str, str, str], Layer[Any]] = {}
+        self._arenas = ArenaPool(backend)
 
     def run(
         self,
@@ -137,24 +128,20 @@ class Session:
             CancelledError: `cancelled` returned True.
         """
         start = perf_counter()
-        source = checked_image(image)
+        source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
         bias = mask_bias(effort, dense)
-        given = checked_attention(self._typed, attention or {})
-        grid = self._grid(*source.shape[:2])
-        plan = self._plan(grid, band_rows, low_memory, dense)
-        scale = grid.scale
-        result = np.empty(
-            (scale * source.shape[0], scale * source.shape[1], 3), result_dtype(out_dtype, source)
-        )
-        layers = self._ready_layers(dense)
+        given = checked_attention(self._attention, attention or {})
+        plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
+        rows, columns = (plan.grid.scale * side for side in source.shape[:2])
+        result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
+        layers = self._ready_layers(self._planner.form(dense))
         with self._arenas.lend(plan) as arena:
             execution = Execution(
-                RunState(source, grid, self.threads, bias),
-                arena,
+                plan,
+                arena.start(source, self.threads, bias),
                 layers,
-                self.model.tensors,
                 self.model.graph.output,
-                cast("Image", result),
+                result,
                 given,
                 progress,
                 cancelled,
@@ -177,11 +164,10 @@ class Session:
 
         The result is included, the input and the packed weights are not.
         """
-        grid = self._grid(height, width)
-        rows = band_rows or self._default_band_rows(grid)
-        plan = self._plan(self._shortened(grid, rows), rows, low_memory, False)
+        grid = self._planner.grid(height, width)
+        buffers = self._planner.buffer_bytes(grid, PlanOptions(low_memory=low_memory, band_rows=band_rows))
         item = np.dtype(in_dtype if out_dtype is None else out_dtype).itemsize
-        return plan.nbytes_at(grid.height) + 3 * item * grid.scale**2 * height * width
+        return buffers + 3 * item * grid.scale**2 * height * width
 
     @property
     def idle_bytes(self) -> int:
@@ -195,82 +181,28 @@ class Session:
         """
         self._arenas.keep(limit)
 
-    def _grid(self, height: int, width: int) -> Grid:
-        facts = self.model.facts
-        multiple, least = facts.size_multiple, self._least_px
-        rows, columns = (-(-max(side, least) // multiple) * multiple for side in (height, width))
-        sizes = {entry.output.resolution or FULL for entry in self._typed}
-        if any((size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in sizes):
-            raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")
-        return Grid(rows, columns, facts.scale)
-
-    def _shortened(self, grid: Grid, band_rows: int) -> Grid:
-        """A lower picture whose rolling windows are as large: the wavefront soon moves evenly."""
-        settled = (32 + 2 * len(self._typed) // band_rows) * band_rows
-        if band_rows % lcm(self.model.facts.size_multiple, 2) or grid.height <= settled + band_rows:
-            return grid
-        return Grid(settled + grid.height % band_rows, grid.width, grid.scale)
-
-    def _plan(self, grid: Grid, band_rows: int | None, low_memory: bool, dense: bool) -> Plan:
-        """The plan for one size of picture; the latest are kept."""
-        if band_rows is not None and band_rows < 1:
-            raise UsageError(f"band_rows must be at least 1, got {band_rows}")
-        rows = band_rows or self._default_band_rows(grid)
-        key = (grid, rows, low_memory, dense)
-        with self._lock:
-            if key not in self._plans:
-                typed = self._typed_dense if dense else self._typed
-                self._plans[key] = make_plan(typed, grid, rows, low_memory, self._bf16_of(dense))
-            self._plans.move_to_end(key)
-            if len(self._plans) > _PLANS_KEPT:
-                self._plans.popitem(last=False)
-            return self._plans[key]
-
-    def _default_band_rows(self, grid: Grid) -> int:
-        """As many rows as fill the cache, a multiple of the model's size multiple and of two."""
-        maps = [entry for entry in self._typed if entry.output.kind is Kind.MAP]
-        row_bytes = max(_band_row_bytes(entry, grid, self._bf16) for entry in maps)
-        rows = BAND_BYTES // row_bytes
-        multiple = lcm(self.model.facts.size_multiple, 2)
-        return max(MIN_BAND_ROWS, rows // multiple * multiple)
-
-    def _ready_layers(self, dense: bool) -> dict[str, Layer]:
+    def _ready_layers(self, form: PreparedGraph) -> dict[str, Layer[Any]]:
         """Layers by output; what has been packed once is used by all runs."""
         with self._lock:
-            bf16 = self._bf16_of(dense)
-            return {entry.node.output: self._layer(entry, bf16) for entry in self._streamed(dense)}
+            return {entry.node.output: self._layer(entry, form) for entry in form.typed}
 
-    def _streamed(self, dense: bool) -> list[TypedNode]:
-        typed = self._typed_dense if dense else self._typed
-        return [entry for entry in typed if entry.node.op != "channel_attention"]
-
-    def _bf16_of(self, dense: bool) -> frozenset[str]:
-        return self._bf16_dense if dense else self._bf16
-
-    def _layer(self, entry: TypedNode, bf16: frozenset[str]) -> Layer:
-        dtype = input_dtype(entry, bf16)
+    def _layer(self, entry: TypedNode, form: PreparedGraph) -> Layer[Any]:
+        dtype = input_dtype(entry, form.bf16)
         key = (entry.node.output, entry.node.op, dtype)
         if key not in self._layers:
-            around = self._surroundings.get(entry.node.output, Surroundings())
-            self._layers[key] = make_layer(entry, self.model.tensors, dtype, around)
+            zeros = form.zeros.get(entry.node.output, MaskZeros())
+            self._layers[key] = self._backend.make_layer(entry, self.model.tensors, dtype, zeros)
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:
-        grid = execution.state.grid
+        grid, typed = execution.plan.grid, self._planner.masked.typed
         size = (grid.height, grid.width)
-        stats = make_stats(self.model, self._typed, size, execution.densities, execution.ms, total_ms)
+        stats = make_stats(self.model, typed, size, execution.densities, execution.ms, total_ms)
         masks = None
         if execution.keep_masks:
-            names = [node.output for node in self.model.graph.nodes if node.op == "spatial_mask"]
             shape = tuple(side // grid.scale for side in execution.result.shape[:2])
+            names = mask_names(self.model.graph)
             masks = [np.ones(shape, np.bool_) if dense else execution.masks[name] for name in names]
-        ca = {n.output for n in self.model.graph.nodes if n.op == "channel_attention"}
-        vectors = {name: vector for name, vector in execution.state.vectors.items() if name in ca}
-        return RunResult(execution.result, stats, masks, vectors)
-
-
-def _band_row_bytes(entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> int:
-    """Bytes of a map per LR row, as far as kernels read them together: 64 channels at most."""
-    rows, columns = grid.size(entry.output)
-    stride = stride_of(min(entry.output.channels, 64))
-    return -(-rows // grid.height) * (columns + 2) * stride * value_bytes_of(entry, bf16)
+        computed = execution.state.vectors
+        attention = {name: computed[name] for name in self._attention if name in computed}
+        return RunResult(execution.result, stats, masks, attention)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sparsesr.modelfile.op_schema import TypedNode
+from sparsesr.modelfile.operations.registry import mask_names, mask_of
+from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.cost import count_macs, paper_density
+from sparsesr.runtime.graph.cost import count_macs, paper_density
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,15 @@ def make_stats(
         ms: time of every node that ran, by its output.
         total_ms: time of the whole run.
     """
-    all_masks = {node.output: 1.0 for node in model.graph.nodes if node.op == "spatial_mask"}
+    all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
     known = {**all_masks, **densities}
-    masks = {e.node.output: e.node.inputs[0] for e in typed if e.node.op == "masked_conv2d"}
+    masks = {entry.node.output: mask_of(entry.node) for entry in typed}
     layers = tuple(
         LayerStats(
             cost.name,
             cost.op,
             ms[cost.output],
-            known[masks[cost.output]] if cost.output in masks else None,
+            None if (mask := masks[cost.output]) is None else known[mask],
             cost.macs_dense,
             cost.macs,
         )

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from sparsesr.errors import InputError, ModelError, SparsesrError
 from sparsesr.image.decode import decode
 from sparsesr.image.destination import atomic_file
-from sparsesr.image.picture import to_eight_bit
 from sparsesr.image.resize import imresize
+from sparsesr.image.samples import to_eight_bit
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"))
 FORMAT = 2
@@ -93,7 +93,8 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
             try:
                 hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
-                skipped.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+                error.where = error.where or str(path)
+                skipped.append(str(error))
                 continue
             offset = file.tell()
             file.write(hr.tobytes())

@@ -20,7 +20,7 @@ def shrinking_matrix(kernel: str, size: int, scale: int) -> Matrix:
     """(size / scale, size): antialiased shrinking of one axis, pixel centres aligned, edges repeated."""
     centre = (np.arange(size // scale) + 0.5) * scale - 0.5
     reach = int(np.ceil(_SUPPORT[kernel] * scale)) + 1
-    taps = np.floor(centre)[:, None] + np.arange(-reach, reach + 1)
+    taps = np.floor(centre)[:, None] + np.arange(-reach, reach + 1.0)
     return _placed(taps, _kernel(kernel, (taps - centre[:, None]) / scale), size)
 
 
@@ -28,14 +28,14 @@ def blur_matrix(sigma_px: float, size: int) -> Matrix:
     """(size, size): Gaussian blur of one axis, edges repeated."""
     reach = max(1, int(np.ceil(_BLUR_REACH * sigma_px)))
     offset = np.arange(-reach, reach + 1)
-    taps = np.arange(size)[:, None] + offset
+    taps = np.arange(float(size))[:, None] + offset
     return _placed(taps, np.broadcast_to(np.exp(-0.5 * (offset / sigma_px) ** 2), taps.shape), size)
 
 
 def _kernel(name: str, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     x = np.abs(x)
     if name == "area":
-        return np.clip(0.5 + 1e-9 - x, 0, None) > 0
+        return np.where(x <= 0.5 + 1e-9, 1.0, 0.0)
     if name == "bilinear":
         return np.clip(1 - x, 0, None)
     if name == "lanczos":

@@ -1,1 +1,1 @@
-"""Measures models: quality on picture sets, and agreement between the network and its exported form."""
+"""Networks in torch as methods to be measured: checkpoints, model files run op by op, and a peer for ``bench``."""

@@ -16,7 +16,7 @@ from sparsesr.errors import ModelError
 from sparsesr.lab.export.graph_builder import check_conv
 from sparsesr.lab.export.lowering_state import State
 from sparsesr.lab.export.values import Concat, LRPicture, Map, Value
-from sparsesr.modelfile.attributes import KERNEL
+from sparsesr.modelfile.operations.attributes import KERNEL
 
 
 def conv(state: State, module: nn.Conv2d, name: str, inputs: Sequence[Any]) -> Value:

@@ -18,8 +18,8 @@ from sparsesr.lab.export.lowering_state import IMAGE, State
 from sparsesr.lab.export.multi_scale import merge_scales
 from sparsesr.lab.export.picture_rules import as_picture, enlarged
 from sparsesr.lab.export.values import HRPicture, LRPicture, Map, Value
-from sparsesr.modelfile.op_schema import FULL
-from sparsesr.modelfile.ops import OPS
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.modelfile.writer import encode_model
@@ -136,12 +136,14 @@ def lower_network(module: nn.Module, fold: bool = True) -> tuple[int, Graph, Ten
             f"{type(module).__name__}: cannot be traced ({reason}); give the layer at fault a lower() method"
         ) from None
     modules = dict(module.named_modules())
-    state, values = State(folds=fold), dict[fx.Node, Any]()
+    state, last = State(folds=fold), traced.output_node()
+    values: dict[fx.Node, Any] = {
+        node: LRPicture(1.0, np.zeros(3)) for node in traced.find_nodes(op="placeholder")
+    }
     for node in traced.nodes:
-        if node.op == "output":
-            return _finish(state, values.get(node.args[0]))
-        values[node] = _lower_node(state, node, modules, values)
-    raise ModelError(f"{type(module).__name__}: has no output")
+        if node not in values and node is not last:
+            values[node] = _lower_node(state, node, modules, values)
+    return _finish(state, values.get(cast("fx.Node", last.args[0])))
 
 
 def _result(state: State, value: object) -> HRPicture:
@@ -157,8 +159,6 @@ def _result(state: State, value: object) -> HRPicture:
 def _lower_node(
     state: State, node: fx.Node, modules: dict[str, nn.Module], values: dict[fx.Node, Any]
 ) -> Value:
-    if node.op == "placeholder":
-        return LRPicture(1.0, np.zeros(3))
     inputs = fx.map_arg((*node.args, *node.kwargs.values()), lambda used: values[used])
     try:
         value = _apply_rule(state, node, modules, inputs)
@@ -170,22 +170,33 @@ def _lower_node(
 
 
 def _apply_rule(state: State, node: fx.Node, modules: dict[str, nn.Module], inputs: Any) -> Value:
-    if node.op == "call_module":
-        module, name = modules[str(node.target)], state.call_name(str(node.target))
+    module = _layer(node, modules)
+    if module is not None:
+        name = state.call_name(str(node.target))
         if hasattr(module, "lower"):
             lower = cast(Any, module).lower  # the protocol of lab.nn.lowering
             return Map(lower(state.build, [state.map_name(value) for value in inputs], name))
         rule = MODULE_RULES.get(type(module))
     else:
-        module, name, rule = None, node.name, FUNCTION_RULES.get(node.target)
+        name, rule = node.name, FUNCTION_RULES.get(node.target)
     if rule is None:
         raise ModelError("is not supported in model files; give the layer a lower() method or add a rule")
     return rule(state, module, name, inputs)
 
 
+def _layer(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
+    """The layer that a step of the trace calls; None for functions and methods."""
+    match node.op:
+        case "call_module":
+            return modules[str(node.target)]
+        case _:
+            return None
+
+
 def _where(node: fx.Node, modules: dict[str, nn.Module]) -> str:
-    if node.op == "call_module":
-        return f"{node.target} ({type(modules[str(node.target)]).__name__})"
+    layer = _layer(node, modules)
+    if layer is not None:
+        return f"{node.target} ({type(layer).__name__})"
     function = getattr(node.target, "__name__", str(node.target))
     around = list((node.meta.get("nn_module_stack") or {}).values())
     return f"{function} in {around[-1][0] or 'the network'}" if around else function
@@ -202,7 +213,7 @@ def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
 def _size_multiple(graph: Graph, tensors: Tensors) -> int:
     """What sizes must be multiples of, for maps of a fraction of the picture's size that are enlarged again."""
     typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if OPS[entry.node.op].enlarges)
+    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).enlarges)
     return lcm(*(resolution.down for resolution in enlarged))
 
 
@@ -214,13 +225,13 @@ def _parameters(module: nn.Module) -> int:
 
 
 def _with_bf16_costs(model: ModelFile) -> ModelFile:
-    from sparsesr.lab.evaluate.bf16_cost import with_bf16_costs
+    from sparsesr.measure.precision_cost import with_bf16_costs
 
     return with_bf16_costs(model)
 
 
 def _check(module: nn.Module, model: ModelFile) -> None:
-    from sparsesr.lab.evaluate.parity import check_parity
+    from sparsesr.lab.export.parity import check_parity
 
     random = np.random.default_rng(0)
     sizes = ((24, 20), (17, 23))

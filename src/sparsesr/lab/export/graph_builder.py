@@ -11,14 +11,11 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.attributes import SCALE
-from sparsesr.modelfile.op_schema import FULL, Resolution
+from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.value_types import FULL, Resolution, ValueType
 from sparsesr.modelfile.spec import Graph, Node
 
 Weights = npt.NDArray[np.float64]
-#: Operations that change the number of channels, and by what.
-_GROWTH = {"unfold3x3": 9}
-_SHRINKAGE = {"fold3x3": 9, "segment_attention": 3}
 
 
 class GraphBuilder:
@@ -61,27 +58,21 @@ class GraphBuilder:
         return output
 
     def channels(self, output: str) -> int:
-        """Channels of a map: rows of the weights that made it, looked up through nodes without weights."""
-        node = self.node(output)
-        if "weight" in node.weights:
-            axis = 1 if node.op == "conv_transpose2x" else 0
-            return int(self.tensors[node.weights["weight"]].shape[axis])
-        if not node.inputs:
-            return 3
-        cell = SCALE.of(node) ** 2 if node.op == "pixel_shuffle" else 1
-        return self.channels(node.inputs[0]) * _GROWTH.get(node.op, 1) // _SHRINKAGE.get(node.op, cell)
+        """Channels of a map."""
+        return self._type(output).channels
 
     def resolution(self, output: str) -> Resolution:
         """Size of a map relative to the picture."""
-        node = self.node(output)
-        if node.op == "bilinear_upsample":
-            return self.resolution(node.inputs[1])
-        before = self.resolution(node.inputs[0]) if node.inputs else FULL
-        if node.op == "avg_pool2x2":
-            return before.times(1, 2)
-        if node.op in ("pixel_shuffle", "bicubic_upsample"):
-            return before.times(SCALE.of(node))
-        return before.times(2) if node.op == "conv_transpose2x" else before
+        return self._type(output).resolution or FULL
+
+    def _type(self, output: str) -> ValueType:
+        """Type of a tensor, from the types of all that it depends on."""
+        shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
+        types: dict[str, ValueType] = {}
+        for node in Graph("", output, tuple(self.nodes)).only(output).nodes:
+            inputs = [types[name] for name in node.inputs]
+            types[node.output] = operation_of(node).type_node(node, inputs, shapes).output
+        return types[output]
 
     def own(self, output: str, role: str) -> None:
         """Make a weight of a node its own, to be changed."""
@@ -101,6 +92,10 @@ class GraphBuilder:
             around = ((0, 0), (0, 0), (rows, rows), (columns, columns))
             self.tensors[node.weights["weight"]] = np.pad(weight, around)
         self.change(output, kernel=side)
+
+    def operation(self, output: str) -> str:
+        """Name of the operation that produces a tensor."""
+        return self.node(output).op
 
     def node(self, output: str) -> Node:
         """The node that produces a tensor."""

@@ -72,7 +72,7 @@ class State:
         """True for the result of this op that nobody else reads."""
         if not isinstance(value, Map) or self.readers.get(value.name, 0) != 1:
             return False
-        return self.build.node(value.name).op == op
+        return self.build.operation(value.name) == op
 
     def close(self, picture: HRPicture, output: str) -> str:
         """Turn an enlarged picture into a node: factor and shift go into its convolution. Returns the node."""

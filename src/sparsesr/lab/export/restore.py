@@ -18,7 +18,7 @@ from sparsesr.errors import ModelError
 from sparsesr.lab.export.exporter import lower_network
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import NETWORKS
-from sparsesr.modelfile.attributes import DENSE_OUT
+from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.spec import Graph, ModelFile
 
 Arrays = dict[str, np.ndarray]
@@ -59,7 +59,8 @@ def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
 
 def _dense_channels(graph: Graph) -> dict[str, int]:
     """Per masked layer, by its name: how many of its outputs are dense."""
-    return {node.output: int(DENSE_OUT.of(node)) for node in graph.nodes if node.op == "masked_conv2d"}
+    masked = ((node, operation_of(node).masking) for node in graph.nodes)
+    return {node.output: masking.dense_out(node) for node, masking in masked if masking is not None}
 
 
 def _is_same(one: Graph, other: Graph) -> bool:

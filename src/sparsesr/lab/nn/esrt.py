@@ -91,7 +91,7 @@ class ESRT(nn.Module):
     """Efficient super-resolution transformer. Input (B, 3, H, W) in 0..1, at least 2x2; output scale times larger.
 
     The attention depends on the size of the picture (its segments are quarters of it): a crop gives other values than
-    the whole. The authors always run it on crops; see :mod:`sparsesr.lab.evaluate`.
+    the whole. The authors always run it on crops; see :mod:`sparsesr.measure.chopped`.
     """
 
     #: Smaller pictures must be padded: half of one pixel is none.

@@ -56,10 +56,10 @@ class MaskedNetwork(nn.Module):
         """
         return not any(counts.values())
 
-    def harden_spatial_masks(self) -> None:
-        """Train with the spatial masks of evaluation from here on."""
+    def harden_spatial_masks(self, is_straight_through: bool = True) -> None:
+        """Train with the spatial masks of evaluation from here on, with or without gradients through them."""
         for unit in self.mask_units():
-            unit.is_spatial_mask_hard = True
+            unit.is_spatial_mask_hard, unit.is_straight_through = True, is_straight_through
 
 
 def with_masks(network: nn.Module) -> MaskedNetwork | None:

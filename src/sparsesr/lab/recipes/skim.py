@@ -20,6 +20,7 @@ _MASKS = Sparsity(
     lesson_fraction=0.1,
     warmup_fraction=0.1,
     hard_fraction=0.1,
+    straight_through=False,
 )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sparsesr import __version__
-from sparsesr.errors import ModelError
+from sparsesr.errors import ModelError, Wording
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.export.checkpoint import SUFFIXES
 from sparsesr.lab.export.restore import restore_state
@@ -58,8 +58,11 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
     stored = _read(path)
     if stored.get("format") != FORMAT or not isinstance(stored.get("recipe"), dict):
         raise ModelError(
-            f"{path}: not a checkpoint of this version of sparsesr; start in another folder, with "
-            f"--set init_from={path} to take its weights"
+            "not a checkpoint of this version of sparsesr",
+            where=str(path),
+            remedy=Wording(
+                f"start in another folder, with {{}}={path} to take its weights", "recipe.init_from"
+            ),
         )
     ours = _flat(asdict(recipe))
     # Settings that are younger than the checkpoint had the effect of their defaults.
@@ -73,8 +76,12 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
         shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours.get(key)!r}" for key in different[:_SHOWN])
         more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         raise ModelError(
-            f"{path}: was made with another recipe ({shown}{more}); resume with the same settings, or start in "
-            f"another folder with --set init_from={path}"
+            f"was made with another recipe ({shown}{more})",
+            where=str(path),
+            remedy=Wording(
+                f"resume with the same settings, or start in another folder with {{}}={path}",
+                "recipe.init_from",
+            ),
         )
     return stored
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsesr.errors import InputError, ModelError, UsageError
+from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.train import checkpoint
@@ -178,12 +178,15 @@ def _say_nothing(line: str) -> None:
 def _make_folder(folder: Path, resume: bool) -> None:
     if (folder / CHECKPOINT).exists() and not resume:
         raise UsageError(
-            f"{folder}: holds a run already; go on with --resume, or choose another folder with -o"
+            "holds a run already",
+            where=str(folder),
+            remedy=Wording("go on with {}, or choose another {}", "resume", "output"),
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another with -o") from None
+        remedy = Wording("choose another {}", "output")
+        raise InputError(f"cannot be made ({error.strerror})", where=str(folder), remedy=remedy) from None
 
 
 def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
@@ -203,8 +206,14 @@ def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
 def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
     if not math.isfinite(loss):
         raise ModelError(
-            f"the loss is {loss} at step {step}; {path} holds step {saved}: go on from there in another folder with "
-            f"--set init_from={path} --set learning_rate=LOWER, or with --set precision=fp32"
+            f"the loss is {loss} at step {step}",
+            remedy=Wording(
+                f"{path} holds step {saved}: go on from there in another folder with {{}}={path} {{}}=LOWER, or"
+                " with {}=fp32",
+                "recipe.init_from",
+                "recipe.learning_rate",
+                "recipe.precision",
+            ),
         )
 
 

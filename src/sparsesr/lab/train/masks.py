@@ -114,7 +114,7 @@ class MaskTraining:
         if step > self.plan.freeze_fraction * self.steps and not is_open:
             self.network.freeze_channel_masks()
         if step > self.plan.hard_fraction * self.steps and not is_open:
-            self.network.harden_spatial_masks()
+            self.network.harden_spatial_masks(self.plan.straight_through)
         # Masks that were trained before are where they should be: no line to follow from 1.
         risen = 1.0 if self.plan.keep_masks else warmup_at(masked, self.plan.warmup_fraction)
         self._set_weights(0.0 if is_open else risen)

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 _TRUE, _FALSE, _NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "")
@@ -28,35 +28,35 @@ def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set {assignment!r} has no value; write key=value")
-        path, option = key.strip().split("."), f"--set {key}"
+            raise UsageError(f"{assignment!r} has no value", where=Parameter("set"), remedy="write key=value")
+        path, setting = key.strip().split("."), Parameter(f"recipe.{key.strip()}")
         if len(path) == 1:
-            changes[path[0]] = _read(Recipe, path[0], text.strip(), option)
+            changes[path[0]] = _read(Recipe, path[0], text.strip(), setting)
         elif path[0] != "sparsity":
-            _kind(Recipe, path[0], option)
-            raise UsageError(f"{option}: {path[0]} has no settings of its own")
+            _kind(Recipe, path[0], setting)
+            raise UsageError("has no settings of its own", where=Parameter(f"recipe.{path[0]}"))
         else:
-            mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), option)
+            mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), setting)
     if mask_changes:
         changes["sparsity"] = dataclasses.replace(recipe.sparsity or Sparsity(), **mask_changes)
     return dataclasses.replace(recipe, **changes)
 
 
-def _read(settings: type, name: str, text: str, option: str) -> Any:
-    return _parsed(_kind(settings, name, option), text, option)
+def _read(settings: type, name: str, text: str, setting: Parameter) -> Any:
+    return _parsed(_kind(settings, name, setting), text, setting)
 
 
-def _kind(settings: type, name: str, option: str) -> Any:
+def _kind(settings: type, name: str, setting: Parameter) -> Any:
     """The type of a setting."""
     kinds = typing.get_type_hints(settings)
     if name not in kinds:
         close = difflib.get_close_matches(name, kinds, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(kinds)}"
-        raise UsageError(f"{option}: no such setting; {hint}")
+        raise UsageError("no such setting", where=setting, remedy=hint)
     return kinds[name]
 
 
-def _parsed(kind: Any, text: str, option: str) -> Any:
+def _parsed(kind: Any, text: str, setting: Parameter) -> Any:
     """``text`` as a bool, int, float, str, tuple of one of these, or None where the type allows it."""
     choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
     if type(None) in choices and text.lower() in _NONE:
@@ -69,7 +69,7 @@ def _parsed(kind: Any, text: str, option: str) -> Any:
         return _plain(chosen, text)
     except ValueError:
         name = getattr(chosen, "__name__", str(chosen))
-        raise UsageError(f"{option}: {text!r} is not of the type {name}") from None
+        raise UsageError(f"{text!r} is not of the type {name}", where=setting) from None
 
 
 def _plain(kind: Any, text: str) -> Any:

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
-from sparsesr.errors import BackendError, UsageError
+from sparsesr.errors import BackendError, Parameter, UsageError, Wording
 from sparsesr.lab.train.recipe import Recipe
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -30,10 +30,14 @@ def start_fabric(recipe: Recipe, device: str) -> Fabric:
         BackendError: the other processes do not answer.
     """
     if device not in DEVICES:
-        raise UsageError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+        raise UsageError(
+            f"{device!r} is unknown", where=Parameter("device"), remedy=f"use {', '.join(DEVICES)}"
+        )
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "--device cuda: torch sees no GPU here; use --device cpu, or a build of torch for it"
+            "cuda: torch sees no GPU here",
+            where=Parameter("device"),
+            remedy="use cpu, or a build of torch for it",
         )
     processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     precision = _PRECISIONS[recipe.precision]
@@ -62,7 +66,8 @@ def ends_with_the_others(fabric: Fabric, step: int) -> Generator[None]:
             raise
         raise BackendError(
             f"another process of this run ended or hangs (noticed by process {os.environ.get('RANK', '0')} after "
-            f"step {step}: {text[:120]}); see the messages of the others, then start all again with --resume"
+            f"step {step}: {text[:120]})",
+            remedy=Wording("see the messages of the others, then start all again with {}", "resume"),
         ) from error
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.image.metrics import psnr_y
-from sparsesr.lab.evaluate.protocol import Pair, find_sets, load_pairs
-from sparsesr.lab.evaluate.torch_form import enlarge_eight_bit
+from sparsesr.lab.export.torch_run import enlarge_eight_bit
 from sparsesr.lab.nn.masked_network import with_masks
+from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
 _MULTIPLE = 2
 

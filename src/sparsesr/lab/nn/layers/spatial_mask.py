@@ -58,6 +58,9 @@ class SpatialMaskUnit(nn.Module):
         self.is_taught = False
         #: Training uses the mask of evaluation, without noise; its gradient is that of a soft mask.
         self.is_spatial_mask_hard = False
+        #: Gradients of the image reach the head through a hard mask, as if it were soft. Without them the head learns
+        #: from the lesson alone, and blocks may be trained by kernels that take the mask as given.
+        self.is_straight_through = True
         #: Kept fraction in the last forward pass; differentiable in training.
         self.last_density: Tensor = torch.ones(())
         #: Shares of the channels that are computed at every pixel in the last forward pass, (C, L).
@@ -120,7 +123,7 @@ class SpatialMaskUnit(nn.Module):
         if self.training and not self.is_spatial_mask_hard:
             return gumbel_softmax(logits_B2HW, 1, self.temperature, self.batch_part)[:, 1:]
         hard_B1HW = is_active_B1HW(logits_B2HW).to(logits_B2HW.dtype)
-        if not self.training:
+        if not (self.training and self.is_straight_through):
             return hard_B1HW
         soft_B1HW = torch.sigmoid(logit_gap_B1HW(logits_B2HW))
         return hard_B1HW + (soft_B1HW - soft_B1HW.detach())  # a straight-through estimate

@@ -1,0 +1,1 @@
+"""The engine: upscales pixels within memory and time limits. It knows nothing of files."""

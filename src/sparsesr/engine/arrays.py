@@ -1,0 +1,149 @@
+"""Conversion of numpy arrays and PIL images to colour and alpha, and of results back to the same kind.
+
+PIL is imported only if the caller's image came from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsesr.errors import InputError
+from sparsesr.image.alpha import fill_transparent, upscale_alpha
+from sparsesr.image.colour import to_grey
+from sparsesr.image.samples import quantised
+
+Pixels = npt.NDArray[Any]
+
+_WORD = 65535
+_LARGEST_FLOAT = 2.0
+_PIL_UNCONVERTED = ("L", "LA", "RGB", "RGBA", "I;16")
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Colour (H, W, 3) and alpha (H, W) of a caller's image, and the conversion back."""
+
+    rgb: Pixels
+    alpha: Pixels | None
+    pack: Callable[[Pixels, Pixels | None], Any]
+    """Upscaled colour and alpha -> the kind of object that was passed in."""
+
+
+def is_pil(image: object) -> bool:
+    """True if the object has the interface of a PIL image."""
+    return hasattr(image, "mode") and hasattr(image, "convert") and hasattr(image, "getbands")
+
+
+def unpack(image: Any) -> Unpacked:
+    """Split an array or a PIL image into colour and alpha.
+
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1.
+
+    Raises:
+        InputError: the type, shape or dtype is unsupported, there are no pixels, or floats are out of range.
+    """
+    if is_pil(image):
+        return _unpack_pil(image)
+    if isinstance(image, np.ndarray):
+        return _unpack_array(cast("Pixels", image))
+    raise InputError(
+        f"cannot upscale a {type(image).__name__}",
+        remedy="pass a numpy array or a PIL image, or a path to sparsesr.upscale",
+    )
+
+
+def _unpack_array(array: Pixels) -> Unpacked:
+    is_grey = array.ndim == 2
+    if not (is_grey or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
+        raise InputError(
+            f"the array has shape {array.shape}", remedy="it must be (H, W), (H, W, 3) or (H, W, 4)"
+        )
+    if array.dtype.name not in ("uint8", "uint16", "float32"):
+        raise InputError(
+            f"the array holds {array.dtype}", remedy="convert it to uint8, uint16, or float32 in 0..1"
+        )
+    if array.dtype.kind == "f":
+        _check_floats(array)
+    if is_grey:
+        return Unpacked(array[..., None].repeat(3, axis=2), None, _pack_grey)
+    alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
+    return Unpacked(np.ascontiguousarray(array[..., :3]), alpha, _pack_colour)
+
+
+def _check_floats(array: Pixels) -> None:
+    if not bool(np.isfinite(array).all()):
+        raise InputError("the array holds NaN or infinity", remedy="replace those values first")
+    if float(np.abs(array).max()) > _LARGEST_FLOAT:
+        raise InputError(
+            f"float pixels must be in 0 to 1, these reach {float(array.max()):.6g}", remedy="scale them first"
+        )
+
+
+def _pack_grey(rgb: Pixels, alpha: Pixels | None) -> Pixels:
+    if rgb.dtype.kind == "f":
+        grey: Pixels = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    else:
+        grey = to_grey(rgb)
+    return grey if alpha is None else np.dstack([grey, alpha])
+
+
+def _pack_colour(rgb: Pixels, alpha: Pixels | None) -> Pixels:
+    return rgb if alpha is None else np.dstack([rgb, alpha])
+
+
+def _unpack_pil(image: Any) -> Unpacked:
+    mode = str(image.mode)
+    if mode not in _PIL_UNCONVERTED:
+        mode = _nearest_mode(image, mode)
+        image = image.convert(mode)
+    samples: Pixels = np.asarray(image)
+    if samples.size == 0:
+        raise InputError("the PIL image has no pixels")
+    has_alpha = mode in ("LA", "RGBA")
+    alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
+    is_grey = mode in ("L", "LA", "I;16")
+    grey = samples[..., 0] if mode == "LA" else samples
+    rgb = grey[..., None].repeat(3, axis=2) if is_grey else np.ascontiguousarray(samples[..., :3])
+    pack_array = _pack_grey if is_grey else _pack_colour
+    kept = {key: image.info[key] for key in ("icc_profile", "exif", "dpi") if key in image.info}
+
+    def pack(rgb: Pixels, alpha: Pixels | None) -> Any:
+        out = importlib.import_module("PIL.Image").fromarray(pack_array(rgb, alpha))
+        out.info.update(kept)
+        return out
+
+    return Unpacked(rgb, alpha, pack)
+
+
+def _nearest_mode(image: Any, mode: str) -> str:
+    if mode in ("P", "PA"):
+        return "RGBA" if mode == "PA" or "transparency" in image.info else "RGB"
+    if mode in ("I", "F"):
+        raise InputError(
+            f"PIL images of mode {mode} have no fixed range", remedy="pass a numpy array instead"
+        )
+    return "L" if mode == "1" else "RGB"
+
+
+def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:
+    """Colours with transparent pixels filled for the network; see :mod:`sparsesr.image.alpha`."""
+    if alpha is None:
+        return rgb
+    if rgb.dtype.kind != "f":
+        return fill_transparent(rgb, alpha)
+    filled = fill_transparent(quantised(rgb, np.uint16), quantised(alpha, np.uint16))
+    return np.where(alpha[..., None] > 0, rgb, filled.astype(np.float32) / np.float32(_WORD))
+
+
+def upscaled_alpha(alpha: Pixels | None, scale: int) -> Pixels | None:
+    """The upscaled alpha plane; floats are clipped to 0..1."""
+    if alpha is None:
+        return None
+    upscaled = upscale_alpha(alpha, scale)
+    return np.clip(upscaled, 0, 1) if upscaled.dtype.kind == "f" else upscaled

@@ -1,0 +1,52 @@
+"""``UpscaleResult``: an upscaled image and a report on how it was computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsesr.engine.joining import without_pixels
+from sparsesr.engine.plan import Plan
+from sparsesr.engine.target import TargetReport
+from sparsesr.engine.tiles import Deviation
+from sparsesr.runtime.session import RunResult
+from sparsesr.runtime.stats import Stats
+
+
+@dataclass(frozen=True)
+class UpscaleResult:
+    """An upscaled image and a report on how it was computed."""
+
+    image: Any
+    """The kind of object that was passed in; for a file, the path written, or the bytes of the file."""
+    run: RunResult
+    """The run of the network, without its pixels; tiles and crops are joined."""
+    plan: Plan
+    notes: tuple[str, ...] = ()
+    """Unexpected circumstances, one sentence each."""
+    deviation: Deviation | None = None
+    """Deviation of tiles from the whole-image result; None without tiles."""
+    effort: float | None = None
+    """Effort used; None: as trained."""
+    target: TargetReport | None = None
+    """How the effort was chosen, if a target was given."""
+    seconds: float = 0.0
+    """Total time; for a file, including decoding and encoding."""
+
+    @property
+    def stats(self) -> Stats:
+        """Work, densities and times of the run."""
+        return self.run.stats
+
+    @property
+    def masks(self) -> list[npt.NDArray[np.bool_]] | None:
+        """Active pixels of each module, (H, W) of the input; None unless requested."""
+        return self.run.masks
+
+
+def result_of(run: RunResult, plan: Plan, *notes: str, deviation: Deviation | None = None) -> UpscaleResult:
+    """The result with the pixels of a run."""
+    return UpscaleResult(run.image, without_pixels(run), plan, notes, deviation)

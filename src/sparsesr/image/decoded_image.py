@@ -1,0 +1,69 @@
+"""``DecodedImage``: pixels together with the metadata that is preserved until they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
+"""An array of uint8 or uint16 samples."""
+
+Layout = Literal["rgb", "grey"]
+Transfer = Literal["gamma", "linear"]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Metadata of an image as raw bytes, so that it is written as it was read."""
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    """A TIFF-structured block (starts with ``II*`` or ``MM*``), without the ``Exif`` prefix of JPEG."""
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    pixels_per_mm: tuple[float, float] | None = None
+    """Horizontal and vertical print resolution, if the file states one."""
+    png_colour: bytes = b""
+    """Whole gAMA, cHRM, sRGB and cICP chunks, which define a PNG's colours; PNG output repeats them."""
+
+
+@dataclass
+class DecodedImage:
+    """The result of ``decode`` and the input of ``encode``.
+
+    ``rgb`` is (H, W, 3) uint8 or uint16 and always gamma-coded, as networks expect. A grey file has its grey
+    repeated in the three channels and ``layout`` "grey". ``alpha`` is (H, W) of the same dtype, not
+    premultiplied, or None.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    layout: Layout = "rgb"
+    bits: int = 8
+    """Bits per sample of the file, 8 or 16; ``rgb`` may be wider (linear 8-bit files are processed in 16)."""
+    metadata: Metadata = field(default_factory=Metadata)
+    transfer: Transfer = "gamma"
+    """"linear": the file (and its ICC profile) is linear-light; ``encode`` converts the samples back."""
+    source_format: str = "array"
+    notes: list[str] = field(default_factory=list[str])
+    """Changes made while decoding, one sentence each, for the report."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.rgb.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.rgb.shape[1])
+
+    def with_pixels(self, rgb: Pixels, alpha: Pixels | None) -> DecodedImage:
+        """Return the same image (metadata, layout, depth, notes) with other pixels, of any size."""
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name not in ("uint8", "uint16"):
+            raise ValueError(f"rgb must be (H, W, 3) uint8 or uint16, not {rgb.shape} {rgb.dtype}")
+        if alpha is not None and (alpha.shape != rgb.shape[:2] or alpha.dtype != rgb.dtype):
+            raise ValueError(f"alpha is {alpha.shape} {alpha.dtype} beside rgb {rgb.shape} {rgb.dtype}")
+        return replace(self, rgb=rgb, alpha=alpha, notes=list(self.notes))

@@ -1,0 +1,1 @@
+"""Jobs that upscale image files, for the command line and for other programs."""

@@ -1,0 +1,48 @@
+"""JSON records of jobs: the result for a file, or the reason for its failure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.errors import Naming, SparsesrError
+from sparsesr.jobs.files import FileResult
+
+
+def record_of(upscaler: Upscaler, done: FileResult, source: str, target: str) -> dict[str, Any]:
+    """Record of a result; ``source`` and ``target`` are names."""
+    (height, width), result = done.size, done.upscaled
+    stats, session = result.stats, upscaler.network.session
+    return {
+        "input": source,
+        "output": target,
+        "width": width,
+        "height": height,
+        "output_width": width * upscaler.scale,
+        "output_height": height * upscaler.scale,
+        "model": upscaler.network.name,
+        "scale": upscaler.scale,
+        "precision": session.precision,
+        "precision_reason": session.precision_reason,
+        "seconds": round(result.seconds, 4),
+        "network_seconds": round(stats.total_ms / 1000, 4),
+        "effort": result.effort,
+        "target": None if result.target is None else asdict(result.target),
+        "macs": stats.macs,
+        "macs_dense": stats.macs_dense,
+        "macs_saved": stats.macs_saved_fraction,
+        "density": stats.density,
+        "densities": dict(stats.densities),
+        "mode": result.plan.mode.value,
+        "planned_peak_bytes": result.plan.peak_bytes,
+        "tiles": len(result.plan.tiles),
+        "deviation": None if result.deviation is None else asdict(result.deviation),
+        "notes": list(result.notes),
+    }
+
+
+def failure_record(error: SparsesrError, source: str, named: Naming = str) -> dict[str, Any]:
+    """Record of a failure; ``named`` maps parameters to the names that the reader knows."""
+    failure = {"code": error.code, "message": error.line(named), "exit_status": error.exit_status}
+    return {"input": source, "error": failure}

@@ -1,0 +1,70 @@
+"""``sparsesr.upscale``: upscale one image, in memory or in a file, with one call."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+from sparsesr.engine.execute import Cancelled, Progress, RunOptions
+from sparsesr.engine.upscaler import ModelLike, Upscaler
+from sparsesr.errors import Parameter, UsageError
+from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.jobs.files import WriteOptions, upscale_file
+from sparsesr.limits import DEFAULT_MEMORY_BYTES
+
+
+def upscale(
+    image: Any,
+    scale: int | None = None,
+    model: ModelLike | None = None,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    effort: float | None = None,
+    target_ms: float | None = None,
+    precision: str = "auto",
+    inference: str = "auto",
+    threads: int | None = None,
+    memory: int = DEFAULT_MEMORY_BYTES,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Any:
+    """Upscale one image and return the same kind of object.
+
+    For a path, the result is written to ``output`` (default: ``<name>_x<scale>`` beside the input), and its path is
+    returned; numpy arrays and PIL images are returned as such. ``output``, ``overwrite``, ``format``, ``quality``
+    and ``depth`` apply to paths only; see :class:`WriteOptions`. All other parameters are those of
+    :class:`Upscaler` and its call. For many images, create one :class:`Upscaler`.
+    """
+    write_options = WriteOptions(overwrite, format, quality, depth)
+    is_file = isinstance(image, (str, os.PathLike))
+    if not is_file:
+        _refuse_write_options(write_options, output)
+    upscaler = Upscaler(
+        model, scale=scale, threads=threads, memory=memory, inference=inference, precision=precision
+    )
+    if is_file:
+        source = Path(cast("str", image))
+        target = (
+            Path(output) if output else default_output(source, upscaler.scale, format=write_options.format)
+        )
+        refuse_clashes({source: target})
+        options = RunOptions(effort, target_ms, progress=progress, cancelled=cancelled)
+        return upscale_file(upscaler, source, target, options, write_options).upscaled.image
+    return upscaler(
+        image, effort=effort, target_ms=target_ms, keep_masks=False, progress=progress, cancelled=cancelled
+    ).image
+
+
+def _refuse_write_options(write_options: WriteOptions, output: str | os.PathLike[str] | None) -> None:
+    """Raise UsageError if an option for files is set although no file is written."""
+    given = {**vars(write_options), "output": output}
+    unused = next((name for name, value in given.items() if value not in (None, False)), None)
+    if unused is not None:
+        raise UsageError(
+            "applies to paths only; arrays and PIL images are returned, not written", where=Parameter(unused)
+        )

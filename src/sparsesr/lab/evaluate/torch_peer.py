@@ -1,0 +1,26 @@
+"""PyTorch, eager: channels last, inference mode, fp32 and bf16."""
+
+from __future__ import annotations
+
+import torch
+
+from sparsesr.lab.export.graph_module import graph_module
+from sparsesr.measure.peers.peer import F32, Peer, Task
+
+
+def open_peers(task: Task) -> list[Peer]:
+    """In both precisions; the number of threads is set for the process."""
+    torch.set_num_threads(task.threads)
+    return [_open(task, "fp32", torch.float32), _open(task, "bf16", torch.bfloat16)]
+
+
+def _open(task: Task, precision: str, dtype: torch.dtype) -> Peer:
+    module = graph_module(task.model).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    image_13HW = torch.from_numpy(task.image).to(dtype).contiguous(memory_format=torch.channels_last)
+
+    def run() -> F32:
+        with torch.inference_mode():
+            return module(image_13HW).float().numpy()
+
+    mode = f"torch {torch.__version__}, eager, channels last, inference mode"
+    return Peer(f"torch {precision}", precision, mode, run)

@@ -1,0 +1,141 @@
+"""What ``sparsesr bench`` measures: a record that can be printed or written as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsesr.image.metrics import psnr_y
+from sparsesr.image.samples import quantised
+from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
+from sparsesr.measure.latency import Contender
+from sparsesr.measure.machine import this_machine
+from sparsesr.measure.peers.peer_process import ApartPeer, peers_apart
+from sparsesr.measure.peers.runtimes import PeerRuntime
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.session import Session
+
+REFERENCE = "our own dense fp32 run"
+Pixels = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+FORM_OF_PEERS = (
+    "peers run the leanest dense form of the network: every pixel in full, no mask heads, no masks,"
+    " as our own dense run does, each runtime in a process of its own that keeps the memory it frees; their input is a"
+    " float tensor that is ready, ours is the 8-bit picture"
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured."""
+
+    model: ModelFile
+    image: Pixels
+    hr: Pixels | None
+    """The true large image, of the size of the result, if there is one."""
+    threads: int | None
+    precision: str
+    effort: float | None
+    rounds: int
+    peers: Sequence[PeerRuntime]
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Run everything and put the figures together.
+
+    Raises:
+        BackendError: the process of a peer ended.
+    """
+    session = Session(request.model, request.threads, request.precision)
+    with peers_apart(request.peers, request.model, request.image, session.threads) as peers:
+        return _measured(request, session, peers)
+
+
+def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, Any]:
+    outputs = _outputs(request, session, peers)
+    quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
+    others = {peer.name: Contender(peer.work, session.threads, peer.precision) for peer in peers}
+    result = benchmark(session, request.image, request.rounds, others, request.effort)
+    return {
+        **_circumstances(request, session),
+        **_totals(result),
+        "quality": {name: quality[name] for name in (SPARSE, DENSE)},
+        "layers": [asdict(layer) for layer in result.layers],
+        "form_of_peers": FORM_OF_PEERS if peers else None,
+        "peers": [_peer_record(peer, result, quality[peer.name]) for peer in peers],
+        "rounds_ms": result.rounds_ms,
+    }
+
+
+def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, F32]:
+    """The image that each run makes, (H, W, 3), 0..1; under REFERENCE the one that all are compared with."""
+    height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
+    own = {
+        SPARSE: session.run(request.image, effort=request.effort, out_dtype=np.float32).image,
+        DENSE: session.run(request.image, dense=True, out_dtype=np.float32).image,
+    }
+    if session.precision == "fp32":
+        own[REFERENCE] = own[DENSE]
+    else:
+        exact = Session(request.model, session.threads, "fp32")
+        own[REFERENCE] = exact.run(request.image, dense=True, out_dtype=np.float32).image
+    others = {peer.name: peer.run()[0].transpose(1, 2, 0)[:height, :width] for peer in peers}
+    return {name: np.clip(image, 0, 1).astype(np.float32) for name, image in {**own, **others}.items()}
+
+
+def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float | None]:
+    """PSNR in dB: over RGB to our own dense fp32 output, and on luma to the true image if there is one."""
+    error = float(np.mean((output.astype(np.float64) - own_dense) ** 2))
+    found: dict[str, float | None] = {"psnr_to_own_dense_db": 10 * np.log10(1 / error) if error > 0 else None}
+    if request.hr is not None:
+        rounded = quantised(output, np.uint8)
+        found["psnr_y_db"] = psnr_y(rounded, request.hr, request.model.facts.scale)
+    return found
+
+
+def _circumstances(request: Request, session: Session) -> dict[str, Any]:
+    height, width = request.image.shape[:2]
+    return {
+        **asdict(this_machine()),
+        "model": request.model.facts.name,
+        "scale": request.model.facts.scale,
+        "input": f"{width}x{height}",
+        "threads": session.threads,
+        "precision": session.precision,
+        "precision_reason": session.precision_reason,
+        "effort": request.effort,
+        "rounds": request.rounds,
+    }
+
+
+def _totals(result: Benchmark) -> dict[str, Any]:
+    return {
+        "dense_ms": result.ms[DENSE],
+        "sparse_ms": result.ms[SPARSE],
+        "ideal_ms": result.ideal_ms,
+        "speed_up": result.ms[DENSE] / result.ms[SPARSE],
+        "saving_realised": result.saving_realised,
+        "density": result.density,
+        "macs": result.macs,
+        "macs_dense": result.macs_dense,
+        "peak_gflops": result.peak_gflops,
+        "sparse_peak_share": result.peak_share(SPARSE),
+        "dense_peak_share": result.peak_share(DENSE),
+    }
+
+
+def _peer_record(peer: ApartPeer, result: Benchmark, quality: dict[str, float | None]) -> dict[str, Any]:
+    ms = result.ms[peer.name]
+    return {
+        "name": peer.name,
+        "precision": peer.precision,
+        "mode": peer.mode,
+        "ms": ms,
+        "sparse_is_faster_by": ms / result.ms[SPARSE],
+        "dense_is_faster_by": ms / result.ms[DENSE],
+        "quality": quality,
+    }

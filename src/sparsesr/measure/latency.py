@@ -1,0 +1,88 @@
+"""Latency of several things side by side.
+
+Clock speeds change from second to second, so contenders take turns: each round runs every one of them once, after a
+round that does not count. Figures are medians over the rounds; compare only what was measured in the same rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from sparsesr.measure.machine import Machine, this_machine
+from sparsesr.runtime.backend.interface import Image
+from sparsesr.runtime.session import Session
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something to time, and how it computes."""
+
+    run: Callable[[], Any]
+    threads: int
+    precision: str = "fp32"
+
+
+def session_contender(session: Session, image: Image, **options: Any) -> Contender:
+    """A session's run of an image; ``options`` are those of :meth:`Session.run`."""
+    return Contender(lambda: session.run(image, **options), session.threads, session.precision)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of contenders that took turns on one machine, by name."""
+
+    machine: Machine
+    contenders: Mapping[str, Contender]
+    rounds_ms: Mapping[str, Sequence[float]]
+    results: Mapping[str, Sequence[Any]]
+    """What the timed runs returned."""
+
+    def ms(self, name: str) -> float:
+        """Median over the rounds."""
+        return median(self.rounds_ms[name])
+
+    def speed_up(self, name: str, over: str) -> float:
+        """How many times as fast ``name`` is as ``over``."""
+        return self.ms(over) / self.ms(name)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"machine": {...}, "runs": [{"name", "threads", "precision", "ms", "rounds_ms"}, ...]}``."""
+        runs = [
+            {
+                "name": name,
+                "threads": contender.threads,
+                "precision": contender.precision,
+                "ms": self.ms(name),
+                "rounds_ms": list(self.rounds_ms[name]),
+            }
+            for name, contender in self.contenders.items()
+        ]
+        return {"machine": asdict(self.machine), "runs": runs}
+
+
+def time_in_turns(
+    contenders: Mapping[str, Contender], rounds: int, clock: Clock = time.perf_counter
+) -> Timing:
+    """Run every contender once to warm up, then ``rounds`` times in turns.
+
+    Args:
+        contenders: by name.
+        rounds: how often each is timed, at least 1.
+        clock: seconds.
+    """
+    for contender in contenders.values():
+        contender.run()
+    rounds_ms: dict[str, list[float]] = {name: [] for name in contenders}
+    results: dict[str, list[Any]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            start = clock()
+            results[name].append(contender.run())
+            rounds_ms[name].append((clock() - start) * 1000)
+    return Timing(this_machine(), contenders, rounds_ms, results)

@@ -1,0 +1,29 @@
+"""Where and when something was measured."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from sparsesr import __version__
+from sparsesr.processor import processor_name, usable_threads
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What figures depend on besides what was measured."""
+
+    sparsesr: str
+    """Version."""
+    date: str
+    """UTC, ISO 8601."""
+    processor: str
+    system: str
+    usable_threads: int
+
+
+def this_machine() -> Machine:
+    """This machine, now."""
+    today = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+    return Machine(__version__, today, processor_name(), platform.platform(), usable_threads())

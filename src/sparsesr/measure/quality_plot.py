@@ -1,0 +1,140 @@
+"""A plot of quality against time: SVG text, written without a plotting library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+from sparsesr.measure.tables import TableRow
+
+_WIDTH, _HEIGHT = 420, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 34, 46
+_COLOURS = ("#1b6ca8", "#c8553d", "#2f7d32", "#7b3f9d", "#b8860b", "#444444")
+_STEPS = (1, 2, 5)
+_LEAST_S = 1e-6
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Where values lie in a panel: logarithmic time, linear quality."""
+
+    first_s: float
+    last_s: float
+    low_db: float
+    high_db: float
+
+    def x(self, seconds: float) -> float:
+        """Of a time; what took none at all is put at a microsecond."""
+        passed = math.log10(max(seconds, _LEAST_S) / self.first_s)
+        return _LEFT + passed / math.log10(self.last_s / self.first_s) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, psnr: float) -> float:
+        """Of a quality."""
+        share = (psnr - self.low_db) / (self.high_db - self.low_db)
+        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def quality_plot(rows: Sequence[TableRow]) -> str:
+    """SVG text: PSNR-Y over seconds per image (logarithmic), one panel per set, one dot per row.
+
+    Rows of one model on one set, such as those of several efforts, are joined in their order.
+    """
+    sets = list(dict.fromkeys(row.set for row in rows))
+    models = list(dict.fromkeys(row.model for row in rows))
+    colours = {model: _COLOURS[index % len(_COLOURS)] for index, model in enumerate(models)}
+    panels = [_panel([row for row in rows if row.set == name], name, colours) for name in sets]
+    placed = [
+        f'<g transform="translate({index * _WIDTH},0)">{panel}</g>' for index, panel in enumerate(panels)
+    ]
+    width = _WIDTH * len(sets)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {width} {_HEIGHT}" font-family="sans-serif" font-size="11">\n'
+        f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(placed) + "\n</svg>\n"
+    )
+
+
+def _panel(rows: Sequence[TableRow], name: str, colours: dict[str, str]) -> str:
+    finite = [row for row in rows if math.isfinite(row.psnr_y)]
+    seconds = [max(row.seconds, _LEAST_S) for row in rows]
+    quality = [row.psnr_y for row in finite] or [0.0]
+    low, high, step = _linear_range(min(quality), max(quality))
+    axes = _Axes(*_decades(min(seconds), max(seconds)), low, high)
+    titles = [
+        _text(_WIDTH / 2, 18, name, weight="bold"),
+        _text(_WIDTH / 2, _HEIGHT - 10, "seconds per image"),
+    ]
+    return "".join([*titles, _upright("PSNR-Y, dB"), *_grid(axes, step), *_curves(axes, finite, colours)])
+
+
+def _grid(axes: _Axes, step: float) -> list[str]:
+    parts: list[str] = []
+    for tick in _log_ticks(axes.first_s, axes.last_s):
+        x = axes.x(tick)
+        parts += [_line(x, _TOP, x, _HEIGHT - _BOTTOM), _text(x, _HEIGHT - _BOTTOM + 15, f"{tick:g}")]
+    for count in range(round((axes.high_db - axes.low_db) / step) + 1):
+        value = axes.low_db + count * step
+        y = axes.y(value)
+        parts += [_line(_LEFT, y, _WIDTH - _RIGHT, y), _text(_LEFT - 6, y + 4, f"{value:g}", anchor="end")]
+    return parts
+
+
+def _curves(axes: _Axes, rows: Sequence[TableRow], colours: dict[str, str]) -> list[str]:
+    """Each model's dots, joined, with its name at the last."""
+    parts: list[str] = []
+    for model in dict.fromkeys(row.model for row in rows):
+        points = [(axes.x(row.seconds), axes.y(row.psnr_y)) for row in rows if row.model == model]
+        parts += [_line(*start, *end, colours[model]) for start, end in pairwise(points)]
+        parts += [_dot(x, y, colours[model]) for x, y in points]
+        parts.append(_label(*points[-1], model))
+    return parts
+
+
+def _decades(least: float, most: float) -> tuple[float, float]:
+    """A range of times around those given, with room for the dots."""
+    return least / 1.6, most * 1.6
+
+
+def _log_ticks(first: float, last: float) -> list[float]:
+    exponents = range(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
+    return [
+        step * 10.0**exponent
+        for exponent in exponents
+        for step in _STEPS
+        if first <= step * 10.0**exponent <= last
+    ]
+
+
+def _linear_range(least: float, most: float) -> tuple[float, float, float]:
+    """(low, high, step) of round numbers around the values, with four steps or so."""
+    wanted = max(most - least, 0.2) / 4
+    power = 10.0 ** math.floor(math.log10(wanted))
+    step = next((size * power for size in _STEPS if size * power >= wanted), 10 * power)
+    return math.floor(least / step) * step, math.ceil((most + step / 4) / step) * step, step
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str = "#dddddd") -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", weight: str = "normal") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}">{escape(text)}</text>'
+    )
+
+
+def _upright(text: str) -> str:
+    return f'<text transform="translate(14,{_HEIGHT / 2}) rotate(-90)" text-anchor="middle">{escape(text)}</text>'
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
+
+
+def _label(x: float, y: float, label: str) -> str:
+    """Beside a dot, on the side that has room."""
+    right = x < _WIDTH * 0.6
+    return _text(x + (8 if right else -8), y + 4, label, anchor="start" if right else "end")

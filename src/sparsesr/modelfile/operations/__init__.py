@@ -1,0 +1,1 @@
+"""The operations of model files: one entry each, with everything that anyone but a kernel needs to know."""

@@ -1,0 +1,138 @@
+"""The entry of an operation, and how a node is checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sparsesr.errors import ModelError
+from sparsesr.modelfile.json_fields import shown
+from sparsesr.modelfile.operations import shared_rules
+from sparsesr.modelfile.operations.attributes import AnyAttr
+from sparsesr.modelfile.operations.facts import (
+    FP32_ONLY,
+    InputSpec,
+    Macs,
+    Masking,
+    NumberTypes,
+    Rows,
+    Sizes,
+    WeightRole,
+)
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
+from sparsesr.modelfile.spec import Node
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Everything about an operation that anyone but its kernel needs to know."""
+
+    name: str
+    summary: str
+    inputs: tuple[InputSpec, ...]
+    infer: Callable[[Node, Sequence[ValueType], Sizes], ValueType]
+    """Type of the output; raises ModelError where sizes disagree."""
+    produces: Kind = Kind.MAP
+    """Kind of the output."""
+    attrs: tuple[AnyAttr, ...] = ()
+    weights: tuple[WeightRole, ...] = ()
+    bind: Callable[[Node, Sequence[ValueType]], Sizes] = shared_rules.no_sizes
+    """Sizes known before the weights are looked at; raises ModelError where inputs or attributes disagree."""
+    rows: Callable[[Node, int, int, int], Rows] = shared_rules.same_rows
+    """``rows(node, a, b, i)``: rows [lo, hi) of input ``i`` that output rows [a, b) need, not clipped."""
+    macs: Callable[[TypedNode], Macs] = shared_rules.no_macs
+    features: Callable[[Node], tuple[str, ...]] = shared_rules.no_features
+    """Input maps that are multiplied with weights, which are packed for their number type."""
+    number_types: NumberTypes = FP32_ONLY
+    masking: Masking | None = None
+    """For an operation with a mask, which is its first input."""
+    in_place: Callable[[Node, int], bool] = shared_rules.never_in_place
+    """``in_place(node, i)``: whether the output may be written over input ``i``, each pixel just after it was read."""
+    is_activation: Callable[[Node], bool] = shared_rules.never
+    """Whether a node only applies its activation (and weights ``slopes``) to its single input."""
+    absorbs_activation: Callable[[Node], bool] = shared_rules.never
+    """Whether a node can take over the activation, with weights ``slopes``, of a node that follows it."""
+    sees_whole_image: bool = False
+    """True if output values depend on the whole image: a barrier for row-wise execution."""
+    attends_across_pixels: bool = False
+    """True if pixels attend to pixels, so that the work grows faster than the image."""
+    enlarges: bool = False
+    """True if it multiplies the size of its input, which must then be a whole fraction of the image."""
+    is_eager: bool = False
+    """True if it is computed as soon as its inputs are there, so that one map is kept instead of several."""
+
+    @property
+    def is_source(self) -> bool:
+        """True if it reads the image instead of tensors of the graph."""
+        return not self.inputs
+
+    def mask_of(self, node: Node) -> str | None:
+        """The mask that selects the pixels which a node computes in full; None without one."""
+        return None if self.masking is None else node.inputs[0]
+
+    def type_node(
+        self, node: Node, inputs: Sequence[ValueType], shapes: Mapping[str, tuple[int, ...]]
+    ) -> TypedNode:
+        """Check a node completely and infer its output.
+
+        Args:
+            node: the node, whose ``op`` is this operation's name.
+            inputs: types of its inputs, in order.
+            shapes: shape of every stored tensor.
+
+        Raises:
+            ModelError: says what is wrong with the node; the caller adds which node it is.
+        """
+        self._check_inputs(inputs)
+        self._check_attrs(node)
+        sizes = self.bind(node, inputs)
+        self._check_weights(node, shapes, sizes)
+        return TypedNode(node, tuple(inputs), self.infer(node, inputs, sizes), sizes)
+
+    def _check_inputs(self, inputs: Sequence[ValueType]) -> None:
+        least = sum(not spec.optional for spec in self.inputs)
+        repeats = bool(self.inputs) and self.inputs[-1].repeats
+        if len(inputs) < least or (len(inputs) > len(self.inputs) and not repeats):
+            raise ModelError(f"takes {self._input_words()}, got {len(inputs)} inputs")
+        for index, value in enumerate(inputs):
+            spec = self.inputs[min(index, len(self.inputs) - 1)]
+            if not spec.accepts(value):
+                raise ModelError(f"input {spec.name} cannot be a {value}")
+
+    def _input_words(self) -> str:
+        words = [f"[{spec.name}]" if spec.optional else spec.name for spec in self.inputs]
+        return f"({', '.join(words)}{', ...' if self.inputs and self.inputs[-1].repeats else ''})"
+
+    def _check_attrs(self, node: Node) -> None:
+        unknown = sorted(set(node.attrs) - {spec.name for spec in self.attrs})
+        if unknown:
+            raise ModelError(f"has an unknown attribute {shown(unknown[0])}")
+        for spec in self.attrs:
+            problem = spec.problem(node)
+            if problem:
+                raise ModelError(f"attribute {spec.name} {problem}")
+
+    def _check_weights(self, node: Node, shapes: Mapping[str, tuple[int, ...]], sizes: Sizes) -> None:
+        unknown = sorted(set(node.weights) - {role.name for role in self.weights})
+        if unknown:
+            raise ModelError(f"has an unknown weight role {shown(unknown[0])}")
+        for role in self.weights:
+            tensor = node.weights.get(role.name)
+            if tensor is None:
+                if not role.optional:
+                    raise ModelError(f"weight role {role.name} is missing")
+            elif tensor not in shapes:
+                raise ModelError(f"tensor {shown(tensor)} ({role.name}) is not in the file")
+            else:
+                _bind_shape(role, shapes[tensor], sizes)
+
+
+def _bind_shape(role: WeightRole, actual: tuple[int, ...], sizes: Sizes) -> None:
+    """Match a tensor's shape with the role's, binding symbols met for the first time."""
+    wanted = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in role.shape]
+    fits = len(role.shape) == len(actual) and all(
+        size > 0 and size == (sizes.setdefault(dim, size) if isinstance(dim, str) else dim)
+        for dim, size in zip(role.shape, actual, strict=True)
+    )
+    if not fits:
+        raise ModelError(f"{role.name} has shape {list(actual)}, expected [{', '.join(map(str, wanted))}]")

@@ -1,0 +1,77 @@
+"""The closed set of operations that a model file may use, and questions about nodes that their entries answer."""
+
+from __future__ import annotations
+
+from sparsesr.modelfile.operations.add import ADD
+from sparsesr.modelfile.operations.channel_attention import CHANNEL_ATTENTION, GLOBAL_MEAN, SCALE_ADD
+from sparsesr.modelfile.operations.conv2d import CONV2D
+from sparsesr.modelfile.operations.conv_transpose2x import CONV_TRANSPOSE2X
+from sparsesr.modelfile.operations.facts import Rows
+from sparsesr.modelfile.operations.image import IMAGE
+from sparsesr.modelfile.operations.layer_norm import LAYER_NORM
+from sparsesr.modelfile.operations.masked_conv2d import MASKED_CONV2D
+from sparsesr.modelfile.operations.operation import Operation
+from sparsesr.modelfile.operations.patches import FOLD3X3, UNFOLD3X3
+from sparsesr.modelfile.operations.resizing import (
+    AVG_POOL2X2,
+    BICUBIC_UPSAMPLE,
+    BILINEAR_UPSAMPLE,
+    PIXEL_SHUFFLE,
+)
+from sparsesr.modelfile.operations.segment_attention import SEGMENT_ATTENTION
+from sparsesr.modelfile.operations.spatial_mask import SPATIAL_MASK
+from sparsesr.modelfile.operations.value_types import Kind
+from sparsesr.modelfile.spec import Graph, Node
+
+OPERATIONS: dict[str, Operation] = {
+    entry.name: entry
+    for entry in (
+        IMAGE,
+        CONV2D,
+        MASKED_CONV2D,
+        AVG_POOL2X2,
+        CONV_TRANSPOSE2X,
+        SPATIAL_MASK,
+        GLOBAL_MEAN,
+        CHANNEL_ATTENTION,
+        SCALE_ADD,
+        ADD,
+        BILINEAR_UPSAMPLE,
+        UNFOLD3X3,
+        FOLD3X3,
+        LAYER_NORM,
+        SEGMENT_ATTENTION,
+        PIXEL_SHUFFLE,
+        BICUBIC_UPSAMPLE,
+    )
+}
+"""Every operation by name."""
+
+
+def operation_of(node: Node) -> Operation:
+    """The entry of a node's operation."""
+    return OPERATIONS[node.op]
+
+
+def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
+    """Rows [lo, hi) of one input that output rows [a, b) of a node depend on, not clipped to the image.
+
+    Every map counts in its own rows. For operations that see the whole image and for vector inputs the answer has no
+    meaning: they need all of it.
+    """
+    return operation_of(node).rows(node, a, b, input_index)
+
+
+def mask_of(node: Node) -> str | None:
+    """The mask that selects the pixels which a node computes in full; None without one."""
+    return operation_of(node).mask_of(node)
+
+
+def feature_inputs(node: Node) -> tuple[str, ...]:
+    """Input maps that a node multiplies with its weights."""
+    return operation_of(node).features(node)
+
+
+def mask_names(graph: Graph) -> list[str]:
+    """All masks of a graph, in execution order."""
+    return [node.output for node in graph.nodes if operation_of(node).produces is Kind.MASK]

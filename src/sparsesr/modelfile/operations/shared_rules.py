@@ -1,0 +1,82 @@
+"""Rules that several entries share.
+
+Families of one signature each: ``bind`` (sizes known from inputs and attributes), ``infer`` (type of the output),
+``rows`` (input rows that output rows depend on) and ``macs`` (multiply-adds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparsesr.errors import ModelError
+from sparsesr.modelfile.operations.facts import Macs, Rows, Sizes
+from sparsesr.modelfile.operations.value_types import FULL, Kind, Resolution, TypedNode, ValueType
+from sparsesr.modelfile.spec import Node
+
+MAX_CONCAT = 64
+
+
+def no_sizes(node: Node, inputs: Sequence[ValueType]) -> Sizes:
+    """Nothing is known beforehand."""
+    return {}
+
+
+def same_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """The output is like the first input."""
+    return inputs[0]
+
+
+def same_rows(node: Node, a: int, b: int, index: int) -> Rows:
+    """Pixel by pixel: a row depends on the same row."""
+    return a, b
+
+
+def no_macs(typed: TypedNode) -> Macs:
+    """Sums, copies, interpolation and products element by element are not counted, as usual."""
+    return Macs(0, 0, typed.output.resolution)
+
+
+def no_features(node: Node) -> tuple[str, ...]:
+    """Nothing is multiplied with weights."""
+    return ()
+
+
+def all_inputs(node: Node) -> tuple[str, ...]:
+    """Every input is multiplied with weights."""
+    return node.inputs
+
+
+def never(node: Node) -> bool:
+    """No node can."""
+    return False
+
+
+def never_in_place(node: Node, index: int) -> bool:
+    """The output needs a buffer of its own."""
+    return False
+
+
+def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """One number per channel of the input."""
+    return ValueType(Kind.VECTOR, inputs[0].channels, None)
+
+
+def resized(value: ValueType, channels: int, up: int, down: int = 1) -> ValueType:
+    """A map with so many channels at ``up / down`` times the resolution."""
+    return ValueType(Kind.MAP, channels, resolution_of(value).times(up, down))
+
+
+def resolution_of(value: ValueType) -> Resolution:
+    """Of a map, which always has one."""
+    return value.resolution or FULL
+
+
+def concat_channels(features: Sequence[ValueType]) -> int:
+    """Channels of maps side by side."""
+    if not features:
+        raise ModelError("has nothing to convolve")
+    if len(features) > MAX_CONCAT:
+        raise ModelError(f"concatenates {len(features)} inputs, the limit is {MAX_CONCAT}")
+    if len({feature.resolution for feature in features}) != 1:
+        raise ModelError("concatenates maps of different resolutions")
+    return sum(feature.channels for feature in features)

@@ -1,0 +1,1 @@
+"""Backends carry plans out; ``interface.py`` says what one must provide."""

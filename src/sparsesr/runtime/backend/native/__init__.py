@@ -1,0 +1,1 @@
+"""The backend that runs the native kernels."""

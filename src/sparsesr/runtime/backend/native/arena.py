@@ -1,0 +1,22 @@
+"""All buffers of one run."""
+
+from __future__ import annotations
+
+from sparsesr import _native
+from sparsesr.runtime.backend.interface import Image
+from sparsesr.runtime.backend.native import window
+from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.plan.execution_plan import ExecutionPlan
+
+
+class NativeArena:
+    """Windows and masks. Borders are zero from the start; no kernel writes to them."""
+
+    def __init__(self, plan: ExecutionPlan) -> None:
+        self.plan = plan
+        self._windows = [window.aligned_zeros(shape) for shape in plan.buffers]
+        self._masks = [_native.PixelMask(plan.grid.height, plan.grid.width) for _ in range(plan.masks)]
+
+    def start(self, image: Image, threads: int, mask_bias: float) -> NativeRunState:
+        """Begin a run."""
+        return NativeRunState(self._windows, self._masks, self.plan.grid, image, threads, mask_bias)

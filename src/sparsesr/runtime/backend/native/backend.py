@@ -1,0 +1,36 @@
+"""The native backend as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.native.arena import NativeArena
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.layers import LAYERS
+from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
+from sparsesr.runtime.graph.zero_fill import MaskZeros
+from sparsesr.runtime.plan.execution_plan import ExecutionPlan
+
+
+class NativeBackend:
+    """Runs the kernels of ``sparsesr._native`` on this machine's processor."""
+
+    layout = NATIVE_LAYOUT
+
+    def make_arena(self, plan: ExecutionPlan) -> NativeArena:
+        """Allocate the buffers of a plan."""
+        return NativeArena(plan)
+
+    def make_layer(
+        self, entry: TypedNode, tensors: Mapping[str, F32], dtype: str, zeros: MaskZeros
+    ) -> NativeLayer:
+        """Prepare a node whose features are maps of type ``dtype``."""
+        arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
+        return LAYERS[entry.node.op](entry, Weights(arrays, dtype, zeros))
+
+
+NATIVE = NativeBackend()

@@ -1,0 +1,123 @@
+"""Convolutions: at every pixel, or under a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparsesr import _native
+from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, DENSE_IN, DENSE_OUT, SLOPE
+from sparsesr.modelfile.operations.conv2d import feature_inputs, has_addend
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.layout import CHANNEL_BLOCK, NATIVE_LAYOUT
+from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.graph.zero_fill import ZeroFill
+
+
+class Conv(NativeLayer):
+    """A convolution at every pixel."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        node = entry.node
+        self._inputs = feature_inputs(node)
+        splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
+        self._packed = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
+        self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
+        self._slopes = weights.get("slopes")
+        addend = node.inputs[-1] if has_addend(node) else None
+        self._accumulate = addend if ACCUMULATE.of(node) else None
+        self._residual = None if ACCUMULATE.of(node) else addend
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        out, row0 = state.placed(self._output)
+        _native.conv_rows(
+            self._packed,
+            [state.placed(name) for name in self._inputs],
+            out,
+            row0,
+            r0,
+            r1,
+            self._activation,
+            self._slope,
+            self._slopes,
+            None if self._residual is None else state.placed(self._residual),
+            None if self._accumulate is None else state.placed(self._accumulate),
+            state.threads,
+        )
+
+
+class MaskedConv(NativeLayer):
+    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        node = entry.node
+        self._mask, self._inputs = node.inputs[0], node.inputs[1:]
+        self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
+        self._slopes = weights.get("slopes")
+        splits = [value.channels for value in entry.inputs[1:]]
+        self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
+        dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
+        self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
+        self._dense = _dense_part(weights, splits, dense_in, dense_out)
+        self._fill, self._constants = self._filled(entry, weights)
+        self._nonzero_channels = weights.zeros.nonzero_channels
+
+    def _filled(self, entry: TypedNode, weights: Weights) -> tuple[ZeroFill, F32]:
+        """Where inactive pixels become which constants in their last channels."""
+        stride, dense_out = NATIVE_LAYOUT.stride(entry.output.channels), DENSE_OUT.of(entry.node)
+        if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
+            constants = np.zeros(stride, np.float32)
+            bias = weights.get("bias", constants)[:dense_out]
+            slopes = self._slope if self._slopes is None else self._slopes[:dense_out]
+            constants[:dense_out] = _activate(bias, self._activation, slopes)
+            return ZeroFill.EVERYWHERE, constants
+        if self._dense is None:
+            return weights.zeros.fill, np.zeros(stride, np.float32)
+        behind_dense = -(-dense_out // CHANNEL_BLOCK) * CHANNEL_BLOCK
+        return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        out, row0 = state.placed(self._output)
+        _native.masked_conv_rows(
+            self._full,
+            [state.placed(name) for name in self._inputs],
+            self._dense,
+            [state.placed(name) for name in self._dense_inputs] if self._dense else [],
+            state.masks[self._mask],
+            out,
+            row0,
+            r0,
+            r1,
+            self._activation,
+            self._slope,
+            self._slopes,
+            self._fill.value,
+            self._constants,
+            self._nonzero_channels,
+            state.threads,
+        )
+
+
+def _activate(values: F32, activation: str, slopes: F32 | float) -> F32:
+    below = {"none": 1.0, "relu": 0.0, "leaky_relu": slopes}[activation]
+    return np.where(values < 0, np.asarray(below, np.float32) * values, values)
+
+
+def _dense_part(
+    weights: Weights, splits: list[int], dense_in: list[int], dense_out: int
+) -> _native.PackedConv | None:
+    """Weights from dense inputs to dense outputs; None where there are none."""
+    if dense_out == 0 or not any(dense_in):
+        return None
+    bias = weights.get("bias")
+    starts = np.cumsum([0, *splits[:-1]])
+    channels = [c for start, dense in zip(starts, dense_in, strict=True) for c in range(start, start + dense)]
+    return _native.PackedConv(
+        np.ascontiguousarray(weights["weight"][:dense_out, channels]),
+        None if bias is None else np.ascontiguousarray(bias[:dense_out]),
+        [dense for dense in dense_in if dense],
+        weights.dtype,
+    )

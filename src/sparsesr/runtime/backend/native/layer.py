@@ -1,0 +1,40 @@
+"""What the layers of the native backend have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import UserDict
+from collections.abc import Mapping
+
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.graph.zero_fill import MaskZeros
+
+
+class Weights(UserDict[str, F32]):
+    """The tensors of one node by role."""
+
+    def __init__(self, arrays: Mapping[str, F32], dtype: str, zeros: MaskZeros) -> None:
+        super().__init__(arrays)
+        self.dtype = dtype
+        """Type of the maps that they are multiplied with, as kernels name it."""
+        self.zeros = zeros
+        """Of a masked operation: zeros at inactive pixels."""
+
+
+class NativeLayer(ABC):
+    """A node with its weights packed, see :class:`sparsesr.runtime.backend.interface.Layer`."""
+
+    @abstractmethod
+    def __init__(self, entry: TypedNode, weights: Weights) -> None: ...
+
+    def begin(self, state: NativeRunState) -> None:  # noqa: B027 - most layers have nothing to prepare
+        """Prepare for the first row of a segment."""
+
+    @abstractmethod
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+
+    def end(self, state: NativeRunState) -> None:  # noqa: B027 - nor to complete
+        """Complete what needs all rows."""

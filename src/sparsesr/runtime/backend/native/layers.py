@@ -1,0 +1,43 @@
+"""The layer of each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend.native.convolution_layers import Conv, MaskedConv
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.map_layers import (
+    Add,
+    AvgPool,
+    Bicubic,
+    ChannelAttention,
+    Deconv,
+    GlobalMean,
+    Image,
+    PixelShuffle,
+    ScaleAdd,
+    SpatialMask,
+)
+from sparsesr.runtime.backend.native.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
+
+LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
+    "image": Image,
+    "conv2d": Conv,
+    "masked_conv2d": MaskedConv,
+    "avg_pool2x2": AvgPool,
+    "conv_transpose2x": Deconv,
+    "spatial_mask": SpatialMask,
+    "global_mean": GlobalMean,
+    "channel_attention": ChannelAttention,
+    "scale_add": ScaleAdd,
+    "add": Add,
+    "bilinear_upsample": Bilinear,
+    "unfold3x3": Unfold,
+    "fold3x3": Fold,
+    "layer_norm": LayerNorm,
+    "segment_attention": SegmentAttention,
+    "pixel_shuffle": PixelShuffle,
+    "bicubic_upsample": Bicubic,
+}
+"""By the operation's name."""

@@ -1,0 +1,170 @@
+"""Images, masks, sums, and changes of resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparsesr import _native
+from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE
+from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
+from sparsesr.runtime.backend.native.run_state import NativeRunState
+
+
+class Image(NativeLayer):
+    """The image, minus its offset."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._output = entry.node.output
+        self._offset = np.array(OFFSET.of(entry.node), np.float32)
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        out, row0 = state.placed(self._output)
+        grid = state.grid
+        _native.image_rows(
+            state.image, self._offset, out, row0, r0, r1, grid.height, grid.width, state.threads
+        )
+
+
+class AvgPool(NativeLayer):
+    """Means of 2x2 blocks."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        _native.avg_pool2x2_rows(
+            *state.placed(self._input), *state.placed(self._output), r0, r1, state.threads
+        )
+
+
+class Deconv(NativeLayer):
+    """A transposed convolution to twice the resolution."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,) = entry.inputs
+        self._packed = _native.PackedDeconv(weights["weight"], weights.get("bias"), weights.dtype)
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        height, _ = state.grid.size(self._type)
+        _native.conv_transpose2x_rows(self._packed, x, x_row0, height, out, row0, r0, r1, state.threads)
+
+
+class SpatialMask(NativeLayer):
+    """Lists of active pixels."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        state.masks[self._output].grow(*state.placed(self._input), r1, state.mask_bias)
+
+
+class GlobalMean(NativeLayer):
+    """Sums of rows, and their mean when the last row is done."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,) = entry.inputs
+
+    def begin(self, state: NativeRunState) -> None:
+        """Make room for a sum per row."""
+        rows, _ = state.grid.size(self._type)
+        state.sums[self._output] = np.zeros((rows, self._type.channels), np.float64)
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Sum rows [r0, r1) of the input."""
+        _native.row_sums(*state.placed(self._input), r0, r1, state.sums[self._output], state.threads)
+
+    def end(self, state: NativeRunState) -> None:
+        """The mean of all rows."""
+        rows, columns = state.grid.size(self._type)
+        sums = state.sums.pop(self._output)
+        state.vectors[self._output] = (sums.sum(axis=0) / (rows * columns)).astype(np.float32)
+
+
+class ChannelAttention(NativeLayer):
+    """Two small layers over a vector."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        self._weights = tuple(weights[role] for role in ("w1", "b1", "w2", "b2"))
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute the vector."""
+        state.vectors[self._output] = _native.channel_attention(state.vectors[self._input], *self._weights)
+
+
+class ScaleAdd(NativeLayer):
+    """A map times a vector, plus a map if there is one."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._input, self._vector, *residual = entry.node.inputs
+        self._residual, self._output = residual[0] if residual else None, entry.node.output
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        scale = state.vectors[self._vector]
+        residual = None if self._residual is None else state.placed(self._residual)
+        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, state.threads)
+
+
+class Add(NativeLayer):
+    """A sum; what is at or above zero keeps a slope of one."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        node, channels = entry.node, entry.output.channels
+        self._inputs, self._output = node.inputs, node.output
+        self._factors = np.array(FACTORS.of(node) or [1.0] * len(node.inputs), np.float32)
+        self._activation = ACTIVATION.of(node)
+        self._slopes = weights.get("slopes", np.full(channels, SLOPE.of(node), np.float32))
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        inputs = [state.placed(name) for name in self._inputs]
+        out, row0 = state.placed(self._output)
+        _native.add_rows(
+            inputs, self._factors, self._activation, self._slopes, out, row0, r0, r1, state.threads
+        )
+
+
+class PixelShuffle(NativeLayer):
+    """Blocks of pixels from channels."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._input, *skip = entry.node.inputs
+        self._scale, self._channels = SCALE.of(entry.node), entry.output.channels
+        self._skip, self._output = skip[0] if skip else None, entry.node.output
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        skip = None if self._skip is None else state.placed(self._skip)
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        _native.pixel_shuffle_rows(
+            x, x_row0, self._scale, self._channels, skip, out, row0, r0, r1, state.threads
+        )
+
+
+class Bicubic(NativeLayer):
+    """Bicubic interpolation."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,), self._scale = entry.inputs, SCALE.of(entry.node)
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        x, x_row0 = state.placed(self._input)
+        out, row0 = state.placed(self._output)
+        height, _ = state.grid.size(self._type)
+        _native.bicubic_rows(x, x_row0, height, self._scale, out, row0, r0, r1, state.threads)

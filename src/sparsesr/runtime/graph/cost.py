@@ -1,0 +1,165 @@
+"""Multiply-adds of a model (1 MAC = 2 FLOPs): dense, with its masks, and as the paper counts.
+
+Two conventions, never mixed. *True* MACs are the products that the kernels form: a pixel that a mask
+switches off still costs its dense channels, and a transposed convolution costs its taps once per input
+pixel. The *paper's* MACs (SMSR, CVPR 2021, as its published figures can be reproduced) count the
+transposed convolution at its output's resolution, leave out channel attention, and charge everything
+under a mask at one average density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sparsesr.modelfile.operations.facts import Macs
+from sparsesr.modelfile.operations.registry import mask_of, operation_of
+from sparsesr.modelfile.operations.segment_attention import segment_tokens
+from sparsesr.modelfile.operations.value_types import Resolution, TypedNode
+from sparsesr.modelfile.padding import padding_of
+from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.validation import type_graph
+
+Densities = Mapping[str, float]
+"""Fraction of active pixels of each mask, by the name of its tensor (the output of ``spatial_mask``)."""
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """True multiply-adds of one node for one picture."""
+
+    name: str
+    op: str
+    output: str
+    macs_dense: int
+    """If every pixel were active."""
+    macs: int
+    """With the masks as they are."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """True multiply-adds of a model for one picture, node by node in execution order."""
+
+    nodes: tuple[NodeCost, ...]
+
+    @property
+    def macs_dense(self) -> int:
+        """Total if every pixel were active."""
+        return sum(node.macs_dense for node in self.nodes)
+
+    @property
+    def macs(self) -> int:
+        """Total with the masks as they are."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def saved_fraction(self) -> float:
+        """Share of the dense cost that the masks avoid, 0..1."""
+        return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
+
+
+def count_macs(
+    model: ModelFile,
+    height: int,
+    width: int,
+    densities: Densities | None = None,
+    typed: Sequence[TypedNode] | None = None,
+) -> Cost:
+    """True multiply-adds of running a model on a LR picture.
+
+    Args:
+        model: the model.
+        height: rows of the LR picture; padded as it is when it runs.
+        width: its columns.
+        densities: density of every mask; None: all pixels active.
+        typed: the graph with its types, from those who have it already.
+
+    Raises:
+        ValueError: a mask has no density, or one outside 0..1.
+    """
+    nodes = _typed(model) if typed is None else typed
+    rows, columns = padding_of(model.facts, nodes).size(height, width)
+    return Cost(tuple(_node_cost(entry, rows, columns, densities) for entry in nodes))
+
+
+def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
+    return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
+
+
+def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities | None) -> NodeCost:
+    node, macs = typed.node, operation_of(typed.node).macs(typed)
+    pixels = _pixels(macs.counted_at, height, width)
+    mask = mask_of(node)
+    active = pixels if densities is None or mask is None else round(_density(mask, densities) * pixels)
+    pairs = macs.per_pair * _pairs(pixels, macs.segments)
+    true_macs = active * macs.active + (pixels - active) * macs.inactive + pairs
+    return NodeCost(node.name, node.op, node.output, pixels * macs.active + pairs, true_macs)
+
+
+def _pairs(tokens: int, segments: int) -> int:
+    """Pairs of tokens that lie in the same segment."""
+    length = segment_tokens(tokens, segments)
+    whole, rest = divmod(tokens, length)
+    return whole * length**2 + rest**2
+
+
+def _pixels(resolution: Resolution | None, height: int, width: int) -> int:
+    """Pixels of a grid; 1 for what is computed once per picture."""
+    return 1 if resolution is None else resolution.of(height) * resolution.of(width)
+
+
+def _density(mask: str, densities: Densities) -> float:
+    density = densities.get(mask)
+    if density is None or not 0 <= density <= 1:
+        raise ValueError(f"mask {mask} needs a density in 0..1, got {density}")
+    return density
+
+
+def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedNode] | None = None) -> float:
+    """The paper's density: mean over masked 3x3 layers of (dense + sparse * mask density) / channels.
+
+    Returns:
+        Fraction kept, 0..1; 1 for a model without masks.
+
+    Raises:
+        ValueError: as :func:`count_macs`.
+    """
+    nodes = _typed(model) if typed is None else typed
+    kept = [share for entry in nodes if (share := _kept_channels(entry, densities)) is not None]
+    return sum(kept) / len(kept) if kept else 1.0
+
+
+def _kept_channels(typed: TypedNode, densities: Densities) -> float | None:
+    """Share of the channels that a masked 3x3 layer computes; None for other layers."""
+    masking, mask = operation_of(typed.node).masking, mask_of(typed.node)
+    if masking is None or mask is None or masking.reach(typed.node) != 1:
+        return None
+    dense = masking.dense_out(typed.node) / typed.output.channels
+    return dense + (1 - dense) * _density(mask, densities)
+
+
+def paper_macs(model: ModelFile, height: int, width: int, density: float = 1.0) -> int:
+    """Multiply-adds as the paper counts: all that has no mask, plus ``density`` times what has one.
+
+    Args:
+        model: the model.
+        height: rows of the LR picture.
+        width: its columns.
+        density: :func:`paper_density`; 1 gives the dense count.
+    """
+    gated = always = 0
+    for typed in _typed(model):
+        macs = _paper_macs_per_picture(typed, operation_of(typed.node).macs(typed), height, width)
+        if mask_of(typed.node) is not None:
+            gated += macs
+        else:
+            always += macs
+    return round(always + Fraction(density) * gated)
+
+
+def _paper_macs_per_picture(typed: TypedNode, macs: Macs, height: int, width: int) -> int:
+    """Counted at the resolution of the output; vectors, which have none, are free."""
+    resolution = typed.output.resolution
+    return macs.active * _pixels(resolution, height, width) if resolution is not None else 0

@@ -1,0 +1,47 @@
+"""Which maps of a network are kept and multiplied in bf16.
+
+In bf16 a map takes half the memory, and processors with the instruction multiply two channels at once; sums
+stay in fp32. Images, logits and what is about to become an image keep their 32 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+
+
+def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
+    """Names of the maps that a run in bf16 keeps in bf16: those that all who touch them can handle."""
+    chosen = {entry.node.output for entry in typed if _may_write(entry)}
+    while True:
+        refused = {name for entry in typed for name in _refused(entry, chosen)}
+        if not refused:
+            return frozenset(chosen)
+        chosen -= refused
+
+
+def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
+    """Type of the maps that a node multiplies, as kernels name it: ``f32`` or ``bf16``."""
+    return "bf16" if bf16.intersection(feature_inputs(entry.node)) else "f32"
+
+
+def _may_write(entry: TypedNode) -> bool:
+    is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
+    return is_map and "bf16" in operation_of(entry.node).number_types.writes
+
+
+def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
+    """Maps around this node that cannot stay in bf16."""
+    maps = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind is Kind.MAP]
+    types = operation_of(entry.node).number_types
+    if "bf16" not in types.reads:
+        return chosen & set(maps)
+    return {name for group in types.alike(entry.node) for name in _unless_all(group, chosen)}
+
+
+def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:
+    """Those of the names that are chosen, unless all are."""
+    found = chosen & set(names)
+    return set() if len(found) == len(set(names)) else found

@@ -1,0 +1,21 @@
+"""The size of the image that a network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparsesr.modelfile.operations.value_types import FULL, ValueType
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Size of the padded image."""
+
+    height: int
+    width: int
+    scale: int
+
+    def size(self, value: ValueType) -> tuple[int, int]:
+        """Rows and columns of a map."""
+        resolution = value.resolution or FULL
+        return resolution.of(self.height), resolution.of(self.width)

@@ -1,0 +1,76 @@
+"""``sparsesr.upscale``: one call for arrays and for files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparsesr.errors import CancelledError, InputError, UsageError
+from sparsesr.jobs.upscale import upscale
+from support.tiny_models import photo, size_of, tiny
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    path = tmp_path / "a.png"
+    Image.fromarray(photo(10, 12)).save(path)
+    return path
+
+
+def test_a_path_returns_a_path(source):
+    written = upscale(source, model=tiny())
+    assert written == source.with_name("a_x2.png")
+    assert size_of(written) == (24, 20)
+    with pytest.raises(InputError, match="exists"):
+        upscale(str(source), model=tiny())
+    with pytest.raises(UsageError, match="input itself"):
+        upscale(source, model=tiny(), output=source, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("format", "name"), [("jpg", "a_x2.jpg"), (".TIF", "a_x2.tif"), ("webp", "a_x2.webp")]
+)
+def test_formats_may_be_given_as_extensions(source, format, name):
+    assert upscale(source, model=tiny(), format=format, quality=90) == source.with_name(name)
+    with pytest.raises(UsageError, match="cannot write the format 'bmp'"):
+        upscale(source, model=tiny(), format="bmp")
+
+
+@pytest.mark.parametrize("kind", ["array", "file"])
+def test_the_arguments_of_an_upscaler_are_accepted(source, kind):
+    image, steps = photo(10, 12) if kind == "array" else source, []
+    upscale(
+        image, 2, tiny(), precision="fp32", inference="chopped", threads=1, memory=10**9,
+        progress=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
+    assert steps[-1] == (4, 4), "four crops"
+    with pytest.raises(CancelledError):
+        upscale(image, model=tiny(), overwrite=kind == "file", cancelled=lambda: True)
+    with pytest.raises(UsageError, match="auto, whole or chopped"):
+        upscale(image, model=tiny(), inference="half")
+
+
+def test_unknown_parameters_are_named():
+    with pytest.raises(TypeError, match="qualty"):
+        upscale(photo(4, 4), model=tiny(), qualty=90)
+
+
+@pytest.mark.parametrize(
+    "writing", [{"output": "a.png"}, {"overwrite": True}, {"format": "png"}, {"quality": 90}, {"depth": 8}]
+)
+def test_options_for_files_are_refused_for_arrays(writing):
+    with pytest.raises(UsageError, match=f"{next(iter(writing))}: applies to paths only"):
+        upscale(photo(4, 4), model=tiny(), **writing)
+
+
+def test_masks_are_not_kept_needlessly(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "sparsesr.runtime.session.Session.run", lambda self, image, **options: given.append(options) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        upscale(np.zeros((4, 4, 3), np.uint8), model=tiny())
+    assert given[0]["keep_masks"] is False

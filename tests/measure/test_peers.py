@@ -1,0 +1,134 @@
+"""Every runtime that we compare with computes what our own dense run does."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import graphs
+from measure.turning_peer import TURNING
+from sparsesr.cli.peers import PEERS, TORCH, parse_peers
+from sparsesr.errors import BackendError, UsageError
+from sparsesr.measure.peers import peer_process
+from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.peer_process import peers_apart
+from sparsesr.measure.peers.runtimes import open_peers
+from sparsesr.modelfile.spec import Graph, Node
+from sparsesr.runtime.session import Session
+from support.tiny_models import photo
+
+MODEL = graphs.smsr(16, modules=3, layers=2, seed=4)
+
+
+def own_dense(image: np.ndarray, model=MODEL) -> np.ndarray:
+    return Session(model, 1).run(image, dense=True, out_dtype=np.float32).image
+
+
+@pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
+@pytest.mark.parametrize(("height", "width"), [(20, 26), (9, 13)])
+def test_peers_compute_our_dense_run(runtime, height, width):
+    for package in runtime.packages:
+        pytest.importorskip(package)
+    image = photo(height, width)
+    expected = own_dense(image)
+    peers = open_peers([runtime], MODEL, image, threads=1)
+    assert peers[0].precision == "fp32"
+    for peer in peers:
+        found = peer.run()[0].transpose(1, 2, 0)[: 2 * height, : 2 * width]
+        tolerance = 2e-5 if peer.precision == "fp32" else 0.1
+        assert np.abs(found - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
+def test_peers_know_leaky_relu_and_go_without_masks(runtime):
+    for package in runtime.packages:
+        pytest.importorskip(package)
+    model, image = graphs.plain(), photo(7, 10)
+    found = open_peers([runtime], model, image, threads=1)[0].run()[0].transpose(1, 2, 0)
+    np.testing.assert_allclose(found, own_dense(image, model), atol=2e-5)
+
+
+def test_the_dense_form_has_no_masks_and_one_convolution_per_chain():
+    dense = dense_model(MODEL)
+    assert not {"masked_conv2d", "spatial_mask", "conv_transpose2x"} & {node.op for node in dense.graph.nodes}
+    assert not any(node.attrs.get("accumulate") for node in dense.graph.nodes)
+    joined = next(node for node in dense.graph.nodes if len(node.inputs) == 3 and node.op == "conv2d")
+    assert dense.tensors[joined.weights["weight"]].shape == (16, 48, 1, 1)
+    assert {name for node in dense.graph.nodes for name in node.weights.values()} == set(dense.tensors)
+    image = photo(12, 14)
+    np.testing.assert_allclose(
+        Session(dense, 1).run(image, out_dtype=np.float32).image, own_dense(image), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("writer", ["onnx_graph.to_onnx", "ncnn_graph.write_ncnn"])
+def test_operations_without_a_counterpart_are_named(writer, tmp_path):
+    pytest.importorskip("onnx")
+    module, function = writer.split(".")
+    write = getattr(importlib.import_module(f"sparsesr.measure.peers.{module}"), function)
+    nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
+    model = replace(MODEL, graph=Graph("image", "patches", nodes))
+    with pytest.raises(UsageError, match="unfold3x3"):
+        write(model, 8, 8) if module == "onnx_graph" else write(model, tmp_path)
+
+
+def test_names_are_checked(monkeypatch):
+    with pytest.raises(UsageError, match="'tensorflow' is unknown; choose from torch, onnxruntime"):
+        parse_peers("torch,tensorflow")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else object())
+    assert parse_peers("torch, ncnn") == [TORCH, PEERS["ncnn"]]
+    with pytest.raises(BackendError, match="openvino needs the package onnx"):
+        parse_peers("openvino")
+
+
+def test_any_module_can_be_a_peer_in_a_process_of_its_own():
+    image = photo(9, 13)
+    here = open_peers([TURNING], MODEL, image, threads=1)
+    padded = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode="edge") / np.float32(255)
+    np.testing.assert_array_equal(here[0].run()[0].transpose(1, 2, 0), padded[::-1])
+    with peers_apart([TURNING], MODEL, image, threads=1) as apart:
+        assert [(peer.name, peer.mode) for peer in apart] == [(peer.name, peer.mode) for peer in here]
+        for peer, same in zip(apart, here, strict=True):
+            np.testing.assert_array_equal(peer.run(), same.run())
+            assert peer.work() is None
+
+
+def test_the_error_of_a_peers_process_is_raised():
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
+    model = replace(MODEL, graph=Graph("image", "patches", nodes))
+    with (
+        pytest.raises(UsageError, match="unfold3x3"),
+        peers_apart([PEERS["onnxruntime"]], model, photo(8, 8), 1),
+    ):
+        pass
+
+
+def test_a_peers_process_that_ends_is_reported():
+    with peers_apart([TURNING], MODEL, photo(8, 8), 1) as apart:
+        for child in multiprocessing.active_children():
+            child.kill()
+        with pytest.raises(BackendError, match="the peer turning: its process ended with status -9"):
+            apart[0].run()
+
+
+def test_the_processes_end_with_the_block_also_after_an_error(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
+    before = dict(os.environ)
+    with pytest.raises(KeyboardInterrupt), peers_apart([TURNING], MODEL, photo(8, 8), 1):
+        assert multiprocessing.active_children()
+        assert dict(os.environ) == before
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+
+
+def test_peers_keep_what_they_free():
+    with peer_process._environment(peer_process._ALLOCATOR):
+        assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ

@@ -1,0 +1,38 @@
+"""A session runs on any backend that provides what the interface asks for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphs import smsr
+from runtime.random_graphs import picture
+from sparsesr.runtime.backend.native.backend import NativeBackend
+from sparsesr.runtime.session import Session
+
+
+class Noting(NativeBackend):
+    """Notes what it is asked for."""
+
+    def __init__(self):
+        self.layers, self.arenas = [], 0
+
+    def make_arena(self, plan):
+        self.arenas += 1
+        return super().make_arena(plan)
+
+    def make_layer(self, entry, tensors, dtype, zeros):
+        self.layers.append(entry.node.output)
+        return super().make_layer(entry, tensors, dtype, zeros)
+
+
+def test_every_layer_and_buffer_comes_from_the_backend():
+    model, image = smsr(16, modules=2, layers=2), picture(20, 24)
+    backend = Noting()
+    session = Session(model, 1, backend=backend)
+    for _ in range(2):
+        result = session.run(image, keep_masks=True)
+    expected = Session(model, 1).run(image, keep_masks=True)
+    np.testing.assert_array_equal(result.image, expected.image)
+    np.testing.assert_array_equal(result.masks, expected.masks)
+    assert backend.arenas == 1
+    assert sorted(backend.layers) == sorted(node.output for node in model.graph.nodes)

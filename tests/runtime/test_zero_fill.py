@@ -1,0 +1,69 @@
+"""Outside a mask, only those zeros are written that somebody reads; nothing reads what was not written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphs import plain, smsr
+from runtime.random_graphs import picture, shared_mask
+from sparsesr import _native
+from sparsesr.modelfile.validation import type_graph
+from sparsesr.runtime.backend.native import window
+from sparsesr.runtime.graph.zero_fill import MaskZeros, ZeroFill, mask_zeros
+from sparsesr.runtime.session import Session
+
+
+def found(model) -> dict[str, MaskZeros]:
+    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+    return dict(mask_zeros(type_graph(model.graph, shapes), model.graph.output))
+
+
+def test_what_readers_need_zeros_for():
+    model = smsr(16, modules=1, layers=3)
+    by_node = found(model)
+    layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
+    *inner, last, collected = (by_node[name] for name in layers)
+    assert [around.fill for around in inner] == [ZeroFill.BORDER] * 2  # read by the next 3x3
+    assert last.fill is ZeroFill.NOWHERE  # by the 1x1 only
+    assert collected.fill is ZeroFill.EVERYWHERE  # by ops without a mask
+
+
+def test_what_is_zero_around_a_masked_convolution():
+    model = smsr(16, modules=1, layers=3, dense_out=[[5, 2, 0]])
+    by_node = found(model)
+    layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
+    assert [by_node[name].nonzero_channels for name in layers] == [None, [5], [2], None]
+    assert found(plain()) == {}
+
+
+@pytest.fixture(params=_native.cpu_features())
+def isa(request):
+    """Kernels of each instruction set of this machine."""
+    before = _native.set_cpu(request.param)
+    yield request.param
+    _native.set_cpu(before)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("band_rows", [4, 10, 40])
+@pytest.mark.parametrize(
+    "model",
+    [smsr(16, modules=2, layers=3, seed=1), smsr(40, modules=1, layers=4, seed=2), shared_mask()],
+    ids=["16", "40", "shared"],
+)
+def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, monkeypatch):
+    image = picture(38, 30, np.uint8, seed=5)
+    expected = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
+    zeros = window.aligned_zeros
+
+    def anything(shape):
+        """Not-a-number in every pixel, borders apart."""
+        array = zeros(shape)
+        array[1:-1, 1:-1] = np.nan if array.dtype == np.float32 else 0x7FC0
+        return array
+
+    monkeypatch.setattr(window, "aligned_zeros", anything)
+    actual = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
+    np.testing.assert_array_equal(actual, expected)
