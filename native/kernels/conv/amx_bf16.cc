@@ -3,53 +3,23 @@
 // Per step of the sum (32 channels of a tap): two tiles of pixels, two of weights, four products of 16 cycles each. Pixels
 // that lie side by side are loaded from the map as they are; others are copied into a ring, one step ahead. Results of a
 // pass are finished beside the products of the next.
+#include "kernels/conv/tile_copies.h"
 #include "kernels/conv/tile_results.h"
 #include "kernels/tiles.h"
 
 namespace sparsesr {
 namespace {
 
-constexpr int64_t kRowBytes = kTileBytes / kTilePixels;
 constexpr int64_t kSumsBytes = kPassOutputs * sizeof(float);
 constexpr int kMaxSteps = kMaxTileSteps;
 
-// What a step multiplies: of pixel n, `channels` values from data + n * stride on.
-struct Step {
-  const char* data;
-  int64_t stride;  // bytes
-  int64_t channels;
-};
-
-// Copied pixels of two steps.
-struct alignas(64) Ring {
-  char slots[2][kGroupPixels][kRowBytes];
-  int64_t offsets[kGroupPixels];  // bytes from a step's data to the pixels of `group`
-  const PixelGroup* group;
-  int64_t stride;
-};
-
-struct alignas(4096) Scratch {
+struct alignas(64) Scratch {
   Ring ring;
   TileSums sums;
   TileSums starts;
   Step steps[kMaxSteps];
   TilePlan plan;
 };
-
-// Copies the pixels of a group, zeros behind their channels.
-inline void copy_rows(Ring& ring, int slot, const PixelGroup& group, const Step& step) {
-  if (ring.group != &group || ring.stride != step.stride) {
-    for (int row = 0; row < kGroupPixels; ++row) ring.offsets[row] = group.in[row] * step.stride;
-    ring.group = &group;
-    ring.stride = step.stride;
-  }
-  const auto lanes = static_cast<__mmask32>(step.channels >= kTileChannels ? ~0u : (1u << step.channels) - 1u);
-#pragma GCC unroll 32
-  for (int row = 0; row < kGroupPixels; ++row) {
-    const __m512i values = _mm512_maskz_loadu_epi16(lanes, step.data + ring.offsets[row]);
-    _mm512_store_si512(ring.slots[slot][row], values);
-  }
-}
 
 // A call at one block of outputs.
 struct Work {
@@ -158,7 +128,7 @@ __attribute__((always_inline)) inline void start_sums(const Work& work, const Pa
 
 // Computes one pass and writes the results of the one before it. If pixels are gathered, `slot` of the ring holds those of
 // the first step, and in the end those of `next`, if there is one.
-template <typename Out, bool kGathers, int kTiles, int kOutTiles, int kBesideStep>
+template <typename Out, Source kSource, int kTiles, int kOutTiles, int kBesideStep>
 __attribute__((noinline)) void run_pass(const Work& work, const PassOf& before, const PassOf& now, const PassOf& next,
                                         int& slot) {
   const Step* const steps = work.scratch.steps;
@@ -173,14 +143,18 @@ __attribute__((noinline)) void run_pass(const Work& work, const PassOf& before, 
   int filled = slot;
   start_sums<Out, kTiles, kOutTiles>(work, now);
   for (int s = 0; s < step_count; ++s, weights += kOutTiles * kTileBytes) {
-    if constexpr (kGathers) {
-      multiply_add<kTiles, kOutTiles>(ring.slots[filled][0], ring.slots[filled][kTilePixels], kRowBytes, weights);
-      filled ^= 1;
-      if (s + 1 < step_count) {
-        copy_rows(ring, filled, group, steps[s + 1]);
-      } else if (next.group != nullptr) {
-        copy_rows(ring, filled, *next.group, steps[0]);
+    if constexpr (kSource != Source::kMap) {
+      constexpr int kTogether = steps_together(kSource);
+      const int part = s % kTogether;
+      const char* const copies = ring.slots[filled] + part * kRowBytes;
+      multiply_add<kTiles, kOutTiles>(copies, copies + kTilePixels * kTogether * kRowBytes, kTogether * kRowBytes,
+                                      weights);
+      const int next_step = s - part + kTogether;
+      const PixelGroup* const following = next_step < step_count ? &group : next.group;
+      if (following != nullptr) {
+        copy_rows<kSource>(ring, filled ^ 1, *following, steps[next_step < step_count ? next_step : 0], part);
       }
+      if (part == kTogether - 1) filled ^= 1;
     } else {
       const Step& step = steps[s];
       multiply_add<kTiles, kOutTiles>(step.data + group.base[0] * step.stride,
@@ -196,21 +170,21 @@ __attribute__((noinline)) void run_pass(const Work& work, const PassOf& before, 
 using RunPass = void(const Work&, const PassOf&, const PassOf&, const PassOf&, int&);
 
 // By how many results there are to write beside a step.
-template <typename Out, bool kGathers>
+template <typename Out, Source kSource>
 RunPass* full_pass(int step_count, bool is_plain) {
-  if (!is_plain) return run_pass<Out, kGathers, 2, 2, 0>;
-  if (step_count >= 16) return run_pass<Out, kGathers, 2, 2, 2>;
-  if (step_count >= 8) return run_pass<Out, kGathers, 2, 2, 4>;
-  return run_pass<Out, kGathers, 2, 2, 8>;
+  if (!is_plain) return run_pass<Out, kSource, 2, 2, 0>;
+  if (step_count >= 16) return run_pass<Out, kSource, 2, 2, 2>;
+  if (step_count >= 8) return run_pass<Out, kSource, 2, 2, 4>;
+  return run_pass<Out, kSource, 2, 2, 8>;
 }
 
 // `is_first`: there are no results to write yet.
-template <typename Out, bool kGathers>
+template <typename Out, Source kSource>
 RunPass* pass_for(const Work& work, const PassOf& now, bool is_first) {
   const bool has_two = work.block.width / kTileOutputs - now.pass * kPassTiles > 1;
-  if (now.group->tiles == 1) return has_two ? run_pass<Out, kGathers, 1, 2, 0> : run_pass<Out, kGathers, 1, 1, 0>;
-  if (!has_two) return run_pass<Out, kGathers, 2, 1, 0>;
-  return full_pass<Out, kGathers>(work.step_count, !is_first && is_plain(work.args, work.block));
+  if (now.group->tiles == 1) return has_two ? run_pass<Out, kSource, 1, 2, 0> : run_pass<Out, kSource, 1, 1, 0>;
+  if (!has_two) return run_pass<Out, kSource, 2, 1, 0>;
+  return full_pass<Out, kSource>(work.step_count, !is_first && is_plain(work.args, work.block));
 }
 
 // Writes the results of the last pass.
@@ -220,18 +194,22 @@ void write_last(const Work& work, const PassOf& last) {
   Unfinished<Out, 0>{results, *last.group, work.scratch.sums, 0}.write_rest();
 }
 
-template <typename Out, bool kGathers>
+template <typename Out, Source kSource>
 void run_groups(const Work& work, const PixelGroup* groups, int64_t count) {
   if (count == 0) return;
   const int64_t passes = (work.block.width + kPassOutputs - 1) / kPassOutputs;
   const PixelGroup no_results{};
   PassOf before{&no_results, 0};
   int slot = 0;
-  if (kGathers) copy_rows(work.scratch.ring, slot, groups[0], work.scratch.steps[0]);
+  if constexpr (kSource != Source::kMap) {
+    for (int part = 0; part < steps_together(kSource); ++part) {
+      copy_rows<kSource>(work.scratch.ring, slot, groups[0], work.scratch.steps[0], part);
+    }
+  }
   for (int64_t n = 0; n < count * passes; ++n) {
     const PassOf now{groups + n / passes, n % passes};
     const PassOf next{n + 1 < count * passes ? groups + (n + 1) / passes : nullptr, 0};
-    pass_for<Out, kGathers>(work, now, n == 0)(work, before, now, next, slot);
+    pass_for<Out, kSource>(work, now, n == 0)(work, before, now, next, slot);
     before = now;
   }
   write_last<Out>(work, before);
@@ -240,18 +218,20 @@ void run_groups(const Work& work, const PixelGroup* groups, int64_t count) {
 struct StepList {
   int count;
   bool has_narrow;  // steps of fewer channels than a tile holds
+  bool is_paired;   // by two steps of a tap
 };
 
 StepList list_steps(const ConvArgs& args, Step* steps) {
-  StepList list{};
+  StepList list{0, false, true};
   for (int i = 0; i < args.input_count; ++i) {
     const ConvInput& input = args.inputs[i];
     const auto stride = static_cast<int64_t>(input.stride * sizeof(Bf16));
+    list.is_paired &= input.channels % (2 * kTileChannels) == 0;
+    list.has_narrow |= input.channels % kTileChannels != 0;
     for (int tap = 0; tap < args.tap_count; ++tap) {
       const char* data = static_cast<const char*>(input.data) + (input.shift + args.tap_pixels[tap]) * stride;
       for (int64_t c = 0; c < input.channels; c += kTileChannels, data += kRowBytes) {
         steps[list.count++] = {data, stride, input.channels - c};
-        list.has_narrow |= input.channels - c < kTileChannels;
       }
     }
   }
@@ -266,8 +246,11 @@ void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
   scratch.ring.group = nullptr;
   plan_tiles({in_pixels, out_pixels, count}, list.has_narrow, scratch.plan);
   const Work work{args, block, scratch, list.count};
-  run_groups<Out, false>(work, scratch.plan.direct, scratch.plan.direct_count);
-  run_groups<Out, true>(work, scratch.plan.gathered, scratch.plan.gathered_count);
+  const TilePlan& plan = scratch.plan;
+  if (list.has_narrow) return run_groups<Out, Source::kNarrowCopies>(work, plan.gathered, plan.gathered_count);
+  run_groups<Out, Source::kMap>(work, plan.direct, plan.direct_count);
+  if (list.is_paired) return run_groups<Out, Source::kPairedCopies>(work, plan.gathered, plan.gathered_count);
+  run_groups<Out, Source::kCopies>(work, plan.gathered, plan.gathered_count);
 }
 
 }  // namespace

@@ -97,8 +97,8 @@ def _bf16(is_fast: bool, kernel: str) -> str:
 
     fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB, fp32 for others"
     chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
-    unit = "AMX" if kernel.endswith("__amx_bf16") else "vectors"
-    return f"multiplies {bf16_gain():.1f} times as fast as fp32, by {unit}; --precision auto runs in {chosen}"
+    unit = "tiles of AMX" if kernel.endswith("__amx_bf16") else "vectors"
+    return f"by {unit}: multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
 
 
 def _versions(problems: list[str]) -> dict[str, str]:

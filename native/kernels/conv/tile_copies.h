@@ -1,0 +1,62 @@
+// Steps of a sum by tiles, and copies of pixels that do not lie side by side. Local to each file that includes this.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/conv/tile_plan.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int64_t kRowBytes = kTileBytes / kTilePixels;
+
+// What a step multiplies: of pixel n, `channels` values from data + n * stride on.
+struct Step {
+  const char* data;
+  int64_t stride;  // bytes
+  int64_t channels;
+};
+
+// Where pixels are multiplied from: the map, or copies in the ring. Steps of fewer channels than a tile holds are copied
+// with zeros behind them; two steps of 64 channels of a tap are copied together.
+enum class Source { kMap, kCopies, kNarrowCopies, kPairedCopies };
+
+constexpr int steps_together(Source source) { return source == Source::kPairedCopies ? 2 : 1; }
+
+// Copied pixels: of the steps that are multiplied, and of those that come next.
+struct alignas(64) Ring {
+  char slots[2][kGroupPixels * 2 * kRowBytes];
+  int64_t offsets[kGroupPixels];  // bytes from a step's data to the pixels of `group`
+  const PixelGroup* group;
+  int64_t stride;
+};
+
+// Copies a part of the pixels of a group for the steps from `step` on that are copied together: as many parts as steps.
+template <Source kSource>
+__attribute__((always_inline)) inline void copy_rows(Ring& ring, int slot, const PixelGroup& group, const Step& step,
+                                                     int part) {
+  constexpr int kTogether = steps_together(kSource);
+  constexpr int kRows = kGroupPixels / kTogether;
+  if (ring.group != &group || ring.stride != step.stride) {
+    for (int row = 0; row < kGroupPixels; ++row) ring.offsets[row] = group.in[row] * step.stride;
+    ring.group = &group;
+    ring.stride = step.stride;
+  }
+  const bool is_full = kSource != Source::kNarrowCopies || step.channels >= kTileChannels;
+  const auto lanes = static_cast<__mmask32>(is_full ? ~0u : (1u << step.channels) - 1u);
+  const int64_t* const offsets = ring.offsets + part * kRows;
+  char* copy = ring.slots[slot] + part * kRows * kTogether * kRowBytes;
+#pragma GCC unroll 32
+  for (int row = 0; row < kRows; ++row) {
+    const char* pixel = step.data + offsets[row];
+#pragma GCC unroll 2
+    for (int line = 0; line < kTogether; ++line, pixel += kRowBytes, copy += kRowBytes) {
+      const __m512i values = kSource == Source::kNarrowCopies ? _mm512_maskz_loadu_epi16(lanes, pixel)
+                                                              : _mm512_loadu_si512(pixel);
+      _mm512_store_si512(copy, values);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sparsesr
