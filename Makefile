@@ -1,4 +1,4 @@
-# `make help` lists the commands. Everything happens in .venv (and .venv-runtime for the run without torch).
+# `make help` lists the commands. All of them use .venv (and .venv-runtime for the tests without torch).
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,9 +18,9 @@ PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.py
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# ---- using it ---------------------------------------------------------------------------------------
+# ---- usage ------------------------------------------------------------------------------------------
 
-upscale: $(VENV)/.package ## Enlarge IMAGE=photo.jpg (default: a sample); ARGS="..." goes to sparsesr upscale
+upscale: $(VENV)/.package ## Upscale IMAGE=photo.jpg (default: a sample); ARGS="..." is passed to sparsesr upscale
 	@$(BIN)/sparsesr upscale "$(IMAGE)" $(if $(filter command line,$(origin IMAGE)),,--overwrite) $(ARGS)
 
 # ---- environments -----------------------------------------------------------------------------------
@@ -30,9 +30,9 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# Editable: Python files are used where they are, the native module is built and put into the environment.
-# Build tools are installed for developers only: they are as large as everything else together. Users get no
-# compiled .pyc of modules that they may never import, nor the setuptools that old versions of venv bring.
+# Editable: Python files are used in place; the native module is built and installed into the environment.
+# Build tools are installed for developers only, since they are as large as everything else together. For users,
+# .pyc files of modules that they may never import are left out, as is the setuptools that older venvs include.
 ISOLATION = $(if $(wildcard $(VENV)/.build-tools),--no-build-isolation)
 
 $(VENV)/.package: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
@@ -44,12 +44,12 @@ $(VENV)/.package: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
 
 $(VENV)/.test-env: $(VENV)/.created pyproject.toml $(NATIVE_SOURCES)
 	@PYTHON="$(PYTHON)" sh .ci/check-tools
-	@echo "installing sparsesr and what its tests need, torch included, into $(VENV)" >&2
+	@echo "installing sparsesr and the packages for its tests, including torch, into $(VENV)" >&2
 	@$(BIN)/python $(PIP) install $(QUIET) $(BUILD_TOOLS)
 	@$(BIN)/python $(PIP) install $(QUIET) --no-build-isolation --editable ".[test,lint]"
 	@touch $(VENV)/.build-tools $(VENV)/.package $@
 
-# Not editable: this is the package as users get it, so a file forgotten in the wheel is noticed.
+# Not editable: this is the package as users install it, so that a file missing from the wheel is noticed.
 $(RUNTIME_VENV)/.package: pyproject.toml $(NATIVE_SOURCES) $(PYTHON_SOURCES)
 	@PYTHON="$(PYTHON)" sh .ci/check-tools
 	@test -x $(RUNTIME_VENV)/bin/python || $(PYTHON) -m venv $(RUNTIME_VENV)
@@ -58,18 +58,18 @@ $(RUNTIME_VENV)/.package: pyproject.toml $(NATIVE_SOURCES) $(PYTHON_SOURCES)
 	@$(RUNTIME_VENV)/bin/python $(PIP) install $(QUIET) --no-build-isolation ".[test-runtime]"
 	@touch $@
 
-test-env: $(VENV)/.test-env ## Create .venv with everything that tests and checks need (torch included)
+test-env: $(VENV)/.test-env ## Create .venv with all packages for tests and checks (including torch)
 
-native: ## Build the native module again after a change in native/ (only what changed is compiled)
+native: ## Rebuild the native module after a change in native/ (incremental)
 	@rm -f $(VENV)/.test-env
 	@$(MAKE) --no-print-directory $(VENV)/.test-env
 
-# ---- checking it ------------------------------------------------------------------------------------
+# ---- checks -----------------------------------------------------------------------------------------
 
-test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" chooses some
+test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" selects some
 	@$(BIN)/python -m pytest $(ARGS)
 
-coverage: $(VENV)/.test-env ## Run all tests and say which share of the runtime wing's code they reach
+coverage: $(VENV)/.test-env ## Run all tests and report their coverage of the runtime wing
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against the installed wheel, without torch
@@ -79,7 +79,7 @@ test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against t
 sanitize: $(RUNTIME_VENV)/.package ## Run the tests of the kernels and the runtime with sanitizers (ASan, UBSan, TSan)
 	@bash .ci/sanitize $(RUNTIME_VENV)
 
-instruction-counts: $(VENV)/.test-env ## Count instructions of fixed kernel runs; ARGS=--update accepts the new figures
+instruction-counts: $(VENV)/.test-env ## Count instructions of fixed kernel runs; ARGS=--update accepts new figures
 	@sh .ci/install-valgrind
 	@$(BIN)/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
 	    -DSPARSESR_BINDINGS=OFF -DSPARSESR_NATIVE_TESTS=ON >/dev/null
@@ -96,7 +96,7 @@ format: $(VENV)/.test-env ## Format the Python files
 types: $(VENV)/.test-env ## Check types
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-contracts: $(VENV)/.test-env ## Check who imports whom (.importlinter)
+contracts: $(VENV)/.test-env ## Check the import contracts (.importlinter)
 	@PYTHONPATH=src $(BIN)/lint-imports
 
 clean: ## Remove environments, builds and caches

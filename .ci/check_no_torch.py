@@ -1,4 +1,4 @@
-"""Proves that the environment has no torch and that sparsesr comes from it, not from the source tree."""
+"""Check that the environment has no torch and that sparsesr is imported from it, not from the source tree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("torch") is not None:
-    sys.exit("error: torch is installed here; this run must be without it")
+    sys.exit("error: torch is installed in this environment, which must not contain it")
 
 import sparsesr
 

@@ -1,4 +1,4 @@
-"""Proves that the tests will run with the instrumented module, and not with an ordinary one."""
+"""Check that the tests will run with the instrumented module, not with an ordinary one."""
 
 from __future__ import annotations
 

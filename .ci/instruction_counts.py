@@ -1,14 +1,14 @@
-"""Counts the instructions of fixed kernel runs and compares them with the committed figures.
+"""Count the instructions of fixed kernel runs and compare them with the committed figures.
 
     .ci/instruction_counts.py PROGRAM [--update]
 
-PROGRAM is ``instruction_counts`` of native/bench. Counts, unlike times, are the same on a busy machine. The
-scalar and AVX2 kernels are counted by valgrind (callgrind), which knows no AVX-512; the AVX-512 kernels are
-stepped through on the processor itself, where it has them and processes may be traced.
+PROGRAM is ``instruction_counts`` from native/bench. Counts, unlike times, do not depend on the load of the machine.
+The scalar and AVX2 kernels are counted by valgrind (callgrind), which does not support AVX-512; the AVX-512 kernels
+are single-stepped on the processor itself, if it has AVX-512 and processes may be traced.
 
-With the compiler that the figures were made with (same name and major version) a count may be 2 % above its
-figure; with another one 25 %, for compilers unroll and spill differently. ``--update`` writes new figures: do
-that when a kernel was changed on purpose, and say in the commit why a count rose.
+With the compiler of the figures (same name and major version) a count may be 2 % above its figure; with another one
+25 %, since compilers unroll and spill differently. ``--update`` writes new figures: use it after an intended change
+of a kernel, and explain in the commit why a count rose.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STEPPED = ("avx512",)
 
 
 def main() -> int:
-    """Exit status 0 if no count is above its figure."""
+    """Return exit status 0 if no count exceeds its figure by more than the tolerance."""
     program, *flags = sys.argv[1:]
     if flags not in ([], ["--update"]):
         sys.exit(f"usage: {__doc__.splitlines()[2].strip() if __doc__ else ''}")
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def count_all(program: str) -> dict[str, int]:
-    """Instructions by "run instruction_set"."""
+    """Instruction counts by "run instruction_set"."""
     if shutil.which("valgrind") is None:
         sys.exit("error: valgrind is missing (Debian: apt install valgrind)")
     counts = {f"{run} {isa}": emulate(program, run, isa) for isa in EMULATED for run in RUNS}
@@ -73,7 +73,7 @@ def emulate(program: str, run: str, isa: str) -> int:
 
 
 def step(program: str, run: str, isa: str) -> int | None:
-    """Count on the processor; None, after saying why, where that cannot be done."""
+    """Count on the processor; None, with the reason printed, if that is not possible."""
     done = subprocess.run([program, "step", run, isa], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"not counted: {isa} ({done.stderr.strip()})")
@@ -82,7 +82,7 @@ def step(program: str, run: str, isa: str) -> int | None:
 
 
 def output_of(command: list[str]) -> str:
-    """Standard output and error of a command that must succeed."""
+    """Return standard output and error of a command that must succeed."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"error: {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
@@ -90,7 +90,7 @@ def output_of(command: list[str]) -> str:
 
 
 def compare(counts: dict[str, int], figures: dict, compiler: str) -> int:
-    """Print all counts beside their figures; 1 if one is too high."""
+    """Print all counts with their figures; return 1 if a count is too high."""
     same = family(compiler) == family(figures["compiler"])
     tolerance = TOLERANCE if same else TOLERANCE_OTHER_COMPILER
     print(f"{compiler}; figures of {figures['compiler']}; tolerance {tolerance:.0%}")
@@ -106,7 +106,7 @@ def compare(counts: dict[str, int], figures: dict, compiler: str) -> int:
         worse += change > tolerance
         print(f"{name:<28} {count:>12,} {change:+8.2%}  {verdict}".rstrip())
     if worse:
-        print(f"error: {worse} counts rose; if that is on purpose: make instruction-counts ARGS=--update")
+        print(f"error: {worse} counts rose; if that is intended: make instruction-counts ARGS=--update")
     return 1 if worse else 0
 
 

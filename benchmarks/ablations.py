@@ -1,11 +1,11 @@
-r"""Do the masks earn their keep? Trains a narrow SMSR four ways with equal steps and measures each.
+r"""Ablation of learned masks: trains a narrow SMSR in four ways with equal steps and measures each.
 
     python benchmarks/ablations.py --packed FILE --validation FOLDER --set5 FOLDER -o RUN_FOLDER \
-        [--beginning STEPS] [--steps STEPS]
+        [--warmup-steps STEPS] [--steps STEPS]
 
-All share a dense beginning; then each goes on for as many steps as the others: dense, with learned masks, and with
-masks that are random or edges, with the channel masks and the densities of the learned run. Results go to
-``benchmarks/results/ablations.json``. Running the same command again goes on where it stopped.
+All share a dense warm-up. Each variant then trains for the same number of steps: dense, with learned masks, and with
+random masks and edge masks that have the channel masks and densities of the learned run. Results go to
+``benchmarks/results/ablations.json``. Running the same command again resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def main() -> None:
     options = _options()
     NETWORKS["ablation_x2"] = lambda: SMSR(CONFIG)
     base = Recipe(
-        network="ablation_x2", scale=2, steps=options.beginning, packed=str(options.packed),
+        network="ablation_x2", scale=2, steps=options.warmup_steps, packed=str(options.packed),
         validation=str(options.validation), batch=8, lr_patch_px=32, learning_rate=2e-3, betas=(0.9, 0.99),
         schedule="constant", sparsity=OPEN, log_every=50, validate_every=1000, save_every=50,
     )  # fmt: skip
-    beginning = _train(base, options.run_folder / "beginning")
-    second = replace(base, steps=options.steps, batch=4, init_from=str(beginning), schedule="cosine")
+    warmup = _train(base, options.run_folder / "warmup")
+    second = replace(base, steps=options.steps, batch=4, init_from=str(warmup), schedule="cosine")
 
     runs = {
         "learned": _train(replace(second, sparsity=LEARNED), options.run_folder / "learned"),
@@ -65,11 +65,11 @@ def main() -> None:
         "random": [random_source(density) for density in densities],
         "edges": [edge_source(threshold) for threshold in edges],
     }
-    same_channels = _with_channel_masks(beginning, learned, options.run_folder / "beginning_masked.pt")
+    same_channels = _with_channel_masks(warmup, learned, options.run_folder / "warmup_masked.pt")
     for name, heads in sources.items():
         NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(heads)
         recipe = replace(second, network=f"ablation_{name}_x2", init_from=str(same_channels), sparsity=FIXED)
-        # A learned run of other settings comes to other densities: fixed masks are then trained anew.
+        # A learned run with other settings reaches other densities; fixed masks are then trained anew.
         runs[name] = _train(recipe, options.run_folder / f"{name}_{np.mean(densities):.4f}")
 
     networks = {"dense": _network(SMSR(CONFIG), runs["dense"]), "learned": learned}
@@ -86,7 +86,7 @@ def main() -> None:
         "ablations",
         {
             **record.circumstances(command),
-            "beginning_steps": options.beginning,
+            "warmup_steps": options.warmup_steps,
             "steps": options.steps,
             "network": vars(CONFIG),
             "learned": asdict(LEARNED),
@@ -101,12 +101,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--packed", type=Path, required=True, help="packed training pictures, x2")
+    parser.add_argument("--packed", type=Path, required=True, help="packed training images, x2")
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--set5", type=Path, required=True, help="folder with HR and LRx2_std")
     parser.add_argument("-o", "--run-folder", type=Path, required=True)
-    parser.add_argument("--beginning", type=int, default=3000, help="steps of the dense beginning")
-    parser.add_argument("--steps", type=int, default=3000, help="steps after it")
+    parser.add_argument("--warmup-steps", type=int, default=3000, help="steps of the dense warm-up")
+    parser.add_argument("--steps", type=int, default=3000, help="steps after the warm-up")
     return parser.parse_args()
 
 
@@ -119,16 +119,16 @@ def _network(network: SMSR, checkpoint: Path) -> SMSR:
     return network.eval()
 
 
-def _with_channel_masks(beginning: Path, learned: SMSR, path: Path) -> Path:
-    """The weights of the beginning with the learned channel masks."""
-    weights = torch.load(beginning, weights_only=True)["ema"]
+def _with_channel_masks(warmup: Path, learned: SMSR, path: Path) -> Path:
+    """Write the weights of the warm-up with the learned channel masks."""
+    weights = torch.load(warmup, weights_only=True)["ema"]
     masks = {name: value for name, value in learned.state_dict().items() if name.endswith("ch_mask")}
     torch.save({**weights, **masks}, path)
     return path
 
 
 def _fixed(heads: list) -> SMSR:
-    """A fresh network with these spatial masks."""
+    """Create a network with these spatial masks."""
     torch.manual_seed(1)
     network = SMSR(CONFIG)
     fix_masks(network, heads)
@@ -136,7 +136,7 @@ def _fixed(heads: list) -> SMSR:
 
 
 def _mask_densities(network: SMSR, folder: Path) -> list[float]:
-    """Mean share of active pixels of each module on a folder of pictures."""
+    """Mean share of active pixels of each module on a folder of images."""
     found = []
     for pair in Validation(str(folder), 2).pairs:
         run_torch(network, pair.lr, 2, 2)
@@ -145,7 +145,7 @@ def _mask_densities(network: SMSR, folder: Path) -> list[float]:
 
 
 def _edge_thresholds(folder: Path, densities: list[float]) -> list[float]:
-    """Edge strengths that these shares of the pixels of a folder exceed, on average over its pictures."""
+    """Find thresholds of edge strength that give these densities, on average over a folder's images."""
     strengths = [
         edge_strength_B1HW(_as_batch(pair.lr)).flatten().numpy() for pair in Validation(str(folder), 2).pairs
     ]

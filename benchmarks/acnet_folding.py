@@ -1,9 +1,9 @@
-"""What folding ACNet's branches gains: multiply-adds and time, in the runtime and in torch, interleaved in one run.
+"""Gain from folding ACNet's branches: multiply-adds and time, in the runtime and in torch, interleaved in one run.
 
     python benchmarks/acnet_folding.py [--scales 2 3 4] [--size 128] [--threads 1] [--repeats 5]
 
-The runtime has no 1x3 and 3x1 kernels: its unfolded form writes them as 3x3 with zeros and does 27 taps where torch,
-which has them, does 15, and the folded form 9. Weights are random; time does not depend on them.
+The runtime has no 1x3 and 3x1 kernels: unfolded, it computes them as 3x3 with zeros, 27 taps where torch has 15 and
+the folded form 9. Weights are random; time does not depend on them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sparsesr.runtime.session import Session
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 3, 4])
-    parser.add_argument("--size", type=int, default=128, help="side of the LR picture")
+    parser.add_argument("--size", type=int, default=128, help="side of the LR image")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
@@ -41,22 +41,22 @@ def main() -> None:
 
 
 def _measure(scale: int, size: int, threads: int, repeats: int) -> dict[str, float]:
-    """Median seconds of each form, and what folding leaves of time and multiply-adds (fractions)."""
+    """Median seconds of each form, and the fractions of time and multiply-adds that remain after folding."""
     torch.manual_seed(0)
     module = create(f"acnet_x{scale}").eval()
     folded, apart = (export(module, "acnet", check=False, fold=fold) for fold in (True, False))
-    picture = np.random.default_rng(0).random((size, size, 3), np.float32)
+    image = np.random.default_rng(0).random((size, size, 3), np.float32)
     sessions = {"runtime_folded": Session(folded, threads), "runtime_apart": Session(apart, threads)}
     folded_in_torch = graph_module(folded)
     contenders = {
-        **{name: session_contender(session, picture) for name, session in sessions.items()},
-        "torch_folded": Contender(lambda: run_torch(folded_in_torch, picture, scale, 1), threads),
-        "torch_apart": Contender(lambda: run_torch(module, picture, scale, 1), threads),
+        **{name: session_contender(session, image) for name, session in sessions.items()},
+        "torch_folded": Contender(lambda: run_torch(folded_in_torch, image, scale, 1), threads),
+        "torch_apart": Contender(lambda: run_torch(module, image, scale, 1), threads),
     }
     timing = time_in_turns(contenders, repeats)
     median = {name: timing.ms(name) / 1000 for name in contenders}
     macs = count_macs(folded, size, size).macs
-    # 15 of the 27 taps that the runtime's unfolded form counts are real.
+    # Of the 27 taps counted for the runtime's unfolded form, 15 are not padding.
     real = (count_macs(apart, size, size).macs - macs) * 6 / 18 + macs
     return {
         "scale": scale,

@@ -1,10 +1,10 @@
-"""Quality against time as the effort goes from 0 to 1, on picture sets.
+"""Quality against time for efforts from 0 to 1, on image sets.
 
     python benchmarks/effort_curve.py measure smsr_x2_official --data FOLDER [--set Set5] [--rounds 3] [--write NAME]
-    python benchmarks/effort_curve.py plot RESULT.json... -o PICTURE.png
+    python benchmarks/effort_curve.py plot RESULT.json... -o PLOT.png
 
-All efforts and the dense run take turns on each picture; times are medians over the rounds, summed over
-the set, and compared with the dense run of the same rounds. ``plot`` needs matplotlib.
+All efforts and the dense run take turns on each image; times are medians over the rounds, summed over the set, and
+compared with the dense run of the same rounds. ``plot`` needs matplotlib.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def measure(chosen: argparse.Namespace) -> None:
     model = load(chosen.model)
     session, facts = Session(model, chosen.threads), model.facts
     images = find_sets(chosen.data, facts.scale, [chosen.set])[0]
-    pictures = [
-        measure_picture(session, pair, chosen.efforts, chosen.rounds)
+    measured = [
+        measure_image(session, pair, chosen.efforts, chosen.rounds)
         for _, pair in load_pairs(images, facts.scale, facts.size_multiple)
     ]
     result = {
@@ -65,7 +65,7 @@ def measure(chosen: argparse.Namespace) -> None:
         "threads": chosen.threads,
         "precision": "fp32",
         "rounds": chosen.rounds,
-        "rows": [summed(key, pictures) for key in pictures[0]],
+        "rows": [summed(key, measured) for key in measured[0]],
     }
     for row in result["rows"]:
         quality = f"{row['effort']!s:<6} {row['psnr_y_db']:7.3f} dB, density {row['density']:.3f}"
@@ -74,10 +74,10 @@ def measure(chosen: argparse.Namespace) -> None:
         print(record.write(chosen.write, result))
 
 
-def measure_picture(
+def measure_image(
     session: Session, pair: Pair, efforts: Sequence[float], rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Time, quality and cost of one picture by effort, and dense."""
+    """Time, quality and cost of one image by effort, and dense."""
     contenders = {DENSE: session_contender(session, pair.lr, dense=True)}
     contenders |= {str(effort): session_contender(session, pair.lr, effort=effort) for effort in efforts}
     timing = time_in_turns(contenders, rounds)
@@ -93,9 +93,9 @@ def measure_picture(
     }
 
 
-def summed(name: str, pictures: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    """One line of the result: quality and density are means, time and multiply-adds are summed."""
-    rows, dense = [picture[name] for picture in pictures], [picture[DENSE] for picture in pictures]
+def summed(name: str, images: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """One row of the result: quality and density are means, time and multiply-adds are sums."""
+    rows, dense = [image[name] for image in images], [image[DENSE] for image in images]
     return {
         "effort": name if name == DENSE else float(name),
         "psnr_y_db": mean(row["psnr_y_db"] for row in rows),
@@ -107,7 +107,7 @@ def summed(name: str, pictures: Sequence[dict[str, dict[str, float]]]) -> dict[s
 
 
 def plot(results: Sequence[Path], output: Path) -> None:
-    """One panel per result."""
+    """Draw one panel per result."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -127,7 +127,7 @@ def draw(panel: Any, result: dict[str, Any]) -> None:
     panel.plot(
         [row["time_of_dense"] for row in rows], [row["psnr_y_db"] for row in rows], "o-", label="effort"
     )
-    for row in rows[::2] if len(rows) > 5 else rows:  # else labels lie on top of each other
+    for row in rows[::2] if len(rows) > 5 else rows:  # more labels would overlap
         place = (row["time_of_dense"], row["psnr_y_db"])
         panel.annotate(
             f"{row['effort']:g}", place, textcoords="offset points", xytext=(-5, 4), ha="right", fontsize=8

@@ -1,9 +1,9 @@
-"""ESRT x2 with random weights: this runtime, torch and onnxruntime (if there), interleaved, on one picture.
+"""ESRT x2 with random weights: this runtime, torch and onnxruntime (if installed), interleaved, on one image.
 
     .venv/bin/python benchmarks/esrt.py --size 128 128 --threads 1 2 --write esrt_x2_128x128
 
-The attention's share grows with the picture, so say which size. onnxruntime runs the graph that torch.onnx exports for
-this size; it needs onnx, onnxscript and onnxruntime. Medians over interleaved repeats.
+The attention's share grows with the image, so state the size. onnxruntime runs the graph that torch.onnx exports for
+this size; it needs onnx, onnxscript and onnxruntime. Figures are medians over interleaved repeats.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def measure(module: ESRT, image: np.ndarray, threads: int, repeats: int) -> dict[str, Any]:
-    """Medians in ms, and how far the results lie from torch's."""
+    """Medians in ms, and deviations of the results from torch's."""
     torch.set_num_threads(threads)
     session = Session(export(module, "esrt_x2", check=False), threads)
     image_13HW = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
@@ -74,13 +74,13 @@ def measure(module: ESRT, image: np.ndarray, threads: int, repeats: int) -> dict
 
 
 def run_torch(module: ESRT, image_13HW: torch.Tensor) -> np.ndarray:
-    """(2 H, 2 W, 3)."""
+    """Return the result, (2 H, 2 W, 3)."""
     with torch.inference_mode():
         return module(image_13HW)[0].permute(1, 2, 0).numpy()
 
 
 def onnx_run(module: ESRT, image_13HW: torch.Tensor, threads: int) -> Callable[[], np.ndarray] | None:
-    """The same network in onnxruntime; None if that is not installed."""
+    """Return a run of the same network in onnxruntime; None if it is not installed."""
     try:
         import onnxruntime
     except ImportError:
@@ -91,8 +91,8 @@ def onnx_run(module: ESRT, image_13HW: torch.Tensor, threads: int) -> Callable[[
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    given = {session.get_inputs()[0].name: image_13HW.numpy()}
-    return lambda: session.run(None, given)[0][0].transpose(1, 2, 0)
+    inputs = {session.get_inputs()[0].name: image_13HW.numpy()}
+    return lambda: session.run(None, inputs)[0][0].transpose(1, 2, 0)
 
 
 if __name__ == "__main__":

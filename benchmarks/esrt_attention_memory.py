@@ -1,9 +1,9 @@
 """Peak memory of a training step of ESRT: full attention against efficient attention.
 
-The abstract of the paper claims 16,057 M against 4,191 M. Setting, as reconstructed (it is not stated): fp32, batch 16,
-LR patches of 48x48, one training step, scores materialised. That needs 16 GB, so what the step allocates is
-accounted exactly, allocation by allocation, at small batches: the peak is a constant plus so much per sample (three
-batches show it), which gives that of batch 16. Beside it stands the arithmetic of the score matrices alone.
+The abstract of the paper claims 16,057 M against 4,191 M in an unstated setting. Reconstructed setting: fp32, batch 16,
+LR patches of 48x48, one training step, scores materialised. That needs 16 GB, so the step's allocations are accounted
+exactly, one by one, at small batches: the peak is linear in the batch size (three batches show it), which gives the
+peak of batch 16. The size of the score matrices alone is computed beside it.
 
     .venv/bin/python benchmarks/esrt_attention_memory.py --write esrt_attention_memory
 """
@@ -33,7 +33,7 @@ CLAIMED_BATCH = 16
 
 
 def allocated_peak(step: Any) -> int:
-    """Bytes that were allocated at most at one time while ``step`` ran, beyond what there was before."""
+    """Peak of the bytes allocated while ``step`` runs, beyond those allocated before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     events = profiler.profiler.kineto_results.experimental_event_tree()

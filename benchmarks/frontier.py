@@ -3,11 +3,11 @@
     python benchmarks/frontier.py --set FOLDER/Set5 --set FOLDER/val --set FOLDER/Urban100 --images 20 --peers FOLDER \
         [--models smsr_s_x2 smsr_x2] [--dense smsr_x2_official] [--write frontier_x2]
 
-``--peers`` names a folder of ONNX files: one input (1, 3, H, W), RGB in 0..1, and an output ``--scale`` times larger.
-They and the dense forms of ``--dense`` run in ``--runtimes``; for each precision the fastest runtime is kept. Time is
-that of one photo, everything that is kept taking turns; PSNR-Y is the mean over a set, in the same runtime and
-precision. ``--write NAME`` writes results/NAME.json, and the plots NAME_fp32.svg and NAME_best.svg: every network in
-fp32, and in whatever precision is fastest.
+``--peers`` names a folder of ONNX files with one input (1, 3, H, W), RGB in 0..1, and an output ``--scale`` times as
+large. They and the dense forms of ``--dense`` run in ``--runtimes``; the fastest runtime is kept for each precision.
+Times are of one photo, all kept entries taking turns; PSNR-Y is the mean over a set, in the same runtime and precision.
+``--write NAME`` writes results/NAME.json, and the plots NAME_fp32.svg and NAME_best.svg: every network in fp32, and in
+its fastest precision.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ import record
 from sparsesr import _native
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
-from sparsesr.measure.chopped import as_authors_measure
+from sparsesr.image.samples import to_eight_bit
+from sparsesr.measure.chopped import with_default_inference
 from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.method import Method
 from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
 from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer import Peer
-from sparsesr.measure.peers.peer_process import opened_apart
+from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
 from sparsesr.measure.protocol import EvaluationSet, find_sets
 from sparsesr.measure.quality import evaluate
@@ -59,7 +59,7 @@ class Entry:
     precision: str
     threads: int
     method: Callable[[], Method]
-    """Opens it to measure its quality."""
+    """Opens the network to measure its quality."""
     effort: float | None = None
 
     @property
@@ -73,7 +73,7 @@ class PeerEntry(Entry):
     """An ONNX file in another runtime."""
 
     opener: Callable[[], list[Peer]]
-    """Opens it for the photo that is timed."""
+    """Opens the file for the timed photo."""
 
 
 def main() -> None:
@@ -101,13 +101,15 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--set", type=Path, action="append", required=True, help="folder of a set; repeat it")
-    parser.add_argument("--images", type=int, help="the first of each set only")
+    parser.add_argument("--images", type=int, help="use only the first N images of each set")
     parser.add_argument("--peers", type=Path, help="folder of ONNX files")
     parser.add_argument("--runtimes", type=parse_peers, default="onnxruntime,openvino")
-    parser.add_argument("--models", nargs="*", default=["smsr_s_x2", "smsr_x2"], help="ours, at all efforts")
+    parser.add_argument(
+        "--models", nargs="*", default=["smsr_s_x2", "smsr_x2"], help="our models, at all efforts"
+    )
     parser.add_argument("--efforts", type=float, nargs="+", default=[0.25, 0.375, 0.5])
-    parser.add_argument("--dense", nargs="*", default=[], help="ours, whose dense forms are given to peers")
-    parser.add_argument("--photo", type=Path, default=PHOTO, help="what is timed [a sample of 480x320]")
+    parser.add_argument("--dense", nargs="*", default=[], help="our models whose dense forms run in peers")
+    parser.add_argument("--photo", type=Path, default=PHOTO, help="timed image [a sample of 480x320]")
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
@@ -121,7 +123,7 @@ def _dense_file(model: ModelFile, height: int, width: int) -> OnnxFile:
 
 
 def _fastest(file: OnnxFile, image: Any, runtimes: Sequence[PeerRuntime], threads: int) -> list[PeerEntry]:
-    """For each precision, the file in the runtime that is fastest."""
+    """Return, for each precision, the file in its fastest runtime."""
     everywhere = [
         PeerEntry(
             file.name,
@@ -143,7 +145,7 @@ def _fastest(file: OnnxFile, image: Any, runtimes: Sequence[PeerRuntime], thread
 
 
 def _own(chosen: argparse.Namespace, image: Any) -> dict[Entry, Contender]:
-    """Our networks at every effort, and those of ``--dense`` with every pixel in full."""
+    """Our networks at every effort, and those of ``--dense`` with every pixel active."""
     found: dict[Entry, Contender] = {}
     for name, precision in product(chosen.models, PRECISIONS):
         model = load(name).at_scale(chosen.scale)
@@ -170,8 +172,8 @@ def _session(model: ModelFile, threads: int, precision: str, image: Any) -> Sess
 
 
 def _time(peers: Sequence[PeerEntry], own: Mapping[Entry, Contender], rounds: int) -> dict[str, float]:
-    """Medians in ms by name, everything in turns; peers in processes of their own."""
-    with opened_apart({peer.name: peer.opener for peer in peers}) as opened:
+    """Median ms by name, interleaved; peers run in processes of their own."""
+    with open_isolated({peer.name: peer.opener for peer in peers}) as opened:
         contenders = {
             entry.name: Contender(peer.work, entry.threads, entry.precision)
             for entry, peer in zip(peers, opened, strict=True)
@@ -187,7 +189,7 @@ def _read_set(folder: Path, scale: int, most: int | None) -> EvaluationSet:
 
 
 def _row(entry: Entry, ms: float, sets: Sequence[EvaluationSet]) -> dict[str, Any]:
-    method = as_authors_measure(entry.method())
+    method = with_default_inference(entry.method())
     results = {images.name: evaluate(method, images) for images in sets}
     return {
         "network": entry.network,
@@ -226,7 +228,7 @@ def _write(
 
 
 def _in_best_precision(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each network at each effort, the row of the runtime and precision that are fastest."""
+    """Rows of the fastest runtime and precision, for each network and effort."""
     best: dict[tuple[str, float | None], dict[str, Any]] = {}
     for row in rows:
         key = (row["network"], row["effort"])
@@ -236,7 +238,7 @@ def _in_best_precision(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _points(row: dict[str, Any]) -> list[TableRow]:
-    """A dot in the panel of every set."""
+    """Points of a row: one in the panel of each set."""
     return [
         TableRow(
             name,

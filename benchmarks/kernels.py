@@ -2,8 +2,8 @@
 
     python benchmarks/kernels.py [--threads N] [--cpu avx2] [--dtype bf16] [--main] [--repeats N] [--write NAME]
 
-The cases are those that the tests prove (`tests/native/conv_cases.py`). Each repetition measures the peak and then
-the kernel, so that a change of the clock hits both; the share is the median of these ratios, on active work only.
+The cases are those of the tests (`tests/native/conv_cases.py`). Each repetition measures the peak and then the kernel,
+so that a change of clock speed affects both; the share is the median of these ratios, on active work only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import record
 from sparsesr import _native as native
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "native"))
-from conv_cases import MAIN, SHAPES, BuiltConv, ConvCase, masked
+from conv_cases import MAIN, SHAPES, BuiltConv, ConvCase, in_large_memory, masked
 
 HEIGHT, WIDTH = 180, 320
 PEAK_MS = 10
@@ -39,24 +39,24 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How to measure."""
+class Settings:
+    """Settings of a measurement."""
 
     threads: int
     repeats: int
     dtype: str
 
 
-def measure(case: ConvCase, way: Way) -> Row:
+def measure(case: ConvCase, settings: Settings) -> Row:
     """Median milliseconds, GFLOP/s and share of the peak."""
-    built = BuiltConv(case, way.dtype, HEIGHT, WIDTH)
-    built.run(way.threads)
+    built = BuiltConv(case, settings.dtype, HEIGHT, WIDTH, in_large_memory)
+    built.run(settings.threads)
     times_s: list[float] = []
     shares: list[float] = []
-    for _ in range(way.repeats):
-        peak = native.multiply_add_peak(way.dtype, threads=way.threads, ms=PEAK_MS)
+    for _ in range(settings.repeats):
+        peak = native.multiply_add_peak(settings.dtype, threads=settings.threads, ms=PEAK_MS)
         start = time.perf_counter()
-        built.run(way.threads)
+        built.run(settings.threads)
         times_s.append(time.perf_counter() - start)
         shares.append(built.flops / times_s[-1] * 1e-9 / peak)
     median_s = statistics.median(times_s)
@@ -65,19 +65,19 @@ def measure(case: ConvCase, way: Way) -> Row:
 
 
 def cases(*, only_main: bool) -> list[ConvCase]:
-    """The main layers dense and under masks, then every other shape of our networks, dense."""
+    """Return the main layers, dense and masked, then every other shape of our networks, dense."""
     main = [case for layer in MAIN for case in (layer, *masked(layer))]
     timed = [case for case in main if case.density > 0]
     return timed if only_main else [*timed, *SHAPES]
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu", choices=native.cpu_features())
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="of the maps")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="number type of the maps")
     parser.add_argument("--main", action="store_true", help="only the main layers")
     parser.add_argument("--write", help="name of the result to write")
     arguments = parser.parse_args()
@@ -85,10 +85,10 @@ def main() -> None:
     peak = native.multiply_add_peak(arguments.dtype, threads=arguments.threads, ms=300)
     kernel = native.kernel_table()["conv" if arguments.dtype == "f32" else "conv_bf16"]
     print(f"{kernel}, {arguments.threads} thread(s), peak {peak:.1f} GFLOP/s")
-    way = Way(arguments.threads, arguments.repeats, arguments.dtype)
+    settings = Settings(arguments.threads, arguments.repeats, arguments.dtype)
     rows: list[Row] = []
     for case in cases(only_main=arguments.main):
-        row = measure(case, way)
+        row = measure(case, settings)
         rows.append(row)
         print(
             f"{row.name:<24} {row.mask:<7} {row.density:5.2f} {row.ms:9.3f} ms {row.gflops:7.1f} GFLOP/s "

@@ -1,4 +1,4 @@
-"""What every committed result says about how it came about, and where it is written."""
+"""Common header and location of committed results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def circumstances(command: str) -> dict[str, Any]:
-    """Machine, date, commit; ``command`` is how to measure again."""
+    """Return machine, date and commit; ``command`` repeats the measurement."""
     return {
         "command": command,
         **asdict(this_machine()),
@@ -25,7 +25,7 @@ def circumstances(command: str) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit, with a plus sign if something was changed after it."""
+    """Commit, with a plus sign if there are uncommitted changes."""
     described = ["git", "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
     done = subprocess.run(described, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

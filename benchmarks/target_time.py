@@ -1,9 +1,9 @@
-"""How well ``--target-ms`` is met: three targets for every picture of a set.
+"""Accuracy of ``--target-ms``: three targets for every image of a set.
 
     python benchmarks/target_time.py smsr_x2_official --data FOLDER [--set Set14] [--threads 2] [--write NAME]
 
-The targets lie a quarter, half and three quarters of the way between what the least and the most effort take
-for the picture. Choosing the effort is part of the time, as it is for users.
+The targets lie a quarter, half and three quarters of the way between the times of the least and the most effort on the
+image. The time includes choosing the effort, as for users.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparsesr.engine.target import TargetReport
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.measure.protocol import find_sets, load_pairs
 
-WAYS = (0.25, 0.5, 0.75)
+FRACTIONS = (0.25, 0.5, 0.75)
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name, pair in load_pairs(images, upscaler.scale, upscaler.network.multiple):
         rows += measure(upscaler, name, pair.lr)
-        for row in rows[-len(WAYS) :]:
+        for row in rows[-len(FRACTIONS) :]:
             print(
                 "{name:<12} target {target_ms:7.1f} ms, took {actual_ms:7.1f} ms ({deviation:+.1%})".format(
                     **row
@@ -60,11 +60,11 @@ def main() -> None:
 
 
 def measure(upscaler: Upscaler, name: str, pixels: Any) -> list[dict[str, Any]]:
-    """The picture with all targets; the range is asked for just before, as the clock changes."""
+    """Measure the image with all targets; each range is measured just before, since clock speeds change."""
     rows: list[dict[str, Any]] = []
-    for way in WAYS:
+    for fraction in FRACTIONS:
         least, most = report_of(upscaler, pixels, 1e9).reachable_ms
-        report = report_of(upscaler, pixels, least + (most - least) * way)
+        report = report_of(upscaler, pixels, least + (most - least) * fraction)
         rows.append(
             {
                 "name": name,

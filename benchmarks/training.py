@@ -1,9 +1,9 @@
-"""How fast training is: patches per second of the loader alone, and steps per second of each phase of a run.
+"""Speed of training: patches per second of the loader alone, and steps per second of each phase of a run.
 
     python benchmarks/training.py --packed FILE [--network smsr_s_x2] [--batch 8] [--patch 48] [--threads 1]
 
-Processor time is what this process used, whatever else the machine was doing. The arithmetic of a step is three times
-that of its forward pass (once for the result, twice for the gradients), counted for dense convolutions.
+Processor time is that of this process, independent of other load. The arithmetic of a step is three times that of its
+forward pass (once for the result, twice for the gradients), counted for dense convolutions.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _measure_steps(options: argparse.Namespace, sampler: PatchSampler, device: t
 
 
 def _timed(work: Callable[[int], object], count: int) -> tuple[float, float]:
-    """Seconds per call: wall clock, and processor time of this process."""
+    """Seconds per call: wall-clock time, and processor time of this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     for number in range(1, count + 1):
         work(number)
@@ -84,7 +84,7 @@ def _timed(work: Callable[[int], object], count: int) -> tuple[float, float]:
 
 
 def dense_macs(network: torch.nn.Module, patch_px: int) -> int:
-    """Multiply-adds of all convolutions of a dense forward pass over one patch; mask heads are not run then."""
+    """Multiply-adds of all convolutions in a dense forward pass over one patch, which skips mask heads."""
     total = 0
 
     def count(conv: torch.nn.Conv2d, inputs: object, output: torch.Tensor) -> None:

@@ -1,13 +1,13 @@
-"""Whole networks on photographs: sparse, the same runtime dense, other runtimes, and the command as people call it.
+"""Whole networks on photographs: sparse, dense, other runtimes, and the complete ``upscale`` command.
 
     python benchmarks/whole_network.py smsr_x2_official PHOTO... [--threads 1 2] [--peers torch,openvino] [--save]
     python benchmarks/whole_network.py smsr_x2_official FOLDER/*.png --threads 2 --peers openvino --write NAME
 
-The figures are those of ``sparsesr bench``, of its layers only what all others than convolutions take: runs take
-turns, medians. ``upscale`` is the whole command in a process of its own, start, decoding and encoding included;
-``page_faults`` are those of one more run when all buffers are there. ``--save`` writes
-benchmarks/results/MODEL_WIDTHxHEIGHT.json, replacing rows of the same number of threads; ``--write`` writes the rows
-of all photos into one file.
+Figures are those of ``sparsesr bench``: medians of interleaved runs, with the layers reduced to the share of everything
+but convolutions. ``upscale`` is the whole command in a process of its own, including start-up, decoding and encoding;
+``page_faults`` are those of one further run, when all buffers exist. ``--save`` writes
+benchmarks/results/MODEL_WIDTHxHEIGHT.json, replacing rows of the same number of threads; ``--write`` writes the rows of
+all photos into one file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import record
 
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
-from sparsesr.image.picture import to_eight_bit
-from sparsesr.measure.bench_record import Request, measure
+from sparsesr.image.samples import to_eight_bit
+from sparsesr.measure.bench_record import BenchRequest, measure_record
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
 
@@ -66,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("model")
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--precision", default="fp32", help="of our own runs: fp32, bf16 or auto")
+    parser.add_argument("--precision", default="fp32", help="precision of our own runs: fp32, bf16 or auto")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", type=parse_peers, default=[], help="torch,onnxruntime,openvino,ncnn")
     parser.add_argument("--save", action="store_true", help="write to benchmarks/results")
@@ -75,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str, Any]:
-    request = Request(
+    request = BenchRequest(
         load(chosen.model),
         to_eight_bit(decode(photo).rgb),
         None,
@@ -85,20 +85,20 @@ def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str,
         chosen.repeats,
         chosen.peers,
     )
-    measured = measure(request)
+    measured = measure_record(request)
     figures = {key: value for key, value in measured.items() if key not in _NOT_KEPT}
     others = {"others_share": _others_share(measured["layers"]), "page_faults": _page_faults(request)}
     return {**figures, **others, **_upscale(chosen.model, photo, threads)}
 
 
 def _others_share(layers: list[dict[str, Any]]) -> float:
-    """Share of the sparse time that everything but convolutions takes, transposed ones among the others."""
+    """Share of everything but convolutions in the sparse time; transposed convolutions count as others."""
     others = [layer["sparse_ms"] for layer in layers if layer["op"] not in ("conv2d", "masked_conv2d")]
     return sum(others) / sum(layer["sparse_ms"] for layer in layers)
 
 
-def _page_faults(request: Request) -> int:
-    """Pages that the system had to find for one sparse run after others of the same size."""
+def _page_faults(request: BenchRequest) -> int:
+    """Minor page faults of one sparse run after others of the same size."""
     session = Session(request.model, request.threads, request.precision)
     session.keep_buffers(session.peak_bytes(*request.image.shape[:2]))
     for _ in range(_RUNS_BEFORE):
@@ -120,14 +120,14 @@ def _save(chosen: argparse.Namespace, rows: list[dict[str, Any]], photo: Path) -
     path = record.RESULTS / f"{name}.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if before.get("commit", "").removesuffix("+") == result["commit"].removesuffix("+"):
-        told = {row["threads"] for row in rows}
-        rows += [row for row in before["rows"] if row["threads"] not in told]
+        measured = {row["threads"] for row in rows}
+        rows += [row for row in before["rows"] if row["threads"] not in measured]
         rows.sort(key=lambda row: row["threads"])
     record.write(name, result)
 
 
 def _upscale(model: str, photo: Path, threads: int) -> dict[str, float]:
-    """The command as people call it: its wall time, and the peak memory of its process."""
+    """Wall-clock time of the complete command, and peak memory of its process."""
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "out.png")
         command = ["upscale", str(photo), "-n", model, "-j", str(threads), "-o", target, "-q"]
@@ -139,7 +139,7 @@ def _upscale(model: str, photo: Path, threads: int) -> dict[str, float]:
     return {"upscale_s": seconds, "upscale_peak_mb": int(done.stdout.split()[-1]) * 1024 / 1e6}
 
 
-# Not ru_maxrss: that of a child begins with the parent's. VmHWM is of the program itself, in KiB.
+# Not ru_maxrss, which a child inherits from its parent. VmHWM is of the program itself, in KiB.
 _CHILD = """
 import sys
 from sparsesr.cli.main import main

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: the shared data folder, which may be absent."""
+"""Fixtures for all tests: the shared data folder, which may be absent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Data that is not part of the repository; tests that need it are skipped without it."""
+    """Data outside the repository; tests that need it are skipped if it is absent."""
     default = Path(__file__).resolve().parents[2] / "shared"
     folder = Path(os.environ.get("SPARSESR_SHARED", default))
     if not folder.is_dir():

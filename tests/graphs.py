@@ -1,4 +1,4 @@
-"""Model files made by hand for tests: an SMSR graph of any width and depth, with random weights."""
+"""Model files for tests: an SMSR graph of any width and depth, with random weights, and others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAPER_DENSE_OUT = ((24, 9, 3, 0), (16, 4, 1, 0), (16, 7, 1, 0), (3, 0, 0, 0), (1
 
 @dataclass
 class GraphBuilder:
-    """Collects nodes and random tensors; every method returns the name of the tensor it produces."""
+    """Collects nodes and random tensors; every method returns the name of its result."""
 
     seed: int = 0
     nodes: list[Node] = field(default_factory=list)
@@ -40,7 +40,7 @@ class GraphBuilder:
         return output
 
     def _random(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Spread so that activations neither die nor grow from layer to layer."""
+        """Scaled so that activations neither vanish nor grow from layer to layer."""
         spread = 0.1 if len(shape) == 1 else np.sqrt(1.5 / np.prod(shape[1:]))
         return (self.rng.standard_normal(shape) * spread).astype(np.float32)
 
@@ -72,7 +72,7 @@ def smsr(
 ) -> ModelFile:
     """SMSR with random weights.
 
-    ``dense_out[module][layer]`` are the dense channels of each masked layer; by default those of the
+    ``dense_out[module][layer]`` is the number of dense channels of each masked layer; by default that of the
     published weights, scaled to ``channels``.
     """
     table = dense_out if dense_out is not None else default_dense_out(channels, modules, layers)
@@ -162,7 +162,7 @@ def _masked_layers(
 def _collect_link(
     build: GraphBuilder, index: int, modules: int, feature: str, collected: str | None, channels: int
 ) -> str:
-    """One link of the chain that stands for the 1x1 convolution of all module outputs."""
+    """One link of the chain that replaces the 1x1 convolution of all module outputs."""
     inputs = [feature] if collected is None else [feature, collected]
     attrs = {} if collected is None else {"accumulate": True}
     activation = "relu" if index == modules - 1 else "none"
@@ -190,8 +190,8 @@ def multi_scale(channels: int = 8) -> ModelFile:
     outputs: dict[int, str] = {}
     for scale in (2, 3):
         wide = build.conv([trunk], f"up{scale}", channels, channels * scale**2)
-        enlarged = build.add("pixel_shuffle", [wide], f"enlarged{scale}", scale=scale)
-        outputs[scale] = build.conv([enlarged], f"output{scale}", channels, 3)
+        upscaled = build.add("pixel_shuffle", [wide], f"upscaled{scale}", scale=scale)
+        outputs[scale] = build.conv([upscaled], f"output{scale}", channels, 3)
     first, second = (node for node in build.nodes if node.output.startswith("output"))
     for role in first.weights:
         del build.tensors[second.weights[role]]

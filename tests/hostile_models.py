@@ -1,4 +1,4 @@
-"""Builds model files that no honest writer writes."""
+"""Invalid and hostile model files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marks of tests that need a processor with certain instructions."""
+"""Marks for tests that need certain processor instructions."""
 
 from __future__ import annotations
 

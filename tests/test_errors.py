@@ -24,16 +24,16 @@ def test_errors_hold_what_where_and_remedy():
     assert str(again) == str(error) and type(again) is LimitError
 
 
-def test_the_place_may_be_a_parameter():
-    error = UsageError("must be more than 0", where=Parameter("target_ms"))
-    assert str(error) == "target_ms: must be more than 0"
-    assert error.line(option_of) == "--target-ms: must be more than 0"
+def test_the_location_may_be_a_parameter():
+    error = UsageError("must be greater than 0", where=Parameter("target_ms"))
+    assert str(error) == "target_ms: must be greater than 0"
+    assert error.line(option_of) == "--target-ms: must be greater than 0"
     assert option_of("recipe.init_from") == "--set init_from"
     assert option_of("max_file_bytes") == "max_file_bytes", "not on the command line"
 
 
 def _texts(file: Path) -> list[str]:
-    """String literals of a module but docstrings."""
+    """String literals of a module, without docstrings."""
     tree = ast.parse(file.read_text())
     bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [
@@ -44,7 +44,7 @@ def _texts(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("room", sorted(path.name for path in ROOT.iterdir() if path.is_dir()))
-def test_the_command_line_alone_knows_its_options(room):
+def test_only_the_command_line_names_options(room):
     if room == "cli":
         return
     option = re.compile(r"(?<![\w-])(--[a-z][a-z-]+|-[fijnoqrs])(?![\w-])")

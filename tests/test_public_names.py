@@ -1,4 +1,4 @@
-"""The public names work in whatever order they are used."""
+"""The public names work in any order of use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_upscale_can_be_called(before):
     assert done.stdout == "(8, 12, 3)\n", done.stderr
 
 
-def test_all_names_are_there():
+def test_all_names_can_be_imported():
     code = "import sparsesr; print([getattr(sparsesr, name) is not None for name in sparsesr.__all__])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False" not in done.stdout

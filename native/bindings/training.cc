@@ -1,9 +1,11 @@
 // Gradients for the lab: chains of residual blocks.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
+#include "core/kernel_table.h"
 #include "operators/residual_chain.h"
 
 namespace sparsesr::bindings {
@@ -15,7 +17,7 @@ using InArrays = std::vector<InArray>;
 using OutArrays = std::vector<OutArray>;
 
 bool can_train_chain(int64_t channels) {
-  const TrainConvKernels* const kernels = train_conv_kernels(current_isa());
+  const TrainConvKernels* const kernels = kernel_table(current_isa()).train_conv;
   return kernels != nullptr && kernels->has_channels(channels);
 }
 
@@ -48,7 +50,7 @@ void make_chain(ResidualChain* self, const InArrays& weights, const InArrays& bi
   std::vector<const float*> biases_data_;
   for (const InArray& array : weights) weights_data_.push_back(weights_data(array, channels, "weights"));
   for (const InArray& array : biases) biases_data_.push_back(biases_data(array, channels, "biases"));
-  new (self) ResidualChain(*train_conv_kernels(current_isa()), channels, weights_data_, biases_data_, threads);
+  new (self) ResidualChain(*kernel_table(current_isa()).train_conv, channels, weights_data_, biases_data_, threads);
 }
 
 // Images x height x width x channels.
@@ -75,14 +77,26 @@ Bf16* written_batch(const OutArray& array, std::string_view name) {
   return reinterpret_cast<Bf16*>(array_data<uint16_t>(array, 4, name));
 }
 
-ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads) {
+const uint8_t* mask_data(const std::optional<InArray>& mask, const BatchShape& shape) {
+  if (!mask) return nullptr;
+  const auto* const data = array_data<uint8_t>(*mask, 3, "mask");
+  const auto is = [&](size_t axis, int64_t size) { return static_cast<int64_t>(mask->shape(axis)) == size; };
+  if (!is(0, shape.images) || !is(1, shape.height) || !is(2, shape.width)) {
+    fail("'mask' must have the shape (images, height, width)");
+  }
+  return data;
+}
+
+ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads,
+                  const std::optional<InArray>& mask) {
   const BatchShape shape = batch_shape(x, chain.channels(), "x");
   check_same(shape, batch_shape(y, chain.channels(), "y"), "y");
   check_threads(threads);
   const Bf16* const from = read_batch(x, "x");
   Bf16* const to = written_batch(y, "y");
+  const uint8_t* const active = mask_data(mask, shape);
   const nb::gil_scoped_release no_gil;
-  return chain.forward(shape, from, to, threads);
+  return chain.forward(shape, from, to, active, threads);
 }
 
 void backward(const ResidualChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
@@ -112,7 +126,7 @@ void bind_training(nb::module_& m) {
   nb::class_<ChainMaps>(m, "ChainMaps");
   nb::class_<ResidualChain>(m, "ResidualChain")
       .def("__init__", &make_chain, "weights"_a, "biases"_a, "threads"_a = 1)
-      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1)
+      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
       .def("backward", &backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
            "threads"_a = 1);
 }

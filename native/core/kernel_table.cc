@@ -22,6 +22,9 @@ KernelTable fill(CpuFeatures features) {
   if (features.includes(name.needs)) table.conv.push_back(&name);
 #include "kernels/kernels.inc"
   std::reverse(table.conv.begin(), table.conv.end());
+#if defined(__x86_64__)
+  if (features.includes(bf16_train_conv__amx_bf16.needs)) table.train_conv = &bf16_train_conv__amx_bf16;
+#endif
   return table;
 }
 
@@ -60,6 +63,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
       {"conv_bf16", bf16.to[1].name},
       {"conv_transpose2x", f32.to[0].name},  // four small convolutions
   };
+  if (table.train_conv != nullptr) names.emplace_back("train_conv", table.train_conv->name);
 #define SPARSESR_OPERATION(slot, Type, label) names.emplace_back(label, table.slot.name);
 #include "kernels/kernels.inc"
   return names;

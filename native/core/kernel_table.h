@@ -8,6 +8,7 @@
 
 #include "core/instruction_set.h"
 #include "kernels/kernels.h"
+#include "kernels/train_conv/train_conv.h"
 
 namespace sparsesr {
 
@@ -22,6 +23,7 @@ struct KernelTable {
 #define SPARSESR_OPERATION(slot, Type, label) Kernel<Type> slot;
 #include "kernels/kernels.inc"
   std::vector<const ConvKernels*> conv;  // best first
+  const TrainConvKernels* train_conv;    // null: none, training is left to the lab's own framework
 };
 
 // The kernels for an instruction set.

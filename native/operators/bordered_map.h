@@ -8,6 +8,16 @@
 
 namespace sparsesr {
 
+// Calls `visit(y, x)` for the inactive pixels of an image's mask: its zeros.
+template <typename Visit>
+void for_each_inactive(const uint8_t* mask, int64_t height, int64_t width, const Visit& visit) {
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      if (mask[y * width + x] == 0) visit(y, x);
+    }
+  }
+}
+
 // Sizes and distances are in values.
 struct BorderedShape {
   int64_t height;
@@ -37,6 +47,19 @@ struct BorderedShape {
     clear(map, first());
     for (int64_t y = 1; y < height; ++y) clear(map + (y + 1) * row(), channels);
     clear(map + (height + 1) * row(), row() + channels);
+  }
+
+  void clear_inactive(const TrainMap<Bf16>& map, const uint8_t* mask) const {
+    for_each_inactive(mask, height, width, [&](int64_t y, int64_t x) {
+      std::memset(map.first + y * map.row + x * map.pixel, 0, channels * sizeof(Bf16));
+    });
+  }
+
+  void copy_inactive(const TrainMap<const Bf16>& from, const TrainMap<Bf16>& to, const uint8_t* mask) const {
+    for_each_inactive(mask, height, width, [&](int64_t y, int64_t x) {
+      std::memcpy(to.first + y * to.row + x * to.pixel, from.first + y * from.row + x * from.pixel,
+                  channels * sizeof(Bf16));
+    });
   }
 
   void take(const Bf16* plain_map, Bf16* map) const {

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/kernel_thread.h"
-#include "core/threads.h"
+#include "core/openmp_threads.h"
 #include "operators/bordered_map.h"
 
 namespace sparsesr {
@@ -68,9 +68,9 @@ class GroupBackward {
                 int64_t number, std::byte* scratch)
       : kernels_(kernels), maps_(maps), shape_(bordered(maps.shape(), maps.channels())), sums_(sums), group_(group),
         number_(number), scratch_(scratch),
-        bytes_(pooled_bytes(((group.end - group.begin + 1) * shape_.size() + shape_.slack()) * sizeof(Bf16))) {
-    for (int64_t map = 0; map <= group.end - group.begin; ++map) shape_.clear_border(at(map));
-    std::memset(at(group.end - group.begin + 1), 0, shape_.slack() * sizeof(Bf16));
+        bytes_(pooled_bytes(((group.end - group.begin + 2) * shape_.size() + shape_.slack()) * sizeof(Bf16))) {
+    for (int64_t map = 0; map <= group.end - group.begin + 1; ++map) shape_.clear_border(at(map));
+    std::memset(at(group.end - group.begin + 2), 0, shape_.slack() * sizeof(Bf16));
   }
 
   void take(const Bf16* gradients) const {
@@ -88,15 +88,17 @@ class GroupBackward {
   // Block whose first layer is `layer`, for one image.
   void pass_block(int64_t image, int64_t layer, const Bf16* a, const Bf16* b, const float* zeros) const {
     Bf16* const gradient = of_image(image);
+    const Bf16* const branch_gradient = masked(gradient, image);
     const Bf16* const input = maps_.map(image, layer);
     const Bf16* const hidden = maps_.map(image, layer + 1);
-    TrainConvArgs to_hidden = conv_args(shape_, gradient, b, zeros, scratch_);
+    // Hidden features of inactive pixels are zero, and so are their gradients, as behind any ReLU.
+    TrainConvArgs to_hidden = conv_args(shape_, branch_gradient, b, zeros, scratch_);
     to_hidden.finish = TrainFinish::kMask;
     to_hidden.out = shape_.pixels(hidden_gradient());
     to_hidden.other = shape_.pixels(hidden);
     to_hidden.next = input;
     kernels_.convolve(to_hidden);
-    add_weights(hidden, gradient, image, layer + 1);
+    add_weights(hidden, branch_gradient, image, layer + 1);
     add_weights(input, hidden_gradient(), image, layer);
     TrainConvArgs to_input = conv_args(shape_, hidden_gradient(), a, zeros, scratch_);
     to_input.finish = TrainFinish::kAdd;
@@ -110,6 +112,16 @@ class GroupBackward {
   Bf16* at(int64_t map) const { return reinterpret_cast<Bf16*>(bytes_.get()) + map * shape_.size(); }
   Bf16* of_image(int64_t image) const { return at(image - group_.begin); }
   Bf16* hidden_gradient() const { return at(group_.end - group_.begin); }
+
+  // The gradient of a block's output as its branch sees it: none at inactive pixels.
+  const Bf16* masked(const Bf16* gradient, int64_t image) const {
+    const uint8_t* const mask = maps_.mask(image);
+    if (mask == nullptr) return gradient;
+    Bf16* const copy = at(group_.end - group_.begin + 1);
+    std::memcpy(copy, gradient, shape_.size() * sizeof(Bf16));
+    shape_.clear_inactive(shape_.pixels(copy), mask);
+    return copy;
+  }
 
   // What the next call of pass_block reads first.
   const Bf16* next_hidden(int64_t image, int64_t layer) const {
@@ -144,16 +156,9 @@ class GroupBackward {
 
 }  // namespace
 
-const TrainConvKernels* train_conv_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (usable_features(isa).includes(bf16_train_conv__amx_bf16.needs)) return &bf16_train_conv__amx_bf16;
-#endif
-  (void)isa;
-  return nullptr;
-}
-
-ChainMaps::ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers)
+ChainMaps::ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers, const uint8_t* mask)
     : shape_(shape), channels_(channels), layers_(layers) {
+  if (mask != nullptr) mask_.assign(mask, mask + shape.images * shape.height * shape.width);
   const BorderedShape map = bordered(shape, channels);
   const int64_t size = shape.images * layers * map.size();
   bytes_ = pooled_bytes((size + map.slack()) * sizeof(Bf16));
@@ -165,13 +170,17 @@ Bf16* ChainMaps::map(int64_t image, int64_t layer) const {
   return reinterpret_cast<Bf16*>(bytes_.get()) + number * bordered(shape_, channels_).size();
 }
 
+const uint8_t* ChainMaps::mask(int64_t image) const {
+  return mask_.empty() ? nullptr : mask_.data() + image * shape_.height * shape_.width;
+}
+
 ResidualChain::ResidualChain(const TrainConvKernels& kernels, int64_t channels,
                              const std::vector<const float*>& weights, const std::vector<const float*>& biases,
                              int threads)
     : kernels_(&kernels), channels_(channels), zeros_(channels) {
   for (const float* bias : biases) biases_.emplace_back(bias, bias + channels);
   packed_ = pooled_bytes(layers() * 2 * 9 * channels * channels * sizeof(Bf16));
-  parallel_for(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t layer = begin; layer < end; ++layer) {
       kernels_->pack(weights[layer], channels_, const_cast<Bf16*>(packed(layer, true)),
                      const_cast<Bf16*>(packed(layer, false)));
@@ -184,10 +193,11 @@ const Bf16* ResidualChain::packed(int64_t layer, bool is_forward) const {
   return reinterpret_cast<const Bf16*>(packed_.get()) + number * 9 * channels_ * channels_;
 }
 
-ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y, int threads) const {
-  ChainMaps maps(shape, channels_, layers());
+ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y, const uint8_t* mask,
+                                 int threads) const {
+  ChainMaps maps(shape, channels_, layers(), mask);
   const BorderedShape map = bordered(shape, channels_);
-  parallel_for(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
     const KernelThread thread(kernels_->thread);
     for (int64_t image = begin; image < end; ++image) {
       for (int64_t layer = 0; layer < layers(); ++layer) map.clear_border(maps.map(image, layer));
@@ -202,6 +212,12 @@ ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y
         args.next = layer + 2 < layers() ? maps.map(image, layer + 2) : nullptr;
         args.next_is_written = true;
         kernels_->convolve(args);
+        if (mask == nullptr) continue;
+        if (layer % 2 == 0) {
+          map.clear_inactive(args.out, maps.mask(image));
+        } else {
+          map.copy_inactive(args.other, args.out, maps.mask(image));
+        }
       }
     }
   });
@@ -216,7 +232,7 @@ void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16
   std::vector<float> bias_sums(layers() * groups * channels_);
   const GradientSums sums{weights_size, channels_, groups, reinterpret_cast<float*>(sums_bytes.get()),
                           bias_sums.data()};
-  parallel_for(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
     const KernelThread thread(kernels_->thread);
     for (int64_t number = begin; number < end; ++number) {
       const Group group = group_of(maps.shape().images, groups, number);
@@ -230,7 +246,7 @@ void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16
       pass.give(x_gradient);
     }
   });
-  parallel_for(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
+  parallel_for_by_openmp(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row += 16) {
       const int64_t layer = row / channels_;
       const TrainGradientArgs args{sums.weights_of(layer, 0), groups, weights_size, channels_,

@@ -1,17 +1,14 @@
-// Training of a chain of residual blocks x + b(relu(a(x))): the forward pass and all gradients, in bf16 with fp32 sums.
+// Training of a chain of residual blocks x + m b(m relu(a(x))) with a mask m of 0 and 1, or without one: the forward pass
+// and all gradients but the mask's, in bf16 with fp32 sums.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/instruction_set.h"
 #include "core/page_pool.h"
 #include "kernels/train_conv/train_conv.h"
 
 namespace sparsesr {
-
-// The kernels for an instruction set; null if it has none.
-const TrainConvKernels* train_conv_kernels(Isa isa);
 
 struct BatchShape {
   int64_t images;
@@ -22,18 +19,21 @@ struct BatchShape {
 // What each convolution of a batch read, as bordered maps: kept between the passes.
 class ChainMaps {
  public:
-  ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers);
+  // `mask`: one byte per pixel of all images, 0 for inactive ones; null without a mask. It is copied.
+  ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers, const uint8_t* mask);
 
   const BatchShape& shape() const { return shape_; }
   int64_t channels() const { return channels_; }
   int64_t layers() const { return layers_; }
   Bf16* map(int64_t image, int64_t layer) const;
+  const uint8_t* mask(int64_t image) const;  // null without one
 
  private:
   BatchShape shape_;
   int64_t channels_;
   int64_t layers_;
   PooledBytes bytes_;
+  std::vector<uint8_t> mask_;
 };
 
 // Gradients of a layer: weights (channels, 3, 3, channels), biases.
@@ -52,8 +52,8 @@ class ResidualChain {
   int64_t channels() const { return channels_; }
   int64_t layers() const { return static_cast<int64_t>(biases_.size()); }
 
-  // `x` and `y`: (images, height, width, channels) without borders. Returns what the gradients need.
-  ChainMaps forward(const BatchShape& shape, const Bf16* x, Bf16* y, int threads) const;
+  // `x` and `y`: (images, height, width, channels) without borders; `mask` as in ChainMaps. Returns what the gradients need.
+  ChainMaps forward(const BatchShape& shape, const Bf16* x, Bf16* y, const uint8_t* mask, int threads) const;
 
   // From the gradient of `y` those of `x` and of all layers. The same bits for any number of threads: images are grouped by
   // their number alone, and the sums of groups are added in order.

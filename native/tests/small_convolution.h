@@ -12,14 +12,16 @@
 
 namespace sparsesr {
 
-// Random weights and a random input of height x width pixels; the output starts at zero.
+// Random weights and a random input of height x width pixels, which is multiplied in fp32 or bf16; the output is in fp32
+// and starts at zero.
 class SmallConvolution {
  public:
-  SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa)
+  SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa,
+                   MapType in = MapType::kF32)
       : height_(height),
         width_(width),
         conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel,
-              {c_in}, MapType::kF32, isa),
+              {c_in}, in, isa),
         input_(window_size(c_in)),
         output_(window_size(c_out)) {
     const int64_t stride = padded(c_in);
@@ -29,6 +31,7 @@ class SmallConvolution {
         std::copy(pixel.begin(), pixel.end(), input_.begin() + ((row + 1) * (width + 2) + x + 1) * stride);
       }
     }
+    narrow_input();
   }
 
   int64_t height() const { return height_; }
@@ -53,8 +56,9 @@ class SmallConvolution {
   ConvCall call(float* output) const {
     ConvCall call;
     call.conv = &conv_;
-    call.inputs = {window(const_cast<float*>(input_.data()), conv_.c_in())};  // only read
-    call.out = window(output, conv_.c_out());
+    const void* input = conv_.in() == MapType::kBf16 ? static_cast<const void*>(narrowed_.data()) : input_.data();
+    call.inputs = {window(const_cast<void*>(input), conv_.c_in(), conv_.in())};  // only read
+    call.out = window(output, conv_.c_out(), MapType::kF32);
     call.activation = Activation::kRelu;
     return call;
   }
@@ -68,6 +72,7 @@ class SmallConvolution {
       const auto begin = input_.begin() + (pixel + width_ + 2) * stride;
       std::fill(begin + first, begin + stride, 0.0f);
     }
+    narrow_input();
   }
 
   // Every pixel that is chosen with this probability, in raster order.
@@ -89,8 +94,13 @@ class SmallConvolution {
     return static_cast<size_t>((height_ + 2) * (width_ + 2) * padded(channels));
   }
 
-  AnyWindow window(float* data, int64_t channels) const {
-    return {data, -1, height_ + 2, width_, padded(channels), MapType::kF32};
+  AnyWindow window(void* data, int64_t channels, MapType type) const {
+    return {data, -1, height_ + 2, width_, padded(channels), type};
+  }
+
+  void narrow_input() {
+    narrowed_.resize(input_.size());
+    std::transform(input_.begin(), input_.end(), narrowed_.begin(), narrow<Bf16>);
   }
 
   std::vector<float> random(int64_t count) {
@@ -105,6 +115,7 @@ class SmallConvolution {
   int64_t width_;
   PackedConv conv_;
   std::vector<float> input_;
+  std::vector<Bf16> narrowed_;  // the same
   std::vector<float> output_;
 };
 

@@ -13,9 +13,10 @@ namespace sparsesr {
 // The first two channels of the input are the logits of the mask.
 class SmallMaskedConvolution {
  public:
-  SmallMaskedConvolution(int64_t height, int64_t width, int64_t channels, int64_t dense, Isa isa)
-      : inside_(height, width, channels, channels, 3, isa),
-        outside_(height, width, dense, dense, 3, isa),
+  SmallMaskedConvolution(int64_t height, int64_t width, int64_t channels, int64_t dense, Isa isa,
+                         MapType in = MapType::kF32)
+      : inside_(height, width, channels, channels, 3, isa, in),
+        outside_(height, width, dense, dense, 3, isa, in),
         dense_(dense),
         isa_(isa),
         mask_(height, width) {

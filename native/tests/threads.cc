@@ -67,9 +67,9 @@ void calls_inside_calls_finish() {
   });
 }
 
-void convolutions_do_not_depend_on_threads(Isa isa) {
-  from_several_threads([isa](int caller) {
-    SmallConvolution conv(13, 29 + caller, 24, caller % 2 == 0 ? 64 : 20, caller < 2 ? 3 : 1, isa);
+void convolutions_do_not_depend_on_threads(Isa isa, MapType in) {
+  from_several_threads([isa, in](int caller) {
+    SmallConvolution conv(13, 29 + caller, 24, caller % 2 == 0 ? 64 : 20, caller < 2 ? 3 : 1, isa, in);
     const std::vector<int32_t> pixels = conv.random_pixels(0.4);
     conv.run_rows(1);
     const std::vector<float> dense = conv.output();
@@ -88,8 +88,8 @@ void convolutions_do_not_depend_on_threads(Isa isa) {
 }
 
 // The weights and the input are shared; every caller has an output of its own.
-void one_convolution_serves_several_callers(Isa isa) {
-  SmallConvolution conv(11, 31, 16, 48, 3, isa);
+void one_convolution_serves_several_callers(Isa isa, MapType in) {
+  SmallConvolution conv(11, 31, 16, 48, 3, isa, in);
   conv.run_rows(1);
   const std::vector<float> expected = conv.output();
   from_several_threads([&](int) {
@@ -117,11 +117,11 @@ bool are_equal_at(std::span<const int32_t> pixels, const std::vector<float>& out
 }
 
 // Every caller grows a mask of its own between bands, as a network does.
-void masked_convolutions_do_not_depend_on_threads(Isa isa) {
-  from_several_threads([isa](int caller) {
+void masked_convolutions_do_not_depend_on_threads(Isa isa, MapType in) {
+  from_several_threads([isa, in](int caller) {
     const int64_t channels = caller % 2 == 0 ? 64 : 48;
     const int64_t width = 37 + caller;
-    SmallMaskedConvolution conv(21, width, channels, 5 + 7 * caller, isa);
+    SmallMaskedConvolution conv(21, width, channels, 5 + 7 * caller, isa, in);
     conv.run_everywhere();
     const std::vector<float> everywhere = conv.output();
     for (const Fill fill : kFills) {
@@ -138,8 +138,8 @@ void masked_convolutions_do_not_depend_on_threads(Isa isa) {
 }
 
 // The mask, the weights and the input are shared; every caller has an output of its own.
-void one_mask_serves_several_callers(Isa isa) {
-  const SmallMaskedConvolution conv(19, 41, 64, 9, isa);
+void one_mask_serves_several_callers(Isa isa, MapType in) {
+  const SmallMaskedConvolution conv(19, 41, 64, 9, isa, in);
   std::vector<float> expected(conv.output().size());
   conv.run_into(expected.data(), Fill::kBorder, false, 1);
   from_several_threads([&](int caller) {
@@ -174,10 +174,12 @@ int main() {
     force_isa(name);
     const Isa isa = current_isa();
     force_isa("");
-    convolutions_do_not_depend_on_threads(isa);
-    one_convolution_serves_several_callers(isa);
-    masked_convolutions_do_not_depend_on_threads(isa);
-    one_mask_serves_several_callers(isa);
+    for (const MapType in : {MapType::kF32, MapType::kBf16}) {
+      convolutions_do_not_depend_on_threads(isa, in);
+      one_convolution_serves_several_callers(isa, in);
+      masked_convolutions_do_not_depend_on_threads(isa, in);
+      one_mask_serves_several_callers(isa, in);
+    }
     std::printf("threads: %s is right\n", name.c_str());
   }
   the_instruction_set_may_change_meanwhile();

@@ -1,4 +1,4 @@
-"""sparsesr enlarges images and spends computation only where there is detail."""
+"""Super-resolution that spends computation only where there is detail."""
 
 from __future__ import annotations
 

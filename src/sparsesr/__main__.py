@@ -6,5 +6,5 @@ import sys
 
 from sparsesr.cli.main import main
 
-if __name__ == "__main__":  # not in the processes that it starts
+if __name__ == "__main__":  # not in spawned processes
     sys.exit(main())

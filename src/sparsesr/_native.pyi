@@ -346,7 +346,7 @@ class ChainMaps:
     """What the gradients of a chain need of its forward pass. May be read by one backward pass or several."""
 
 class ResidualChain:
-    """A chain of residual blocks ``x + b(relu(a(x)))`` with the weights of one step of training, in bf16.
+    """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one step of training, in bf16.
 
     Images are uint16 that holds bf16, (images, height, width, channels), C-contiguous.
     """
@@ -354,8 +354,14 @@ class ResidualChain:
     def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
         """Weights (channels, 3, 3, channels): outputs, rows, columns, inputs; of a and b of each block in turn."""
 
-    def forward(self, x: NDArray[np.uint16], y: NDArray[np.uint16], threads: int = 1) -> ChainMaps:
-        """Write the chain's output to `y`."""
+    def forward(
+        self,
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        threads: int = 1,
+        mask: NDArray[np.uint8] | None = None,
+    ) -> ChainMaps:
+        """Write the chain's output to `y`; `mask` (images, height, width) is 0 at inactive pixels."""
 
     def backward(
         self,

@@ -1,4 +1,4 @@
-"""The error tree: what went wrong, where, and what to do about it; and the exit status of the command line."""
+"""The error tree. Each error holds what went wrong, where, the remedy, and the exit status of the command line."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Naming = Callable[[str], str]
-"""Name of a parameter -> what the reader of a message knows it by, such as the option of a command."""
+"""Maps the name of a parameter to the name that the reader knows, such as a command-line option."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the call as the place of an error."""
+    """A parameter of the call, as the location of an error."""
 
     name: str
 
 
 class Wording:
-    """A text that names parameters of the call; ``{}`` stands for each of them."""
+    """A text with one ``{}`` for each parameter of the call that it names."""
 
     def __init__(self, text: str, *parameters: str) -> None:
         self.text = text
         self.parameters = parameters
 
     def worded(self, named: Naming = str) -> str:
-        """The text with the parameters as the reader knows them."""
+        """The text, with parameters named as the reader knows them."""
         text = self.text
         for parameter in self.parameters:
             text = text.replace("{}", named(parameter), 1)
@@ -32,7 +32,7 @@ class Wording:
 
 
 class SparsesrError(Exception):
-    """Base of all errors that sparsesr raises on purpose. As a string: one line, ``where: what; remedy``."""
+    """Base class of all errors that sparsesr raises on purpose; ``str`` gives one line, ``where: what; remedy``."""
 
     code = "internal"
     exit_status = 1
@@ -43,18 +43,18 @@ class SparsesrError(Exception):
         super().__init__(what)
         self.what = what
         self.where = where
-        """A file, a model, a parameter."""
+        """A file, a model or a parameter."""
         self.remedy = remedy
 
     def __str__(self) -> str:
         return self.line()
 
     def asks_for(self, parameter: str) -> bool:
-        """True if the remedy is to change that parameter of the call."""
+        """True if the remedy is to change this parameter of the call."""
         return isinstance(self.remedy, Wording) and parameter in self.remedy.parameters
 
     def line(self, named: Naming = str) -> str:
-        """All of it in one line."""
+        """The whole message on one line."""
         where = named(self.where.name) if isinstance(self.where, Parameter) else self.where
         remedy = self.remedy.worded(named) if isinstance(self.remedy, Wording) else self.remedy
         place = f"{where}: " if where else ""
@@ -76,28 +76,28 @@ class InputError(SparsesrError):
 
 
 class ModelError(SparsesrError):
-    """A model file or checkpoint is missing, damaged, or not one that sparsesr knows."""
+    """A model file or checkpoint is missing, damaged or unsupported."""
 
     code = "model"
     exit_status = 3
 
 
 class LimitError(SparsesrError):
-    """The work would exceed a limit (pixels, memory, file size)."""
+    """A limit (pixels, memory, file size) would be exceeded."""
 
     code = "limit"
     exit_status = 4
 
 
 class BackendError(SparsesrError):
-    """A needed component (native extension, optional package) is missing or unusable."""
+    """A required component (native extension, optional package) is missing or unusable."""
 
     code = "backend"
     exit_status = 1
 
 
 class ResultError(SparsesrError):
-    """An enlarged picture is not one (broken values, other colours), with the plainest kernels too."""
+    """An upscaled image is implausible (invalid values, shifted colours) even with the scalar kernels."""
 
     code = "result"
     exit_status = 3
@@ -111,13 +111,13 @@ class CancelledError(SparsesrError):
 
 
 def unexpected(error: Exception, where: str | None = None) -> SparsesrError:
-    """What to report for an exception that nobody foresaw; it is the cause."""
+    """Wrap an unforeseen exception, which becomes the cause, in an internal error."""
     internal = SparsesrError(f"internal error: {type(error).__name__}: {error}", where=where)
     internal.__cause__ = error
     return internal
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:
-    """Raise CancelledError if ``cancelled`` says True."""
+    """Raise CancelledError if ``cancelled`` returns True."""
     if cancelled is not None and cancelled():
         raise CancelledError("interrupted", remedy="nothing was written")

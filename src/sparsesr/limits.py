@@ -1,4 +1,4 @@
-"""The one place for limits. All are far above honest use; they stop accidents and hostile files."""
+"""Limits of the whole package. All are far above legitimate use; they stop accidents and hostile files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GIBIBYTE = 1024 * MEBIBYTE
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """Limits on pictures, checked against the header before any pixel is decoded."""
+    """Limits on images, checked against the header before any pixel is decoded."""
 
     max_pixels: int = 200_000_000
     max_side_px: int = 65_500
@@ -19,7 +19,7 @@ class ImageLimits:
     max_metadata_bytes: int = 16 * MEBIBYTE
     max_metadata_items: int = 1_000
     max_inflated_text_bytes: int = 1 * MEBIBYTE
-    """Of all compressed text of a PNG; honest files hold some kilobytes."""
+    """For all compressed text of a PNG together; legitimate files hold a few kilobytes."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ModelLimits:
     """Limits on model files, checked before any tensor is read."""
 
     max_file_bytes: int = 512 * MEBIBYTE
-    max_header_bytes: int = MEBIBYTE // 2  # twenty times SMSR's; parsing a hostile one takes about 50 ms
+    max_header_bytes: int = MEBIBYTE // 2  # twenty times SMSR's; a hostile header takes about 50 ms to parse
     max_nodes: int = 2048
     max_channels: int = 4096
     max_scale: int = 8

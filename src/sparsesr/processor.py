@@ -1,4 +1,4 @@
-"""The processor that this runs on: its name, and how much of it this process may use."""
+"""Name of the processor, and the number of threads available to this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def processor_name() -> str:
-    """What the maker calls it, for example "AMD EPYC 9R14"; the architecture where the system does not say."""
+    """The vendor's model name, such as "AMD EPYC 9R14"; the architecture if the system does not report one."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -20,7 +20,7 @@ def processor_name() -> str:
 
 
 def usable_threads() -> int:
-    """Processors that this process may use, which containers and taskset make less than the machine has."""
+    """Number of processors this process may use; containers and taskset can make it smaller than the machine's."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

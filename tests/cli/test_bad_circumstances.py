@@ -1,4 +1,4 @@
-"""Full disks, missing permissions, odd sizes and Ctrl-C, each through the command line."""
+"""Full disks, missing permissions, odd sizes and Ctrl-C, tested through the command line."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_is_ours():
-    """Where the tests themselves run in the background, Ctrl-C is ignored, and we would leave it so."""
+def ctrl_c_is_handled():
+    """Restore the default handler: Ctrl-C is ignored, and stays so, if the tests run in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -47,7 +47,7 @@ def names() -> list[str]:
 
 
 def refusal(capsys, status: int, *arguments: str) -> str:
-    """Run, and return the one line that was printed; nothing may have been written."""
+    """Run a command that fails and return its one-line message; nothing may have been written."""
     before = names()
     assert main([*arguments, "-n", "tiny", "-j", "1"]) == status
     _, err = capsys.readouterr()
@@ -71,8 +71,8 @@ def test_a_full_disk(capsys, monkeypatch, verb, extension):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_systems_own_refusal_to_write_more(verb):
-    """In a process of its own: the limit is for good, and its signal is not for the test run."""
+def test_a_file_size_limit_of_the_system(verb):
+    """Runs in a separate process, since the limit is permanent and raises a signal."""
     pytest.importorskip("resource")
     code = (
         "import resource, sys; from sparsesr.cli.main import main;"
@@ -92,7 +92,7 @@ def test_no_permission_to_write(capsys, monkeypatch, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_permission_lost_meanwhile(capsys, monkeypatch, verb):
+def test_permission_lost_in_the_meantime(capsys, monkeypatch, verb):
     def refuse(*_args):
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -122,14 +122,14 @@ def test_the_input_as_output(capsys, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_folder_as_output_takes_the_file(verb):
+def test_a_folder_as_output_receives_the_file(verb):
     Path("taken").mkdir()
     assert main([verb, "a.png", "-o", "taken", "-n", "tiny", "-q"]) == 0
     assert [path.name for path in Path("taken").iterdir()] == [f"a_{'x2' if verb == 'upscale' else verb}.png"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_folder_in_the_place_of_the_output(capsys, verb):
+def test_a_folder_with_the_name_of_the_output(capsys, verb):
     Path(f"a_{'x2' if verb == 'upscale' else verb}.png").mkdir()
     assert "is a folder" in refusal(
         capsys, 3, verb, "a.png", "--overwrite", *(["-o", "."] if verb == "mask" else [])
@@ -145,7 +145,7 @@ def test_an_empty_file(capsys, verb, extension):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 37), (53, 1), (2, 3), (3, 3), (1, 700)])
 @pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
-def test_the_smallest_pictures(shape, extension):
+def test_the_smallest_images(shape, extension):
     pixels = np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("s.png")
     assert main(["upscale", "s.png", "-n", "tiny", "-o", f"s_out.{extension}", "-q"]) == 0
@@ -154,19 +154,19 @@ def test_the_smallest_pictures(shape, extension):
 
 def test_a_line_of_pixels_shows_no_masks(capsys):
     Image.fromarray(photo(1, 9)).save("line.png")
-    assert "show no masks" in refusal(capsys, 2, "mask", "line.png")
+    assert "too few to show masks" in refusal(capsys, 2, "mask", "line.png")
 
 
 def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.CompletedProcess[str]:
-    """Start, press Ctrl-C once the program has begun, and wait."""
+    """Start a command, press Ctrl-C after a delay, and wait for its end."""
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from sparsesr.cli.main import main; print('begun', flush=True); sys.exit(main())"
+        "from sparsesr.cli.main import main; print('started', flush=True); sys.exit(main())"
     )
     command = [sys.executable, "-c", code, verb, "big.png", "-j", "1", "-o", f"out.{extension}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
+        assert process.stdout.readline() == "started\n"
         time.sleep(delay_s)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -176,13 +176,13 @@ def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.Completed
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.4, 0.8, 1.6])
 def test_an_interruption_leaves_nothing(verb, delay_s):
-    """With the bundled model, which takes long for so large a picture, from the first import on."""
+    """The bundled model takes long for a large image; the delays reach back to the first import."""
     Image.fromarray(photo(1200, 1600)).save("big.png")
     done = interrupt(verb, delay_s, "png")
     assert done.returncode == 130, done.stderr
     *before, last = done.stderr.splitlines()
     assert last.startswith("error: ") and "interrupted" in last
-    assert all("about" in line for line in before), "at most the time that it will take was announced"
+    assert all("about" in line for line in before), "only the expected time was announced"
     assert names() == ["a.png", "big.png"]
 
 
@@ -190,9 +190,9 @@ def test_an_interruption_leaves_nothing(verb, delay_s):
 def test_an_interruption_between_bands_names_the_file(monkeypatch, capsys, verb):
     run = Session.run
 
-    def press_and_run(*args, **given):
+    def press_and_run(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGINT)
-        return run(*args, **given)
+        return run(*args, **kwargs)
 
     monkeypatch.setattr(Session, "run", press_and_run)
     assert refusal(capsys, 130, verb, "a.png") == "error: a.png: interrupted; nothing was written for it\n"
@@ -214,19 +214,19 @@ def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, verb, 
     assert err == "error: a.png: interrupted; nothing was written for it\n"
 
 
-def test_an_interruption_that_a_library_turns_into_its_own_error(monkeypatch, capsys):
-    def imported_badly(*_args):
+def test_an_interruption_that_a_library_converts_to_its_own_error(monkeypatch, capsys):
+    def interrupted_import(*_args):
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
             raise ImportError("could not import module datetime") from None
 
-    monkeypatch.setattr("sparsesr.cli.main._dispatch", imported_badly)
+    monkeypatch.setattr("sparsesr.cli.main._dispatch", interrupted_import)
     assert main(["doctor"]) == 130
-    assert capsys.readouterr().err == "error: interrupted; nothing half-written was left behind\n"
+    assert capsys.readouterr().err == "error: interrupted; no incomplete files were left behind\n"
 
 
-def test_in_the_background_ctrl_c_is_for_others(monkeypatch):
+def test_a_background_process_ignores_ctrl_c(monkeypatch):
     from sparsesr.cli import interrupts
     from sparsesr.cli.interrupts import interruptible
 

@@ -35,10 +35,10 @@ def test_json_has_the_figures(capsys):
     record = json.loads(capsys.readouterr().out)
     assert record["dense_ms"] > 0 < record["sparse_ms"]
     assert record["peak_gflops"] > 0
-    assert (record["input"], record["threads"], record["picture"]) == ("24x20", 1, "a.png")
+    assert (record["input"], record["threads"], record["image"]) == ("24x20", 1, "a.png")
     assert record["peers"] == []
     assert {"name", "dense_ms", "sparse_ms", "density", "gflops", "peak_share"} <= set(record["layers"][0])
-    assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same picture
+    assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same image
     assert record["quality"]["sparse"]["psnr_to_own_dense_db"] > 20
     assert record["quality"]["sparse"]["psnr_y_db"] > 20
 
@@ -46,7 +46,7 @@ def test_json_has_the_figures(capsys):
 @pytest.mark.parametrize(
     ("wanted", "reason"), [("fp32", "it was asked for"), ("auto", "this processor has no bf16 instructions")]
 )
-def test_json_says_why_it_was_this_precision(wanted, reason, monkeypatch, capsys):
+def test_json_states_the_reason_for_the_precision(wanted, reason, monkeypatch, capsys):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     assert bench("a.png", "--json", "--precision", wanted) == 0
     record = json.loads(capsys.readouterr().out)
@@ -61,7 +61,7 @@ def test_the_table_and_a_made_up_image(capsys):
     assert "body.0.layer0" in out
 
 
-def test_made_up_pictures_are_the_same_each_time_and_have_edges_and_flat_parts():
+def test_made_up_images_are_deterministic_and_have_edges_and_flat_parts():
     image = made_up_image(120, 80)
     assert image.shape == (80, 120, 3)
     assert np.array_equal(image, made_up_image(120, 80))
@@ -71,7 +71,7 @@ def test_made_up_pictures_are_the_same_each_time_and_have_edges_and_flat_parts()
 
 
 @pytest.mark.parametrize("text", ["", "20", "0x5", "5x99999", "axb", "-3x4"])
-def test_sizes_that_are_none(text):
+def test_invalid_sizes(text):
     with pytest.raises(UsageError, match="--size"):
         parse_size(text)
 
@@ -80,7 +80,7 @@ def test_sizes_that_are_none(text):
     ("arguments", "message"),
     [
         (["a.png", "--size", "20x20"], "leave it out"),
-        (["--hr", "a.png"], "name that too"),
+        (["--hr", "a.png"], "name IMAGE too"),
         (["a.png", "--hr", "a.png"], "--hr is 24x20, but the upscaled image is 48x40"),
         (["--repeats", "0"], "--repeats 0"),
         (["--peers", "caffe"], "'caffe' is unknown"),
@@ -112,7 +112,7 @@ def test_peers(capsys):
     for peer in record["peers"]:
         assert peer["ms"] > 0
         assert peer["quality"]["psnr_to_own_dense_db"] > (90 if peer["precision"] == "fp32" else 35)
-    assert "no mask heads" in record["form_of_peers"]
+    assert "no mask heads" in record["peer_setup"]
     assert set(record["rounds_ms"]) == {"sparse", "dense", *names}
     assert bench("a.png", "--peers", "torch") == 0
     assert "torch bf16" in capsys.readouterr().out

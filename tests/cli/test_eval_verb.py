@@ -28,7 +28,7 @@ from support.tiny_models import photo, tiny
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
-    """Two models and a set of one picture."""
+    """Three models and a set of one image."""
     monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     for name, modules in (("tiny", 2), ("other", 3)):
@@ -40,14 +40,14 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def measured(capsys, *arguments: str, status: int = 0) -> tuple[list[dict], str]:
-    """What `eval --json` says, and what stands on stderr."""
+    """Run `eval --json`; return its records and stderr."""
     assert main(["eval", "--data", ".", "-j", "1", "--json", *arguments]) == status
     out, err = capsys.readouterr()
     return [json.loads(line) for line in out.splitlines()], err
 
 
 @needs_bf16
-def test_it_measures_in_the_precision_that_it_says(capsys):
+def test_the_reported_precision_is_the_measured_one(capsys):
     (exact,), _ = measured(capsys, "-n", "tiny")
     (short,), _ = measured(capsys, "-n", "tiny", "--precision", "bf16")
     assert (exact["precision"], short["precision"]) == ("fp32", "bf16")
@@ -56,7 +56,7 @@ def test_it_measures_in_the_precision_that_it_says(capsys):
 
 
 @needs_bf16
-def test_every_row_of_a_table_says_its_precision(capsys):
+def test_every_row_of_a_table_states_its_precision(capsys):
     names = ["-n", "tiny", "-n", "no_layers", "-n", "other"]
     files = ["table.md", "table.csv", "table.json"]
     written = [argument for file in files for argument in ("-o", file)]
@@ -73,14 +73,14 @@ def test_every_row_of_a_table_says_its_precision(capsys):
     assert [row["precision"] for row in json.loads(Path("table.json").read_text())] == ["bf16", "bf16"]
 
 
-def test_the_precision_stands_above_the_pictures(capsys):
+def test_the_heading_states_the_precision(capsys):
     assert main(["eval", "--data", ".", "-n", "tiny", "-j", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "A, tiny x2, native fp32, whole"
 
 
 @needs_bf16
 def test_a_network_without_bf16_layers_is_refused(capsys):
-    """But not `auto`, which says what it became."""
+    """Except with `auto`, which reports the precision used."""
     _, err = measured(capsys, "-n", "no_layers", "--precision", "bf16", status=2)
     assert err == "error: no_layers has no layer that can run in bf16; use --precision fp32 or auto\n"
     (record,), err = measured(capsys, "-n", "no_layers", "--precision", "auto")
@@ -88,7 +88,7 @@ def test_a_network_without_bf16_layers_is_refused(capsys):
     assert err == "note: no_layers is measured in fp32: the network has no layer that can run in bf16\n"
 
 
-def test_without_the_instructions_it_measures_fp32_and_says_so(capsys, monkeypatch):
+def test_without_bf16_instructions_fp32_is_measured_and_reported(capsys, monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     (record,), err = measured(capsys, "-n", "tiny", "--precision", "bf16")
     assert record["precision"] == "fp32"
@@ -106,14 +106,14 @@ def data(tmp_path):
     return write_two_sets(tmp_path / "data")
 
 
-def call(data, models, **given):
-    return cli.run(data, [models] if isinstance(models, str) else models, threads=1, **given)
+def call(data, models, **options):
+    return cli.run(data, [models] if isinstance(models, str) else models, threads=1, **options)
 
 
 def test_command(data, capsys):
     assert call(data, "tiny", sets=["B"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["B,", "picture", "three", "two", "mean"]
+    assert [line.split()[0] for line in lines] == ["B,", "image", "three", "two", "mean"]
     assert call(data, "tiny", as_json=True) == 0
     results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [result["set"] for result in results] == ["A", "B"]
@@ -127,7 +127,7 @@ def test_command_refuses(data):
         call(data, "tiny", form="onnx")
 
 
-def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
+def test_the_inference_mode_is_resolved_and_reported(data, tmp_path, capsys):
     model, path = tokens(), tmp_path / "tokens.safetensors"
     write_model(path, model.facts, model.graph, model.tensors)
     for asked, named in (("auto", "chopped"), ("whole", "whole"), ("chopped", "chopped")):
@@ -138,7 +138,7 @@ def test_how_pictures_are_taken_is_chosen_and_named(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_bicubic_is_what_models_are_compared_with(data, scale, capsys):
+def test_bicubic_as_a_baseline(data, scale, capsys):
     assert call(data, "bicubic", sets=["A"], scale=scale, as_json=True) == 0
     record = json.loads(capsys.readouterr().out)
     pair = load_pair(find_sets(data, scale, ["A"])[0].images[0], scale)
@@ -167,7 +167,7 @@ def test_models_are_compared_in_one_table(data, tmp_path, capsys):
     assert rows[5][3].strip() == f"{records[3]['psnr_y']:.3f}"
 
 
-def test_tables_refuse_before_working(data, tmp_path):
+def test_output_files_are_checked_before_any_work(data, tmp_path):
     with pytest.raises(UsageError, match=r"\.md, \.csv"):
         call(data, "tiny", outputs=[tmp_path / "table.png"])
     (tmp_path / "table.md").write_text("mine")

@@ -1,4 +1,4 @@
-"""``sparsesr models measure``: what bf16 costs, in the file; and who reads it. No torch."""
+"""``sparsesr models measure``: the cost of bf16 is recorded in the file and read by others. No torch."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def records(capsys, *arguments: str) -> list[dict]:
 
 
 def luma_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """As the literature has it for x2, written down again: BT.601 luma of 8 bits, two pixels shaved."""
+    """The convention of the literature for x2, independent of ours: BT.601 luma of 8 bits, two pixels shaved."""
     error = (a[2:-2, 2:-2].astype(float) - b[2:-2, 2:-2]) @ [65.738 / 256, 129.057 / 256, 25.064 / 256]
     return float(10 * np.log10(255**2 / np.mean(error**2)))
 
 
-def test_the_figures_are_those_of_both_results_against_the_truth(capsys, folder):
+def test_the_figures_compare_both_results_with_the_reference(capsys, folder):
     losses, exact_db = [], []
     (folder / "mine").mkdir()
     sessions = [Session(tiny(), 1), Session(tiny(), 1, "bf16", emulate_bf16=True)]
@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_both_results_against_the_truth(capsys, folder)
     assert record["psnr_y_db"] == pytest.approx(np.mean(exact_db), abs=6e-4)
     assert record["mean_db"] == pytest.approx(np.mean(losses), abs=6e-6)
     assert record["worst_db"] == pytest.approx(max(losses), abs=6e-6)
-    assert record["measured_on"] == "mine (2 pictures)"
+    assert record["measured_on"] == "mine (2 images)"
     assert load("tiny").facts.bf16_cost.worst_db == record["worst_db"]
 
 
@@ -77,7 +77,7 @@ def test_nothing_else_in_the_file_changes(capsys, dtype):
     assert entry.path.read_bytes() == written, "measuring again gives the same file"
 
 
-def test_auto_and_doctor_read_what_it_wrote(capsys, monkeypatch):
+def test_auto_and_doctor_read_the_record(capsys, monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
     monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
     monkeypatch.setattr(precision, "MAX_COST_DB", 100.0)  # the weights are random
@@ -90,21 +90,19 @@ def test_auto_and_doctor_read_what_it_wrote(capsys, monkeypatch):
 
     assert upscaled() == ("fp32", precision.cost_words(None))
     main(["doctor"])
-    assert (
-        "good; what bf16 costs is not known (see `sparsesr models measure tiny`)" in capsys.readouterr().out
-    )
+    assert "ok; cost of bf16 not measured (run `sparsesr models measure tiny`)" in capsys.readouterr().out
     (record,) = records(capsys, "tiny")
     assert record["measured_on"] == "astronaut, chelsea, coffee, rocket" and record["auto_may_take_it"]
     assert upscaled()[0] == "bf16"
     main(["doctor"])
-    assert f"good; bf16 costs at most {max(record['worst_db'], 0):.4f} dB" in capsys.readouterr().out
+    assert f"ok; bf16 costs at most {max(record['worst_db'], 0):.4f} dB" in capsys.readouterr().out
     assert main(["models", "show", "tiny"]) == 0
     assert f"worst_db {record['worst_db']}" in capsys.readouterr().out
     monkeypatch.setattr(precision, "MAX_COST_DB", record["worst_db"] - 1e-6)
     assert upscaled()[0] == "fp32"
 
 
-def test_the_record_is_said_in_words(capsys):
+def test_the_record_is_printed_in_words(capsys):
     assert main(["models", "measure", "tiny"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("tiny x2: ") and "measured on astronaut" in out and not err
@@ -120,8 +118,8 @@ def test_bundled_models_are_measured_but_not_changed(capsys):
 
 
 @pytest.mark.parametrize("entry", [e for e in list_models() if e.origin == BUNDLED], ids=lambda e: e.name)
-def test_bundled_models_say_what_is_measured(capsys, entry):
-    """Sums in another order, as on another processor, move a picture's PSNR by a thousandth of a dB."""
+def test_bundled_models_record_what_is_measured(capsys, entry):
+    """A different order of summation, as on another processor, changes an image's PSNR by about 0.001 dB."""
     recorded = load(entry.path).facts.bf16_costs
     measured = records(capsys, entry.name)
     assert [cost.scale for cost in recorded] == [record["scale"] for record in measured]
@@ -139,7 +137,7 @@ def test_a_network_without_bf16_layers_has_no_record(capsys):
     assert entry.path.read_bytes() == before
 
 
-def test_what_cannot_be_measured_leaves_the_file_alone(capsys, folder):
+def test_a_failed_measurement_leaves_the_file_unchanged(capsys, folder):
     before = (folder / "home" / "models" / "tiny.safetensors").read_bytes()
     (folder / "empty").mkdir()
     for name in ("A", "B"):

@@ -79,7 +79,7 @@ def test_models(home, capsys):
     assert main(["models", "show", "tiny"]) == 0
     assert "architecture: smsr" in capsys.readouterr().out
     assert main(["models", "show", "tiny", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["sees_whole_picture"] is True
+    assert json.loads(capsys.readouterr().out)["sees_whole_image"] is True
     assert main(["models", "verify"]) == 0
     (home / "models" / "broken.safetensors").write_bytes(b"\0" * 64)
     assert main(["models", "list"]) == 0
@@ -92,7 +92,7 @@ def test_doctor(home, capsys):
     main(["doctor"])
     out = capsys.readouterr().out
     assert "instructions" in out
-    assert "--precision" in out, "what bf16 means on this processor"
+    assert "--precision" in out, "the effect of bf16 on this processor"
     main(["doctor", "--json"])
     facts = json.loads(capsys.readouterr().out)
     assert facts["native"]["kernels"]["conv"]
@@ -105,12 +105,12 @@ def test_doctor(home, capsys):
 @pytest.mark.parametrize(
     ("gain", "says"),
     [
-        (None, "no instructions for it; --precision bf16 and auto run in fp32"),
+        (None, "not supported by this processor; --precision bf16 and auto run in fp32"),
         (0.5, "multiplies 0.5 times as fast as fp32; --precision auto runs in fp32"),
-        (2.0, "--precision auto runs in bf16 for models that lose at most 0.01 dB by it, fp32 for others"),
+        (2.0, "--precision auto runs in bf16 for models that lose at most 0.01 dB, fp32 for others"),
     ],
 )
-def test_doctor_says_what_auto_does_here(monkeypatch, capsys, gain, says):
+def test_doctor_reports_the_effect_of_auto(monkeypatch, capsys, gain, says):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: gain is not None)
     monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
     main(["doctor"])

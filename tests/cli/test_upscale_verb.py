@@ -48,7 +48,7 @@ def assert_one_line_error(text: str, *parts: str) -> None:
     assert "Traceback" not in text
 
 
-def test_the_main_job(capsys):
+def test_the_default_use(capsys):
     save("photo.jpg")
     assert up("photo.jpg") == 0
     out, err = capsys.readouterr()
@@ -69,7 +69,7 @@ def test_options(capsys):
 
 def test_json_lines(capsys):
     save("a.png")
-    Path("b.png").write_bytes(b"no picture")
+    Path("b.png").write_bytes(b"no image")
     assert up("a.png", "b.png", "--json") == 3
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert good["output"] == "a_x2.png" and 0 <= good["macs_saved"] < 1 and good["mode"] == "whole"
@@ -86,7 +86,7 @@ def test_folders_and_patterns(capsys):
     assert [path.name for path in Path("matched").iterdir()] == ["a_x2.png"]
 
 
-def test_one_bad_file_does_not_stop_the_others(capsys):
+def test_a_failing_file_does_not_stop_the_others(capsys):
     save("in/a.png"), save("in/c.png")
     Path("in/b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     assert up("in", "-o", "out") == 3
@@ -94,7 +94,7 @@ def test_one_bad_file_does_not_stop_the_others(capsys):
     assert "error: in/b.png: " in capsys.readouterr().err
 
 
-def test_an_existing_output_is_kept_unless_asked(capsys):
+def test_an_existing_output_is_kept_without_overwrite(capsys):
     save("a.png")
     Path("a_x2.png").write_bytes(b"mine")
     assert up("a.png") == 3
@@ -107,7 +107,7 @@ def test_an_existing_output_is_kept_unless_asked(capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "part"),
     [
-        ([], 2, "nothing to enlarge"),
+        ([], 2, "nothing to upscale"),
         (["a.png", "-o", "a.png"], 2, "input itself"),
         (["a.png", "a.jpg", "-o", "out", "-f", "png"], 2, "would both become"),
         (["a.png", "--precision", "x"], 2, "unknown"),
@@ -117,15 +117,15 @@ def test_an_existing_output_is_kept_unless_asked(capsys):
         (["a.png", "--quality", "0"], 2, "1 to 100"),
         (["a.png", "--depth", "9"], 2, "8 or 16"),
         (["a.png", "-f", "bmp"], 2, "format"),
-        (["a.png", "-s", "3"], 2, "enlarges x2, not x3"),
+        (["a.png", "-s", "3"], 2, "upscales x2, not x3"),
         (["a.png", "-j", "0"], 2, "at least 1"),
         (["a.png", "-"], 2, "standard input"),
-        (["a.png", "-o", "-"], 2, "input -"),
+        (["a.png", "-o", "-"], 2, "needs the input -"),
         (["a.png", "--frob"], 2, "--frob"),
         (["a.png", "-o", "missing/out.png"], 3, "does not exist"),
         (["missing.png"], 3, "no such file"),
         (["*.bmp"], 3, "no file matches"),
-        (["empty"], 3, "no pictures"),
+        (["empty"], 3, "no images"),
         (["a.png", "-n", "tinny"], 3, "did you mean tiny"),
         (["a.png", "--memory", "50MB"], 4, "raise --memory"),
     ],
@@ -189,25 +189,25 @@ def test_a_broken_result_is_refused_and_not_written(monkeypatch, capsys):
 def test_interrupting_leaves_nothing(monkeypatch, capsys):
     save("big.png", 300, 300), save("second.png")
 
-    def press_and_enlarge(*args):
+    def press_and_upscale(*args):
         os.kill(os.getpid(), signal.SIGINT)
         return upscale_file(*args)
 
-    monkeypatch.setattr("sparsesr.jobs.batch.upscale_file", press_and_enlarge)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, wherever tests run
+    monkeypatch.setattr("sparsesr.jobs.batch.upscale_file", press_and_upscale)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in background test runs
     assert up("big.png", "second.png", "-j", "1") == 130
     signal.signal(signal.SIGINT, before)
     assert_one_line_error(capsys.readouterr().err, "big.png: interrupted")
     assert sorted(path.name for path in Path().iterdir()) == ["big.png", "second.png"]
 
 
-def test_tiles_say_how_far_they_are_off(capsys):
+def test_tiles_report_their_deviation(capsys):
     save("a.png", 200, 260)
     assert up("a.png", "--memory", "122MB", "--json") == 0
     record = json.loads(capsys.readouterr().out)
     assert record["mode"] == "tiles" and record["deviation"]["probe_px"] > 0
     assert up("a.png", "--memory", "122MB", "--overwrite") == 0
-    assert capsys.readouterr().err.startswith("note: the memory allows only tiles: ")
+    assert capsys.readouterr().err.startswith("note: the memory limit requires ")
     assert "deviates" in record["notes"][0]
 
 
@@ -226,11 +226,11 @@ REFUSED = {
 LARGE = ("phone_jolla", "ultra_hdr", "panorama", "lineart", "screenshot", "exif_rot", "icc_p3")
 
 
-def test_every_odd_input_is_a_picture_or_one_line(odd_inputs_dir, capsys):
-    """Large ones are left out: pixels cost time, and oddness does not need them."""
+def test_every_odd_input_gives_an_image_or_one_line(odd_inputs_dir, capsys):
+    """Large inputs are skipped to save time; their size adds nothing."""
     files = [path for path in sorted(odd_inputs_dir.iterdir()) if path.suffix != ".md"]
     files = [path for path in files if not path.name.startswith(LARGE)]
-    for suffix in sorted({path.suffix for path in files}):  # apart, as some differ by their suffix only
+    for suffix in sorted({path.suffix for path in files}):  # separately, as some differ by their suffix only
         some = [str(path) for path in files if path.suffix == suffix]
         assert up(*some, "-o", f"out{suffix}/", "-f", "png", "--json") in (0, 3, 4)
     out, err = capsys.readouterr()

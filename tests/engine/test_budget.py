@@ -1,4 +1,4 @@
-"""Jobs that share an upscaler stay within its memory together."""
+"""Jobs that share an upscaler jointly stay within its memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from support.tiny_models import photo, tiny
 WAIT_S = 20
 
 
-def test_a_job_that_is_alone_is_never_refused():
+def test_a_job_running_alone_is_never_refused():
     budget = MemoryBudget(10)
     with budget.reserved(25):
         assert (budget.reserved_bytes, budget.free_bytes) == (25, 0)
     assert (budget.reserved_bytes, budget.free_bytes) == (0, 10)
 
 
-def test_parts_are_granted_in_the_order_of_the_requests():
+def test_parts_are_granted_in_the_order_of_requests():
     budget, granted = MemoryBudget(10), []
 
     def take(nbytes: int) -> None:
@@ -35,7 +35,7 @@ def test_parts_are_granted_in_the_order_of_the_requests():
         with budget.reserved(4):
             pass
         waiting = []
-        for nbytes in (9, 1):  # 1 would fit, but 9 was there first
+        for nbytes in (9, 1):  # 1 would fit, but 9 was requested first
             waiting.append(threading.Thread(target=take, args=(nbytes,)))
             waiting[-1].start()
             while len(budget._queue) < len(waiting):
@@ -58,8 +58,8 @@ def test_waiting_can_be_cancelled():
 
 
 @pytest.mark.parametrize("rooms", [1, 2])
-def test_as_many_images_at_once_as_the_memory_allows(monkeypatch, rooms):
-    """Two images: both runs are on at the same time if there is memory for two, and never otherwise."""
+def test_the_memory_limits_the_number_of_concurrent_runs(monkeypatch, rooms):
+    """Two images run concurrently if there is memory for both, and never otherwise."""
     image, running, most = photo(60, 80), 0, 0
     lock, both = threading.Lock(), threading.Barrier(2)
     run = Session.run

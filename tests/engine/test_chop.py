@@ -1,4 +1,4 @@
-"""Crops: cut as ESRT's authors cut, enlarged each by itself, and named in the result."""
+"""Crops: split as ESRT's authors do, upscaled independently, and reported in the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.tiny_models import photo, tiny
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(800, 5000), st.integers(0, 12))
-def test_cores_tile_the_picture_and_lie_in_their_windows(height, width, most_px, shave_px):
+def test_cores_partition_the_image_and_lie_in_their_windows(height, width, most_px, shave_px):
     covered = np.zeros((height, width), int)
     for tile in chop(height, width, most_px, shave_px):
         core, window = tile.core, tile.window
@@ -32,12 +32,12 @@ def test_cores_tile_the_picture_and_lie_in_their_windows(height, width, most_px,
 
 @settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 12))
-def test_splitting_ends_however_small_parts_should_be(height, width, shave_px):
+def test_splitting_ends_even_for_tiny_parts(height, width, shave_px):
     tiles = chop(height, width, 1, shave_px)
     assert sum(tile.core.area for tile in tiles) == height * width
 
 
-def test_small_pictures_become_overlapping_quarters():
+def test_small_images_become_overlapping_quarters():
     assert chop(101, 80, shave_px=10) == (
         Tile(Box(0, 0, 50, 40), Box(0, 0, 60, 50)),
         Tile(Box(0, 40, 50, 80), Box(0, 30, 60, 80)),
@@ -54,15 +54,15 @@ def test_full_hd_becomes_64_crops_below_the_limit():
 
 @pytest.fixture
 def small_crops(monkeypatch):
-    """Pictures from 300 pixels on are large."""
+    """Images of 300 pixels or more count as large."""
     cut = upscaling.chopping.chop
     monkeypatch.setattr(upscaling.chopping, "CHOP_PX", 300)
     monkeypatch.setattr(upscaling.chopping, "chop", lambda height, width: cut(height, width, 300, 3))
-    monkeypatch.setattr("sparsesr.engine.execute.check_result", lambda *given: None)  # the weights are random
+    monkeypatch.setattr("sparsesr.engine.execute.check_result", lambda *_: None)  # the weights are random
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_crops_are_pictures_of_their_own(small_crops, dtype):
+def test_crops_are_upscaled_independently(small_crops, dtype):
     image = photo(29, 34, dtype)
     upscaler = Upscaler(tokens(), threads=1)
     result = upscaler(image)
@@ -79,7 +79,7 @@ def test_crops_are_pictures_of_their_own(small_crops, dtype):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_which_form_is_chosen(small_crops):
+def test_the_choice_of_mode(small_crops):
     large, small, attention = photo(20, 20), photo(10, 10), tokens()
 
     def mode(model, image, **settings):
@@ -93,12 +93,12 @@ def test_which_form_is_chosen(small_crops):
         Upscaler(attention, inference="half")
 
 
-def test_attention_between_pixels_is_never_tiled_unasked(small_crops):
+def test_attention_across_pixels_is_never_tiled(small_crops):
     upscaler = Upscaler(tokens(), threads=1, inference="whole", memory=PROCESS_BYTES + 50_000)
-    with pytest.raises(LimitError, match="MB at least"):
+    with pytest.raises(LimitError, match="needs at least"):
         upscaler.plan(photo(40, 40))
     upscaler = Upscaler(tokens(), threads=1, memory=PROCESS_BYTES + 50_000)
-    with pytest.raises(LimitError, match="MB at least"):
+    with pytest.raises(LimitError, match="needs at least"):
         upscaler.plan(photo(40, 40))
 
 

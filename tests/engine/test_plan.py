@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsesr.engine.plan import PROCESS_BYTES, Mode, Need, cut, make_plan
+from sparsesr.engine.plan import PROCESS_BYTES, MemoryNeeds, Mode, cut_tiles, make_plan
 from sparsesr.errors import LimitError
 
 
@@ -13,8 +13,8 @@ def run_bytes(height: int, width: int, low_memory: bool) -> int:
     return (800 if low_memory else 2000) * height * width + 12 * height * width
 
 
-def need(height: int, width: int, halo: int = 20) -> Need:
-    return Need(height, width, 3 * height * width, 12 * height * width, halo, 2, 2)
+def need(height: int, width: int, halo: int = 20) -> MemoryNeeds:
+    return MemoryNeeds(height, width, 3 * height * width, 12 * height * width, halo, 2, 2)
 
 
 sides = st.integers(1, 400)
@@ -22,9 +22,9 @@ sides = st.integers(1, 400)
 
 @settings(max_examples=200, deadline=None)
 @given(sides, sides, st.integers(8, 60), st.integers(8, 60), st.integers(0, 30))
-def test_tiles_cover_every_pixel_once_and_windows_hold_the_halo(height, width, rows, columns, halo):
+def test_tiles_cover_every_pixel_once_and_windows_include_the_halo(height, width, rows, columns, halo):
     covered = np.zeros((height, width), int)
-    for tile in cut(height, width, 2 * rows, 2 * columns, halo, 2):
+    for tile in cut_tiles(height, width, 2 * rows, 2 * columns, halo, 2):
         core, window = tile.core, tile.window
         covered[core.top : core.bottom, core.left : core.right] += 1
         assert window.top % 2 == 0 and window.left % 2 == 0
@@ -38,12 +38,12 @@ def test_tiles_cover_every_pixel_once_and_windows_hold_the_halo(height, width, r
 
 @settings(max_examples=200, deadline=None)
 @given(sides, sides, st.integers(1_000_000, 300_000_000))
-def test_a_plan_is_within_its_limit_or_refused_with_the_figure(height, width, room):
+def test_a_plan_is_within_its_limit_or_refused_with_the_memory_needed(height, width, room):
     limit = PROCESS_BYTES + room
     try:
         plan = make_plan(need(height, width), run_bytes, limit)
     except LimitError as error:
-        needed = int(str(error).split(" needs ")[1].split(" MB")[0])
+        needed = int(str(error).split(" needs at least ")[1].split(" MB")[0])
         assert needed * 1_000_000 >= limit
         assert make_plan(need(height, width), run_bytes, needed * 1_000_000).peak_bytes > limit
         return
@@ -53,7 +53,7 @@ def test_a_plan_is_within_its_limit_or_refused_with_the_figure(height, width, ro
         assert run_bytes(tile.window.height, tile.window.width, True) <= limit - PROCESS_BYTES
 
 
-def test_the_best_way_that_fits_is_taken():
+def test_the_best_mode_that_fits_is_chosen():
     size = need(100, 100)
     fixed = PROCESS_BYTES + size.held_bytes
     assert make_plan(size, run_bytes, fixed + run_bytes(100, 100, False)).mode is Mode.WHOLE
@@ -61,24 +61,24 @@ def test_the_best_way_that_fits_is_taken():
     assert make_plan(size, run_bytes, fixed + run_bytes(100, 100, True) - 1).mode is Mode.TILES
 
 
-def test_the_refusal_names_what_to_do():
-    with pytest.raises(LimitError, match=r"needs \d+ MB at least, 1 MB are allowed; raise memory"):
+def test_the_refusal_states_the_remedy():
+    with pytest.raises(LimitError, match=r"needs at least \d+ MB, but the limit is 1 MB; raise memory"):
         make_plan(need(100, 100), run_bytes, 1_000_000)
 
 
-def test_tiles_are_announced_with_their_cost_and_a_way_out():
+def test_the_warning_about_tiles_states_their_cost_and_a_remedy():
     size = need(400, 600)
     enough = PROCESS_BYTES + size.held_bytes + run_bytes(400, 600, True)
     assert make_plan(size, run_bytes, enough).warning() is None
     plan = make_plan(size, run_bytes, PROCESS_BYTES + size.held_bytes + size.output_bytes + 20_000_000)
     assert plan.work_factor > 2 * sum(tile.window.area for tile in plan.tiles) / (400 * 600) > 2
     warning = plan.warning().worded()
-    assert f"{len(plan.tiles)} of them, about {plan.work_factor:.1f} times" in warning
+    assert f"requires {len(plan.tiles)} tiles, which take about {plan.work_factor:.1f} times" in warning
     named = int(warning.split("; memory ")[1].split("MB")[0])
     assert make_plan(size, run_bytes, named * 1_000_000).mode is Mode.LOW_MEMORY
 
 
-def test_tighter_limits_cost_more_and_the_probe_little():
+def test_tighter_limits_cost_more_but_the_probe_stays_cheap():
     size = need(600, 600)
     fixed = PROCESS_BYTES + size.held_bytes + size.output_bytes
     plans = [make_plan(size, run_bytes, fixed + room) for room in (150_000_000, 40_000_000, 10_000_000)]

@@ -1,4 +1,4 @@
-"""``--target-ms``, with a clock of our own: nothing here depends on how fast the machine is."""
+"""``--target-ms`` with a simulated clock: nothing here depends on the speed of the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from support.tiny_models import photo, tiny
 
 
 class Machine:
-    """Runs nothing, but takes its time: per pixel, and per active pixel. Brighter pixels are active sooner."""
+    """Simulates time per pixel and per active pixel. Brighter pixels become active at lower efforts."""
 
     def __init__(self, ms_per_pixel: float = 1e-3, ms_per_active: float = 2e-3) -> None:
         self.now_s = 0.0
@@ -41,7 +41,7 @@ class Machine:
 
 
 def stripes(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Evenly spread grey values, so that the density is linear in the effort and any rows are typical."""
+    """Uniformly distributed grey values, so that density is linear in the effort and any rows are typical."""
     rng = np.random.default_rng(seed)
     return np.repeat(rng.integers(0, 256, (height, width, 1), dtype=np.uint8), 3, axis=2)
 
@@ -71,7 +71,7 @@ def test_the_effort_rises_with_the_target():
 
 
 @pytest.mark.parametrize(("target_ms", "effort", "which"), [(1, 0, "least"), (10_000, 1, "most")])
-def test_what_is_out_of_reach_is_said_with_what_is_not(target_ms, effort, which):
+def test_an_unreachable_target_is_reported_with_the_reachable_times(target_ms, effort, which):
     machine = Machine()
     report = choose_effort(machine.run, stripes(300, 320), target_ms, clock=machine.clock)
     least, most = report.reachable_ms
@@ -81,7 +81,7 @@ def test_what_is_out_of_reach_is_said_with_what_is_not(target_ms, effort, which)
     assert f"the {which} effort" in report.note
 
 
-def test_tiles_cost_what_they_compute_twice():
+def test_overlapping_tiles_raise_the_predicted_time():
     machine, image = Machine(), stripes(300, 320)
     whole = choose_effort(machine.run, image, 200, clock=machine.clock)
     tiled = choose_effort(machine.run, image, 200, work_fraction=1.5, clock=machine.clock)
@@ -89,7 +89,7 @@ def test_tiles_cost_what_they_compute_twice():
     assert [ms - tiled.probe_ms for ms in tiled.reachable_ms] == pytest.approx(expected)
 
 
-def test_masks_that_ignore_the_effort_give_one_time():
+def test_masks_that_ignore_the_effort_give_a_constant_time():
     model = CostModel(10.0, 0.0, 0.4, 0.4)
     assert model.effort_for(9) == 0
     assert model.effort_for(11) == 1
@@ -99,7 +99,7 @@ def test_masks_that_ignore_the_effort_give_one_time():
 
 
 @pytest.mark.parametrize("height", [1, 20, 48, 49, 255, 2000])
-def test_the_probe_is_made_of_the_pictures_rows(height):
+def test_the_probe_consists_of_rows_of_the_image(height):
     image = np.arange(height, dtype=np.int32)[:, None, None].repeat(3, axis=2)
     rows = probe_of(image)[:, 0, 0]
     assert len(set(rows)) == len(rows)
@@ -117,12 +117,12 @@ def test_the_probe_is_made_of_the_pictures_rows(height):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target_ms": 0}, "more than 0"),
-        ({"target_ms": float("nan")}, "more than 0"),
+        ({"target_ms": 0}, "greater than 0"),
+        ({"target_ms": float("nan")}, "greater than 0"),
         ({"target_ms": 10, "effort": 0.5}, "leave effort out"),
     ],
 )
-def test_targets_that_mean_nothing(arguments, message):
+def test_invalid_targets(arguments, message):
     with pytest.raises(UsageError, match=message):
         Upscaler(tiny())(photo(8, 8), **arguments)
     with pytest.raises(UsageError, match="computes every pixel"):
@@ -161,7 +161,7 @@ def test_upscale_verb_takes_a_target(tmp_path, monkeypatch, capsys):
     assert "--target-ms chooses the effort" in capsys.readouterr().err
 
 
-def test_the_effort_changes_what_is_reported():
+def test_the_effort_changes_the_reported_work():
     upscaler, image = Upscaler(tiny(), threads=1), photo(40, 50)
     least, learned, most = (upscaler(image, effort=effort) for effort in (0, None, 1))
     assert least.stats.macs < learned.stats.macs < most.stats.macs

@@ -13,7 +13,7 @@ from sparsesr import _native
 from sparsesr.engine import plan as plan_module
 from sparsesr.engine.check import check_result
 from sparsesr.engine.execute import Network
-from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Tile, cut
+from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Tile, cut_tiles
 from sparsesr.engine.tiles import average_attention, run_tiled
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
@@ -59,18 +59,18 @@ def test_pil_images_come_back_as_pil_images(upscaler, mode):
         (np.zeros((0, 4, 3), np.uint8), "shape"),
         (np.zeros((4, 4, 3), np.int64), "int64"),
         (np.full((4, 4, 3), np.nan, np.float32), "NaN"),
-        (np.full((4, 4, 3), 200, np.float32), "0 to 1"),
+        (np.full((4, 4, 3), 200, np.float32), "in 0 to 1"),
         ([1, 2], "list"),
         ("photo.jpg", "a path to sparsesr.upscale"),
     ],
 )
-def test_other_things_are_refused(upscaler, image, message):
+def test_unsupported_inputs_are_refused(upscaler, image, message):
     with pytest.raises(InputError, match=message):
         upscaler(image)
 
 
 def test_model_and_scale_must_agree():
-    with pytest.raises(UsageError, match="enlarges x2, not x3"):
+    with pytest.raises(UsageError, match="upscales x2, not x3"):
         Upscaler(tiny(), scale=3)
 
 
@@ -88,7 +88,7 @@ def _limit_for_tiles(upscaler: Upscaler, image: np.ndarray) -> int:
 
 
 def _attentive() -> ModelFile:
-    """A model whose attention depends on how bright the image is."""
+    """A model whose attention depends on the brightness of the image."""
     model = tiny(detail=0.2)
     vectors = {name: np.abs(tensor) for name, tensor in model.tensors.items() if ".ca.w" in name}
     return replace(model, tensors={**model.tensors, **vectors})
@@ -101,7 +101,7 @@ def _half_dark(height: int, width: int) -> np.ndarray:
 
 
 def _largest_deviation(network: Network, square: np.ndarray, tiles: Sequence[Tile]) -> int:
-    """Of tiles that share the mean of their attention vectors from the whole square, in levels; for scale 2."""
+    """Largest deviation, in levels, from the whole square of tiles that share their mean attention; for scale 2."""
 
     def run(box: Box, **fixed):
         window = np.ascontiguousarray(square[box.top : box.bottom, box.left : box.right])
@@ -120,7 +120,7 @@ def _largest_deviation(network: Network, square: np.ndarray, tiles: Sequence[Til
     return largest
 
 
-def test_tiles_are_close_to_the_whole_picture_and_say_how_close():
+def test_tiles_are_close_to_the_whole_image_and_report_the_deviation():
     model, image = _attentive(), _half_dark(90, 140)
     whole = Upscaler(model, threads=1)
     tiled = Upscaler(model, threads=1, memory=_limit_for_tiles(whole, image))
@@ -132,17 +132,17 @@ def test_tiles_are_close_to_the_whole_picture_and_say_how_close():
     difference = np.abs(result.image.astype(int) - expected.image.astype(int)).max()
     assert 0 < difference <= 4
     top, left, core = (90 - side) // 2, (140 - side) // 2, min(side // 2, first.height, first.width)
-    tiles = cut(side, side, core, core, whole.network.halo_px, whole.network.multiple)
+    tiles = cut_tiles(side, side, core, core, whole.network.halo_px, whole.network.multiple)
     square = np.ascontiguousarray(image[top : top + side, left : left + side])
     assert result.deviation.max_levels == _largest_deviation(whole.network, square, tiles) > 0
     assert [mask.shape for mask in result.masks] == [(90, 140)] * 2
 
 
-def test_tiles_with_the_attention_of_the_whole_picture_are_exact():
+def test_tiles_with_the_attention_of_the_whole_image_are_exact():
     image = photo(75, 90)
     network = Upscaler(tiny(detail=0.2), threads=1).network
     whole = network.session.run(image)
-    tiles = cut(75, 90, 40, 50, network.halo_px, network.multiple)
+    tiles = cut_tiles(75, 90, 40, 50, network.halo_px, network.multiple)
 
     def run(window, attention):
         return network.session.run(window, attention=whole.attention)
@@ -151,8 +151,8 @@ def test_tiles_with_the_attention_of_the_whole_picture_are_exact():
     assert np.array_equal(tiled.image, whole.image)
 
 
-def test_too_little_memory_is_refused_before_work():
-    with pytest.raises(LimitError, match="MB at least"):
+def test_too_little_memory_is_refused_before_any_work():
+    with pytest.raises(LimitError, match="needs at least"):
         Upscaler(tiny(), memory=PROCESS_BYTES + 1000)(photo(64, 64))
 
 
@@ -161,12 +161,12 @@ def test_attention_is_averaged_by_area():
     assert averaged["a"] == pytest.approx([0.25])
 
 
-def test_cancelling_stops(upscaler):
+def test_upscaling_can_be_cancelled(upscaler):
     with pytest.raises(CancelledError):
         upscaler(photo(32, 32), cancelled=lambda: True)
 
 
-def test_broken_results_are_never_success():
+def test_broken_results_are_never_reported_as_success():
     model = tiny()
     tensors = dict(model.tensors)
     tensors["head.0.weight"] = tensors["head.0.weight"] * np.float32(1e30)
@@ -185,7 +185,7 @@ def test_broken_results_are_never_success():
 
 @pytest.fixture
 def vector_kernels_broken(monkeypatch):
-    """The fault: kernels that are not the scalar ones give black pictures. Yields the kernels used."""
+    """Make all kernels except the scalar ones return black images. Yields the kernels used."""
     used = []
     run = Session.run
 
@@ -208,8 +208,8 @@ def test_a_broken_result_is_computed_again_with_the_scalar_kernels(vector_kernel
     upscaler = Upscaler(tiny(), threads=1, memory=_limit_for_tiles(plain, image)) if is_tiled else plain
     result = upscaler(image)
     assert "scalar" not in vector_kernels_broken[0] and "scalar" in vector_kernels_broken[-1]
-    assert "the scalar kernels computed it right" in result.notes[0]
-    assert _native.set_cpu(None) is None, "the fast kernels are in force again"
+    assert "the scalar kernels gave a plausible result" in result.notes[0]
+    assert _native.set_cpu(None) is None, "the fast kernels are selected again"
     _native.set_cpu("scalar")
     expected = Upscaler(tiny(), threads=1, memory=upscaler.memory)(image)
     np.testing.assert_array_equal(result.image, expected.image)
@@ -217,7 +217,7 @@ def test_a_broken_result_is_computed_again_with_the_scalar_kernels(vector_kernel
 
 
 @needs_bf16
-def test_the_second_computation_is_not_in_bf16(vector_kernels_broken, monkeypatch):
+def test_the_retry_is_not_in_bf16(vector_kernels_broken, monkeypatch):
     precisions = []
     faulty = Session.run
 
@@ -245,11 +245,11 @@ def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):
 
 
 def _held(upscaler: Upscaler, height: int, width: int) -> int:
-    """What a picture of this size needs, all in all."""
+    """Peak memory for an image of this size."""
     return upscaler.plan(photo(height, width)).peak_bytes
 
 
-def test_buffers_wait_for_the_next_picture_within_the_memory():
+def test_buffers_are_kept_for_the_next_image_within_the_memory():
     roomy = Upscaler(tiny(), threads=1)
     roomy(photo(40, 60))
     roomy(photo(60, 80))
@@ -281,7 +281,7 @@ def test_tiles_leave_no_buffers_behind():
 
 
 @pytest.mark.parametrize("name", ["smsr_s_x2", "smsr_x3", "smsr_x4"])
-def test_small_pictures_of_noise_are_enlarged(name):
+def test_small_noise_images_are_upscaled(name):
     upscaler, generator = Upscaler(name, threads=1), np.random.default_rng(5)
     for side in (1, 2, 3, 4, 6, 8, 12):
         for _ in range(5):

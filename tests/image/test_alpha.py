@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsesr.image.alpha import enlarge_alpha, fill_transparent
+from sparsesr.image.alpha import fill_transparent, upscale_alpha
 from sparsesr.image.decode import decode
 from sparsesr.image.resize import imresize
 
@@ -17,9 +17,9 @@ def disc(height: int, width: int, softness_px: float) -> np.ndarray:
 
 
 def edge_error(rgb: np.ndarray, alpha: np.ndarray, background: int) -> float:
-    """Mean colour error at the enlarged edge, against enlarging premultiplied colours, on a background."""
+    """Mean colour error at the upscaled edge on a background, compared with upscaling premultiplied colours."""
     ours = imresize(rgb, 2).astype(float)
-    coverage = enlarge_alpha(alpha, 2)[..., None] / 255
+    coverage = upscale_alpha(alpha, 2)[..., None] / 255
     ours = ours * coverage + background * (1 - coverage)
     share = alpha[..., None] / 255
     reference = np.clip(imresize(rgb * share, 2), 0, 255)
@@ -31,7 +31,7 @@ def edge_error(rgb: np.ndarray, alpha: np.ndarray, background: int) -> float:
 @pytest.mark.parametrize("softness_px", [1, 3, 8])
 @pytest.mark.parametrize("hidden", [0, 255])
 @pytest.mark.parametrize("background", [0, 255])
-def test_no_fringe_around_a_cut_out_photograph(benchmarks_dir, softness_px, hidden, background):
+def test_no_fringe_around_a_masked_photograph(benchmarks_dir, softness_px, hidden, background):
     rgb = decode(benchmarks_dir / "Set5" / "HR" / "bird.png").rgb.copy()
     alpha = disc(*rgb.shape[:2], softness_px)
     rgb[alpha == 0] = hidden
@@ -42,16 +42,16 @@ def test_no_fringe_around_a_cut_out_photograph(benchmarks_dir, softness_px, hidd
 
 @pytest.mark.parametrize("name", ["rgba_logo.png", "anim.png", "alpha_photo.png"])
 def test_no_fringe_around_graphics(odd_inputs_dir, name):
-    picture = decode(odd_inputs_dir / name)
-    filled = fill_transparent(picture.rgb, picture.alpha)
-    assert max(edge_error(filled, picture.alpha, background) for background in (0, 255)) <= 2
+    decoded = decode(odd_inputs_dir / name)
+    filled = fill_transparent(decoded.rgb, decoded.alpha)
+    assert max(edge_error(filled, decoded.alpha, background) for background in (0, 255)) <= 2
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 40), st.integers(1, 40), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 2**32 - 1)
 )
-def test_visible_pixels_stay_and_one_colour_spreads_everywhere(height, width, dtype, seed):
+def test_visible_pixels_are_unchanged_and_a_single_colour_spreads_everywhere(height, width, dtype, seed):
     rng = np.random.default_rng(seed)
     peak = np.iinfo(dtype).max
     alpha = (rng.random((height, width)) * peak * (rng.random((height, width)) < 0.2)).astype(dtype)
@@ -64,16 +64,16 @@ def test_visible_pixels_stay_and_one_colour_spreads_everywhere(height, width, dt
         assert np.abs(fill_transparent(rgb, alpha).astype(int) - (1, 200, 77)).max() <= 1
 
 
-def test_nothing_to_do_returns_the_same_array():
+def test_the_same_array_is_returned_if_nothing_changes():
     rgb = np.zeros((4, 5, 3), np.uint8)
     assert fill_transparent(rgb, np.ones((4, 5), np.uint8)) is rgb
     assert fill_transparent(rgb, np.zeros((4, 5), np.uint8)) is rgb
 
 
-def test_enlarged_alpha_keeps_type_and_extremes():
+def test_upscaled_alpha_keeps_type_and_extremes():
     alpha = np.zeros((6, 7), np.uint16)
     alpha[:, 4:] = 65535
-    out = enlarge_alpha(alpha, 3)
+    out = upscale_alpha(alpha, 3)
     assert out.shape == (18, 21)
     assert out.dtype == np.uint16
     assert (out[:, :6] == 0).all()

@@ -32,7 +32,7 @@ def test_real_profiles(odd_inputs_dir, name, kind):
     assert classify_profile(profile_of(odd_inputs_dir / name), 3) is kind
 
 
-def test_broken_and_unfitting_profiles(odd_inputs_dir):
+def test_broken_and_mismatched_profiles(odd_inputs_dir):
     assert classify_profile(b"nonsense", 3) is ProfileKind.BROKEN
     icc = profile_of(odd_inputs_dir / "icc_p3.png")
     assert classify_profile(icc[:200], 3) is ProfileKind.BROKEN
@@ -45,7 +45,7 @@ def test_srgb_curve():
     assert colour.srgb_encode(np.array([0.2140411])) == pytest.approx(0.5, abs=1e-6)
 
 
-def test_linear_tables_invert_each_other():
+def test_linear_tables_are_inverses():
     back = colour.output_table(16, 16, is_linear=True)
     assert np.abs(back[colour.linear_to_coded_table(16)].astype(int) - np.arange(65536)).max() <= 1
     back = colour.output_table(16, 8, is_linear=True)

@@ -1,4 +1,4 @@
-"""Damaged data is refused wherever the decoder itself notices; blemishes that change no pixel are not."""
+"""Damaged data is refused wherever the decoder reports it; irregularities that change no pixel are accepted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
-from sparsesr.image.jpeg_damage import Complaints
+from sparsesr.image.jpeg_damage import JpegWarnings
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 END_OF_IMAGE = b"\xff\xd9"
@@ -35,7 +35,9 @@ def with_junk_before(data: bytes, marker: bytes, junk: bytes) -> bytes:
 @pytest.mark.parametrize("missing_bytes", [2, 20, 200, 1000])
 def test_a_jpeg_whose_last_rows_are_missing(missing_bytes):
     data = jpeg()
-    cut = data[: -2 - missing_bytes] + END_OF_IMAGE  # ends as it should, so it is no short file
+    cut = (
+        data[: -2 - missing_bytes] + END_OF_IMAGE
+    )  # ends with the marker, so the file does not look truncated
     with pytest.raises(InputError, match=r"<data>: the JPEG data is .*premature end of data segment"):
         decode(cut)
 
@@ -50,11 +52,11 @@ def test_a_progressive_jpeg_with_a_hole_in_its_data():
 def test_junk_between_segments_of_a_header_is_harmless():
     data = jpeg()
     odd = with_junk_before(data, b"\xff\xc4", b"\0\0\0")
-    picture = decode(odd)
-    np.testing.assert_array_equal(picture.rgb, decode(data).rgb)
-    assert picture.notes == [
-        "its JPEG file is not quite regular (Corrupt JPEG data: 3 extraneous bytes before marker 0xc4),"
-        " the picture is whole"
+    decoded = decode(odd)
+    np.testing.assert_array_equal(decoded.rgb, decode(data).rgb)
+    assert decoded.notes == [
+        "the JPEG file is slightly irregular (Corrupt JPEG data: 3 extraneous bytes before marker 0xc4);"
+        " the image is complete"
     ]
 
 
@@ -64,16 +66,16 @@ def test_junk_does_not_hide_damage():
         decode(odd[:-400] + END_OF_IMAGE)
 
 
-def test_bytes_left_over_in_a_progressive_jpeg_are_damage():
-    complaints = Complaints()
-    assert complaints.damage(has_several_scans=True) == ""
-    complaints.hear("VIPS: VipsJpeg: Corrupt JPEG data: 4 extraneous bytes before marker 0xc4\n")
-    complaints.hear("VIPS: read gave 1 warnings")
-    assert complaints.damage(has_several_scans=True) == complaints.first
-    assert complaints.first == "Corrupt JPEG data: 4 extraneous bytes before marker 0xc4"
-    assert complaints.damage(has_several_scans=False) == ""
-    complaints.hear("VIPS: read gave 2 warnings")
-    assert complaints.damage(has_several_scans=False), "the decoder tells the first one only"
+def test_extra_bytes_in_a_progressive_jpeg_are_damage():
+    warnings = JpegWarnings()
+    assert warnings.damage(has_several_scans=True) == ""
+    warnings.record("VIPS: VipsJpeg: Corrupt JPEG data: 4 extraneous bytes before marker 0xc4\n")
+    warnings.record("VIPS: read gave 1 warnings")
+    assert warnings.damage(has_several_scans=True) == warnings.first
+    assert warnings.first == "Corrupt JPEG data: 4 extraneous bytes before marker 0xc4"
+    assert warnings.damage(has_several_scans=False) == ""
+    warnings.record("VIPS: read gave 2 warnings")
+    assert warnings.damage(has_several_scans=False), "the decoder reports the first warning only"
 
 
 def test_listening_leaves_the_logger_as_it_was():
@@ -86,7 +88,7 @@ def test_listening_leaves_the_logger_as_it_was():
 
 @pytest.mark.parametrize("compression", ["none", "lzw", "deflate", "jpeg"])
 def test_a_tiff_with_one_strip_cut_short(compression):
-    """Directory first, so that the file opens whatever is missing at its end."""
+    """The directory comes first, so that the file opens whatever is missing at its end."""
     import tifffile
 
     names = {"none": None, "lzw": None, "deflate": "zlib", "jpeg": None}
@@ -116,10 +118,10 @@ def rle8(codes: bytes, height: int, width: int) -> bytes:
 
 
 def test_a_run_length_bitmap_that_ends_early():
-    rows = b"\x04\x07\0\0" + b"\x04\x09" + b"\0\x01"  # four of 7, next row, four of 9, end
+    rows = b"\x04\x07\0\0" + b"\x04\x09" + b"\0\x01"  # four pixels of 7, next row, four of 9, end
     assert decode(rle8(rows, 2, 4)).rgb.shape == (2, 4, 3)
     assert decode(rle8(rows[:-2], 2, 4)).rgb.shape == (2, 4, 3), (
-        "every pixel is there, only the end code is not"
+        "every pixel is present, only the end code is missing"
     )
     for codes in (rows[:4], b"\x04\x07\0\0\x02\x09", b"\x04\x07\0\0\0\x04\x09\x09"):
         with pytest.raises(InputError, match="BMP data is cut short"):
@@ -130,10 +132,10 @@ def never() -> bool:
     return False
 
 
-def test_decoding_and_encoding_stop_when_told_to():
+def test_decoding_and_encoding_can_be_cancelled():
     from sparsesr.errors import CancelledError
+    from sparsesr.image.decoded_image import DecodedImage
     from sparsesr.image.encode import encode
-    from sparsesr.image.picture import Picture
 
     large = np.random.default_rng(1).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)
     png = pyvips.Image.new_from_memory(large, 3000, 3000, 3, "uchar").pngsave_buffer(compression=1)
@@ -142,10 +144,12 @@ def test_decoding_and_encoding_stop_when_told_to():
         decode(png, cancelled=lambda: True)
     for format in ("png", "jpeg", "tiff", "webp"):
         with pytest.raises(CancelledError):
-            encode(Picture(large), None, format=format, cancelled=lambda: True)
-    assert decode(encode(Picture(NOISE), None, format="png", cancelled=never).data).rgb.shape == NOISE.shape
+            encode(DecodedImage(large), None, format=format, cancelled=lambda: True)
+    assert (
+        decode(encode(DecodedImage(NOISE), None, format="png", cancelled=never).data).rgb.shape == NOISE.shape
+    )
 
 
-def test_errors_come_through_while_one_may_interrupt():
+def test_errors_are_raised_from_cancellable_decoding():
     with pytest.raises(InputError, match="premature end"):
         decode(jpeg()[:-202] + END_OF_IMAGE, cancelled=never)

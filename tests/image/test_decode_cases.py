@@ -1,4 +1,4 @@
-"""Inputs made on the spot: errors of the file system, bombs, depths, orientations, profiles, damaged data."""
+"""Generated inputs: file system errors, bombs, depths, orientations, profiles, damaged data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TestFileErrors:
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    def test_each_has_its_own_words(self, tmp_path):
+    def test_each_has_its_own_message(self, tmp_path):
         empty = tmp_path / "empty.png"
         empty.touch()
         assert "no such file" in self.message(tmp_path / "missing.png")
@@ -58,11 +58,11 @@ class TestFileErrors:
         assert "cannot be opened" in self.message(tmp_path / ("x" * 300))
         assert "cannot be opened" in self.message(tmp_path / "a\0b")
 
-    def test_pipe_is_refused_without_waiting(self, tmp_path):
+    def test_a_pipe_is_refused_without_blocking(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
         assert "not a regular file" in self.message(tmp_path / "pipe")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
     def test_no_permission(self, tmp_path):
         path = tmp_path / "secret.png"
         path.write_bytes(png(1, 1, body=b"\0\0"))
@@ -83,7 +83,7 @@ class TestFileErrors:
         path.write_bytes(png(1, 1, body=b"\0\x07"))
         assert decode(path).rgb.tolist() == [[[7, 7, 7]]]
         path.write_bytes(b"nonsense")
-        assert "is not a picture" in self.message(path)
+        assert "is not an image" in self.message(path)
 
     def test_foreign_formats_are_named(self):
         for data, word in (
@@ -175,8 +175,8 @@ class TestOrientation:
         pixels = random_rgb()
         image = image_over(pixels).copy(interpretation="srgb")
         image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-        picture = decode(bytes(image.tiffsave_buffer()))
-        np.testing.assert_array_equal(picture.rgb, upright(pixels, orientation))
+        decoded = decode(bytes(image.tiffsave_buffer()))
+        np.testing.assert_array_equal(decoded.rgb, upright(pixels, orientation))
 
 
 class TestSamples:
@@ -185,29 +185,29 @@ class TestSamples:
     @pytest.mark.parametrize("bands", [1, 2, 3, 4])
     def test_all_layouts_and_depths(self, bands, dtype, suffix):
         pixels = random_rgb(dtype, bands)
-        picture = decode(encoded(pixels, suffix))
-        assert picture.layout == ("grey" if bands <= 2 else "rgb")
+        decoded = decode(encoded(pixels, suffix))
+        assert decoded.layout == ("grey" if bands <= 2 else "rgb")
         np.testing.assert_array_equal(
-            picture.rgb, pixels[..., :1].repeat(3, 2) if bands <= 2 else pixels[..., :3]
+            decoded.rgb, pixels[..., :1].repeat(3, 2) if bands <= 2 else pixels[..., :3]
         )
         if bands in (2, 4):
-            np.testing.assert_array_equal(picture.alpha, pixels[..., -1])
+            np.testing.assert_array_equal(decoded.alpha, pixels[..., -1])
         else:
-            assert picture.alpha is None
+            assert decoded.alpha is None
 
     def test_premultiplied_tiff(self):
         pixels = np.full((4, 4, 4), 200, np.uint8)
         pixels[..., 3] = np.arange(16).reshape(4, 4) * 10 + 100
-        picture = decode(encoded(pixels, ".tiff", premultiply=True))
-        np.testing.assert_allclose(picture.rgb.astype(int)[..., 0], 200, atol=2)
+        decoded = decode(encoded(pixels, ".tiff", premultiply=True))
+        np.testing.assert_allclose(decoded.rgb.astype(int)[..., 0], 200, atol=2)
 
     def test_32_bit_and_float(self):
         wide = np.arange(12, dtype=np.uint32).reshape(3, 4) << 20
-        picture = decode(bytes(image_over(wide).copy(interpretation="b-w").tiffsave_buffer()))
-        np.testing.assert_array_equal(picture.rgb[..., 0], wide >> 16)
+        decoded = decode(bytes(image_over(wide).copy(interpretation="b-w").tiffsave_buffer()))
+        np.testing.assert_array_equal(decoded.rgb[..., 0], wide >> 16)
         values = np.array([[-1.0, 0.0, 0.5, np.nan, 2.0]], np.float32)[..., None].repeat(3, 2)
-        picture = decode(bytes(image_over(values).copy(interpretation="scrgb").tiffsave_buffer()))
-        assert picture.rgb[0, :, 0].tolist() == [0, 0, 48192, 0, 65535]
+        decoded = decode(bytes(image_over(values).copy(interpretation="scrgb").tiffsave_buffer()))
+        assert decoded.rgb[0, :, 0].tolist() == [0, 0, 48192, 0, 65535]
 
     def test_unusual_samples_are_refused(self):
         high = np.full((3, 3, 3), 1000, np.float32)
@@ -219,16 +219,16 @@ class TestSamples:
 
     def test_ten_bit_avif_reaches_white(self):
         white = image_over(np.full((16, 16, 3), 65535, np.uint16)).copy(interpretation="rgb16")
-        picture = decode(bytes(white.heifsave_buffer(compression="av1", bitdepth=10, lossless=True)))
-        assert picture.bits == 16
-        assert picture.rgb.min() == 65535
+        decoded = decode(bytes(white.heifsave_buffer(compression="av1", bitdepth=10, lossless=True)))
+        assert decoded.bits == 16
+        assert decoded.rgb.min() == 65535
 
     def test_lab_of_16_bits_and_cmyk_with_alpha(self):
         lab = np.full((4, 5, 3), (60, 20, 30), np.float32)
         labs = image_over(lab).copy(interpretation="lab").colourspace("labs")
-        picture = decode(bytes(labs.tiffsave_buffer()))
-        assert picture.bits == 16
-        assert np.abs(picture.rgb[0, 0] / 257 - (188, 131, 94)).max() < 6
+        decoded = decode(bytes(labs.tiffsave_buffer()))
+        assert decoded.bits == 16
+        assert np.abs(decoded.rgb[0, 0] / 257 - (188, 131, 94)).max() < 6
         cmyk = image_over(np.full((4, 5, 4), (0, 255, 255, 0), np.uint8)).copy(interpretation="cmyk")
         red = decode(bytes(cmyk.bandjoin(99).copy(interpretation="cmyk").tiffsave_buffer()))
         assert red.alpha is not None
@@ -242,16 +242,16 @@ class TestSamples:
 
     def test_float_with_alpha(self):
         values = np.full((2, 2, 4), 0.5, np.float32)
-        picture = decode(bytes(image_over(values).copy(interpretation="scrgb").tiffsave_buffer()))
-        assert picture.rgb.max() == 48192
-        assert picture.alpha.max() in (32767, 32768)
+        decoded = decode(bytes(image_over(values).copy(interpretation="scrgb").tiffsave_buffer()))
+        assert decoded.rgb.max() == 48192
+        assert decoded.alpha.max() in (32767, 32768)
 
     def test_a_damaged_profile_is_left_out(self):
         data = encoded(random_rgb(), ".jpg")
         segment = b"ICC_PROFILE\0\1\1" + b"nonsense" * 40
-        picture = decode(data[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + data[2:])
-        assert picture.metadata.icc is None
-        assert "colour profile is damaged" in picture.notes[0]
+        decoded = decode(data[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + data[2:])
+        assert decoded.metadata.icc is None
+        assert "colour profile is damaged" in decoded.notes[0]
 
     def test_memory_running_out(self, monkeypatch):
         def fail(*_args):
@@ -264,16 +264,16 @@ class TestSamples:
     def test_avif_orientation_is_applied_once(self):
         image = image_over(random_rgb()).copy(interpretation="srgb")
         image.set_type(pyvips.GValue.gint_type, "orientation", 6)
-        picture = decode(bytes(image.heifsave_buffer(compression="av1", Q=90)))
-        assert picture.rgb.shape == (14, 9, 3)
+        decoded = decode(bytes(image.heifsave_buffer(compression="av1", Q=90)))
+        assert decoded.rgb.shape == (14, 9, 3)
 
 
 class TestDamage:
     SUFFIXES = (".jpg", ".png", ".webp", ".tiff", ".gif")
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
-    def test_every_cut_is_noticed(self, suffix):
-        """A file cut short anywhere before its last few bytes is refused, in one line."""
+    def test_every_truncation_is_detected(self, suffix):
+        """A file truncated anywhere before its last few bytes is refused, with one line."""
         pixels = np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8)
         data = encoded(pixels, suffix)
         for cut in (*range(1, 40), *np.linspace(40, len(data) - 40, 40).astype(int)):
@@ -288,18 +288,18 @@ class TestDamage:
         for _ in range(draw.draw(st.integers(1, 6))):
             data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
         try:
-            picture = decode(bytes(data), replace(ImageLimits(), max_pixels=1_000_000))
+            decoded = decode(bytes(data), replace(ImageLimits(), max_pixels=1_000_000))
         except SparsesrError as error:
             assert "\n" not in str(error)
         else:
-            assert picture.rgb.size > 0
+            assert decoded.rgb.size > 0
 
     @settings(max_examples=60, deadline=None)
     @given(
         st.sampled_from([b"BM", b"P1 ", b"P3 ", b"P4 3 3 ", b"P6 2 2 ", b"II*\0", b"MM\0*"]),
         st.binary(max_size=200),
     )
-    def test_noise_after_a_signature(self, start, noise):
+    def test_random_bytes_after_a_signature(self, start, noise):
         try:
             decode(start + noise, replace(ImageLimits(), max_pixels=1_000_000))
         except SparsesrError as error:

@@ -1,4 +1,4 @@
-"""Output appears whole or not at all, and replaces nothing unasked."""
+"""Output appears complete or not at all, and replaces nothing without being told to."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from sparsesr.errors import InputError, LimitError
 from sparsesr.image import destination
 from sparsesr.image.decode import decode
+from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import atomic_file, checked_destination
 from sparsesr.image.encode import encode
-from sparsesr.image.picture import Picture
 
-PICTURE = Picture(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
+IMAGE = DecodedImage(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
 EXTENSIONS = (".jpg", ".png", ".webp", ".tif")
 
 
@@ -30,22 +30,22 @@ def names(folder) -> list[str]:
 @pytest.mark.parametrize("extension", EXTENSIONS)
 def test_a_file_is_written_and_nothing_else(tmp_path, extension):
     path = tmp_path / f"out{extension}"
-    encoded = encode(PICTURE, path)
+    encoded = encode(IMAGE, path)
     assert names(tmp_path) == [path.name]
     assert encoded.size_bytes == path.stat().st_size
     assert encoded.data is None
-    assert decode(path).rgb.shape == PICTURE.rgb.shape
+    assert decode(path).rgb.shape == IMAGE.rgb.shape
 
 
-def test_an_existing_file_is_kept_unless_asked(tmp_path):
+def test_an_existing_file_is_kept_without_overwrite(tmp_path):
     path = tmp_path / "out.png"
     path.write_bytes(b"mine")
     path.chmod(0o640)
     with pytest.raises(InputError, match=r"exists; pass overwrite or another output"):
-        encode(PICTURE, path)
+        encode(IMAGE, path)
     assert path.read_bytes() == b"mine"
-    encode(PICTURE, path, overwrite=True)
-    assert decode(path).rgb.shape == PICTURE.rgb.shape
+    encode(IMAGE, path, overwrite=True)
+    assert decode(path).rgb.shape == IMAGE.rgb.shape
     assert path.stat().st_mode & 0o777 == 0o640
     assert names(tmp_path) == ["out.png"]
 
@@ -53,7 +53,7 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
 def test_new_files_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        encode(PICTURE, tmp_path / "out.png")
+        encode(IMAGE, tmp_path / "out.png")
     finally:
         os.umask(before)
     assert (tmp_path / "out.png").stat().st_mode & 0o777 == 0o640
@@ -62,12 +62,12 @@ def test_new_files_follow_the_umask(tmp_path):
 def test_a_link_is_followed(tmp_path):
     (tmp_path / "real.png").write_bytes(b"old")
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
-    encode(PICTURE, tmp_path / "link.png", overwrite=True)
+    encode(IMAGE, tmp_path / "link.png", overwrite=True)
     assert (tmp_path / "link.png").is_symlink()
-    assert decode(tmp_path / "real.png").rgb.shape == PICTURE.rgb.shape
+    assert decode(tmp_path / "real.png").rgb.shape == IMAGE.rgb.shape
 
 
-def test_bad_places_are_named_before_any_work(tmp_path):
+def test_unusable_destinations_are_reported_before_any_work(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     cases = [
         (tmp_path / "no" / "out.png", "does not exist"),
@@ -90,7 +90,7 @@ def test_no_permission(tmp_path, monkeypatch):
         checked_destination(tmp_path / "out.png", overwrite=False)
 
 
-def test_format_limits_come_before_work(tmp_path):
+def test_format_limits_are_checked_before_any_work(tmp_path):
     with pytest.raises(LimitError, match="WebP's 16383 px"):
         checked_destination(tmp_path / "out.webp", overwrite=False).check_size(16_384, 10)
     tiff = checked_destination(tmp_path / "out.TIFF", overwrite=False)
@@ -99,7 +99,7 @@ def test_format_limits_come_before_work(tmp_path):
 
 
 class _FullDisk(io.FileIO):
-    """Takes some bytes, then reports that the disk is full."""
+    """Accepts some bytes, then reports that the disk is full."""
 
     room = 200
 
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_no_trace(tmp_path, monkeypatch, extension, overwrite
         path.write_bytes(b"mine")
     monkeypatch.setattr(destination.os, "fdopen", lambda descriptor, mode: _FullDisk(descriptor, mode))
     with pytest.raises(InputError, match="no space left on the disk"):
-        encode(PICTURE, path, overwrite=overwrite)
+        encode(IMAGE, path, overwrite=overwrite)
     assert names(tmp_path) == ([path.name] if overwrite else [])
     assert not overwrite or path.read_bytes() == b"mine"
 
@@ -130,10 +130,10 @@ def test_a_file_size_limit_of_the_system(tmp_path, extension):
         "import numpy as np\n"
         "from sparsesr.errors import InputError\n"
         "from sparsesr.image.encode import encode\n"
-        "from sparsesr.image.picture import Picture\n"
+        "from sparsesr.image.decoded_image import DecodedImage\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
-        "picture = Picture(np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8))\n"
-        "try:\n    encode(picture, pathlib.Path(sys.argv[1]))\n"
+        "decoded = DecodedImage(np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8))\n"
+        "try:\n    encode(decoded, pathlib.Path(sys.argv[1]))\n"
         "except InputError as error:\n    print(error)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / f"out{extension}")]
@@ -150,7 +150,7 @@ def test_an_interruption_leaves_no_trace(tmp_path, failure):
     assert names(tmp_path) == []
 
 
-def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
+def test_a_file_that_appears_in_the_meantime_is_not_replaced(tmp_path):
     path = tmp_path / "out.png"
     with pytest.raises(InputError, match="exists"), atomic_file(path, overwrite=False) as file:
         file.write(b"ours")
@@ -191,6 +191,6 @@ def test_exactly_one_of_many_writers_wins(tmp_path, monkeypatch, links_work):
 
 def test_output_over_the_input(tmp_path):
     path = tmp_path / "photo.png"
-    encode(PICTURE, path)
+    encode(IMAGE, path)
     encode(decode(path), path, overwrite=True)
-    np.testing.assert_array_equal(decode(path).rgb, PICTURE.rgb)
+    np.testing.assert_array_equal(decode(path).rgb, IMAGE.rgb)

@@ -11,17 +11,17 @@ from PIL import Image
 
 from sparsesr.errors import InputError, LimitError, UsageError
 from sparsesr.image import exif, xmp
-from sparsesr.image.alpha import enlarge_alpha
+from sparsesr.image.alpha import upscale_alpha
 from sparsesr.image.decode import decode
+from sparsesr.image.decoded_image import DecodedImage, Metadata
 from sparsesr.image.encode import encode
-from sparsesr.image.picture import Metadata, Picture
 from sparsesr.image.resize import imresize
 
 
-def random_picture(dtype=np.uint8, alpha=False, **options) -> Picture:
+def random_image(dtype=np.uint8, alpha=False, **options) -> DecodedImage:
     samples = np.random.default_rng(4).integers(0, np.iinfo(dtype).max + 1, (12, 17, 4), dtype=dtype)
     bits = np.dtype(dtype).itemsize * 8
-    return Picture(
+    return DecodedImage(
         np.ascontiguousarray(samples[..., :3]),
         samples[..., 3].copy() if alpha else None,
         bits=bits,
@@ -49,13 +49,13 @@ def exif_block(order: str = "<") -> bytes:
 
 class TestMetadata:
     @pytest.mark.parametrize("order", ["<", ">"])
-    def test_exif_update_touches_only_what_is_wrong(self, order):
+    def test_exif_update_changes_only_outdated_tags(self, order):
         before = exif_block(order)
         after = exif.updated(before, 24, 70_000)
         assert exif.orientation(before) == 6
         assert exif.orientation(after) == 1
         assert len(after) == len(before)
-        with Image.open(io.BytesIO(encode(random_picture(), None, format="png").data)) as image:
+        with Image.open(io.BytesIO(encode(random_image(), None, format="png").data)) as image:
             tags = image.getexif()
             tags.load(after)
             assert tags[0x010F] == "Cam"
@@ -70,21 +70,21 @@ class TestMetadata:
     def test_exif_survives_byte_for_byte(self, format, order, alpha):
         block = exif.updated(exif_block(order), 12, 17)
         packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
-        picture = random_picture(alpha=alpha, metadata=Metadata(exif=block, xmp=packet))
-        again = decode(encode(picture, None, format=format).data).metadata
+        decoded = random_image(alpha=alpha, metadata=Metadata(exif=block, xmp=packet))
+        again = decode(encode(decoded, None, format=format).data).metadata
         assert again.exif == block
         assert again.xmp == packet
 
     @pytest.mark.parametrize("order", ["<", ">"])
     def test_exif_in_tiff(self, order):
-        picture = random_picture(metadata=Metadata(exif=exif_block(order)))
-        data = encode(picture, None, format="tiff").data
+        decoded = random_image(metadata=Metadata(exif=exif_block(order)))
+        data = encode(decoded, None, format="tiff").data
         with Image.open(io.BytesIO(data)) as image:
             tags = image.getexif()
             assert tags[0x010F] == "Cam"
             assert tags.get_ifd(0x8769)[0xA002] == 17
             assert tags.get_ifd(0x8769)[0x927C].startswith(b"maker note")
-            np.testing.assert_array_equal(np.asarray(image), picture.rgb)
+            np.testing.assert_array_equal(np.asarray(image), decoded.rgb)
         again = decode(data)
         assert again.notes == []
         second = encode(again, None, format="jpeg").data
@@ -93,7 +93,7 @@ class TestMetadata:
 
     def test_too_large_exif_is_left_out_of_jpeg(self):
         block = exif_block() + bytes(70_000)
-        encoded = encode(random_picture(metadata=Metadata(exif=block)), None, format="jpeg")
+        encoded = encode(random_image(metadata=Metadata(exif=block)), None, format="jpeg")
         assert any("EXIF left out" in note for note in encoded.notes)
         assert decode(encoded.data).metadata.exif is None
 
@@ -103,7 +103,7 @@ class TestMetadata:
         for _ in range(300):
             block[rng.integers(4, len(block))] = rng.integers(0, 256)
             exif.updated(bytes(block), 5, 5)
-            encode(random_picture(metadata=Metadata(exif=bytes(block))), None, format="tiff")
+            encode(random_image(metadata=Metadata(exif=bytes(block))), None, format="tiff")
 
     def test_xmp_sizes(self):
         packet = b"<a tiff:Orientation='%d' tiff:ImageWidth=\"%d\">"
@@ -111,138 +111,138 @@ class TestMetadata:
         assert xmp.updated(packet % (6, 10, 5), 9, 20) == packet % (1, 20, 9)
 
     def test_real_photograph(self, odd_inputs_dir):
-        picture = decode(odd_inputs_dir / "exif_rot6_landscape.jpg")
+        decoded = decode(odd_inputs_dir / "exif_rot6_landscape.jpg")
         for format in ("jpeg", "png", "webp"):
-            with Image.open(io.BytesIO(encode(picture, None, format=format).data)) as image:
+            with Image.open(io.BytesIO(encode(decoded, None, format=format).data)) as image:
                 assert image.getexif().get(0x0112) == 1
                 assert image.size == (1800, 1200)
 
     @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff"])
     def test_profile_is_identical(self, odd_inputs_dir, format):
         for name in ("icc_big_profile.jpg", "icc_p3.png"):
-            picture = decode(odd_inputs_dir / name)
-            assert decode(encode(picture, None, format=format).data).metadata.icc == picture.metadata.icc
+            decoded = decode(odd_inputs_dir / name)
+            assert decode(encode(decoded, None, format=format).data).metadata.icc == decoded.metadata.icc
 
     def test_profile_of_another_kind_is_left_out(self, odd_inputs_dir):
         icc = decode(odd_inputs_dir / "icc_p3.png").metadata.icc
-        encoded = encode(random_picture(layout="grey", metadata=Metadata(icc=icc)), None, format="png")
+        encoded = encode(random_image(layout="grey", metadata=Metadata(icc=icc)), None, format="png")
         assert any("profile left out" in note for note in encoded.notes)
         assert decode(encoded.data).metadata.icc is None
 
     def test_png_gamma_is_repeated(self, odd_inputs_dir):
-        picture = decode(odd_inputs_dir / "gray16.png")
-        assert picture.metadata.png_colour[4:8] == b"gAMA"
-        with Image.open(io.BytesIO(encode(picture, None, format="png").data)) as image:
+        decoded = decode(odd_inputs_dir / "gray16.png")
+        assert decoded.metadata.png_colour[4:8] == b"gAMA"
+        with Image.open(io.BytesIO(encode(decoded, None, format="png").data)) as image:
             assert image.info["gamma"] == 1.0
 
     def test_print_resolution_survives(self):
-        picture = random_picture(metadata=Metadata(pixels_per_mm=(300 / 25.4, 300 / 25.4)))
+        decoded = random_image(metadata=Metadata(pixels_per_mm=(300 / 25.4, 300 / 25.4)))
         for format in ("jpeg", "tiff", "png"):
-            with Image.open(io.BytesIO(encode(picture, None, format=format).data)) as image:
+            with Image.open(io.BytesIO(encode(decoded, None, format=format).data)) as image:
                 assert image.info["dpi"][0] == pytest.approx(300, abs=1)
 
     def test_iptc_survives_in_jpeg(self, odd_inputs_dir):
-        picture = decode(odd_inputs_dir / "cmyk.jpg")
-        again = decode(encode(picture, None, format="jpeg").data)
-        assert again.metadata.iptc == picture.metadata.iptc is not None
-        assert any("IPTC" in note for note in encode(picture, None, format="png").notes)
+        decoded = decode(odd_inputs_dir / "cmyk.jpg")
+        again = decode(encode(decoded, None, format="jpeg").data)
+        assert again.metadata.iptc == decoded.metadata.iptc is not None
+        assert any("IPTC" in note for note in encode(decoded, None, format="png").notes)
 
 
 class TestSamples:
     def test_jpeg_has_no_chroma_subsampling_and_quality_95(self):
-        with Image.open(io.BytesIO(encode(random_picture(), None, format="jpeg").data)) as image:
+        with Image.open(io.BytesIO(encode(random_image(), None, format="jpeg").data)) as image:
             assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
             assert image.quantization[0][0] <= 2
-        small = encode(random_picture(), None, format="jpeg", quality=30)
-        assert small.size_bytes < encode(random_picture(), None, format="jpeg").size_bytes
+        small = encode(random_image(), None, format="jpeg", quality=30)
+        assert small.size_bytes < encode(random_image(), None, format="jpeg").size_bytes
 
     def test_transparency_is_composited_on_white(self):
-        picture = random_picture(alpha=True)
-        picture.rgb[:] = 0
-        encoded = encode(picture, None, format="jpeg", quality=100)
-        expected = 255 - picture.alpha.astype(float)
+        decoded = random_image(alpha=True)
+        decoded.rgb[:] = 0
+        encoded = encode(decoded, None, format="jpeg", quality=100)
+        expected = 255 - decoded.alpha.astype(float)
         assert "composited on white" in encoded.notes[0]
         assert np.abs(decode(encoded.data).rgb.mean(2) - expected).mean() < 2
 
     @pytest.mark.parametrize("format", ["jpeg", "webp"])
-    def test_16_bits_are_rounded_where_they_do_not_fit(self, format):
-        picture = random_picture(np.uint16)
-        encoded = encode(picture, None, format=format)
+    def test_16_bits_are_rounded_if_the_format_has_8(self, format):
+        decoded = random_image(np.uint16)
+        encoded = encode(decoded, None, format=format)
         assert "16 bits reduced" in encoded.notes[0]
         assert decode(encoded.data).bits == 8
 
     @pytest.mark.parametrize("format", ["png", "tiff"])
     def test_depth_can_be_chosen(self, format):
-        wide = random_picture(np.uint16, alpha=True)
+        wide = random_image(np.uint16, alpha=True)
         again = decode(encode(wide, None, format=format, depth=8).data)
         np.testing.assert_array_equal(again.rgb, np.floor(wide.rgb / 257 + 0.5))
         np.testing.assert_array_equal(again.alpha, np.floor(wide.alpha / 257 + 0.5))
-        narrow = random_picture()
+        narrow = random_image()
         np.testing.assert_array_equal(
             decode(encode(narrow, None, format=format, depth=16).data).rgb, narrow.rgb.astype(np.uint16) * 257
         )
 
     @pytest.mark.parametrize("name", ["rgb16_tmshre.png", "rgb16_pixel2.png"])
     def test_linear_light_comes_back(self, odd_inputs_dir, name):
-        """What is seen is gamma-coded; what is written equals the file's own numbers to one step in 65536."""
+        """Decoded samples are gamma-coded; written samples equal those of the file to one step in 65536."""
         import pyvips
 
         stored = pyvips.Image.new_from_file(str(odd_inputs_dir / name)).numpy()
-        picture = decode(odd_inputs_dir / name)
-        assert picture.transfer == "linear"
-        assert picture.rgb.mean() > stored.mean() * 1.2
-        data = encode(picture, None, format="png").data
+        decoded = decode(odd_inputs_dir / name)
+        assert decoded.transfer == "linear"
+        assert decoded.rgb.mean() > stored.mean() * 1.2
+        data = encode(decoded, None, format="png").data
         written = pyvips.Image.new_from_buffer(data, "").numpy()
         assert np.abs(written.astype(int) - stored).max() <= 1
 
-    def test_8_bit_linear_light_is_worked_on_in_16(self, odd_inputs_dir):
+    def test_8_bit_linear_light_is_processed_in_16_bits(self, odd_inputs_dir):
         from sparsesr.image.vips import image_over, set_blob
 
         icc = decode(odd_inputs_dir / "rgb16_tmshre.png").metadata.icc
-        image = image_over(random_picture(alpha=True).rgb).copy(interpretation="srgb").bandjoin(77)
+        image = image_over(random_image(alpha=True).rgb).copy(interpretation="srgb").bandjoin(77)
         image = image.copy()
         set_blob(image, "icc-profile-data", icc)
         data = bytes(image.pngsave_buffer())
-        picture = decode(data)
-        assert (picture.bits, picture.rgb.dtype, picture.alpha[0, 0]) == (8, np.uint16, 77 * 257)
-        again = encode(picture, None, format="png").data
-        np.testing.assert_array_equal(decode(again).rgb, picture.rgb)
+        decoded = decode(data)
+        assert (decoded.bits, decoded.rgb.dtype, decoded.alpha[0, 0]) == (8, np.uint16, 77 * 257)
+        again = encode(decoded, None, format="png").data
+        np.testing.assert_array_equal(decode(again).rgb, decoded.rgb)
 
     @pytest.mark.parametrize(
         "name", ["icc_p3.png", "photo_icc_500.png", "gray_photo.png", "icc_big_profile.jpg"]
     )
-    def test_an_enlargement_does_not_shift_colours(self, odd_inputs_dir, name):
-        picture = decode(odd_inputs_dir / name)
-        alpha = None if picture.alpha is None else enlarge_alpha(picture.alpha, 2)
-        larger = picture.with_pixels(imresize(picture.rgb, 2), alpha)
+    def test_upscaling_does_not_shift_colours(self, odd_inputs_dir, name):
+        decoded = decode(odd_inputs_dir / name)
+        alpha = None if decoded.alpha is None else upscale_alpha(decoded.alpha, 2)
+        larger = decoded.with_pixels(imresize(decoded.rgb, 2), alpha)
         again = decode(encode(larger, None, format="png").data)
-        assert again.rgb.shape == (picture.height * 2, picture.width * 2, 3)
-        shift = again.rgb.mean((0, 1), dtype=float) - picture.rgb.mean((0, 1), dtype=float)
+        assert again.rgb.shape == (decoded.height * 2, decoded.width * 2, 3)
+        shift = again.rgb.mean((0, 1), dtype=float) - decoded.rgb.mean((0, 1), dtype=float)
         assert np.abs(shift).max() <= 0.5
-        assert again.metadata.icc == picture.metadata.icc
+        assert again.metadata.icc == decoded.metadata.icc
 
-    def test_pixels_must_fit_together(self):
-        picture = random_picture()
+    def test_rgb_and_alpha_must_match(self):
+        decoded = random_image()
         with pytest.raises(ValueError, match="rgb must be"):
-            picture.with_pixels(picture.rgb.astype(float), None)
+            decoded.with_pixels(decoded.rgb.astype(float), None)
         with pytest.raises(ValueError, match="alpha is"):
-            picture.with_pixels(picture.rgb, np.zeros((3, 3), np.uint8))
+            decoded.with_pixels(decoded.rgb, np.zeros((3, 3), np.uint8))
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff"])
-def test_memory_stays_within_the_plan(tmp_path, format):
+def test_memory_stays_within_working_bytes(tmp_path, format):
     pytest.importorskip("resource")
     code = (
         "import pathlib, resource, sys\n"
         "import numpy as np\n"
         "from sparsesr.image.encode import encode, working_bytes\n"
-        "from sparsesr.image.picture import Picture\n"
+        "from sparsesr.image.decoded_image import DecodedImage\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
-        "make = lambda h, w: Picture(np.random.default_rng(0).integers(0, 256, (h, w, 3), dtype=np.uint8))\n"
+        "make = lambda h, w: DecodedImage(np.random.default_rng(0).integers(0, 256, (h, w, 3), dtype=np.uint8))\n"
         "encode(make(8, 8), None, format=sys.argv[1])\n"
-        "picture = make(1500, 2000)\n"
+        "decoded = make(1500, 2000)\n"
         "before = peak()\n"
-        "encode(picture, pathlib.Path(sys.argv[2]), format=sys.argv[1])\n"
+        "encode(decoded, pathlib.Path(sys.argv[2]), format=sys.argv[1])\n"
         "print((peak() - before) / working_bytes(sys.argv[1], 1500, 2000))\n"
     )
     command = [sys.executable, "-c", code, format, str(tmp_path / "out")]
@@ -251,8 +251,8 @@ def test_memory_stays_within_the_plan(tmp_path, format):
 
 
 class TestArguments:
-    def test_format_is_needed_and_known(self, tmp_path):
-        picture = random_picture()
+    def test_the_format_must_be_known(self, tmp_path):
+        decoded = random_image()
         for destination, format in (
             (None, None),
             (None, "gif"),
@@ -260,21 +260,21 @@ class TestArguments:
             (tmp_path / "a", None),
         ):
             with pytest.raises(UsageError, match="format"):
-                encode(picture, destination, format=format)
+                encode(decoded, destination, format=format)
         for options in ({"quality": 0}, {"quality": 101}, {"depth": 12}):
             with pytest.raises(UsageError, match="must be"):
-                encode(picture, None, format="jpeg", **options)
+                encode(decoded, None, format="jpeg", **options)
 
-    def test_given_format_beats_the_extension(self, tmp_path):
-        encode(random_picture(), tmp_path / "a.dat", format="JPG")
+    def test_an_explicit_format_overrides_the_extension(self, tmp_path):
+        encode(random_image(), tmp_path / "a.dat", format="JPG")
         assert (tmp_path / "a.dat").read_bytes()[:3] == b"\xff\xd8\xff"
 
     @pytest.mark.parametrize(("format", "side"), [("webp", 16_384), ("jpeg", 65_501)])
     def test_format_limits(self, format, side):
-        picture = Picture(np.zeros((1, side, 3), np.uint8))
+        decoded = DecodedImage(np.zeros((1, side, 3), np.uint8))
         with pytest.raises(LimitError, match="px a side"):
-            encode(picture, None, format=format)
-        fits = Picture(np.zeros((1, side - 1, 3), np.uint8))
+            encode(decoded, None, format=format)
+        fits = DecodedImage(np.zeros((1, side - 1, 3), np.uint8))
         assert encode(fits, None, format=format).size_bytes > 0
 
     def test_a_failing_encoder_is_an_input_error(self, monkeypatch):
@@ -287,4 +287,4 @@ class TestArguments:
 
         monkeypatch.setitem(encode_module._SAVERS, "png", fail)
         with pytest.raises(InputError, match="cannot be encoded"):
-            encode(random_picture(), None, format="png")
+            encode(random_image(), None, format="png")

@@ -17,7 +17,7 @@ def written(text: str, size: int = 2, *, width: int = 200, **place) -> np.ndarra
 
 
 def box(canvas: np.ndarray) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of what is drawn, ends excluded."""
+    """Top, bottom, left and right of the drawn pixels, ends excluded."""
     rows, columns = np.nonzero(canvas[..., 0] > 64)
     return rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
 
@@ -27,7 +27,7 @@ def test_characters_are_distinct():
     assert len({written(character).tobytes() for character in characters}) == len(characters)
 
 
-def test_letters_stand_on_one_line_where_they_are_asked_to():
+def test_letters_share_a_baseline_at_the_given_position():
     top, bottom, left, _ = box(written("M"))
     assert abs(top - 10) <= 1 and abs(bottom - 24) <= 1 and 5 <= left <= 7
     assert abs(box(written("x"))[1] - bottom) <= 1
@@ -35,12 +35,12 @@ def test_letters_stand_on_one_line_where_they_are_asked_to():
     assert box(written("M", size=1))[1] < bottom
 
 
-def test_text_can_end_at_a_column():
+def test_text_can_be_right_aligned():
     assert 150 <= box(written("right", right=155))[3] <= 155
     assert box(written("much too long to end there", right=60))[2] >= 5
 
 
-def test_the_colour_is_blended_and_what_does_not_fit_is_cut_off():
+def test_the_colour_is_blended_and_text_is_clipped():
     canvas = np.full((12, 30, 3), 100, np.uint8)
     write_on(canvas, "Mmmmm", 4, 20, (200, 50, 100))
     assert canvas[..., 0].min() == 100 and canvas[..., 0].max() == pytest.approx(200, abs=20)

@@ -1,4 +1,4 @@
-"""Every odd input gives the expected picture, or one line that names the cause."""
+"""Every odd input gives the expected image, or one line that names the cause."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sparsesr.errors import InputError, LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.encode import encode
 
-# name: (height, width, layout, bits, has alpha), and a word of the notes when something was changed
-PICTURES = {
+# name: (height, width, layout, bits, has alpha, words of the notes if something was changed)
+IMAGES = {
     "alpha_lossy.webp": (100, 100, "rgb", 8, True, ""),
     "alpha_photo.png": (500, 500, "rgb", 8, True, ""),
     "anim.png": (100, 100, "rgb", 8, True, "animated"),
@@ -88,12 +88,12 @@ ERRORS = {
     "bomb_text_chunk.png": (LimitError, "inflates to over 1 MiB"),
     "broken_stream.png": (InputError, "PNG data is damaged"),
     "corrupt_crc.png": (InputError, "header fails its checksum"),
-    "corrupt_signature.png": (InputError, "is not a picture"),
-    "not_an_image.doc": (InputError, "is not a picture"),
+    "corrupt_signature.png": (InputError, "is not an image"),
+    "not_an_image.doc": (InputError, "is not an image"),
     "truncated.gif": (InputError, "cut short"),
     "truncated.jpg": (InputError, "cut short"),
 }
-# Not comparable: Pillow ignores profiles, converts CMYK and Lab by rule of thumb, and misreads 4-bit tRNS.
+# Not comparable: Pillow ignores profiles, approximates CMYK and Lab, and misreads 4-bit tRNS.
 NOT_AS_PILLOW = {
     "cmyk.jpg",
     "cmyk.tif",
@@ -106,20 +106,20 @@ NOT_AS_PILLOW = {
 
 def test_the_table_covers_the_folder(odd_inputs_dir):
     names = {path.name for path in odd_inputs_dir.iterdir()} - {"README.md"}
-    assert names == PICTURES.keys() | ERRORS.keys()
+    assert names == IMAGES.keys() | ERRORS.keys()
     assert len(names) == 74
 
 
-@pytest.mark.parametrize("name", sorted(PICTURES))
-def test_picture(odd_inputs_dir, name):
-    height, width, layout, bits, has_alpha, note = PICTURES[name]
-    picture = decode(odd_inputs_dir / name)
-    assert (picture.height, picture.width, picture.layout, picture.bits) == (height, width, layout, bits)
-    assert (picture.alpha is not None) == has_alpha
-    assert picture.rgb.dtype == (np.uint8 if bits == 8 else np.uint16)
-    assert picture.rgb.flags.c_contiguous
-    assert note in "; ".join(picture.notes)
-    assert bool(picture.notes) == bool(note)
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_image(odd_inputs_dir, name):
+    height, width, layout, bits, has_alpha, note = IMAGES[name]
+    decoded = decode(odd_inputs_dir / name)
+    assert (decoded.height, decoded.width, decoded.layout, decoded.bits) == (height, width, layout, bits)
+    assert (decoded.alpha is not None) == has_alpha
+    assert decoded.rgb.dtype == (np.uint8 if bits == 8 else np.uint16)
+    assert decoded.rgb.flags.c_contiguous
+    assert note in "; ".join(decoded.notes)
+    assert bool(decoded.notes) == bool(note)
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))
@@ -133,17 +133,15 @@ def test_refusal(odd_inputs_dir, name):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize(
-    "name", sorted(n for n in PICTURES if PICTURES[n][3] == 8 and n not in NOT_AS_PILLOW)
-)
+@pytest.mark.parametrize("name", sorted(n for n in IMAGES if IMAGES[n][3] == 8 and n not in NOT_AS_PILLOW))
 def test_pixels_are_pillows(odd_inputs_dir, name):
-    picture = decode(odd_inputs_dir / name)
+    decoded = decode(odd_inputs_dir / name)
     with Image.open(odd_inputs_dir / name) as theirs:
         expected = np.asarray(ImageOps.exif_transpose(theirs).convert("RGBA"))
-    seen = np.ones_like(expected[..., 0], bool) if picture.alpha is None else picture.alpha > 0
-    if picture.alpha is not None:
-        np.testing.assert_array_equal(picture.alpha, expected[..., 3])
-    difference = np.abs(picture.rgb.astype(int) - expected[..., :3])[seen]
+    seen = np.ones_like(expected[..., 0], bool) if decoded.alpha is None else decoded.alpha > 0
+    if decoded.alpha is not None:
+        np.testing.assert_array_equal(decoded.alpha, expected[..., 3])
+    difference = np.abs(decoded.rgb.astype(int) - expected[..., :3])[seen]
     tolerance = {"jpg": 2, "webp": 2, "bmp": 1}.get(name.split(".")[-1], 0)
     assert difference.max(initial=0) <= tolerance
 
@@ -161,7 +159,7 @@ def test_converted_colours_are_near_pillows(odd_inputs_dir, name):
     assert difference < (2 if name == "lab.tif" else 25)
 
 
-def test_tiff_16_bit_equals_its_numbers(odd_inputs_dir):
+def test_tiff_16_bit_equals_its_samples(odd_inputs_dir):
     import tifffile
 
     np.testing.assert_array_equal(
@@ -170,34 +168,34 @@ def test_tiff_16_bit_equals_its_numbers(odd_inputs_dir):
 
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
-@pytest.mark.parametrize("name", sorted(PICTURES))
+@pytest.mark.parametrize("name", sorted(IMAGES))
 def test_lossless_round_trip(odd_inputs_dir, name, format):
     """Scale 1: pixels, depth, layout, alpha, profile come back as they were."""
-    picture = decode(odd_inputs_dir / name)
-    if picture.height * picture.width > 3_000_000:
-        pytest.skip("large pictures take the same path")
-    encoded = encode(picture, None, format=format)
+    decoded = decode(odd_inputs_dir / name)
+    if decoded.height * decoded.width > 3_000_000:
+        pytest.skip("large images take the same path")
+    encoded = encode(decoded, None, format=format)
     again = decode(encoded.data)
-    np.testing.assert_array_equal(again.rgb, picture.rgb)
-    assert (again.bits, again.layout, again.transfer) == (picture.bits, picture.layout, picture.transfer)
-    assert again.metadata.icc == picture.metadata.icc
-    assert (again.alpha is None) == (picture.alpha is None)
-    if picture.alpha is not None:
-        np.testing.assert_array_equal(again.alpha, picture.alpha)
+    np.testing.assert_array_equal(again.rgb, decoded.rgb)
+    assert (again.bits, again.layout, again.transfer) == (decoded.bits, decoded.layout, decoded.transfer)
+    assert again.metadata.icc == decoded.metadata.icc
+    assert (again.alpha is None) == (decoded.alpha is None)
+    if decoded.alpha is not None:
+        np.testing.assert_array_equal(again.alpha, decoded.alpha)
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(PICTURES) if PICTURES[n][0] <= 600])
+@pytest.mark.parametrize("name", [n for n in sorted(IMAGES) if IMAGES[n][0] <= 600])
 @pytest.mark.parametrize("format", ["jpeg", "webp"])
 def test_lossy_output_is_close_and_readable(odd_inputs_dir, name, format):
-    picture = decode(odd_inputs_dir / name)
-    encoded = encode(picture, None, format=format)
+    decoded = decode(odd_inputs_dir / name)
+    encoded = encode(decoded, None, format=format)
     with Image.open(io.BytesIO(encoded.data)) as image:
         image.load()
-        assert image.size == (picture.width, picture.height)
+        assert image.size == (decoded.width, decoded.height)
     again = decode(encoded.data)
-    if picture.alpha is None and picture.bits == 8:
+    if decoded.alpha is None and decoded.bits == 8:
         tolerance = 1.5 if format == "jpeg" else 16.0  # WebP halves the resolution of colour
-        shift = np.abs(again.rgb.mean((0, 1), dtype=float) - picture.rgb.mean((0, 1), dtype=float))
+        shift = np.abs(again.rgb.mean((0, 1), dtype=float) - decoded.rgb.mean((0, 1), dtype=float))
         assert shift.max() <= tolerance
 
 

@@ -1,4 +1,4 @@
-"""The formats that the package reads on its own: PNM and BMP."""
+"""The formats that the package decodes itself: PNM and BMP."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_bmp_as_pillow_writes_it(mode):
     image.save(stream, "BMP")
     with Image.open(stream) as again:
         expected = np.asarray(again.convert("RGBA"))
-    picture = decode(stream.getvalue())
-    np.testing.assert_array_equal(picture.rgb, expected[..., :3])
-    assert picture.alpha is None  # without masks, the fourth byte is nothing
+    decoded = decode(stream.getvalue())
+    np.testing.assert_array_equal(decoded.rgb, expected[..., :3])
+    assert decoded.alpha is None  # without masks, the fourth byte is padding
 
 
 def bmp(bits: int, compression: int, body: bytes, width: int, height: int, palette: bytes = b"") -> bytes:
@@ -79,8 +79,8 @@ GREYS = b"".join(bytes([v, v, v, 0]) for v in range(0, 256, 17))
 
 
 def test_bmp_of_4_bits_top_down():
-    picture = decode(bmp(4, 0, b"\x12\x30\0\0\xff\xf0\0\0", 3, -2, GREYS))
-    assert picture.rgb[..., 0].tolist() == [[17, 34, 51], [255, 255, 255]]
+    decoded = decode(bmp(4, 0, b"\x12\x30\0\0\xff\xf0\0\0", 3, -2, GREYS))
+    assert decoded.rgb[..., 0].tolist() == [[17, 34, 51], [255, 255, 255]]
 
 
 def test_bmp_of_15_bits():
@@ -92,16 +92,16 @@ def test_bmp_of_15_bits():
 def test_bmp_with_an_alpha_mask():
     masks = struct.pack("<IIII", 0xFF, 0xFF00, 0xFF0000, 0xFF000000)
     head = struct.pack("<IiiHHIIiiII", 56, 1, 1, 1, 32, 3, 0, 0, 0, 0, 0) + masks
-    picture = decode(b"BM" + struct.pack("<IHHI", 74, 0, 0, 70) + head + bytes([1, 2, 3, 4]))
-    assert picture.rgb.tolist() == [[[1, 2, 3]]]
-    assert picture.alpha.tolist() == [[4]]
+    decoded = decode(b"BM" + struct.pack("<IHHI", 74, 0, 0, 70) + head + bytes([1, 2, 3, 4]))
+    assert decoded.rgb.tolist() == [[[1, 2, 3]]]
+    assert decoded.alpha.tolist() == [[4]]
 
 
 def test_bmp_run_lengths():
     # two of colour 1, an absolute run of three, end of line, skip to column 2, one of colour 3, end
     body = bytes([2, 1, 0, 3, 4, 5, 6, 0, 0, 0, 0, 2, 2, 0, 1, 3, 0, 1])
-    picture = decode(bmp(8, 1, body, 5, 2, GREYS))
-    assert (picture.rgb[::-1, :, 0] // 17).tolist() == [[1, 1, 4, 5, 6], [0, 0, 3, 0, 0]]
+    decoded = decode(bmp(8, 1, body, 5, 2, GREYS))
+    assert (decoded.rgb[::-1, :, 0] // 17).tolist() == [[1, 1, 4, 5, 6], [0, 0, 3, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_bmp_run_lengths():
         (bmp(24, 0, b"123", 2, 2), "cut short"),
         (bmp(8, 0, b"\xff\0\0\0", 1, 1, GREYS), "beyond the palette"),
         (bmp(8, 1, b"\x01\x01", 2, 9, GREYS), "cut short"),
-        (bmp(24, 4, b"", 2, 2), "rare kind"),
-        (bmp(24, 3, b"", 2, 2), "does not go with"),
+        (bmp(24, 4, b"", 2, 2), "unsupported kind"),
+        (bmp(24, 3, b"", 2, 2), "does not allow"),
         (bmp(8, 0, b"", 2, 2)[:60], "palette is cut short"),
         (bmp(24, 0, b"", -2, 2), "-2x2 pixels"),
         (b"BM" + bytes(60), "unknown kind"),

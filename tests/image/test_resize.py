@@ -36,7 +36,7 @@ def test_low_resolution_images_are_reproduced_exactly(benchmarks_dir, name, suff
 
 @pytest.mark.parametrize(("scale", "expected"), [(2, 33.66), (3, 30.39), (4, 28.42)])
 def test_published_psnr_of_bicubic_on_set5(benchmarks_dir, scale, expected):
-    """The literature's protocol: 8-bit luma is shrunk to 8 bits and enlarged without rounding."""
+    """The protocol of the literature: 8-bit luma is downscaled to 8 bits and upscaled without rounding."""
     values = []
     for path in sorted((benchmarks_dir / "Set5" / "HR").glob("*.png")):
         luma = np.floor(rgb_to_y(load(path, scale)) + 0.5).astype(np.uint8)
@@ -75,7 +75,7 @@ def test_scale_one_is_the_identity(height, width, edge):
     np.testing.assert_array_equal(imresize(image, 1, edge), image)
 
 
-def test_blocks_of_rows_do_not_show(monkeypatch):
+def test_the_block_size_does_not_change_the_result(monkeypatch):
     image = np.random.default_rng(1).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     whole = imresize(image, 2)
     monkeypatch.setattr("sparsesr.image.resize._BLOCK_SAMPLES", 1)

@@ -1,4 +1,4 @@
-"""Batches as a program uses them that is not the command line."""
+"""Batches as used by programs other than the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, InputError, SparsesrError
 from sparsesr.jobs.batch import upscale_files
 from sparsesr.jobs.destinations import targets_for
-from sparsesr.jobs.files import FileResult, Writing
+from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.inputs import expand
 from sparsesr.jobs.record import failure_record, record_of
 from support.tiny_models import photo, tiny
@@ -39,11 +39,12 @@ def unwatched(source: Path):
     yield RunOptions()
 
 
-def test_one_that_fails_does_not_stop_the_others(upscaler, folder):
+def test_a_failing_file_does_not_stop_the_others(upscaler, folder):
     files = expand([str(folder / "in")], recursive=False)
     targets = targets_for(files, str(folder / "out"), upscaler.scale, "jpg")
     outcomes = {
-        source.name: outcome for source, _, outcome in upscale_files(upscaler, targets, Writing(), unwatched)
+        source.name: outcome
+        for source, _, outcome in upscale_files(upscaler, targets, WriteOptions(), unwatched)
     }
     assert isinstance(outcomes["b.png"], InputError)
     assert outcomes["b.png"].where == str(folder / "in" / "b.png")
@@ -63,12 +64,12 @@ def test_cancelling_ends_the_batch(upscaler, folder):
         yield RunOptions(cancelled=lambda: True)
 
     targets = {folder / "in" / name: folder / f"{name}_out.png" for name in ("a.png", "c.png")}
-    ((_, _, outcome),) = upscale_files(upscaler, targets, Writing(), cancelling)
+    ((_, _, outcome),) = upscale_files(upscaler, targets, WriteOptions(), cancelling)
     assert isinstance(outcome, CancelledError) and begun == ["a.png"]
     assert not list(folder.glob("*_out.png"))
 
 
-def test_what_nobody_foresaw_is_an_outcome_with_its_cause(upscaler, folder, monkeypatch):
+def test_an_unforeseen_error_is_an_outcome_with_its_cause(upscaler, folder, monkeypatch):
     broken = RuntimeError("broken")
 
     def fail(*_args):
@@ -77,10 +78,10 @@ def test_what_nobody_foresaw_is_an_outcome_with_its_cause(upscaler, folder, monk
     targets = {folder / "in" / name: folder / f"{name}_out.png" for name in ("a.png", "c.png")}
     with monkeypatch.context() as patched:
         patched.setattr("sparsesr.jobs.files.encode_to", lambda *a, **k: fail())
-        outcomes = [outcome for _, _, outcome in upscale_files(upscaler, targets, Writing(), unwatched)]
+        outcomes = [outcome for _, _, outcome in upscale_files(upscaler, targets, WriteOptions(), unwatched)]
     assert [type(outcome) for outcome in outcomes] == [SparsesrError] * 2
     assert outcomes[0].__cause__ is broken and "a.png: internal error: RuntimeError" in str(outcomes[0])
     assert upscaler.budget.reserved_bytes == 0
     assert all(
-        isinstance(o, FileResult) for _, _, o in upscale_files(upscaler, targets, Writing(), unwatched)
+        isinstance(o, FileResult) for _, _, o in upscale_files(upscaler, targets, WriteOptions(), unwatched)
     )

@@ -13,7 +13,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, UsageError
 from sparsesr.image import destination
 from sparsesr.image.decode import decode
-from sparsesr.jobs.files import Writing, upscale_file
+from sparsesr.jobs.files import WriteOptions, upscale_file
 from support.tiny_models import photo, tiny
 
 
@@ -22,21 +22,21 @@ def save(path: Path, height: int = 20, width: int = 30, **options) -> Path:
     return path
 
 
-def test_a_large_file_gets_the_memory_that_was_kept(tmp_path):
+def test_kept_buffers_are_released_for_a_large_file(tmp_path):
     # Wide, so that input and result outweigh the rolling buffers of the network.
     source = save(tmp_path / "large.png", 900, 1200)
     upscaler = Upscaler(tiny(), threads=1, memory=PROCESS_BYTES + 15 * 900 * 1200 + 1000)
     upscaler(photo(40, 60))
     assert upscaler.idle_bytes > 1000
-    with pytest.raises(LimitError, match="MB at least"):  # not the decoder, which had the whole memory
-        upscale_file(upscaler, source, None, RunOptions(), Writing())
+    with pytest.raises(LimitError, match="needs at least"):  # from the plan: the decoder had the whole memory
+        upscale_file(upscaler, source, None, RunOptions(), WriteOptions())
     assert upscaler.idle_bytes == 0
 
 
-def test_what_cannot_be_decoded_within_the_memory_is_refused_with_a_way_out(tmp_path):
+def test_an_image_too_large_to_decode_in_the_memory_is_refused_with_a_remedy(tmp_path):
     upscaler = Upscaler(tiny(), threads=1, memory=PROCESS_BYTES + 1000)
     with pytest.raises(LimitError) as caught:
-        upscale_file(upscaler, save(tmp_path / "a.png"), None, RunOptions(), Writing())
+        upscale_file(upscaler, save(tmp_path / "a.png"), None, RunOptions(), WriteOptions())
     assert caught.value.where == str(tmp_path / "a.png")
     assert caught.value.asks_for("memory") and not caught.value.asks_for("max_pixels")
 
@@ -50,39 +50,39 @@ def test_a_destination_is_checked_once_and_before_the_input_is_read(tmp_path, mo
 
     monkeypatch.setattr(destination, "_check_path", counted)
     upscaler, source, target = Upscaler(tiny(), threads=1), save(tmp_path / "a.png"), tmp_path / "b.png"
-    upscale_file(upscaler, source, target, RunOptions(), Writing())
+    upscale_file(upscaler, source, target, RunOptions(), WriteOptions())
     assert checks == [target]
     with pytest.raises(InputError, match=r"b\.png: exists"):
-        upscale_file(upscaler, tmp_path / "missing.png", target, RunOptions(), Writing())
+        upscale_file(upscaler, tmp_path / "missing.png", target, RunOptions(), WriteOptions())
 
 
-def test_bytes_go_in_and_out_in_their_own_format(tmp_path):
+def test_bytes_are_returned_in_their_own_format(tmp_path):
     upscaler = Upscaler(tiny(), threads=1)
     data = save(tmp_path / "a.webp", lossless=True).read_bytes()
-    done = upscale_file(upscaler, data, None, RunOptions(keep_masks=True), Writing())
+    done = upscale_file(upscaler, data, None, RunOptions(keep_masks=True), WriteOptions())
     image = decode(done.upscaled.image)
     assert (image.source_format, done.size) == ("webp", (20, 30))
     assert [mask.shape for mask in done.upscaled.masks] == [(20, 30)] * 2
-    assert done.upscaled.run.image.size == 0, "pixels are in the file"
-    with pytest.raises(InputError, match="letter: is not a picture"):
-        upscale_file(upscaler, b"rubbish", None, RunOptions(), Writing(), "letter")
+    assert done.upscaled.run.image.size == 0, "the pixels are in the file only"
+    with pytest.raises(InputError, match="letter: is not an image"):
+        upscale_file(upscaler, b"rubbish", None, RunOptions(), WriteOptions(), "letter")
 
 
 @pytest.mark.parametrize("writing", [{"quality": 0}, {"depth": 9}, {"format": "bmp"}])
-def test_what_cannot_be_written_is_refused_at_once(writing):
+def test_invalid_write_options_are_refused_immediately(writing):
     with pytest.raises(UsageError):
-        Writing(**writing)
+        WriteOptions(**writing)
 
 
 def test_files_that_share_an_upscaler_wait_for_its_memory(tmp_path):
-    """Room for one at a time; the sizes differ, so that buffers that are kept are in the way too."""
+    """Memory for one at a time; the sizes differ, so that kept buffers must be released too."""
     sources = [save(tmp_path / f"{number}.png", 60 + 8 * number, 80) for number in range(6)]
     alone = Upscaler(tiny(), threads=1)
     largest = alone.plan(photo(100, 80), encoder_bytes=16_000_000 + 4 * 200 * 160).peak_bytes
     upscaler = Upscaler(tiny(), threads=1, memory=largest)
 
     def job(source: Path) -> np.ndarray:
-        return decode(upscale_file(upscaler, source, None, RunOptions(), Writing()).upscaled.image).rgb
+        return decode(upscale_file(upscaler, source, None, RunOptions(), WriteOptions()).upscaled.image).rgb
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(job, sources))

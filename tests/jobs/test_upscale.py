@@ -20,7 +20,7 @@ def source(tmp_path) -> Path:
     return path
 
 
-def test_a_path_gives_a_path(source):
+def test_a_path_returns_a_path(source):
     written = upscale(source, model=tiny())
     assert written == source.with_name("a_x2.png")
     assert size_of(written) == (24, 20)
@@ -33,14 +33,14 @@ def test_a_path_gives_a_path(source):
 @pytest.mark.parametrize(
     ("format", "name"), [("jpg", "a_x2.jpg"), (".TIF", "a_x2.tif"), ("webp", "a_x2.webp")]
 )
-def test_formats_are_named_by_their_extensions_too(source, format, name):
+def test_formats_may_be_given_as_extensions(source, format, name):
     assert upscale(source, model=tiny(), format=format, quality=90) == source.with_name(name)
     with pytest.raises(UsageError, match="cannot write the format 'bmp'"):
         upscale(source, model=tiny(), format="bmp")
 
 
 @pytest.mark.parametrize("kind", ["array", "file"])
-def test_all_that_an_upscaler_takes_can_be_given(source, kind):
+def test_the_arguments_of_an_upscaler_are_accepted(source, kind):
     image, steps = photo(10, 12) if kind == "array" else source, []
     upscale(
         image, 2, tiny(), precision="fp32", inference="chopped", threads=1, memory=10**9,
@@ -61,12 +61,12 @@ def test_unknown_parameters_are_named():
 @pytest.mark.parametrize(
     "writing", [{"output": "a.png"}, {"overwrite": True}, {"format": "png"}, {"quality": 90}, {"depth": 8}]
 )
-def test_what_is_for_files_does_not_go_with_arrays(writing):
-    with pytest.raises(UsageError, match=f"{next(iter(writing))}: goes with a path"):
+def test_options_for_files_are_refused_for_arrays(writing):
+    with pytest.raises(UsageError, match=f"{next(iter(writing))}: applies to paths only"):
         upscale(photo(4, 4), model=tiny(), **writing)
 
 
-def test_masks_are_not_computed_for_nothing(monkeypatch):
+def test_masks_are_not_kept_needlessly(monkeypatch):
     given = []
     monkeypatch.setattr(
         "sparsesr.runtime.session.Session.run", lambda self, image, **options: given.append(options) or 1 / 0

@@ -9,7 +9,7 @@ from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 
 
 def small_acnet(*scales: int, channels: int = 8, layers: int = 4, seed: int = 0) -> ACNet:
-    """In evaluation mode, with weights large enough that maps do not fade away."""
+    """In evaluation mode, with weights large enough to keep maps from vanishing."""
     torch.manual_seed(seed)
     module = ACNet(ACNetConfig(scales or (2,), channels, layers)).eval()
     with torch.no_grad():
@@ -20,7 +20,7 @@ def small_acnet(*scales: int, channels: int = 8, layers: int = 4, seed: int = 0)
 
 
 def repeating_acnet(*scales: int) -> ACNet:
-    """A network that repeats pixels: colours above and below the mean pass through channels of their own."""
+    """A network that repeats pixels; colours above and below the mean use separate channels."""
     module = ACNet(ACNetConfig(scales, channels=6, layers=3)).eval()
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -43,7 +43,7 @@ def layer_number(key: str, prefix: str) -> int:
 
 
 def multiply_adds(module: nn.Module, height: int, width: int) -> dict[str, int]:
-    """Multiply-adds of all convolutions but frozen ones, by the first name in their path."""
+    """Multiply-adds of all convolutions except frozen ones, by the first part of their path."""
     counts: dict[str, int] = {}
 
     def count(name: str):

@@ -1,4 +1,4 @@
-"""Small ESRT networks, and the whole network written out a second time, from tensors by name."""
+"""Small ESRT networks, and a reference implementation of the whole network from named tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsesr.lab.nn.layers.weighted import Weight
 
 
 def small_esrt(seed: int = 0, **settings) -> ESRT:
-    """In evaluation mode, 16 channels by default; the scalars that start at 1 are drawn, so that each one matters."""
+    """In evaluation mode, 16 channels by default; scalars that start at 1 are random, so that each one matters."""
     torch.manual_seed(seed)
     module = ESRT(ESRTConfig(**{"channels": 16, "attention_reduction": 8, **settings})).eval()
     with torch.no_grad():
@@ -27,7 +27,7 @@ def small_esrt(seed: int = 0, **settings) -> ESRT:
 
 
 class Reference:
-    """ESRT as its specification words it; reads a state dict in the authors' layout."""
+    """ESRT written after its specification; reads a state dict in the authors' layout."""
 
     def __init__(self, state: dict[str, Tensor], scale: int, heads: int = 8) -> None:
         self.t, self.scale, self.heads = state, scale, heads
@@ -128,7 +128,7 @@ class Reference:
 
 
 def plausible_esrt(scale: int = 2, channels: int = 16, detail: float = 0.02) -> ESRT:
-    """Random but for the skip branch, which repeats pixels; what the trunk adds is small."""
+    """Random except for the skip branch, which repeats pixels; the trunk adds little."""
     module = small_esrt(scale=scale, channels=channels)
     identity = torch.zeros(channels, 3, 3, 3)
     identity[range(3), range(3), 1, 1] = 1.0

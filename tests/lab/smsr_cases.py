@@ -14,7 +14,7 @@ MIXED = ((3, 1, 0), (5, 2, 1))
 
 
 def small_smsr(dense: Sequence[Sequence[int]] = MIXED, seed: int = 0, **settings) -> SMSR:
-    """In evaluation mode; which channels are dense is drawn, how many is ``dense``; masks are about half on."""
+    """In evaluation mode; ``dense`` channels per layer, chosen at random, are dense; masks are about half active."""
     torch.manual_seed(seed)
     module = SMSR(SMSRConfig(**{**SMALL, **settings})).eval()
     for part, counts in zip(module.mask_units(), dense, strict=True):
@@ -33,5 +33,5 @@ def choose_dense(ch_mask: torch.Tensor, counts: Sequence[int]) -> None:
         ch_mask[0, chosen, layer, 0], ch_mask[0, chosen, layer, 1] = 2.0, -2.0
 
 
-def picture(height: int = 12, width: int = 10, seed: int = 1) -> torch.Tensor:
+def random_image(height: int = 12, width: int = 10, seed: int = 1) -> torch.Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))

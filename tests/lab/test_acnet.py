@@ -1,4 +1,4 @@
-"""ACNet is the published code's network: its sizes, its names, and what is easily got wrong."""
+"""ACNet against the published code: sizes, names, and typical mistakes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lab.acnet_cases import layer_number, multiply_adds, small_acnet
-from lab.smsr_cases import picture
+from lab.smsr_cases import random_image
 from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.registry import create
 
@@ -57,7 +57,7 @@ def test_names_of_the_published_code():
     }
 
 
-# For a 1280x720 result; x3 does not divide 1280, so it stands for 320x320, which has as many pixels.
+# For 1280x720 output; x3 does not divide 1280, so 320x320, with the same number of pixels, replaces it.
 COSTS = [
     (2, (360, 640), 227.2, 67.9, 500.5),
     (3, (320, 320), 101.0, 67.9, 374.3),
@@ -67,7 +67,7 @@ COSTS = [
 
 @pytest.mark.parametrize(("scale", "size", "asymmetric", "up", "total"), COSTS)
 def test_multiply_adds(scale, size, asymmetric, up, total):
-    """By layers of a small picture, which all grow with its pixels."""
+    """Counted on a small image; all layers scale with its number of pixels."""
     counts = multiply_adds(create(f"acnet_x{scale}"), 6, 5)
     per_pixel = {"asymmetric": 0, "up": 0, "refinement": 0}
     for name, count in counts.items():
@@ -83,14 +83,14 @@ def test_multiply_adds(scale, size, asymmetric, up, total):
 
 
 def test_the_sum_takes_the_last_layer_before_its_relu():
-    """Where every layer is negative, the sum is the last layer alone: the ReLU has made the others zero."""
+    """If every layer is negative, the sum is the last layer alone, because ReLU makes the others zero."""
     module = small_acnet(layers=3)
     with torch.no_grad():
         for parameter in [
             p for name, p in module.named_parameters() if name.startswith(("conv1_", "conv2_"))
         ]:
             parameter.copy_(-parameter.abs())
-        # All of the first layer is zero, so the second and third are too: give the third something of its own.
+        # The first layer is zero, so the second and third are too: give the third its own values.
         first, total = module.trunk(torch.ones(1, 3, 5, 6))
         assert (first == 0).all() and (total == 0).all()
         module.conv1_3[0].weight.abs_()
@@ -115,11 +115,11 @@ def test_the_sum_is_that_of_all_layers():
         assert not torch.allclose(total, sum(before), atol=1e-3)
 
 
-def test_one_upsampler_enlarges_both_maps():
+def test_one_upsampler_upscales_both_maps():
     module, calls = small_acnet(4), []
     module.upsample.up.body[0].register_forward_hook(lambda *given: calls.append(given))
     with torch.no_grad():
-        module(picture(5, 6))
+        module(random_image(5, 6))
     assert len(calls) == 2
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_activated_inside_the_upsampler():
 
 
 def test_the_trunk_of_the_multi_scale_network_does_not_depend_on_the_scale():
-    module, x = small_acnet(2, 3, 4), picture(5, 7)
+    module, x = small_acnet(2, 3, 4), random_image(5, 7)
     trunks = []
     with torch.no_grad():
         for scale in module.scales:
@@ -140,15 +140,15 @@ def test_the_trunk_of_the_multi_scale_network_does_not_depend_on_the_scale():
 
 
 def test_there_is_no_skip_around_the_network():
-    """With a last convolution of zeros, all that is left is the mean colour."""
+    """With a last convolution of zeros, only the mean colour remains."""
     module = small_acnet()
     with torch.no_grad():
         module.conv22[0].weight.zero_()
-        result = module(picture())
+        result = module(random_image())
     assert torch.allclose(result, torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1).expand_as(result))
 
 
 @pytest.mark.parametrize("scales", [(), (5,), (2, 2), (1, 2)])
-def test_scales_that_there_are_not(scales):
+def test_unsupported_scales_are_refused(scales):
     with pytest.raises(ValueError, match="scales must be some of 2, 3 and 4"):
         ACNet(ACNetConfig(scales))

@@ -33,34 +33,34 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
 
 
-def pictures(seed: int = 0):
+def images(seed: int = 0):
     random = np.random.default_rng(seed)
     return [random.random((height, width, 3), dtype=np.float32) for height, width in SIZES]
 
 
 @pytest.mark.parametrize("name", ["acnet_x2", "acnet_x3", "acnet_x4"])
-def test_folded_is_equal_borders_included(name):
-    """The paper's sizes, random weights of torch's initialisation; every pixel is near some border."""
+def test_folded_is_equal_including_borders(name):
+    """The paper's sizes with torch's random initialisation; every pixel is near a border."""
     torch.manual_seed(1)
     module = create(name).eval()
     model = export(module, name, check=False)
-    report = check_parity(module, model, pictures()[2:5])
+    report = check_parity(module, model, images()[2:5])
     assert report.max_abs_free <= 1e-5
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_maps_of_some_size_are_equal_too(scale):
-    """Weights that let the maps grow to about one, so that no error hides in small numbers."""
+def test_maps_with_large_values_are_equal_too(scale):
+    """With weights that let maps grow to about one, so that no error hides in small numbers."""
     module = small_acnet(scale)
     model = export(module, "small", check=False)
-    spread = Session(model).run(pictures()[-1], out_dtype=np.float32).image.std()
+    spread = Session(model).run(images()[-1], out_dtype=np.float32).image.std()
     assert spread > 0.03
-    assert check_parity(module, model, pictures()).max_abs_free <= 1e-5
+    assert check_parity(module, model, images()).max_abs_free <= 1e-5
 
 
 @pytest.mark.parametrize(("scale", "folded"), [(2, 962_176), (3, 1_146_816), (4, 1_109_888)])
 def test_parameters_after_folding(scale, folded):
-    """Besides, three biases: the mean colour that the network adds at its end."""
+    """Plus three biases: the mean colour that the network adds at its end."""
     model = export(create(f"acnet_x{scale}"), "acnet", check=False)
     assert sum(tensor.size for tensor in model.tensors.values()) == folded + 3
     trunk = [tensor for name, tensor in model.tensors.items() if layer_number(name, "conv") <= 17]
@@ -76,7 +76,7 @@ def test_parameters_after_folding(scale, folded):
     ],
 )
 def test_multiply_adds_that_folding_saves(scale, size, total, folded, saving):
-    """For a 1280x720 result, or as many pixels; the runtime's count against that of the network in torch."""
+    """For 1280x720 output or as many pixels: the runtime's count against that of the network in torch."""
     module = create(f"acnet_x{scale}")
     before = sum(multiply_adds(module, 6, 5).values()) / 30 * size[0] * size[1]
     after = count_macs(export(module, "acnet", check=False), *size).macs
@@ -86,8 +86,8 @@ def test_multiply_adds_that_folding_saves(scale, size, total, folded, saving):
 
 
 @pytest.mark.parametrize(("scale", "gmacs"), [(2, 7.283), (3, 5.937), (4, 5.768)])
-def test_multiply_adds_of_the_unit_of_the_paper(scale, gmacs):
-    """128x128 out; x3, which does not divide it, by the pixel."""
+def test_multiply_adds_in_the_unit_of_the_paper(scale, gmacs):
+    """128x128 output; for x3, which does not divide it, scaled by pixels."""
     model = export(create(f"acnet_x{scale}"), "acnet", check=False)
     side = 120 // scale
     assert count_macs(model, side, side).macs * (128 / 120) ** 2 / 1e9 == pytest.approx(gmacs, abs=0.0006)
@@ -96,19 +96,19 @@ def test_multiply_adds_of_the_unit_of_the_paper(scale, gmacs):
 def test_unfolded_computes_the_same_and_costs_more():
     module = small_acnet()
     model, folded = export(module, "apart", check=False, fold=False), export(module, "small", check=False)
-    assert check_parity(module, model, pictures()).max_abs_free <= 1e-5
+    assert check_parity(module, model, images()).max_abs_free <= 1e-5
     assert count_macs(model, 8, 8).macs > count_macs(folded, 8, 8).macs
 
 
 def test_the_mean_colour_is_subtracted_before_the_border_is_padded():
-    """As a bias of the first layer it would be wrong at the border, where zeros stand for the mean colour."""
+    """As a bias of the first layer it would be wrong at the border, where zeros represent the mean colour."""
     nodes = export(small_acnet(), "small", check=False).graph.nodes
     assert nodes[0].attrs["offset"] == pytest.approx([0.4488, 0.4371, 0.4040], abs=1e-6)
     assert set(nodes[1].weights) == {"weight"} and set(nodes[-1].weights) == {"weight", "bias"}
 
 
 def test_the_sum_of_layers_is_one_running_map():
-    """No more than two maps are added at a time, and none but the sum is kept for it."""
+    """At most two maps are added at a time, and only the sum is kept."""
     model = export(create("acnet_x2"), "acnet", check=False)
     sums = [node for node in model.graph.nodes if node.op == "add"]
     assert [len(node.inputs) for node in sums] == [2] * 15
@@ -116,8 +116,8 @@ def test_the_sum_of_layers_is_one_running_map():
     band, width = 4, 1920
     one_row = (width + 2) * 64 * 4
     rolling = session.peak_bytes(1080, width, band_rows=band) - 3 * 4 * 1080 * width
-    # 17 layers and 15 sums of about a band and three rows, the enlarged maps, and 256 channels before a shuffle:
-    # were the first layers kept for the last sum, there would be 17 / 2 rows more of each.
+    # 17 layers and 15 sums of about a band plus three rows, the upscaled maps, and 256 channels before a shuffle:
+    # keeping the first layers for the last sum would need 17 / 2 more rows of each.
     assert rolling < one_row * (32 * (band + 3) + 9 * 4 * (band + 3) + 2 * 4 * (band + 4))
 
 
@@ -131,7 +131,7 @@ def test_the_shared_upsampler_is_stored_once():
 
 @pytest.mark.parametrize(("scale", "pixels"), [(2, 17 + 1 + 3), (3, 17 + 1 + 2), (4, 17 + 1 + 2)])
 def test_halo(scale, pixels):
-    """17 layers and the upsampler; five layers of the enlarged map (x4: and one between) reach so many LR pixels."""
+    """17 layers and the upsampler, plus the LR reach of five layers on the upscaled map (x4: and one between)."""
     assert halo_px(export(create(f"acnet_x{scale}"), "acnet", check=False)) == pixels
 
 
@@ -148,9 +148,9 @@ def test_one_file_serves_three_scales(tmp_path):
         module.active_scale = scale
         at_scale = read.at_scale(scale)
         assert at_scale.facts.scale == scale and at_scale.scales == (scale,)
-        assert check_parity(module, at_scale, pictures()).max_abs_free <= 1e-5
-    assert Session(read).run(pictures()[3]).image.shape == (14, 10, 3)
-    with pytest.raises(ModelError, match="enlarges x2, x3 or x4, not x5"):
+        assert check_parity(module, at_scale, images()).max_abs_free <= 1e-5
+    assert Session(read).run(images()[3]).image.shape == (14, 10, 3)
+    with pytest.raises(ModelError, match="upscales x2, x3 or x4, not x5"):
         read.at_scale(5)
 
 
@@ -173,16 +173,16 @@ def installed(tmp_path, capsys):
     assert "acnet x2, x3 or x4" in capsys.readouterr().out
 
 
-def test_command_line_picks_the_scale(installed, tmp_path, capsys):
+def test_command_line_selects_the_scale(installed, tmp_path, capsys):
     source = tmp_path / "small.ppm"
     source.write_bytes(b"P6 5 3 255\n" + bytes(range(45)))
     pixels = np.arange(45, dtype=np.uint8).reshape(3, 5, 3)
     for scale, given in ((2, []), (3, ["-s", "3"]), (4, ["-s", "4"])):
         assert main(["upscale", str(source), "-n", "acnet_multi", *given, "-q"]) == 0
-        enlarged = decode(tmp_path / f"small_x{scale}.png").rgb
-        np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
+        upscaled = decode(tmp_path / f"small_x{scale}.png").rgb
+        np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
     assert main(["upscale", str(source), "-n", "acnet_multi", "-s", "5"]) == 2
-    assert "enlarges x2, x3 or x4, not x5" in capsys.readouterr().err
+    assert "upscales x2, x3 or x4, not x5" in capsys.readouterr().err
     assert main(["models", "show", "acnet_multi"]) == 0
     assert "scales: 2, 3, 4" in capsys.readouterr().out
     assert main(["models", "list"]) == 0
@@ -195,12 +195,12 @@ def test_grey_and_alpha_and_odd_sizes(installed, shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pixels[..., 3:] = 255
     for scale in (2, 3, 4):
-        enlarged = Upscaler("acnet_multi", scale=scale)(pixels).image
-        np.testing.assert_array_equal(enlarged, pixels.repeat(scale, 0).repeat(scale, 1))
+        upscaled = Upscaler("acnet_multi", scale=scale)(pixels).image
+        np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
 
 
-def test_tiles_are_as_the_whole_picture(installed):
-    """The network is local: with too little memory for the whole picture, no bit changes."""
+def test_tiles_equal_the_whole_image(installed):
+    """The network is local: tiling for lack of memory changes no bit."""
     pixels = np.random.default_rng(0).integers(0, 256, (230, 410, 3), np.uint8)
     whole, tiled = Upscaler("acnet_multi", scale=3), Upscaler("acnet_multi", scale=3, memory=100_000_000)
     result = tiled(pixels)
@@ -246,7 +246,7 @@ def broken(kind: str):
         ("shape", r"conv3_2\.0\.weight \[8, 8, 1, 3\] instead of \[8, 8, 3, 1\]"),
         ("up", "of another shape: upsample"),
         ("no up", "looks like acnet, but 'upsample.up.body.0.weight'"),
-        ("wide", "do not fit together"),
+        ("wide", "are inconsistent"),
         ("nan", r"conv20\.0\.weight holds NaN"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The packed pictures and the patches drawn from them."""
+"""The packed images and the patches drawn from them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sparsesr.lab.data.batches import DeviceBatches, HostBatches  # noqa: E402
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.patches import PatchSampler, to_unit  # noqa: E402
 from sparsesr.lab.data.training_set import open_training_set  # noqa: E402
-from training_pictures import write_pictures  # noqa: E402
+from training_images import write_images  # noqa: E402
 
 
 @pytest.fixture
 def pairs(tmp_path):
-    write_pictures(tmp_path / "photos", 3, size=(66, 81))
+    write_images(tmp_path / "photos", 3, size=(66, 81))
     assert pack([tmp_path / "photos"], tmp_path / "p.bin", 2, 16) == []
     return PackedPairs(tmp_path / "p.bin")
 
 
-def test_lr_is_the_shrunk_hr(pairs):
+def test_lr_is_the_downscaled_hr(pairs):
     for index in range(len(pairs)):
         hr, lr = pairs.hr(index), pairs.lr(index)
         assert hr.shape[0] == 2 * lr.shape[0] and hr.shape[1] == 2 * lr.shape[1]
@@ -38,15 +38,15 @@ def test_patches_are_aligned_and_repeatable(pairs):
     again_lr, again_hr = PatchSampler(pairs, 16, 6, seed=3).batch_at(7)
     assert torch.equal(lr, again_lr) and torch.equal(hr, again_hr)
     assert not torch.equal(lr, sampler.batch_at(8)[0])
-    # Shrinking the HR patch by a box filter must land near the LR patch: the two are of the same place.
+    # Box-downscaling the HR patch must give nearly the LR patch: both show the same place.
     lr, hr = to_unit((lr, hr))
     box = torch.nn.functional.avg_pool2d(hr, 2)
     assert (box - lr).abs().mean() < 0.05
 
 
-def test_small_broken_pictures_are_reported(tmp_path):
-    write_pictures(tmp_path / "photos", 1)
-    write_pictures(tmp_path / "photos/small", 1, size=(16, 16))
+def test_small_broken_images_are_reported(tmp_path):
+    write_images(tmp_path / "photos", 1)
+    write_images(tmp_path / "photos/small", 1, size=(16, 16))
     (tmp_path / "photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     skipped = pack([tmp_path / "photos"], tmp_path / "p.bin", 2, 16)
     assert len(skipped) == 2
@@ -54,7 +54,7 @@ def test_small_broken_pictures_are_reported(tmp_path):
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="no usable training picture"):
+    with pytest.raises(InputError, match="no usable training image"):
         pack([tmp_path], tmp_path / "p.bin", 2, 16)
 
 
@@ -74,22 +74,22 @@ def test_processes_share_a_larger_batch(pairs):
     assert torch.equal(hr, torch.cat([part[1] for part in parts]))
 
 
-def test_patches_larger_than_pictures_are_refused(pairs):
+def test_patches_larger_than_images_are_refused(pairs):
     with pytest.raises(UsageError, match="set lr_patch_px to at most 32"):
         PatchSampler(pairs, 34, 1, seed=1)
 
 
-def test_grey_16_bit_and_transparent_pictures_are_used(tmp_path):
+def test_grey_16_bit_and_transparent_images_are_used(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     grey = np.full((40, 48), 25700, np.uint16)
-    for name, picture in (
+    for name, image in (
         ("grey.png", grey),
         ("alpha.png", np.full((40, 48, 4), 100, np.uint8)),
         ("nearly.png", np.full((40, 48, 3), 25700 + 128, np.uint16)),
     ):
-        deep = {"interpretation": "grey16" if picture.ndim == 2 else "rgb16"} if picture.itemsize == 2 else {}
-        pyvips.Image.new_from_array(picture).copy(**deep).write_to_file(str(folder / name))
+        deep = {"interpretation": "grey16" if image.ndim == 2 else "rgb16"} if image.itemsize == 2 else {}
+        pyvips.Image.new_from_array(image).copy(**deep).write_to_file(str(folder / name))
     assert pack([folder], tmp_path / "p.bin", 2, 16) == []
     pairs = PackedPairs(tmp_path / "p.bin")
     values = {pair.name: set(np.unique(pairs.hr(index))) for index, pair in enumerate(pairs.pairs)}
@@ -100,7 +100,7 @@ def test_a_missing_folder_and_all_broken_are_errors(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         pack([tmp_path / "none"], tmp_path / "p.bin", 2, 16)
     (tmp_path / "broken.png").write_bytes(b"rubbish")
-    with pytest.raises(InputError, match="none of 1 pictures can be used"):
+    with pytest.raises(InputError, match="none of 1 images is usable"):
         pack([tmp_path], tmp_path / "p.bin", 2, 16)
     assert not (tmp_path / "p.bin").exists()
 
@@ -113,7 +113,7 @@ def test_a_packed_file_is_checked(pairs, tmp_path):
     with pytest.raises(UsageError, match="packed from"):
         open_training_set([tmp_path], tmp_path / "p.bin", 2, 16, print)
     (tmp_path / "p.bin").write_bytes(b"1234")
-    with pytest.raises(ModelError, match="cut short"):
+    with pytest.raises(ModelError, match="truncated"):
         PackedPairs(tmp_path / "p.bin")
     (tmp_path / "p.json").write_text("{}")
     with pytest.raises(ModelError, match="delete it"):

@@ -1,4 +1,4 @@
-"""The degradation of training photographs: what shrinks, what compresses, and that it can be repeated."""
+"""Degradation of training photographs: downscaling, compression and repeatability."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sparsesr.lab.data.degradation import DegradedPatches, degraded, jpeg  # noq
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix  # noqa: E402
 from sparsesr.lab.train.recipe import Recipe  # noqa: E402
-from training_pictures import write_pictures  # noqa: E402
+from training_images import write_images  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> PackedPairs:
     folder = tmp_path_factory.mktemp("packed")
-    write_pictures(folder / "photos", 3)
+    write_images(folder / "photos", 3)
     pack([folder / "photos"], folder / "x2.bin", 2, 16)
     return PackedPairs(folder / "x2.bin")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_shrinking_keeps_flat_images_and_ramps(kernel, scale):
+def test_downscaling_keeps_flat_images_and_ramps(kernel, scale):
     matrix = shrinking_matrix(kernel, 24 * scale, scale)
     assert matrix.shape == (24, 24 * scale)
     np.testing.assert_allclose(matrix.sum(1), 1, rtol=1e-5)
@@ -38,24 +38,24 @@ def test_shrinking_keeps_flat_images_and_ramps(kernel, scale):
     np.testing.assert_allclose(np.diff(ramp[6:-6]), scale, rtol=1e-4)
 
 
-def test_bicubic_shrinking_is_that_of_benchmarks():
+def test_bicubic_downscaling_is_that_of_benchmarks():
     hr = data.astronaut()[:96, :128]
     ours = degradation._shrunk(hr, 2, "bicubic", 0.0)
     expected = imresize(hr.astype(np.float64), Fraction(1, 2), edge="mirror")
     np.testing.assert_allclose(ours[3:-3, 3:-3], expected[3:-3, 3:-3].clip(0, 255), atol=0.502)
 
 
-def test_area_shrinking_is_the_mean_of_blocks():
+def test_area_downscaling_is_the_mean_of_blocks():
     np.testing.assert_allclose(shrinking_matrix("area", 6, 2) @ np.arange(6.0), [0.5, 2.5, 4.5], rtol=1e-6)
 
 
-def test_blur_has_the_spread_that_it_says():
+def test_blur_has_the_stated_spread():
     row = blur_matrix(1.5, 41)[20]
     offset = np.arange(41) - 20
     assert (row * offset**2).sum() ** 0.5 == pytest.approx(1.5, rel=0.02)
 
 
-def test_about_a_third_is_clean_and_the_others_are_not():
+def test_about_a_third_of_the_patches_is_clean():
     hr = data.astronaut()[100:164, 100:164]
     clean = degradation._shrunk(hr, 2, "bicubic", 0.0)
     made = [degraded(hr, 2, np.random.default_rng(seed)) for seed in range(300)]

@@ -1,4 +1,4 @@
-"""Several processes through torchrun: the numbers of one process, and an end when one of them dies."""
+"""Several processes under torchrun: same numbers as one process, and a clean end when one dies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def recipe_file(tmp_path):
-    tiny_recipe(tmp_path)  # writes the pictures
+    tiny_recipe(tmp_path)  # writes the images
     (tmp_path / "mine.py").write_text(RECIPE)
     return f"{tmp_path}/mine.py:mine"
 
@@ -61,7 +61,7 @@ def figures(folder, name):
     ],
 )
 def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(recipe_file, tmp_path, control):
-    # Masks begin early and are under pressure: noise and controller must agree as well.
+    # Masks start early and are under density pressure, so that noise and controller must agree too.
     settings = ("steps=40", "sparsity.dense_fraction=0.1", *(f"sparsity.{part}" for part in control))
     one = train_command(recipe_file, tmp_path / "one", *settings, "batch=4")
     two = train_command(recipe_file, tmp_path / "two", *settings, "batch=2")
@@ -89,7 +89,7 @@ def test_the_others_end_when_a_process_dies(recipe_file, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, *train_command(recipe_file, tmp_path / "run", "steps=100000")]
-    # Without torchrun's own watchdog, as between machines.
+    # without torchrun's own watchdog, as between machines
     workers = []
     messages = [(tmp_path / f"messages{rank}").open("w") for rank in range(2)]
     for rank in range(2):
@@ -115,4 +115,4 @@ def test_the_others_end_when_a_process_dies(recipe_file, tmp_path):
             messages.pop().close()
     assert workers[0].returncode == 1
     last = (tmp_path / "messages0").read_text().strip().splitlines()[-1]
-    assert last.startswith("error: another process of this run ended") and "--resume" in last
+    assert last.startswith("error: another process of this run died") and "--resume" in last

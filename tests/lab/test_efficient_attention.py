@@ -1,4 +1,4 @@
-"""Efficient attention: its segments and scale, and its two forms."""
+"""Efficient attention: segments, scale, and its two implementations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DIM, HEADS = 48, 4
 
 
 def forms(segments: int = 4, seed: int = 0) -> tuple[EfficientAttention, EfficientAttention]:
-    """The lean and the materialised form, with the same weights large enough for sharp softmaxes."""
+    """The lean and the materialised implementation with equal weights, large enough for sharp softmaxes."""
     torch.manual_seed(seed)
     lean = EfficientAttention(DIM, HEADS, segments).eval()
     with torch.no_grad():
@@ -22,7 +22,7 @@ def forms(segments: int = 4, seed: int = 0) -> tuple[EfficientAttention, Efficie
 
 
 def lengths(count: int) -> list[int]:
-    """Which tokens change together with each token: sizes of the segments, found by experiment."""
+    """Sizes of the segments, measured by which tokens change together."""
     lean, _ = forms()
     found, begin = [], 0
     tokens = torch.randn(1, count, DIM)
@@ -42,7 +42,7 @@ def lengths(count: int) -> list[int]:
     ("count", "expected"),
     [(16, [4] * 4), (17, [4, 4, 4, 4, 1]), (19, [4, 4, 4, 4, 3]), (10, [2] * 5), (11, [2] * 5 + [1])],
 )
-def test_leftover_tokens_make_a_further_segment(count, expected):
+def test_leftover_tokens_form_a_further_segment(count, expected):
     assert lengths(count) == expected
 
 
@@ -72,14 +72,14 @@ def test_scores_are_scaled_by_the_width_before_reduction():
 
 @pytest.mark.parametrize("count", [1, 3, 4, 10, 11, 64, 99])
 @pytest.mark.parametrize("segments", [1, 4])
-def test_both_forms_agree(count, segments):
+def test_both_implementations_agree(count, segments):
     lean, materialised = forms(segments)
     tokens = torch.randn(2, count, DIM)
     with torch.no_grad():
         torch.testing.assert_close(lean(tokens), materialised(tokens), atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_of_both_forms_agree():
+def test_gradients_of_both_implementations_agree():
     lean, materialised = forms()
     tokens = torch.randn(2, 33, DIM)
     for form in (lean, materialised):

@@ -1,4 +1,4 @@
-"""ESRT against its specification: sizes, names, the whole network, and the traps of reimplementing it."""
+"""ESRT against its specification: sizes, names, the whole network, and pitfalls of reimplementation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from lab.esrt_cases import Reference, small_esrt
-from lab.smsr_cases import picture
+from lab.smsr_cases import random_image
 from sparsesr.lab.nn.esrt import ESRT, ESRTConfig
 from sparsesr.lab.nn.layers.adaptive_residual import AdaptiveResidualBlock, ResidualUnit
 from sparsesr.lab.nn.layers.bias_free import BiasFreeConv
@@ -65,8 +65,8 @@ def test_names_of_the_published_layout():
 def test_whole_network_equals_the_specification(scale, size):
     module = small_esrt(scale=scale)
     with torch.no_grad():
-        got = module(picture(*size))
-        expected = Reference(module.state_dict(), scale)(picture(*size))
+        got = module(random_image(*size))
+        expected = Reference(module.state_dict(), scale)(random_image(*size))
     assert got.shape == (1, 3, scale * size[0], scale * size[1])
     torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-4)
 
@@ -75,7 +75,7 @@ def test_full_width_equals_the_specification():
     torch.manual_seed(3)
     module = ESRT().eval()
     with torch.no_grad():
-        got, expected = module(picture(9, 7)), Reference(module.state_dict(), 2)(picture(9, 7))
+        got, expected = module(random_image(9, 7)), Reference(module.state_dict(), 2)(random_image(9, 7))
     torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-4)
 
 
@@ -107,7 +107,7 @@ def test_low_block_is_run_five_times_with_the_same_weights():
     module, calls = small_esrt(), []
     module.body[0].encoder2.decoder_low.register_forward_hook(lambda *given: calls.append(given[2].shape))
     with torch.no_grad():
-        module(picture(10, 6))
+        module(random_image(10, 6))
     assert calls == [(1, 16, 5, 3)] * 5
 
 
@@ -115,7 +115,7 @@ def test_fusion_of_units_takes_the_second_first():
     block = AdaptiveResidualBlock(16, 8).eval()
     feat = torch.randn(1, 16, 5, 5)
     with torch.no_grad():
-        block.alise.conv.weight[:, 16:] = 0  # nothing of the unit that stands second
+        block.alise.conv.weight[:, 16:] = 0  # ignore the second unit
         before = block(feat)
         block.weight3.scale.fill_(5.0)  # so the first unit's weight has no effect
         torch.testing.assert_close(block(feat), before)
@@ -142,7 +142,7 @@ def test_block_fuses_low_first():
     block = HighPreservingBlock(16, 8, 5).eval()
     feat = torch.randn(1, 16, 6, 6)
     with torch.no_grad():
-        block.alise2.conv.weight[:, 16:] = 0  # nothing of what stands second: the high branch
+        block.alise2.conv.weight[:, 16:] = 0  # ignore the second input, the high branch
         before = block(feat)
         block.decoder_high.weight4.scale.fill_(7.0)
         torch.testing.assert_close(block(feat), before)
@@ -156,7 +156,7 @@ def test_pooling_drops_the_odd_row_and_column():
     assert torch.equal(HalfPool()(feat), expected)
 
 
-def test_enlarging_puts_corners_on_corners():
+def test_upscaling_aligns_corners():
     low = torch.rand(1, 1, 3, 2)
     wide = BilinearLike()(low, torch.empty(1, 1, 7, 4))
     assert wide[0, 0, 0, 0] == low[0, 0, 0, 0] and wide[0, 0, -1, -1] == low[0, 0, -1, -1]
@@ -172,22 +172,22 @@ def test_blocks_keep_odd_sizes(size):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 8), (8, 1)])
-def test_pictures_of_one_row_or_column_are_refused(size):
+def test_images_of_one_row_or_column_are_refused(size):
     with pytest.raises(ValueError, match="at least 2"):
-        small_esrt()(picture(*size))
+        small_esrt()(random_image(*size))
 
 
-# --- the two ends ---
+# --- head and tail ---
 
 
 def test_skip_branch_is_a_relu_of_shallow_features():
     module = small_esrt()
     with torch.no_grad():
-        skip = module.up(module.head(picture()))
+        skip = module.up(module.head(random_image()))
         assert skip.min() == 0 and skip.max() > 0
         module.tail[1].weight.zero_()
         module.tail[1].bias.fill_(-0.5)
-        torch.testing.assert_close(module(picture()), skip - 0.5)
+        torch.testing.assert_close(module(random_image()), skip - 0.5)
 
 
 def test_fusing_convolutions_have_no_bias_and_end_in_relu():
@@ -195,13 +195,13 @@ def test_fusing_convolutions_have_no_bias_and_end_in_relu():
     assert len(found) == 1 + 3 * (4 * 2 + 1) and all(part.conv.bias is None for part in found)
 
 
-def test_nothing_is_normalised_but_tokens():
+def test_only_tokens_are_normalised():
     kinds = {type(part) for part in ESRT().modules() if "Norm" in type(part).__name__}
     assert kinds == {nn.LayerNorm}
     assert all(part.eps == 1e-5 for part in ESRT().modules() if isinstance(part, nn.LayerNorm))
 
 
-def test_upsamplers_are_two():
+def test_there_are_two_upsamplers():
     module = ESRT()
     assert module.up[0][0].weight is not module.tail[0][0].weight
 

@@ -1,4 +1,4 @@
-"""ESRT as a model file: the same numbers at every size, the specification's multiply-adds, whatever comes in."""
+"""ESRT as a model file: parity at every size, the specification's multiply-adds, and all kinds of input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sparsesr.runtime.session import Session
 SIZES = [(1, 1), (1, 9), (7, 1), (2, 2), (3, 3), (5, 2), (16, 20), (23, 17)]
 
 
-def pictures(*sizes, seed: int = 0):
+def images(*sizes, seed: int = 0):
     random = np.random.default_rng(seed)
     return [random.random((*size, 3), dtype=np.float32) for size in sizes]
 
@@ -34,23 +34,23 @@ def test_runtime_and_network_agree_at_every_size(scale):
     module = small_esrt(scale=scale)
     model = export(module, "small")
     assert (model.facts.architecture, model.facts.scale, model.facts.size_multiple) == ("esrt", scale, 1)
-    assert check_parity(module, model, pictures(*SIZES)).max_abs_free < 1e-5
-    assert check_parity(graph_module(model), model, pictures(*SIZES)).max_abs_free < 1e-5
+    assert check_parity(module, model, images(*SIZES)).max_abs_free < 1e-5
+    assert check_parity(graph_module(model), model, images(*SIZES)).max_abs_free < 1e-5
 
 
 def test_convolutions_apply_the_slopes():
-    """A PReLU is a node of the file, but not of what runs."""
+    """A PReLU is a node in the file, but is fused at run time."""
     model = export(small_esrt(), "small", check=False)
     prelus = {node.name for node in model.graph.nodes if "slopes" in node.weights}
     convolutions = {name.replace(".relu", ".conv") for name in prelus}
-    layers = {layer.name for layer in Session(model, 1).run(pictures((8, 9))[0]).stats.layers}
+    layers = {layer.name for layer in Session(model, 1).run(images((8, 9))[0]).stats.layers}
     assert len(prelus) == 48 and not prelus & layers and convolutions <= layers
 
 
 def test_full_width_agrees():
     torch.manual_seed(5)
     module = ESRT().eval()
-    assert check_parity(module, export(module, "esrt", check=False), pictures((40, 37))).max_abs_free < 1e-5
+    assert check_parity(module, export(module, "esrt", check=False), images((40, 37))).max_abs_free < 1e-5
 
 
 @pytest.mark.parametrize(("scale", "per_pixel"), [(2, 698_976), (3, 799_776), (4, 1_014_624)])
@@ -76,7 +76,7 @@ def test_shared_weights_are_stored_once():
 
 
 def test_same_bits_in_bands_and_threads():
-    model, (image,) = export(small_esrt(), "small", check=False), pictures((21, 18))
+    model, (image,) = export(small_esrt(), "small", check=False), images((21, 18))
     expected = Session(model, 1).run(image, band_rows=21).image
     for rows in (1, 2, 5):
         for low_memory in (False, True):
@@ -84,8 +84,8 @@ def test_same_bits_in_bands_and_threads():
             np.testing.assert_array_equal(got, expected)
 
 
-def test_least_size_is_padded_alike():
-    module, (image,) = small_esrt(), pictures((1, 5))
+def test_minimum_size_is_padded_equally():
+    module, (image,) = small_esrt(), images((1, 5))
     doubled = np.concatenate([image, image])
     np.testing.assert_array_equal(run_torch(module, image, 2, 1), run_torch(module, doubled, 2, 1)[:2])
 
@@ -97,12 +97,12 @@ def test_import_of_a_checkpoint(tmp_path):
     assert model.facts.architecture == "esrt" and model.facts.license == "MIT" and model.facts.scale == 3
     write_model(tmp_path / "mine.safetensors", model.facts, model.graph, model.tensors)
     again = read_model(tmp_path / "mine.safetensors")
-    assert check_parity(module, again, pictures((9, 8))).max_abs_free < 1e-5
+    assert check_parity(module, again, images((9, 8))).max_abs_free < 1e-5
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (9, 7), (9, 7, 4), (31, 12, 3)])
 @pytest.mark.parametrize("inference", ["whole", "chopped"])
-def test_grey_transparent_and_tiny_pictures(shape, inference):
+def test_grey_transparent_and_tiny_images(shape, inference):
     model = export(plausible_esrt(), "esrt", check=False)
     image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     result = Upscaler(model, threads=1, inference=inference)(image)
@@ -114,4 +114,4 @@ def test_grey_transparent_and_tiny_pictures(shape, inference):
         got = result.image if len(shape) == 3 else result.image[:, :, None].repeat(3, 2)
         assert (
             np.abs(got.astype(int) - nearest).max() <= 40
-        )  # the skip branch repeats pixels, the rest is small
+        )  # the skip branch repeats pixels, the trunk adds little

@@ -1,4 +1,4 @@
-"""Networks measured in torch and natively, and the figures of the published weights."""
+"""Networks measured in torch and natively, and results of the published weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def data(tmp_path):
     return write_two_sets(tmp_path / "data")
 
 
-def test_crops_are_measured_by_themselves_in_torch_too(tmp_path):
+def test_crops_are_measured_separately_in_torch_too(tmp_path):
     model = tokens()
     write_model(tmp_path / "tokens.safetensors", model.facts, model.graph, model.tensors)
     whole = open_in_torch(str(tmp_path / "tokens.safetensors"), 1)
@@ -59,7 +59,7 @@ def installed(tmp_path, monkeypatch):
     return "small"
 
 
-def test_both_forms_agree(data, installed):
+def test_both_implementations_agree(data, installed):
     images = find_sets(data, 2, ["B"])[0]
     native, in_torch = (evaluate(open_(installed, 1), images) for open_ in (open_method, open_in_torch))
     for ours, theirs in zip(native.images, in_torch.images, strict=True):

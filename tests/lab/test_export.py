@@ -1,4 +1,4 @@
-"""Export: the graph means what the network means, and what has no form is named."""
+"""Export: the graph equals the network, and unsupported layers are named."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import nn
 
 import graphs
 from lab.acnet_cases import small_acnet
-from lab.smsr_cases import MIXED, picture, small_smsr
+from lab.smsr_cases import MIXED, random_image, small_smsr
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.graph_module import graph_module
-from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.smsr import SMSR
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.writer import write_model
@@ -23,7 +23,7 @@ NONE, ALL = ((0, 0, 0),) * 2, ((8, 8, 8),) * 2
 
 
 def difference(module, model, image=None) -> float:
-    image = picture() if image is None else image
+    image = random_image() if image is None else image
     with torch.no_grad():
         return float((graph_module(model)(image) - module(image)).abs().max())
 
@@ -47,7 +47,7 @@ def test_scales(scale):
 
 
 def test_graph_is_the_hand_made_one():
-    """Same ops on the same shapes in the same order, but for where the bicubic and the names stand."""
+    """Same operations, shapes and order, except for the position of the bicubic and the names."""
     module = small_smsr()
     exported = export(module, "small", check=False)
     by_hand = graphs.smsr(channels=8, modules=2, layers=3, dense_out=MIXED, mask_channels=4)
@@ -84,16 +84,16 @@ def test_dense_multiply_adds_of_the_paper(scale, lr, gmacs):
     assert per_pixel * 1280 * 720 / scale**2 / 1e9 == pytest.approx(gmacs, abs=0.01)
 
 
-def test_weights_and_mode_stay_as_they_are():
+def test_weights_and_mode_are_unchanged():
     module = small_smsr().train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    module(picture()).sum().backward()
+    module(random_image()).sum().backward()
     export(module, "small", check=False)
     assert module.training and all(part.training for part in module.modules())
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 
-def test_not_finite_weights_are_refused():
+def test_non_finite_weights_are_refused():
     module = small_smsr()
     with torch.no_grad():
         module.head[2].weight[0, 0, 0, 0] = float("nan")
@@ -102,7 +102,7 @@ def test_not_finite_weights_are_refused():
 
 
 class Plain(nn.Module):
-    """Another network than SMSR: leaky activations, residuals, a 3x3 over a concatenation."""
+    """A network other than SMSR: leaky activations, residuals, a 3x3 over a concatenation."""
 
     def __init__(self, middle: nn.Module | None = None, end: nn.Module | None = None) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def test_other_networks():
     module = Plain().eval()
     model = export(module, "plain", check=False)
     assert model.facts.size_multiple == 1
-    assert difference(module, model, picture(7, 5)) < 1e-6
+    assert difference(module, model, random_image(7, 5)) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_other_networks():
         ({"end": nn.Upsample(scale_factor=2)}, r"end \(Upsample\).*not supported"),
     ],
 )
-def test_what_is_not_supported_is_named(parts, message):
+def test_unsupported_layers_are_named(parts, message):
     with pytest.raises(ModelError, match=message):
         export(Plain(**parts), "plain", check=False)
 
@@ -165,11 +165,11 @@ def test_mean_shift_must_be_a_shift():
     assert difference(module, export(module, "tinted", check=False)) < 1e-6
     with torch.no_grad():
         module.shift.weight[0, 1] = 0.5
-    with pytest.raises(ModelError, match=r"shift \(MeanShift\).*unit matrix"):
+    with pytest.raises(ModelError, match=r"shift \(MeanShift\).*identity matrix"):
         export(module, "tinted", check=False)
 
 
-def test_what_bf16_costs_is_recorded_at_every_scale():
+def test_the_cost_of_bf16_is_recorded_at_every_scale():
     assert [cost.scale for cost in export(small_smsr(), "small").facts.bf16_costs] == [2]
     several = export(small_acnet(2, 3), "several").facts.bf16_costs
     assert [cost.scale for cost in several] == [2, 3]

@@ -1,4 +1,4 @@
-"""Import: networks recognised from their tensors; bad and hostile files give one line."""
+"""Import: networks are detected from their tensors; bad and hostile files give one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lab.smsr_cases import picture, small_smsr
+from lab.smsr_cases import random_image, small_smsr
 from sparsesr.cli import import_model
 from sparsesr.errors import ModelError
 from sparsesr.lab.export import checkpoint, checkpoint_reader
@@ -36,7 +36,7 @@ def test_hyper_parameters_are_recovered(settings):
     architecture, found = build_network(module.state_dict(), "test")
     assert architecture.name == "smsr" and found.config == module.config and not found.training
     with torch.no_grad():
-        assert torch.equal(found(picture()), module(picture()))
+        assert torch.equal(found(random_image()), module(random_image()))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
@@ -53,7 +53,7 @@ def test_read(tmp_path, suffix):
     assert all(torch.allclose(tensors[key], state[key], rtol=1e-3, atol=1e-3) for key in state)
 
 
-def test_import_installs_and_never_overwrites_unasked(tmp_path, capsys):
+def test_import_installs_and_overwrites_only_on_request(tmp_path, capsys):
     path = tmp_path / "small.pt"
     torch.save(small_smsr().state_dict(), path)
     assert import_model.run(path, "mine", "unknown", False) == 0
@@ -81,12 +81,12 @@ def with_nan():
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"conv.weight": torch.zeros(3)}, r"not a network that sparsesr knows; known architectures: smsr"),
+        ({"conv.weight": torch.zeros(3)}, r"not a known network; known architectures: smsr"),
         (state_without("tail.0.bias", "head.2.bias"), r"missing: head\.2\.bias, tail\.0\.bias"),
         ({**state_without(), "extra": torch.zeros(1)}, r"unexpected: extra"),
         ({**state_without(), "head.2.bias": torch.zeros(3)}, r"head\.2\.bias \[3\] instead of \[8\]"),
         ({**state_without(), "tail.0.weight": torch.zeros(5, 8, 3, 3)}, r"looks like smsr, but scale"),
-        ({**state_without(), "head.0.weight": torch.zeros(60_000, 1, 1, 1)}, r"do not fit together"),
+        ({**state_without(), "head.0.weight": torch.zeros(60_000, 1, 1, 1)}, r"are inconsistent"),
         ({**state_without(), "sub_mean.bias": torch.zeros(3)}, r"mean colour"),
         (with_nan(), r"head\.2\.bias holds NaN"),
         ({"epoch": 3}, "no weights by name"),
@@ -94,7 +94,7 @@ def with_nan():
     ],
     ids=["unknown", "missing", "extra", "shape", "scale", "sizes", "mean", "nan", "empty", "list"],
 )
-def test_what_does_not_fit_is_named(tmp_path, state, message):
+def test_mismatches_are_named(tmp_path, state, message):
     path = tmp_path / "bad.pt"
     torch.save(state, path)
     with pytest.raises(ModelError, match=message) as caught:
@@ -152,7 +152,7 @@ def test_a_tensor_far_larger_than_its_file(tmp_path):
 
 
 def reader_that(monkeypatch, tmp_path, code: str) -> None:
-    """The child process runs this instead of the reader, after the reader's own limits."""
+    """Makes the child process run this instead of the reader, after setting the reader's limits."""
     (tmp_path / "other_reader.py").write_text(
         "import sys, time; from pathlib import Path; from sparsesr.lab.export import checkpoint_reader as reader\n"
         f"reader._CPU_SECONDS = 1; reader._limit_resources(0)\n{code}\n"
@@ -161,17 +161,17 @@ def reader_that(monkeypatch, tmp_path, code: str) -> None:
     monkeypatch.setattr(checkpoint, "_READER", "other_reader")
 
 
-def test_a_reader_that_waits_for_ever_is_given_up(tmp_path, monkeypatch):
+def test_a_hanging_reader_is_stopped(tmp_path, monkeypatch):
     torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
     reader_that(monkeypatch, tmp_path, "time.sleep(3600)")
     monkeypatch.setattr(checkpoint, "_HANGS_AFTER_S", 0.5)
-    with pytest.raises(ModelError, match=r"more than 0\.5 s; it was given up"):
+    with pytest.raises(ModelError, match=r"more than 0\.5 s and was stopped"):
         read_checkpoint(tmp_path / "small.pt")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no limit of processor time")
-def test_a_reader_that_computes_for_ever_is_ended_by_its_processor_time(tmp_path, monkeypatch):
-    """So the limit on the clock can be far away: a busy machine takes processor time away, it does not add any."""
+def test_a_reader_that_never_finishes_is_ended_by_its_processor_time(tmp_path, monkeypatch):
+    """So the wall-clock limit can be generous: on a busy machine a reader uses no more processor time."""
     torch.save(small_smsr().state_dict(), tmp_path / "small.pt")
     reader_that(monkeypatch, tmp_path, "while True: pass")
     with pytest.raises(ModelError, match="could not be read within the limits"):
@@ -179,7 +179,7 @@ def test_a_reader_that_computes_for_ever_is_ended_by_its_processor_time(tmp_path
     assert checkpoint._HANGS_AFTER_S >= 20 * checkpoint_reader._CPU_SECONDS
 
 
-def test_files_that_are_none(tmp_path):
+def test_files_of_other_kinds_are_refused(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         read_checkpoint(tmp_path / "missing.pt")
     with pytest.raises(ModelError, match=r"checkpoints are \.pt"):

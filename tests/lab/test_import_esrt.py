@@ -1,4 +1,4 @@
-"""Checkpoints in the layout of ESRT's authors: recognised, strict, and wrong ones named in one line."""
+"""Checkpoints in the ESRT authors' layout: detected and loaded strictly; wrong ones give one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lab.esrt_cases import small_esrt
-from lab.smsr_cases import picture
+from lab.smsr_cases import random_image
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.importer import load_network
@@ -21,7 +21,7 @@ def test_published_layout_is_recognised(tmp_path, scale):
     architecture, found = load_network(path)
     assert architecture == "esrt" and found.config == module.config and not found.training
     with torch.no_grad():
-        assert torch.equal(found(picture(6, 7)), module(picture(6, 7)))
+        assert torch.equal(found(random_image(6, 7)), module(random_image(6, 7)))
 
 
 def test_other_widths_are_recovered():
@@ -52,7 +52,7 @@ def changed(**tensors):
     ],
     ids=["missing", "extra", "shape", "sizes", "scale"],
 )
-def test_what_does_not_fit_is_named(state, message):
+def test_mismatches_are_named(state, message):
     with pytest.raises(ModelError, match=message) as caught:
         build_network(state, "bad.pth")
     assert "\n" not in str(caught.value)

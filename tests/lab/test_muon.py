@@ -1,4 +1,4 @@
-"""Muon: its updates are orthogonal, and the parameters it does not take are Adam's."""
+"""Muon: orthogonal updates, and Adam for all other parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparsesr.lab.train.muon import Muon, muon_groups, orthogonalised  # noqa: E
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 64), (2, 16, 144), (1, 200, 24)])
-def test_singular_values_become_alike(shape):
+def test_singular_values_become_similar(shape):
     torch.manual_seed(0)
     made = orthogonalised(torch.randn(shape) @ torch.diag(torch.logspace(-1, 1, shape[-1])))
     values = torch.linalg.svdvals(made)
@@ -26,7 +26,7 @@ def test_an_update_keeps_the_singular_vectors():
     assert off_diagonal.abs().max() < 0.02
 
 
-def test_only_convolutions_from_features_to_features_are_matrices():
+def test_only_feature_to_feature_convolutions_are_matrices():
     layers = [torch.nn.Conv2d(*sizes, 3) for sizes in ((3, 32), (32, 32), (32, 12))]
     parameters = [parameter for layer in layers for parameter in layer.parameters()]
     matrices, others = muon_groups(parameters, [], 1.0)
@@ -48,7 +48,7 @@ def test_others_are_updated_as_by_adam():
 
 
 def test_a_step_moves_weights_by_the_rate():
-    """The root mean square of an update is 0.2 times the rate, as Adam's tends to be."""
+    """The root mean square of an update is 0.2 times the rate, as is typical for Adam."""
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.zeros(32, 32, 3, 3))
     muon = Muon(muon_groups([weight], [], 1.0), 0.1, (0.9, 0.99))

@@ -10,10 +10,10 @@ from sparsesr.lab.data.noise import with_blind_noise
 from sparsesr.lab.train.validation import Validation
 from sparsesr.measure.protocol import find_sets
 from sparsesr.measure.quality import evaluate
-from training_pictures import write_pictures
+from training_images import write_images
 
 
-def test_every_sample_has_a_level_of_its_own():
+def test_every_sample_has_its_own_level():
     noise = with_blind_noise(torch.zeros(400, 3, 16, 16), 55, (1, 2, 3))
     levels = 255 * noise.flatten(1).std(dim=1)
     assert levels.min() < 3 and 52 < levels.max() < 58
@@ -23,7 +23,7 @@ def test_every_sample_has_a_level_of_its_own():
     assert abs(noise.mean()) < 1e-3
 
 
-def test_noise_is_that_of_its_key_and_not_clipped():
+def test_noise_depends_on_its_key_and_is_not_clipped():
     lr = torch.ones(4, 3, 8, 8)
     same, again = (with_blind_noise(lr, 55, (1, 2, 0)) for _ in range(2))
     assert torch.equal(same, again) and same.max() > 1.05
@@ -36,13 +36,13 @@ def test_noise_is_that_of_its_key_and_not_clipped():
     assert torch.equal(before, torch.rand(3)), "other draws of a step must not be changed"
 
 
-def test_both_forms_see_the_same_noise(tmp_path):
+def test_torch_and_runtime_see_the_same_noise(tmp_path):
     from lab.acnet_cases import repeating_acnet
     from sparsesr.lab.evaluate.torch_method import TorchMethod
     from sparsesr.lab.export.exporter import export
     from sparsesr.measure.native import NativeMethod
 
-    write_pictures(tmp_path / "HR", 2)
+    write_images(tmp_path / "HR", 2)
     module = repeating_acnet(2)
     model, images = export(module, "repeating", check=False), find_sets(tmp_path, 2)[0]
     native, in_torch = NativeMethod(model, 1), TorchMethod(module, model)
@@ -57,7 +57,7 @@ def test_both_forms_see_the_same_noise(tmp_path):
 def test_validation_with_noise_is_repeatable(tmp_path):
     from lab.acnet_cases import repeating_acnet
 
-    write_pictures(tmp_path / "val", 1)
+    write_images(tmp_path / "val", 1)
     module = repeating_acnet(2)
     figures = [Validation(str(tmp_path / "val"), 2, sigma=sigma).measure(module) for sigma in (0, 25, 25)]
     assert figures[1] == figures[2] and figures[1]["psnr_y"] < figures[0]["psnr_y"]

@@ -1,4 +1,4 @@
-"""Every recipe can be loaded and names a network that exists; recipes of files and settings are checked."""
+"""Every recipe loads and names an existing network; recipes in files and settings are validated."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def nothing():
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_recipe_names_a_network_of_its_scale(name):
+def test_recipe_names_a_network_with_its_scale(name):
     recipe = find_recipe(name)
     assert isinstance(recipe, Recipe)
     assert create(recipe.network).config.scale == recipe.scale
 
 
-def test_recipes_of_a_file(tmp_path):
+def test_recipes_in_a_file(tmp_path):
     path = tmp_path / "my.py"
     path.write_text(MY_RECIPE)
     assert find_recipe(f"{path}:mine").steps == 7
@@ -82,9 +82,9 @@ def test_settings_are_read_by_their_type():
         ("sparsity.target_density=1.5", "0..1"),
         ("sparsity.target_density=none", "a lesson needs control=threshold"),
         ("sparsity.lesson_fraction=0.5", "dense_fraction"),
-        ("sparsity.lesson_fraction=0", "taught before masks begin"),
+        ("sparsity.lesson_fraction=0", "taught before masks start"),
         ("sparsity=1", "not of the type Sparsity"),
-        ("batch.size=1", "no settings of its own"),
+        ("batch.size=1", "no nested settings"),
     ],
 )
 def test_wrong_settings_are_refused(setting, says):

@@ -1,4 +1,4 @@
-"""Model files become the networks that they were exported from."""
+"""Restoring networks from model files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from lab.acnet_cases import small_acnet  # noqa: E402
 from lab.skim_cases import small_skim  # noqa: E402
-from lab.smsr_cases import picture, small_smsr  # noqa: E402
+from lab.smsr_cases import random_image, small_smsr  # noqa: E402
 from lab.training_runs import quiet, tiny_recipe  # noqa: E402
 from sparsesr.errors import ModelError  # noqa: E402
 from sparsesr.lab.export.exporter import export  # noqa: E402
@@ -28,23 +28,23 @@ def test_the_restored_network_computes_the_same(network):
     model = export(network, "small", check=False)
     fresh = type(network)(network.config)
     fresh.load_state_dict(restore_state(model, [lambda: type(network)(network.config)]))
-    torch.testing.assert_close(fresh.eval()(picture()), network(picture()), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(fresh.eval()(random_image()), network(random_image()), rtol=1e-5, atol=1e-6)
     again = export(fresh, "small", check=False)
     assert again.graph == model.graph
     for name, tensor in model.tensors.items():
         torch.testing.assert_close(torch.tensor(again.tensors[name]), torch.tensor(tensor), rtol=0, atol=1e-6)
 
 
-def test_a_file_of_another_range_becomes_a_network_on_0_to_1():
+def test_a_file_with_another_value_range_becomes_a_network_on_0_to_1():
     network = small_smsr(value_range=255)
     config = SMSRConfig(**{**vars(network.config), "value_range": 1})
     unit = SMSR(config)
     unit.load_state_dict(restore_state(export(network, "small", check=False), [lambda: SMSR(config)]))
-    torch.testing.assert_close(unit.eval()(picture()), network(picture()), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(unit.eval()(random_image()), network(random_image()), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["smsr_s_x2", "smsr_x3"])
-def test_bundled_models_can_be_trained_on(name):
+def test_bundled_models_can_be_trained_further(name):
     network = create(name)
     assert warm_start(network, name) == []
     again = export(network.eval(), name, check=False)
@@ -75,4 +75,4 @@ def test_a_run_starts_from_a_model_file(tmp_path, monkeypatch):
     outcome = train(replace(recipe, sparsity=kept), tmp_path / "run", device="cpu", threads=1, report=quiet)
     trained = SMSR(network.config)
     assert warm_start(trained, str(outcome.checkpoint)) == []
-    torch.testing.assert_close(trained.eval()(picture()), network(picture()), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(trained.eval()(random_image()), network(random_image()), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Skim: its sizes, what a mask leaves alone, and parity of its exported form."""
+"""Skim: sizes, behaviour at inactive pixels, and parity of the exported model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_hidden_features_of_inactive_pixels_do_not_count():
     torch.testing.assert_close(block(feature, mask)[0, :, 4, 3], expected)
 
 
-def test_open_masks_make_it_the_network_without_masks():
+def test_with_open_masks_it_equals_the_network_without_masks():
     masked = small_skim()
     masked.open_masks()
     dense = small_skim(mask_channels=0)
@@ -54,7 +54,7 @@ def test_open_masks_make_it_the_network_without_masks():
 
 
 def test_no_pixel_depends_on_the_whole_image():
-    """A changed pixel reaches as far as the convolutions do, and no further: tiles and frames are exact."""
+    """A changed pixel affects only the receptive field of the convolutions: tiles and frames are exact."""
     network = small_skim()
     image = torch.rand(1, 3, 40, 40)
     changed = image.clone()
@@ -66,15 +66,15 @@ def test_no_pixel_depends_on_the_whole_image():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("mask_channels", [0, 4])
-def test_exported_form_agrees(scale, mask_channels):
+def test_exported_model_agrees(scale, mask_channels):
     network = small_skim(scale=scale, mask_channels=mask_channels)
-    model = export(network, "small")  # compares both, raises above 1e-4
+    model = export(network, "small")  # compares both and raises above 1e-4
     assert model.facts.scale == scale and model.facts.architecture == "skim"
     assert model.facts.size_multiple == (2 if mask_channels else 1)
     assert any(node.op == "masked_conv2d" for node in model.graph.nodes) == bool(mask_channels)
 
 
-def test_checkpoints_are_recognised():
+def test_checkpoints_are_detected():
     network = small_skim(scale=3)
     architecture, found = build_network(dict(network.state_dict()), "a file")
     assert architecture.name == "skim" and isinstance(found, Skim) and found.config == network.config

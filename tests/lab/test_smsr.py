@@ -1,4 +1,4 @@
-"""SMSR against its specification: sizes, the sparse convolution, and the traps of reimplementing it."""
+"""SMSR against its specification: sizes, the sparse convolution, and pitfalls of reimplementation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lab.smsr_cases import choose_dense, picture, small_smsr
+from lab.smsr_cases import choose_dense, random_image, small_smsr
 from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions
 from sparsesr.lab.nn.layers.spatial_mask import density
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
@@ -23,7 +23,7 @@ def test_parameter_totals(scale, total):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_output_is_scale_times_larger(scale):
     with torch.no_grad():
-        assert small_smsr(scale=scale)(picture(6, 8)).shape == (1, 3, 6 * scale, 8 * scale)
+        assert small_smsr(scale=scale)(random_image(6, 8)).shape == (1, 3, 6 * scale, 8 * scale)
 
 
 # --- the sparse convolution ---
@@ -38,7 +38,7 @@ def masked_block(counts, channels: int = 6, seed: int = 0) -> MaskedConvolutions
 
 
 def four_sub_kernels(block: MaskedConvolutions, feat, mask):
-    """Literally: dense and sparse maps kept apart, each sub-kernel where it belongs."""
+    """The literal definition: separate dense and sparse maps, each sub-kernel applied where it belongs."""
     is_dense = block.is_dense_CL()
     previous_dense = torch.ones(feat.shape[1], dtype=torch.bool)
     dense_map, sparse_map = feat, torch.zeros_like(feat)
@@ -76,11 +76,9 @@ def test_input_is_split_by_the_previous_layers_mask():
     block = masked_block((6, 0))
     feat, off = torch.randn(1, 6, 5, 5), torch.zeros(1, 1, 5, 5)
     with torch.no_grad():
-        block.ch_mask[0, :, 1] = torch.tensor([2.0, -2.0])  # now all of layer 2 is dense as well
+        block.ch_mask[0, :, 1] = torch.tensor([2.0, -2.0])  # now layer 2 is all dense too
         got = block(feat, off, block.dense_shares_CL(1.0))
-        block.ch_mask[0, :, 0] = torch.tensor(
-            [-2.0, 2.0]
-        )  # layer 1 sparse: nothing is left where the mask is off
+        block.ch_mask[0, :, 0] = torch.tensor([-2.0, 2.0])  # layer 1 is sparse: zero at inactive pixels
         nothing = block(feat, off, block.dense_shares_CL(1.0))
     assert (got - got.mean()).abs().max() > 1e-3
     torch.testing.assert_close(nothing, block.collect.bias.reshape(1, -1, 1, 1).expand_as(nothing))
@@ -109,7 +107,7 @@ def test_collect_reads_layer_by_layer():
     torch.testing.assert_close(got[:, 2], second[:, 4])
 
 
-def test_a_tie_never_loses_a_channel():
+def test_a_tie_keeps_the_channel():
     block = masked_block((2, 2))
     with torch.no_grad():
         block.ch_mask.zero_()
@@ -144,9 +142,9 @@ def test_density_is_the_mean_over_channels_layers_and_pixels():
     torch.testing.assert_close(density(mask, dense), brute_force)
 
 
-def test_training_gives_a_differentiable_density():
+def test_density_is_differentiable_in_training():
     module = small_smsr().train()
-    module(picture())
+    module(random_image())
     module.density().backward()
     for part in module.mask_units():
         assert part.body.ch_mask.grad.abs().sum() > 0
@@ -188,10 +186,10 @@ def test_temperature_reaches_every_module():
 @pytest.mark.parametrize("size", [(5, 6), (6, 5)])
 def test_odd_sizes_are_refused(size):
     with pytest.raises(ValueError, match="even"):
-        small_smsr()(picture(*size))
+        small_smsr()(random_image(*size))
 
 
-def test_attention_sees_the_whole_picture():
+def test_attention_sees_the_whole_image():
     attention = small_smsr().mask_units()[0].ca
     feat = torch.randn(1, 8, 40, 40)
     changed = feat.clone()
@@ -199,12 +197,12 @@ def test_attention_sees_the_whole_picture():
     assert not torch.equal(attention(feat)[..., 0, 0], attention(changed)[..., 0, 0])
 
 
-def test_skip_is_torch_bicubic_of_the_picture_less_its_mean():
+def test_skip_is_torch_bicubic_of_the_image_minus_its_mean():
     module = small_smsr()
     with torch.no_grad():
         module.tail[0].weight.zero_()
         module.tail[0].bias.zero_()
-        image = picture()
+        image = random_image()
         mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
         skip = (
             functional.interpolate(image - mean, scale_factor=2, mode="bicubic", align_corners=False) + mean
@@ -213,7 +211,7 @@ def test_skip_is_torch_bicubic_of_the_picture_less_its_mean():
 
 
 def test_value_range_is_only_a_unit():
-    """A network for 0..255 equals one for 0..1 whose first layer and last layers are rescaled."""
+    """A network for 0..255 equals one for 0..1 with rescaled first and last layers."""
     large, unit = small_smsr(value_range=255.0), small_smsr(value_range=1.0)
     weights = large.state_dict()
     with torch.no_grad():
@@ -223,18 +221,18 @@ def test_value_range_is_only_a_unit():
         unit.head[0].weight.mul_(255)
         unit.tail[0].weight.div_(255)
         unit.tail[0].bias.div_(255)
-        torch.testing.assert_close(unit(picture()), large(picture()), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(unit(random_image()), large(random_image()), atol=1e-5, rtol=1e-5)
 
 
 def test_open_masks_keep_every_pixel_and_channel():
     module = small_smsr()
     module.open_masks()
-    opened, density = module(picture()), module.density()
+    opened, density = module(random_image()), module.density()
     module.open_masks(False)
     with torch.no_grad():
         for part in module.mask_units():
             choose_dense(part.body.ch_mask, [8, 8, 8])
-    torch.testing.assert_close(opened, module(picture()), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(opened, module(random_image()), atol=1e-5, rtol=1e-5)
     assert density == 1
     assert opened.requires_grad, "a training may begin like this"
 

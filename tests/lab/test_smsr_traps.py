@@ -1,4 +1,4 @@
-"""Traps that a reimplementation of SMSR falls into and that the tests of sizes and layers do not show."""
+"""Pitfalls of reimplementing SMSR that the tests of sizes and layers do not show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from lightning_fabric import Fabric  # noqa: E402
 
-from lab.smsr_cases import choose_dense, picture, small_smsr  # noqa: E402
+from lab.smsr_cases import choose_dense, random_image, small_smsr  # noqa: E402
 from lab.training_runs import quiet, tiny, tiny_recipe  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
@@ -20,7 +20,7 @@ from sparsesr.lab.train.recipe import Sparsity  # noqa: E402
 
 @pytest.fixture
 def one_step(tmp_path, monkeypatch):
-    """Runs the first step of a training with a constant weight; returns its loss and the density it saw."""
+    """Run the first step of a training with a constant weight; returns its loss and density."""
     monkeypatch.setitem(NETWORKS, "tiny_x2", tiny)
     standard = tiny_recipe(tmp_path, steps=1, validation="")
 
@@ -45,8 +45,8 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_lambda_stands_beside_an_l1_loss_on_0_to_255(one_step):
-    """The paper's 0.1 goes with values of 0..255; beside values of 0..1 it would be 255 times too strong."""
+def test_lambda_weighs_against_an_l1_loss_on_0_to_255(one_step):
+    """The paper's 0.1 belongs to values of 0..255; for 0..1 it would be 255 times too strong."""
     (without, l1), (small, _), (large, _) = (one_step(weight) for weight in (0.0, 0.1, 10.0))
     assert 255 * without == pytest.approx(l1, rel=1e-5), "the logged L1 is on 0..255"
     assert 1 < l1 < 255, "and not on 0..1"
@@ -55,10 +55,10 @@ def test_lambda_stands_beside_an_l1_loss_on_0_to_255(one_step):
     assert 255 * (small - without) == pytest.approx(0.1 * density, rel=1e-2)
 
 
-def test_pictures_of_a_batch_do_not_mix():
-    """Hard masks differ from picture to picture; the published inference takes one at a time."""
+def test_images_of_a_batch_do_not_mix():
+    """Hard masks differ between images; the published inference takes one at a time."""
     network = small_smsr()
-    both = torch.cat([picture(6, 8), picture(6, 8).flip(3)])
+    both = torch.cat([random_image(6, 8), random_image(6, 8).flip(3)])
     with torch.no_grad():
         together = network(both)
         apart = torch.cat([network(one[None]) for one in both])
@@ -70,4 +70,4 @@ def test_a_module_without_any_dense_channel_runs():
     with torch.no_grad():
         for module in network.mask_units():
             choose_dense(module.body.ch_mask, [0, 0, 0])
-        assert torch.isfinite(network(picture(6, 8))).all()
+        assert torch.isfinite(network(random_image(6, 8))).all()

@@ -63,7 +63,7 @@ def test_warm_up_is_linear():
 
 @pytest.mark.parametrize("benefit", [0.01, 0.1, 1.0, 5.0])
 def test_the_controller_reaches_its_target(benefit):
-    """A plant of one logit per module: keeping is worth ``benefit``, in a saturating way, and costs the weight."""
+    """Simulates one logit per module: keeping has a saturating ``benefit`` and costs the weight."""
     control, logits = DensityControl(3, largest_weight=10.0, module_floor=0.05), [3.0, 2.0, 1.0]
     for step in range(0, 6000, 10):
         target = max(1 - step / 1000, 0.5)
@@ -71,14 +71,14 @@ def test_the_controller_reaches_its_target(benefit):
         for index, weight in enumerate(weights):
             density = 1 / (1 + math.exp(-logits[index]))
             pull = benefit * (1 + index) * (1 - density) - weight * density
-            logits[index] += 0.1 * pull / (abs(pull) + 0.05)  # Adam takes steps of one size
+            logits[index] += 0.1 * pull / (abs(pull) + 0.05)  # Adam's steps have a constant size
         control.observe([1 / (1 + math.exp(-logit)) for logit in logits], target, 10)
     assert control.mean_density == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_controller_opens_what_is_far_too_closed_and_what_is_below_the_floor():
+def test_the_controller_opens_masks_far_below_target_or_floor():
     control = DensityControl(2, largest_weight=10.0, module_floor=0.05)
-    assert control.weights(0.5) == [0.0, 0.0]  # nothing seen yet
+    assert control.weights(0.5) == [0.0, 0.0]  # no observation yet
     for _ in range(20):
         control.observe([0.2, 0.2], 0.5, 10)
     assert max(control.weights(0.5)) < 0
@@ -95,8 +95,8 @@ def test_dense_channels_leave_less_for_pixels(dense_share, expected):
 
 @pytest.mark.parametrize("wanted", [0.0, 0.3, 0.6])
 @pytest.mark.parametrize("spread", [3.0, 0.1])
-def test_the_threshold_settles_at_the_share_of_all_batches_together(wanted, spread):
-    """Every batch is flat or textured; the wanted share is one of the whole, not of each."""
+def test_the_threshold_settles_at_the_share_over_all_batches(wanted, spread):
+    """Every batch is either flat or textured; the wanted share applies to their average."""
     torch.manual_seed(0)
     shift, seen = torch.tensor(-2 * spread), []
     for _ in range(600):
@@ -107,20 +107,20 @@ def test_the_threshold_settles_at_the_share_of_all_batches_together(wanted, spre
     assert wanted == 0 or max(seen[200:]) - min(seen[200:]) > 0.3
 
 
-def test_figures_of_parts_are_those_of_the_whole():
+def test_figures_of_parts_average_to_those_of_the_whole():
     gap = 2 * torch.randn(4, 1, 6, 6)
     parts = torch.stack([gap_figures(part) for part in gap.chunk(2)])
     torch.testing.assert_close(parts.mean(0), gap_figures(gap))
 
 
-def test_borders_are_left_out_but_never_everything():
+def test_borders_are_cropped_but_never_everything():
     assert away_from_border(torch.zeros(1, 1, 48, 40)).shape == (1, 1, 32, 24)
     assert away_from_border(torch.zeros(1, 1, 8, 2)).shape == (1, 1, 4, 2)
 
 
-def test_the_lesson_is_the_logarithm_of_the_error_of_interpolation():
-    def upsample(picture):
-        return torch.repeat_interleave(torch.repeat_interleave(picture, 2, 2), 2, 3)
+def test_the_lesson_is_the_logarithm_of_the_interpolation_error():
+    def upsample(image):
+        return torch.repeat_interleave(torch.repeat_interleave(image, 2, 2), 2, 3)
 
     lr = torch.full((1, 3, 12, 12), 0.5)
     hr = upsample(lr)
@@ -133,16 +133,16 @@ def test_the_lesson_is_the_logarithm_of_the_error_of_interpolation():
     torch.testing.assert_close(found, expected)
 
 
-def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
+def test_a_lesson_teaches_the_heads_detail_and_does_not_change_the_network():
     torch.manual_seed(0)
     network = small_smsr(mask_channels=8).train()
     network.open_masks()
     network.teach_masks()
     modules = network.mask_units()
     for module in modules:
-        module.begin_masks(3.0, -1.0)
+        module.start_masks(3.0, -1.0)
     lr = torch.rand(1, 3, 24, 24)
-    lr[..., 12:] = 0.5  # flat: nothing to do there
+    lr[..., 12:] = 0.5  # flat
     log_error = torch.zeros(1, 1, 24, 24)
     log_error[..., 12:] = -2.0
     optimizer = torch.optim.Adam(network.parameters(), 5e-3)
@@ -158,7 +158,7 @@ def test_a_lesson_makes_the_heads_tell_detail_and_leaves_the_network_alone():
         assert textured.mean() > flat.mean() + 1
 
 
-def test_taught_heads_shape_no_features_when_masks_are_on():
+def test_taught_heads_pass_no_gradient_to_features_when_masks_are_on():
     network = small_smsr().train()
     network.harden_spatial_masks()
     for is_taught, shaped in ((True, {"spa_mask"}), (False, {"spa_mask", "head", "body", "ca", "collect"})):
@@ -171,7 +171,7 @@ def test_taught_heads_shape_no_features_when_masks_are_on():
 
 
 def _have_gradients(network) -> set[str]:
-    """The parts of the network with a gradient that is not zero."""
+    """Names of the network parts with a nonzero gradient."""
     names = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     parts = ("spa_mask", "ch_mask", "ca", "collect", "head", "tail", "body")
     return {next(part for part in parts if f".{part}." in f".{name}.") for name in names}
@@ -194,12 +194,14 @@ def test_hard_masks_in_training_are_those_of_evaluation_and_pass_gradients():
     assert module.spa_mask[-1].weight.grad.abs().sum() > 0
 
 
-def test_masks_begin_without_a_preference_for_the_phases_of_a_pixel():
+def test_masks_start_without_a_preference_for_upscaling_phases():
     torch.manual_seed(0)
     module = small_smsr().mask_units()[0].eval()
-    module.begin_masks(3.0, -1.0)
+    module.start_masks(3.0, -1.0)
     module(torch.ones(1, module.spa_mask[0].in_channels, 24, 24))
-    inside = module.last_gap_B1HW[0, 0, 8:-8, 8:-8]  # away from the border a flat picture has one logit
+    inside = module.last_gap_B1HW[
+        0, 0, 8:-8, 8:-8
+    ]  # away from the border, all logits of a flat image are equal
     assert inside.std() < 1e-6
     assert inside.mean().item() == pytest.approx(3.0, abs=0.5)
 
@@ -217,7 +219,7 @@ def test_the_gap_of_a_module_can_be_moved_and_scaled():
     assert found == pytest.approx([0.5, 1.0], abs=1e-4)
 
 
-def test_dense_channels_are_limited_but_not_made():
+def test_dense_channels_are_limited_but_never_added():
     torch.manual_seed(0)
     body = small_smsr().mask_units()[0].body
     body.ch_mask.data.copy_(torch.randn_like(body.ch_mask) + torch.tensor([1.0, 0.0]))
@@ -250,12 +252,12 @@ def test_noise_of_parts_is_that_of_the_whole():
 
 
 def test_fixed_masks_are_where_they_should_be():
-    picture = torch.zeros(1, 3, 8, 8)
-    picture[..., 4:] = 1
-    assert edge_strength_B1HW(picture)[0, 0, 3].tolist() == pytest.approx([0, 0, 0, 4, 4, 0, 0, 0])
+    image = torch.zeros(1, 3, 8, 8)
+    image[..., 4:] = 1
+    assert edge_strength_B1HW(image)[0, 0, 3].tolist() == pytest.approx([0, 0, 0, 4, 4, 0, 0, 0])
     network = small_smsr()
     fix_masks(network, [edge_source(1.0), random_source(0.3)])
-    network(picture)
+    network(image)
     edges, drawn = (module.last_mask_B1HW for module in network.mask_units())
     assert edges[0, 0].sum(0).tolist() == [0, 0, 0, 8, 8, 0, 0, 0]
     assert 0 < drawn.mean() < 0.6

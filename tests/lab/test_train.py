@@ -1,4 +1,4 @@
-"""The training loop: it learns, it resumes exactly, and it stops with a reason."""
+"""Training loop: it learns, resumes exactly, and stops with a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def recipe(tmp_path, monkeypatch):
 
 def run(recipe, folder, *, max_minutes=None, finish_within=None, should_stop=lambda: False, **settings):
     ending = Ending(max_minutes, finish_within, should_stop)
-    # On a busy machine, threads of so small a network wait for each other most of the time.
+    # On a busy machine, threads of such a small network mostly wait for each other.
     return train(recipe, folder, ending=ending, device="cpu", threads=1, **{"report": quiet, **settings})
 
 
@@ -39,7 +39,7 @@ def log_of(folder, name):
 
 
 class StopAfter:
-    """As Ctrl-C in the middle of step ``count``."""
+    """Like Ctrl-C in the middle of step ``count``."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -77,7 +77,7 @@ def test_resuming_gives_the_same_losses_and_weights(recipe, tmp_path):
 @pytest.mark.parametrize(
     "lesson", [{}, {"lesson_weight": 10.0, "lesson_fraction": 0.2, "hard_fraction": 0.3}]
 )
-def test_thresholds_lead_every_module_to_the_target(recipe, tmp_path, lesson):
+def test_thresholds_bring_every_module_to_the_target(recipe, tmp_path, lesson):
     settings = {"dense_fraction": 0.3, "warmup_fraction": 0.2, "freeze_fraction": 0.5, "hard_fraction": 0.6}
     plan = Sparsity(target_density=0.5, control="threshold", **{**settings, **lesson})
     recipe = replace(recipe, steps=300, learning_rate=2e-3, sparsity=plan)
@@ -87,12 +87,12 @@ def test_thresholds_lead_every_module_to_the_target(recipe, tmp_path, lesson):
     assert log_of(tmp_path / "whole", "kept")[90] == 1
     last = [
         density for step, density in densities.items() if step > 240
-    ]  # of two small patches each: no two agree
+    ]  # two small patches each, so modules differ
     assert sum(last) / len(last) == pytest.approx(0.5, abs=0.2)
     kept = torch.load(whole.checkpoint, weights_only=True)["masks"]["density"]
     assert all(0.1 < density < 0.9 for density in kept)
-    # What a step does depends on its number and the state alone.
-    run(recipe, tmp_path / "halves", should_stop=StopAfter(50))  # in the lesson, if there is one
+    # A step depends only on its number and the state.
+    run(recipe, tmp_path / "halves", should_stop=StopAfter(50))  # during the lesson, if any
     run(recipe, tmp_path / "halves", resume=True, should_stop=StopAfter(60))  # while the density falls
     halves = run(recipe, tmp_path / "halves", resume=True)
     assert log_of(tmp_path / "whole", "l1") == log_of(tmp_path / "halves", "l1")
@@ -114,7 +114,7 @@ def test_a_run_is_not_overwritten(recipe, tmp_path):
         run(recipe, tmp_path / "run")
 
 
-def test_time_is_kept(recipe, tmp_path):
+def test_the_time_limit_is_kept(recipe, tmp_path):
     outcome = run(recipe, tmp_path / "run", max_minutes=0.0)
     assert outcome.step == 1 and not outcome.finished
 
@@ -137,7 +137,7 @@ def test_damaged_and_old_checkpoints_are_refused(recipe, tmp_path):
         run(recipe, tmp_path / "run", resume=True)
 
 
-def test_a_broken_loss_stops_with_the_step_and_a_way_on(recipe, tmp_path, monkeypatch):
+def test_a_non_finite_loss_stops_with_step_and_remedy(recipe, tmp_path, monkeypatch):
     def broken() -> SMSR:
         network = tiny()
         with torch.no_grad():
@@ -158,14 +158,14 @@ def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     lines = []
-    with pytest.raises(InputError, match="no space left"):  # the last save may not fail silently
+    with pytest.raises(InputError, match="no space left"):  # the last save must not fail silently
         run(replace(recipe, steps=7, save_every=6), tmp_path / "run", resume=True, report=lines.append)
-    assert any("goes on" in line and "of step 5" in line for line in lines)
+    assert any("training continues" in line and "of step 5" in line for line in lines)
     assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
     assert not list((tmp_path / "run").glob(".sparsesr-*"))
 
 
-def test_weights_are_taken_over_where_they_fit(recipe, tmp_path):
+def test_matching_weights_are_loaded(recipe, tmp_path):
     first = run(replace(recipe, steps=2), tmp_path / "x2")
     network = SMSR(replace(tiny().config, scale=3))
     missing = checkpoint.warm_start(network, str(first.checkpoint))
@@ -179,7 +179,7 @@ def test_weights_are_taken_over_where_they_fit(recipe, tmp_path):
         checkpoint.warm_start(tiny(), str(tmp_path / "other.pt"))
 
 
-def test_what_is_exported_is_the_average(recipe, tmp_path):
+def test_the_average_is_exported(recipe, tmp_path):
     outcome = run(replace(recipe, steps=3, validation=""), tmp_path / "run")
     exported = read_checkpoint(outcome.checkpoint)
     stored = torch.load(outcome.checkpoint, weights_only=True)

@@ -1,4 +1,4 @@
-"""What ACNet's recipes ask of the training loop: noise, several scales, the L2 loss."""
+"""Features of the training loop for ACNet's recipes: noise, several scales, L2 loss."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_all_scales_are_trained(tmp_path):
     after = weights(
         train(acnet_recipe(tmp_path, 2, 3, 4, steps=15), tmp_path / "run", report=quiet).checkpoint
     )
-    torch.manual_seed(1)  # the recipe's seed: what the training began with
+    torch.manual_seed(1)  # the recipe's seed, for the initial weights
     before = tiny_acnet(2, 3, 4).state_dict()
     for scale in (2, 3, 4):
         assert (tmp_path / "run" / f"packed_x{scale}.bin").exists()
@@ -47,7 +47,7 @@ def test_all_scales_are_trained(tmp_path):
     assert torch.equal(before["sub_mean.shifter.bias"], after["sub_mean.shifter.bias"])
 
 
-def test_patches_are_those_of_the_scale_of_the_step(tmp_path):
+def test_patches_have_the_scale_of_the_step(tmp_path):
     recipe = acnet_recipe(tmp_path, 2, 3)
     feed = open_feed(recipe, tmp_path, (0, 1), torch.device("cpu"), quiet)
     try:
@@ -79,11 +79,11 @@ def test_the_loss_is_that_of_the_recipe(tmp_path):
     [
         ({"loss": "huber"}, "loss 'huber': use l1, l2"),
         ({"noise_sigma_max": -1.0}, "noise_sigma_max -1.0 must be in 0..255"),
-        ({"scales": (3, 4)}, "must hold scale 2"),
-        ({"scales": (2, 3), "packed": "x.bin"}, "leave packed out"),
+        ({"scales": (3, 4)}, "must include scale 2"),
+        ({"scales": (2, 3), "packed": "x.bin"}, "do not set packed"),
     ],
 )
-def test_settings_that_make_no_sense(tmp_path, settings, says):
+def test_inconsistent_settings_are_refused(tmp_path, settings, says):
     with pytest.raises(UsageError, match=says):
         acnet_recipe(tmp_path, 2, **settings)
 

@@ -1,4 +1,4 @@
-"""A wide network that begins as a narrow one does what the narrow one does, and can learn in all its weights."""
+"""Widening: a wide network starts with the function of a narrow one, and all its weights can learn."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ WIDER = {"channels": 20, "mask_channels": 7, "attention_channels": 5}
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_the_outputs_are_those_of_the_narrow_network(is_open):
+def test_the_outputs_equal_those_of_the_narrow_network(is_open):
     torch.manual_seed(1)
     narrow, wide = small_smsr(), small_smsr(**WIDER)
     wide.load_state_dict(widened(narrow.state_dict(), wide))
-    picture = torch.rand(2, 3, 10, 12)
+    image = torch.rand(2, 3, 10, 12)
     for network in (narrow, wide):
         network.open_masks(is_open)
         for module in network.mask_units():
-            # New channels are dense or sparse, but what they lead to in the old ones is zero.
+            # New channels may be dense or sparse; their weights into the old channels are zero.
             module.body.ch_mask.data[:, 8:] += torch.randn_like(module.body.ch_mask[:, 8:])
-    torch.testing.assert_close(wide(picture), narrow(picture), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(wide(image), narrow(image), rtol=1e-4, atol=1e-5)
 
 
 def test_every_new_weight_gets_a_gradient_in_two_steps():
@@ -45,16 +45,16 @@ def test_every_new_weight_gets_a_gradient_in_two_steps():
     assert all(parameter.grad.abs().sum((1, 2, 3)).min() > 0 for _, parameter in weights)
 
 
-def test_a_run_begins_from_a_narrower_network(tmp_path):
+def test_a_run_starts_from_a_narrower_network(tmp_path):
     torch.manual_seed(1)
     narrow, wide = small_smsr(), small_smsr(**WIDER)
     torch.save({"ema": narrow.state_dict()}, tmp_path / "narrow.pt")
     assert warm_start(wide, str(tmp_path / "narrow.pt")) == []
-    picture = torch.rand(1, 3, 8, 8)
-    torch.testing.assert_close(wide(picture), narrow(picture), rtol=1e-4, atol=1e-5)
+    image = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(wide(image), narrow(image), rtol=1e-4, atol=1e-5)
 
 
-def test_other_differences_are_no_narrower_network(tmp_path):
+def test_networks_with_other_differences_are_not_narrower(tmp_path):
     network = small_smsr(**WIDER)
     assert not is_narrower(small_smsr(((3, 1), (5, 2)), layers=2).state_dict(), network)
     assert not is_narrower(small_smsr(channels=32).state_dict(), network)

@@ -8,7 +8,7 @@ from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.train.recipe import Recipe, Sparsity
-from training_pictures import write_pictures
+from training_images import write_images
 
 
 def tiny() -> SMSR:
@@ -18,9 +18,9 @@ def tiny() -> SMSR:
 
 
 def tiny_recipe(folder: Path, **settings) -> Recipe:
-    """Needs ``tiny_x2`` in the registry (see the fixture ``recipe``); writes its pictures into ``folder``."""
-    write_pictures(folder / "photos", 3)
-    write_pictures(folder / "val", 2)
+    """Needs ``tiny_x2`` in the registry (see the fixture ``recipe``); writes its images into ``folder``."""
+    write_images(folder / "photos", 3)
+    write_images(folder / "val", 2)
     standard = {
         "network": "tiny_x2",
         "scale": 2,

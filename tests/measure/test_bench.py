@@ -1,4 +1,4 @@
-"""What ``sparsesr bench`` measures; no assertion depends on how long anything takes."""
+"""Benchmark of ``sparsesr bench``; no assertion depends on durations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_derived_figures():
     assert unmasked.saving_realised == 0
 
 
-def test_layers_are_those_of_the_sparse_run():
+def test_layers_match_the_sparse_run():
     session, image = Session(smsr(16, modules=2, layers=2), 1), picture(20, 24)
     others = []
     result = benchmark(session, image, 2, {"other": Contender(lambda: others.append(1), 1)})

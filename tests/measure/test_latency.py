@@ -1,4 +1,4 @@
-"""Timing side by side; a clock of our own says how long runs take."""
+"""Interleaved timing, with a fake clock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def timing(clock):
     return time_in_turns(contenders, 3, clock)
 
 
-def test_contenders_take_turns_after_a_warm_up_that_does_not_count(clock, timing):
+def test_contenders_take_turns_after_an_uncounted_warm_up(clock, timing):
     assert clock.order == "ab" * 4
     assert timing.rounds_ms == {"a": [1000, 2000, 3000], "b": [500, 250, 4000]}
     assert timing.results == {"a": ["a2", "a1", "a0"], "b": ["b2", "b1", "b0"]}
@@ -59,7 +59,7 @@ def test_medians_are_compared(timing):
     assert timing.speed_up("a", "b") == 0.25
 
 
-def test_the_record_says_who_ran_how_and_where(timing):
+def test_the_record_names_contenders_and_machine(timing):
     record = json.loads(json.dumps(timing.to_json()))
     assert record["machine"] == vars(this_machine())
     assert record["machine"]["processor"] == processor_name()

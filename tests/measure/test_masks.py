@@ -20,7 +20,7 @@ def test_the_view_has_a_panel_for_each_module(height, width, dtype):
     report = measure_masks(Upscaler(tiny(), threads=1), image, RunOptions(), repeats=1)
     assert [module.name for module in report.modules] == ["module 1", "module 2"]
     for module, mask in zip(report.modules, report.masks, strict=True):
-        assert module.density == pytest.approx(mask.mean(), abs=0.2)  # of the padded picture
+        assert module.density == pytest.approx(mask.mean(), abs=0.2)  # of the padded image
         assert module.macs_saved >= 0
     view = draw_mask_view(image, report)
     assert view.dtype == np.uint8 and view.ndim == 3

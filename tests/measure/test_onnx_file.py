@@ -8,10 +8,10 @@ import pytest
 from measure.turning_peer import TURNING
 from sparsesr.errors import InputError
 from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
 from sparsesr.measure.peers.onnx_graph import to_onnx
-from sparsesr.measure.peers.peer_process import opened_apart
+from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import RUNTIMES, as_tensor
 from support.tiny_models import photo, tiny
 
@@ -32,7 +32,7 @@ def test_some_runtimes_read_onnx():
 
 
 @pytest.mark.parametrize("runtime", READERS, ids=lambda runtime: runtime.name)
-def test_a_file_is_measured_at_any_size(runtime, file):
+def test_a_file_can_be_measured_at_any_size(runtime, file):
     for package in runtime.packages:
         pytest.importorskip(package)
     for height, width in ((20, 26), (14, 10)):
@@ -40,14 +40,14 @@ def test_a_file_is_measured_at_any_size(runtime, file):
         found = OnnxMethod(file, runtime, "fp32", 1).upscale(image)
         expected = NativeMethod(MODEL, 1).upscale(image)
         assert found.image.shape == (2 * height, 2 * width, 3) and found.seconds > 0
-        assert np.abs(found.image.astype(int) - expected.image).max() <= 1  # rounded, perhaps to either side
+        assert np.abs(found.image.astype(int) - expected.image).max() <= 1  # rounding may differ
 
 
 def test_it_runs_in_a_process_of_its_own(file):
     pytest.importorskip("onnxruntime")
     image = as_tensor(photo(12, 16))
     opener = partial(file.open_peers, RUNTIMES[0], image, 1, ["fp32"])
-    with opened_apart({"net": opener}) as (peer,):
+    with open_isolated({"net": opener}) as (peer,):
         assert peer.run().shape == (1, 3, 24, 32)
 
 
@@ -58,10 +58,10 @@ def test_files_of_another_scale_are_refused(file):
         OnnxMethod(wrong, RUNTIMES[0], "fp32", 1).upscale(photo(8, 10))
 
 
-def test_files_that_are_no_network_for_images_are_refused(tmp_path):
+def test_files_that_are_not_image_networks_are_refused(tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"no model")
-    with pytest.raises(InputError, match="is no ONNX model"):
+    with pytest.raises(InputError, match="is not an ONNX model"):
         OnnxFile.read(path, 2)
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     value = helper.make_tensor_value_info("x", kind, [1, 3])

@@ -1,4 +1,4 @@
-"""Every runtime that we compare with computes what our own dense run does."""
+"""Every peer runtime computes the same function as our own dense run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from measure.turning_peer import TURNING
 from sparsesr.cli.peers import PEERS, TORCH, parse_peers
 from sparsesr.errors import BackendError, UsageError
 from sparsesr.measure.peers import peer_process
-from sparsesr.measure.peers.dense_form import dense_model
-from sparsesr.measure.peers.peer_process import peers_apart
+from sparsesr.measure.peers.dense_model import dense_model
+from sparsesr.measure.peers.peer_process import isolated_peers
 from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.runtime.session import Session
@@ -31,7 +31,7 @@ def own_dense(image: np.ndarray, model=MODEL) -> np.ndarray:
 
 @pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
 @pytest.mark.parametrize(("height", "width"), [(20, 26), (9, 13)])
-def test_peers_compute_our_dense_run(runtime, height, width):
+def test_peers_agree_with_our_dense_run(runtime, height, width):
     for package in runtime.packages:
         pytest.importorskip(package)
     image = photo(height, width)
@@ -45,7 +45,7 @@ def test_peers_compute_our_dense_run(runtime, height, width):
 
 
 @pytest.mark.parametrize("runtime", PEERS.values(), ids=PEERS)
-def test_peers_know_leaky_relu_and_go_without_masks(runtime):
+def test_peers_support_leaky_relu_and_models_without_masks(runtime):
     for package in runtime.packages:
         pytest.importorskip(package)
     model, image = graphs.plain(), photo(7, 10)
@@ -67,7 +67,7 @@ def test_the_dense_form_has_no_masks_and_one_convolution_per_chain():
 
 
 @pytest.mark.parametrize("writer", ["onnx_graph.to_onnx", "ncnn_graph.write_ncnn"])
-def test_operations_without_a_counterpart_are_named(writer, tmp_path):
+def test_operations_without_a_rule_are_named(writer, tmp_path):
     pytest.importorskip("onnx")
     module, function = writer.split(".")
     write = getattr(importlib.import_module(f"sparsesr.measure.peers.{module}"), function)
@@ -91,44 +91,44 @@ def test_any_module_can_be_a_peer_in_a_process_of_its_own():
     here = open_peers([TURNING], MODEL, image, threads=1)
     padded = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode="edge") / np.float32(255)
     np.testing.assert_array_equal(here[0].run()[0].transpose(1, 2, 0), padded[::-1])
-    with peers_apart([TURNING], MODEL, image, threads=1) as apart:
+    with isolated_peers([TURNING], MODEL, image, threads=1) as apart:
         assert [(peer.name, peer.mode) for peer in apart] == [(peer.name, peer.mode) for peer in here]
         for peer, same in zip(apart, here, strict=True):
             np.testing.assert_array_equal(peer.run(), same.run())
             assert peer.work() is None
 
 
-def test_the_error_of_a_peers_process_is_raised():
+def test_errors_of_a_peer_process_are_raised():
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     nodes = (Node("image", (), "image"), Node("unfold3x3", ("image",), "patches"))
     model = replace(MODEL, graph=Graph("image", "patches", nodes))
     with (
         pytest.raises(UsageError, match="unfold3x3"),
-        peers_apart([PEERS["onnxruntime"]], model, photo(8, 8), 1),
+        isolated_peers([PEERS["onnxruntime"]], model, photo(8, 8), 1),
     ):
         pass
 
 
-def test_a_peers_process_that_ends_is_reported():
-    with peers_apart([TURNING], MODEL, photo(8, 8), 1) as apart:
+def test_the_death_of_a_peer_process_is_reported():
+    with isolated_peers([TURNING], MODEL, photo(8, 8), 1) as apart:
         for child in multiprocessing.active_children():
             child.kill()
         with pytest.raises(BackendError, match="the peer turning: its process ended with status -9"):
             apart[0].run()
 
 
-def test_the_processes_end_with_the_block_also_after_an_error(monkeypatch):
+def test_processes_end_with_the_block_even_after_an_error(monkeypatch):
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
     before = dict(os.environ)
-    with pytest.raises(KeyboardInterrupt), peers_apart([TURNING], MODEL, photo(8, 8), 1):
+    with pytest.raises(KeyboardInterrupt), isolated_peers([TURNING], MODEL, photo(8, 8), 1):
         assert multiprocessing.active_children()
         assert dict(os.environ) == before
         raise KeyboardInterrupt
     assert not multiprocessing.active_children()
 
 
-def test_peers_keep_what_they_free():
+def test_peers_keep_freed_memory():
     with peer_process._environment(peer_process._ALLOCATOR):
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
     assert "MALLOC_TRIM_THRESHOLD_" not in os.environ

@@ -27,7 +27,7 @@ def test_missing_sets_are_named(data, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         find_sets(tmp_path / "nowhere", 2)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         find_sets(tmp_path / "empty", 2)
 
 
@@ -37,7 +37,7 @@ def test_crop_to_even(data, scale, lr):
     assert pair.lr.shape == (*lr, 3) and pair.hr.shape == (lr[0] * scale, lr[1] * scale, 3)
 
 
-def test_a_stored_picture_is_preferred_and_checked(data):
+def test_a_stored_image_is_preferred_and_checked(data):
     folder = data / "A" / "LRx2_std"
     write_ppm(folder / "one.ppm", 23, 26, 7)
     image = find_sets(data, 2, ["A"])[0].images[0]

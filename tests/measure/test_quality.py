@@ -19,7 +19,7 @@ from sparsesr.measure.tables import TableRow
 from sparsesr.runtime.session import Session
 
 
-def test_crops_are_measured_by_themselves():
+def test_crops_are_measured_separately():
     whole = NativeMethod(tokens(), 1)
     image = np.random.default_rng(0).integers(0, 256, (41, 38, 3), np.uint8)
     chopped = ChoppedMethod(whole).upscale(image)
@@ -34,7 +34,7 @@ def test_networks_without_attention_between_pixels_are_measured_whole():
     assert resolve_inference("auto", tokens()) == "chopped"
 
 
-def test_a_result_is_that_of_its_images(tmp_path):
+def test_a_result_summarises_its_images(tmp_path):
     model = graphs.smsr(16, modules=2, layers=2)
     images, seen = find_sets(write_two_sets(tmp_path), 2, ["B"])[0], []
     result = evaluate(NativeMethod(model, 1), images, seen.append)
@@ -49,7 +49,7 @@ def test_a_result_is_that_of_its_images(tmp_path):
     assert seen[1].density == pytest.approx(done.stats.density) and seen[1].macs == done.stats.macs
 
 
-def test_the_plot_of_quality_over_time():
+def test_the_plot_of_quality_against_time():
     rows = [
         TableRow("Set5", "fast & small", 2, "fp32", 36.0, 0.95, 0.5, 1e9, 0.1),
         TableRow("Set5", "slow", 2, "fp32", 38.0, 0.96, 0.5, 1e9, 1.0),

@@ -1,4 +1,4 @@
-"""The verbs that measure work where neither torch nor the lab can be imported."""
+"""The measuring verbs work where neither torch nor the lab can be imported."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_eval_compares_models():
 @pytest.mark.parametrize(("model", "records"), [(tiny(), 1), (only_bicubic(), 0)], ids=["masks", "bicubic"])
 def test_measuring_the_cost_of_bf16(model, records):
     write_model("mine.safetensors", model.facts, model.graph, model.tensors)
-    said = run("models", "measure", "mine.safetensors", "--data", "photos", "-j", "1", "--json")
-    assert len(said.splitlines()) == len(read_model("mine.safetensors").facts.bf16_costs) == records
+    output = run("models", "measure", "mine.safetensors", "--data", "photos", "-j", "1", "--json")
+    assert len(output.splitlines()) == len(read_model("mine.safetensors").facts.bf16_costs) == records
 
 
 def test_bench_and_mask():

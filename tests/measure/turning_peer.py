@@ -1,4 +1,4 @@
-"""A peer runtime that needs no package: it turns images upside down, once and twice."""
+"""A peer runtime that needs no package: it turns images upside down once, and twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of what bf16 costs: kept, optional, one per scale, and not trusted."""
+"""Recorded cost of bf16: kept, optional, one per scale, and checked."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def written(tmp_path, model):
     return read_model(path)
 
 
-def test_it_is_read_as_it_was_written(tmp_path):
+def test_round_trip(tmp_path):
     facts = written(tmp_path, with_costs(COST)).facts
     assert facts.bf16_costs == (COST,) and facts.bf16_cost == COST
 
 
-def test_files_without_it_are_what_they_were(tmp_path):
-    """Its absence leaves no trace, so older files and newer ones without it are alike; the format is still 1."""
+def test_files_without_records_are_unchanged(tmp_path):
+    """No records leave no trace: old files and new ones without records are alike, and the format is still 1."""
     document = to_json(MODEL.facts, MODEL.graph)
     assert "bf16_costs" not in document["facts"] and document["format"] == FORMAT_VERSION == 1
     facts = written(tmp_path, MODEL).facts
     assert facts.bf16_costs == () and facts.bf16_cost is None
 
 
-def test_a_scale_by_itself_keeps_its_own_record(tmp_path):
+def test_a_single_scale_keeps_its_own_record(tmp_path):
     graph = replace(MODEL.graph, more_outputs={3: MODEL.graph.output})
     both = replace(with_costs(COST, replace(COST, scale=3)), graph=graph)
     for scale in (2, 3):
@@ -61,7 +61,7 @@ def test_a_scale_by_itself_keeps_its_own_record(tmp_path):
         ((replace(COST, worst_db=float("nan")),), "cannot be stored as JSON"),
     ],
 )
-def test_what_makes_no_sense_is_not_written(tmp_path, costs, message):
+def test_invalid_records_are_not_written(tmp_path, costs, message):
     with pytest.raises(ModelError, match=message):
         written(tmp_path, with_costs(*costs))
     assert not list(tmp_path.iterdir())
@@ -81,7 +81,7 @@ def test_what_makes_no_sense_is_not_written(tmp_path, costs, message):
         [{**RECORD, "measured_on": None}],
     ],
 )
-def test_a_strangers_record_is_checked(costs):
+def test_untrusted_records_are_checked(costs):
     document = json_fields.parse(json_fields.dump(to_json(MODEL.facts, MODEL.graph), "it"), "it")
     document["facts"]["bf16_costs"] = [RECORD]
     assert from_json(document, 100)[0].bf16_cost == Bf16Cost(2, 36.0, 0.0, 0.5, "Set5")

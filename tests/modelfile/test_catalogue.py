@@ -49,7 +49,7 @@ def test_nothing_installed(home, tmp_path, monkeypatch):
     assert catalogue.list_models() == []
     with pytest.raises(ModelError, match="no model is named 'smsr'; known models: none yet"):
         catalogue.load("smsr")
-    with pytest.raises(ModelError, match="no model enlarges x2; there are none"):
+    with pytest.raises(ModelError, match="no model upscales x2; there are none"):
         catalogue.default_model_for(2)
 
 
@@ -67,13 +67,13 @@ def test_load_by_name_and_by_path(home, bundled):
     assert catalogue.load("plain_x2").facts.name == "plain_x2"
 
 
-def test_unknown_name_lists_what_there_is(home, bundled):
+def test_an_unknown_name_lists_the_known_ones(home, bundled):
     with pytest.raises(ModelError, match=r"'plain_x3'; did you mean plain_x2\? known models: plain_x2"):
         catalogue.load("plain_x3")
 
 
 @pytest.mark.parametrize("name", ["model.pt", "x/model.PTH", "model.onnx", "model.ckpt"])
-def test_other_kinds_of_files(home, name):
+def test_foreign_files_are_refused(home, name):
     with pytest.raises(ModelError, match="sparsesr models import"):
         catalogue.load(name)
 
@@ -116,7 +116,7 @@ def test_names_that_are_refused(home, name):
         catalogue.install_model(graphs.plain(), name)
 
 
-def test_install_where_no_folder_can_be(tmp_path, monkeypatch):
+def test_install_into_an_impossible_folder(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "file"))
     with pytest.raises(ModelError, match="cannot create the folder"):
@@ -144,17 +144,17 @@ def test_default_model_prefers_bundled_and_skips_damaged(home, bundled):
     (user_models_dir() / "broken.safetensors").write_text("no")
     assert catalogue.default_model_for(2).name == "plain_x2"
     assert catalogue.default_model_for(4).name == "mine_x4"
-    with pytest.raises(ModelError, match="no model enlarges x3; there are models for x2, x4"):
+    with pytest.raises(ModelError, match="no model upscales x3; there are models for x2, x4"):
         catalogue.default_model_for(3)
 
 
 def test_damaged_index(home, bundled):
     (bundled / "index.json").write_text('{"models": [{}]}')
-    with pytest.raises(ModelError, match="the index of bundled models: name must be a text"):
+    with pytest.raises(ModelError, match="the index of bundled models: name must be a string"):
         catalogue.list_models()
 
 
-def test_every_bundled_model_is_listed_and_whole():
+def test_every_bundled_model_is_listed_and_intact():
     folder = catalogue.bundled_models_dir()
     listed = {entry.path for entry in catalogue.list_models() if entry.origin == "bundled"}
     assert listed == set(folder.glob("*.safetensors"))

@@ -1,4 +1,4 @@
-"""What entries of operations say fits together, and nobody else compares names of operations."""
+"""Facts of operations are consistent, and no other module compares names of operations."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENTRIES = [
 ]
 
 
-def test_the_graphs_here_have_every_operation():
+def test_the_test_graphs_cover_every_operation():
     assert {entry.node.op for entry in ENTRIES} == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_facts_fit_the_types_of_nodes(name):
+def test_facts_match_the_types_of_nodes(name):
     for entry in ENTRIES:
         node, operation = entry.node, operation_of(entry.node)
         if node.op != name:
@@ -39,7 +39,7 @@ def test_facts_fit_the_types_of_nodes(name):
         kinds = dict(zip(node.inputs, entry.inputs, strict=True))
         assert all(kinds[feature].kind is Kind.MAP for feature in operation.features(node))
         touched = {*node.inputs, node.output}
-        assert all(set(group) <= touched for group in operation.number_types.alike(node))
+        assert all(set(group) <= touched for group in operation.number_types.same_type_maps(node))
         masks = [value.kind is Kind.MASK for value in entry.inputs]
         assert any(masks) == (operation.masking is not None)
         if operation.masking is not None:

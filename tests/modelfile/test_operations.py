@@ -1,4 +1,4 @@
-"""Every op: its type rules, the rows it reads, its multiply-adds."""
+"""Every op: type rules, input rows, multiply-adds."""
 
 from __future__ import annotations
 
@@ -241,12 +241,12 @@ def test_invalid_nodes(op, inputs, shapes, attrs, says):
 
 
 def test_a_square_weight_must_be_square():
-    """Both kernel sides are one symbol, also where only the tensor would say how large it is."""
+    """Both kernel sides are one symbol, even if only the tensor gives its value."""
     with pytest.raises(ModelError, match="expected"):
         typed("conv2d", [fmap(8)], {"weight": (16, 8, 3, 1)}, kernel=3)
 
 
-def test_which_inputs_are_convolved():
+def test_feature_inputs_and_addends():
     plain = Node("conv2d", ("a", "b"), "out", {"kernel": 3})
     added = Node("conv2d", ("a", "b"), "out", {"kernel": 3, "accumulate": True})
     masked = Node("masked_conv2d", ("m", "a"), "out", {"kernel": 3})
@@ -254,7 +254,7 @@ def test_which_inputs_are_convolved():
     assert [has_addend(node) for node in (plain, added, masked)] == [False, True, False]
 
 
-# --- rows: compared with which input rows a reference implementation in one dimension really reads ---
+# --- rows: compared with the input rows that a one-dimensional reference implementation reads ---
 
 
 def reads_conv3(r):

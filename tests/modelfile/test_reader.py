@@ -28,7 +28,7 @@ def good(model) -> bytes:
 
 
 def refused(folder: Path, data: bytes, limits: ModelLimits | None = None) -> str:
-    """The message with which a file is refused: one line, quickly, naming the file."""
+    """Return the message with which a file is refused; checks that it is quick, one line, and names the file."""
     path = saved(folder, data)
     start = time.perf_counter()
     with pytest.raises(ModelError) as caught:
@@ -87,7 +87,7 @@ def test_folder_and_device_are_not_model_files(tmp_path):
             join({"__metadata__": {"format": "pt"}}, b""),
             "without a sparsesr graph; try `sparsesr models import`",
         ),
-        (join({"__metadata__": {METADATA_KEY: 3}}, b""), "metadata that is not text"),
+        (join({"__metadata__": {METADATA_KEY: 3}}, b""), "metadata that is not a string"),
         (join({"__metadata__": {METADATA_KEY: "{"}}, b""), "the graph is not valid JSON"),
         (join({"__metadata__": {METADATA_KEY: "[]"}}, b""), "not a JSON object"),
         (join({"__metadata__": {METADATA_KEY: '{"format": NaN}'}}, b""), "not valid JSON"),
@@ -107,7 +107,7 @@ def assert_says(message: str, pattern: str) -> None:
     assert re.search(pattern, message), message
 
 
-def test_another_programs_safetensors(tmp_path):
+def test_safetensors_of_another_program(tmp_path):
     data = safetensors.numpy.save({"x": np.zeros(4, np.float32)})
     assert "without a sparsesr graph" in refused(tmp_path, data)
 
@@ -150,7 +150,7 @@ def set_place(name: str, begin: int, end: int):
         (lambda h: h["head.0.bias"].update(shape=[2, 4]), r"bias has shape \[2, 4\], expected \[8\]"),
         (lambda h: h["head.0.bias"].update(data_offsets=[1]), "impossible shape or place"),
         (lambda h: h["head.0.bias"].update(dtype="BF16"), "stored as 'BF16'; models hold F32 or F16"),
-        (lambda h: h["head.0.bias"].update(dtype=4), "dtype must be a text"),
+        (lambda h: h["head.0.bias"].update(dtype=4), "dtype must be a string"),
         (lambda h: h.update({"head.0.bias": None}), "not a JSON object"),
         (lambda h: h.update(extra=h.pop("head.0.bias")), "'head.0.bias' .bias. is not in the file"),
         (
@@ -180,7 +180,7 @@ def set_facts(**fields):
         (lambda d: d.pop("graph"), "graph must be an object"),
         (set_facts(scale=9), r"scale 9 is not in 1\.\.8"),
         (set_facts(scale=True), "scale must be a whole number"),
-        (set_facts(scale=3), "is not a picture of 3 channels, enlarged x3"),
+        (set_facts(scale=3), "is not an image of 3 channels, upscaled x3"),
         (set_facts(size_multiple=3), "size_multiple 3 is no multiple of 2"),
         (set_facts(size_multiple=0), "size_multiple 0"),
         (set_facts(size_multiple=1 << 40), r"size_multiple 1099511627776 is not in 1\.\.64"),
@@ -190,8 +190,8 @@ def set_facts(**fields):
         (set_facts(value_range=1e999), "the graph is not valid JSON|finite"),
         (lambda d: d["graph"].update(extra=1), "the graph has an unknown field 'extra'"),
         (lambda d: d["graph"].update(input="head.0"), "not the output of the only image node"),
-        (lambda d: d["graph"].update(output="head.0"), "is not a picture of 3 channels, enlarged"),
-        (lambda d: d["graph"].update(output="nothing"), "is not a picture of 3 channels, enlarged"),
+        (lambda d: d["graph"].update(output="head.0"), "is not an image of 3 channels, upscaled"),
+        (lambda d: d["graph"].update(output="nothing"), "is not an image of 3 channels, upscaled"),
         (lambda d: d["graph"].update(nodes=[]), "not the output of the only image node"),
         (lambda d: d["graph"].update(nodes=[[]]), "node 0 is not a JSON object"),
         (set_node(1, op="conv3d"), "unknown op; this sparsesr knows image, conv2d, masked_conv2d"),
@@ -230,7 +230,7 @@ def test_hostile_graphs(tmp_path, good, change, says):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_weights_that_are_not_numbers(tmp_path, good, value):
+def test_weights_that_are_not_finite(tmp_path, good, value):
     header, body = split(good)
     begin = header["body.1.collect.weight"]["data_offsets"][0]
     bad = body[:begin] + np.float32(value).tobytes() + body[begin + 4 :]

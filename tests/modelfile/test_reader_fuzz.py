@@ -1,4 +1,4 @@
-"""Whatever is done to a model file, the reader returns a model or raises a one-line ModelError."""
+"""For any damage to a model file, the reader returns a model or raises a one-line ModelError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKENS = [b"0", b"-1", b"1e9", b"99999999999999999999", b"null", b"{}", b"[]", b
 
 
 def survives(data: bytes) -> None:
-    """Parse from memory: everything but the tensors' values is checked here."""
+    """Parse from memory; checks everything but the tensors' values."""
     try:
         parse_description(io.BytesIO(data), len(data), ModelLimits())
     except ModelError as error:
@@ -61,7 +61,7 @@ def test_mutated_bytes():
 
 
 def test_mutated_files_on_disk(tmp_path):
-    """The same through the file and the safetensors library, with damage mostly to the data."""
+    """The same through a file and the safetensors library, with damage mostly to the data."""
     rng = random.Random(8)  # noqa: S311
     for _ in range(300):
         data = bytearray(GOOD)

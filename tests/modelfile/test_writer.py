@@ -41,7 +41,7 @@ def test_replaces_a_file_and_leaves_nothing_else(model, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
-def test_permissions_are_those_of_any_new_file(model, tmp_path):
+def test_permissions_are_those_of_a_new_file(model, tmp_path):
     plain_file = tmp_path / "plain"
     plain_file.touch()
     path = tmp_path / "m.safetensors"
@@ -77,18 +77,16 @@ def changed(model, **tensors):
     return replace(model, tensors={**model.tensors, **tensors})
 
 
-def test_refuses_what_the_reader_would_refuse(model):
+def test_refuses_models_that_the_reader_would_refuse(model):
     unfinished = Graph("image", "output", model.graph.nodes[:-1])
-    refused(replace(model, graph=unfinished), "is not a picture of 3 channels, enlarged x2")
-    refused(
-        replace(model, facts=replace(model.facts, scale=4)), "is not a picture of 3 channels, enlarged x4"
-    )
+    refused(replace(model, graph=unfinished), "is not an image of 3 channels, upscaled x2")
+    refused(replace(model, facts=replace(model.facts, scale=4)), "is not an image of 3 channels, upscaled x4")
     refused(replace(model, facts=replace(model.facts, scale=2.0)), "scale must be a whole number")
     refused(changed(model, extra=np.zeros(3, np.float32)), "'extra' belongs to no node")
     refused(changed(model, **{"tail.bias": np.full(12, np.nan)}), "holds NaN or infinite")
 
 
-def test_refuses_facts_that_json_cannot_hold(model):
+def test_refuses_facts_that_json_cannot_represent(model):
     facts = replace(model.facts, training={"psnr": np.float32(3)})
     refused(replace(model, facts=facts), "the description cannot be stored as JSON")
     refused(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from sparsesr import _native as native
 
 Mask = NDArray[np.bool_]
+_LINE_BYTES = 64
+_HUGE_PAGES_FROM_BYTES = 1 << 22
 DENSITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.99, 1.0)
 
 
@@ -82,10 +84,29 @@ def make_mask(rng: np.random.Generator, case: ConvCase, height: int, width: int)
     return _share(np.abs(smooth), case.density)
 
 
-class BuiltConv:
-    """A case with weights, maps and a mask. ``dtype`` is that of all maps."""
+def in_large_memory(values: Map) -> Map:
+    """A copy where maps of a run lie: in memory of so many bytes that numpy asks for huge pages."""
+    memory = np.zeros(max(values.nbytes, _HUGE_PAGES_FROM_BYTES) + _LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % _LINE_BYTES
+    copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
 
-    def __init__(self, case: ConvCase, dtype: str, height: int, width: int) -> None:
+
+class BuiltConv:
+    """A case with weights, maps and a mask. ``dtype`` is that of all maps.
+
+    ``place`` says where the maps lie; as they come, inputs end at guard pages.
+    """
+
+    def __init__(
+        self,
+        case: ConvCase,
+        dtype: str,
+        height: int,
+        width: int,
+        place: Callable[[Map], Map] = lambda values: values,
+    ) -> None:
         rng = np.random.default_rng(1)
         self.case, self.dtype, self.height = case, dtype, height
         c_in = sum(case.splits)
@@ -98,8 +119,8 @@ class BuiltConv:
         ]
         self.weight = self._rounded(self.weight)
         self.active = make_mask(rng, case, height, width)
-        self.out = self._stored(np.zeros((height, width + 2, stride_of(case.c_out)), np.float32))
-        self._inputs = [(self._stored(make_window(values)), -1) for values in self.maps]
+        self.out = place(self._stored(np.zeros((height, width + 2, stride_of(case.c_out)), np.float32)))
+        self._inputs = [(place(self._stored(make_window(values))), -1) for values in self.maps]
         self._packed = native.PackedConv(self.weight, self.bias, case.splits, dtype)
         self.run = self._dense() if case.mask == "dense" else self._masked()
 

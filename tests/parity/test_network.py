@@ -1,4 +1,4 @@
-"""The runtime against torch, whole networks, any size."""
+"""Parity of the runtime with torch for whole networks of any size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = ((1, 1), (1, 9), (2, 2), (7, 5), (16, 18), (33, 21))
 TOLERANCE = 1e-4
 
 
-def pictures(sizes=SIZES, seed: int = 0):
+def images(sizes=SIZES, seed: int = 0):
     random = np.random.default_rng(seed)
     return [random.random((height, width, 3), dtype=np.float32) for height, width in sizes]
 
@@ -27,7 +27,7 @@ def pictures(sizes=SIZES, seed: int = 0):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_exported_network(dense, scale):
     module = small_smsr(dense, scale=scale)
-    report = check_parity(module, export(module, "small", check=False), pictures())
+    report = check_parity(module, export(module, "small", check=False), images())
     assert report.max_abs_same_masks <= TOLERANCE
     assert report.mask_flips <= 0.001 * report.mask_pixels
 
@@ -36,29 +36,29 @@ def test_exported_network(dense, scale):
 def test_widths(channels):
     dense = ((channels // 2, 1, 0), (channels, 0, channels // 3))
     module = small_smsr(dense, channels=channels)
-    report = check_parity(module, export(module, "small", check=False), pictures())
+    report = check_parity(module, export(module, "small", check=False), images())
     assert report.max_abs_same_masks <= TOLERANCE
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_hand_made_graphs(seed):
     model = graphs.smsr(channels=16, modules=2, layers=3, seed=seed)
-    report = check_parity(graph_module(model), model, pictures(seed=seed))
+    report = check_parity(graph_module(model), model, images(seed=seed))
     assert report.max_abs_same_masks <= TOLERANCE
 
 
 @pytest.mark.parametrize("model", [graphs.plain(), at_every_size()], ids=lambda model: model.facts.name)
 def test_graphs_without_masks(model):
-    assert check_parity(graph_module(model), model, pictures()).max_abs_free <= 1e-5
+    assert check_parity(graph_module(model), model, images()).max_abs_free <= 1e-5
 
 
 def test_flips_are_counted_and_forced_masks_take_effect():
-    """With logits that the network and the runtime see differently, only equal masks compare like with like."""
+    """If the logits of network and runtime differ, results are only comparable with equal masks."""
     module = small_smsr()
     model = export(module, "small", check=False)
     with torch.no_grad():
         module.body[0].spa_mask[5].bias[1] += 0.3
-    report = check_parity(module, model, pictures(((24, 24),)))
+    report = check_parity(module, model, images(((24, 24),)))
     assert report.mask_flips > 0
     assert report.max_abs_free > report.max_abs_same_masks
     assert report.max_abs_same_masks <= TOLERANCE
@@ -66,7 +66,7 @@ def test_flips_are_counted_and_forced_masks_take_effect():
 
 def test_graph_module_takes_forced_masks():
     model = export(small_smsr(), "small", check=False)
-    module, image = graph_module(model), pictures(((8, 8),))[0]
+    module, image = graph_module(model), images(((8, 8),))[0]
     wanted = [np.eye(8, dtype=bool), ~np.eye(8, dtype=bool)]
     with forced_masks(module, wanted):
         run_torch(module, image, 2, 2)
@@ -80,7 +80,7 @@ def test_a_difference_is_seen():
     model = export(module, "small", check=False)
     with torch.no_grad():
         module.tail[0].bias += 0.01 * 255
-    assert check_parity(module, model, pictures(((8, 8),))).max_abs_free == pytest.approx(0.01, rel=0.05)
+    assert check_parity(module, model, images(((8, 8),))).max_abs_free == pytest.approx(0.01, rel=0.05)
 
 
 @pytest.mark.slow

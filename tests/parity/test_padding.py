@@ -1,4 +1,4 @@
-"""The smallest images, in all forms: no map of a fraction of the image may be empty."""
+"""The smallest images, in torch, runtime and peers: no map at a fraction of the size may be empty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sparsesr.runtime.session import Session
 
 
 def scaled_by_a_quarter() -> ModelFile:
-    """Any size will do, but maps of a quarter of it are averaged."""
+    """A graph for any size, with a mean over maps of a quarter of it."""
     build = GraphBuilder()
     head = build.conv([build.add("image", (), "image")], "head", 3, 12)
     quarter = build.add("avg_pool2x2", [build.add("avg_pool2x2", [head], "half")], "quarter")

@@ -1,4 +1,4 @@
-"""An operation added by the recipe of CONTRIBUTING: its entry, its layer and its lowering rules are all it needs."""
+"""A toy operation added as CONTRIBUTING describes: it needs only its entry, its layer and its lowering rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.receptive_field import halo_px
 from sparsesr.runtime.session import Session
 
-# Each pixel of a channel becomes the gain of that channel times the sum of the pixel and those above and below it.
+# Output pixel = channel gain times the sum of the pixel and the pixels above and below it.
 TOY = Operation(
     name="toy_blur",
     summary="gain per channel times the sum over three rows; then the activation",
@@ -80,7 +80,7 @@ def onnx_rule(build, node):
 
 @pytest.fixture
 def toy(monkeypatch):
-    """All that the operation consists of; taken back when the test ends."""
+    """Registers all parts of the operation and removes them after the test."""
     monkeypatch.setitem(OPERATIONS, TOY.name, TOY)
     monkeypatch.setitem(LAYERS, TOY.name, ToyLayer)
     monkeypatch.setitem(graph_module.RULES, TOY.name, torch_rule)
@@ -102,7 +102,7 @@ def toy_model(prelu: bool = False) -> ModelFile:
 
 @pytest.fixture
 def model(toy, tmp_path):
-    """Written to a file and read again."""
+    """The model after writing and reading its file."""
     made = toy_model()
     write_model(tmp_path / "toy.safetensors", made.facts, made.graph, made.tensors)
     return read_model(tmp_path / "toy.safetensors")
@@ -128,7 +128,7 @@ def test_it_runs_in_bands_and_in_both_precisions(model):
     assert layers[TOY.name].macs == 37 * 21 * 12
 
 
-def test_it_takes_over_an_activation(toy):
+def test_it_fuses_an_activation(toy):
     model, image = toy_model(prelu=True), picture(9, 13, np.float32, seed=3)
     session = Session(model, 1)
     assert "add" not in {layer.op for layer in session.run(image).stats.layers}
@@ -145,7 +145,7 @@ def test_a_peer_runs_it(model):
     np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), expected, atol=1e-5)
 
 
-def test_nothing_of_it_stays(tmp_path):
+def test_nothing_of_it_remains(tmp_path):
     made = toy_model()
     with pytest.raises(ModelError, match="unknown op"):
         write_model(tmp_path / "toy.safetensors", made.facts, made.graph, made.tensors)

@@ -61,14 +61,15 @@ def isa(request):
 def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, monkeypatch):
     image = picture(38, 30, np.uint8, seed=5)
     expected = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
-    zeros = window.aligned_zeros
+    zeros = window.windows_of_zeros
 
-    def anything(shape):
+    def anything(shapes):
         """Not-a-number in every pixel, borders apart."""
-        array = zeros(shape)
-        array[1:-1, 1:-1] = np.nan if array.dtype == np.float32 else 0x7FC0
-        return array
+        arrays = zeros(shapes)
+        for array in arrays:
+            array[1:-1, 1:-1] = np.nan if array.dtype == np.float32 else 0x7FC0
+        return arrays
 
-    monkeypatch.setattr(window, "aligned_zeros", anything)
+    monkeypatch.setattr(window, "windows_of_zeros", anything)
     actual = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
     np.testing.assert_array_equal(actual, expected)

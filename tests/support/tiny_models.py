@@ -1,4 +1,4 @@
-"""Tiny random SMSR models whose results look like the picture, so that plausibility checks pass."""
+"""Tiny random SMSR models whose results resemble the input, so that they pass the plausibility check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparsesr.modelfile.spec import ModelFile
 
 
 def tiny(scale: int = 2, channels: int = 16, modules: int = 2, detail: float = 0.05) -> ModelFile:
-    """``detail`` scales what the network adds to bicubic."""
+    """``detail`` scales the network's contribution on top of bicubic."""
     model = graphs.smsr(channels, modules, scale=scale)
     tensors = dict(model.tensors)
     tensors["tail.0.weight"] = tensors["tail.0.weight"] * np.float32(detail)
@@ -34,6 +34,6 @@ def photo(height: int, width: int, dtype: str = "uint8", channels: int = 3, seed
 
 
 def size_of(file: Path | str | io.BytesIO) -> tuple[int, int]:
-    """Width and height of an encoded picture, by a reader that is not ours."""
+    """Width and height of an encoded image, read independently by Pillow."""
     with Image.open(file) as image:
         return image.size

@@ -95,6 +95,7 @@ class StripCopier {
 
  private:
   static constexpr int64_t kPixel = 16 * kChannelTiles;
+  static constexpr int64_t kInputValues = sizeof(InputRow) / sizeof(Bf16) * (kStripRows + 2);  // of 16 channels
 
   // 32 channels of a row of a run.
   __attribute__((always_inline)) void copy_input(int step) {
@@ -103,7 +104,7 @@ class StripCopier {
     const int row = step / kChannelTiles;
     InputRow& to = to_.input[tile][row];
     pair_pixels(strip_.runs[run].input + row * row_ + 16 * tile, kPixel, to.even[0][run], to.odd[0][run],
-                sizeof(to_.input[0]) / sizeof(Bf16));
+                kInputValues);
   }
 
   // 16 channels of a row of both runs.

@@ -1,1 +1,1 @@
-"""The command line: one module per verb, each imported only when it is called."""
+"""The command line: one module per verb, imported when the verb is called."""

@@ -1,4 +1,4 @@
-"""``sparsesr bench``: dense against sparse on this machine, layer by layer, and beside other runtimes."""
+"""``sparsesr bench``: dense and sparse runs on this machine, layer by layer, compared with other runtimes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.bench import DENSE, SPARSE
 from sparsesr.measure.bench_image import Pixels, made_up_image
-from sparsesr.measure.bench_record import Request, measure
+from sparsesr.measure.bench_record import BenchRequest, measure_record
 
 _SHOWN_SHARE = 0.01
 _DEFAULT_SIZE = "320x180"
@@ -25,42 +25,53 @@ _MAX_SIDE = 8192
 
 
 def run(
-    picture: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="A photograph.")] = None,
-    model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Without IMAGE: a made-up picture of this size. [320x180]")
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="Low-resolution image.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
     ] = None,
-    hr: Annotated[Path | None, typer.Option("--hr", help="The true large picture, for PSNR.")] = None,
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    precision: Annotated[str, typer.Option(help="Of our own runs: auto, fp32 or bf16.")] = "fp32",
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Without IMAGE: size of a generated image, WxH. [default: 320x180]"),
+    ] = None,
+    hr: Annotated[
+        Path | None, typer.Option("--hr", help="High-resolution reference for IMAGE, to measure PSNR.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16; not for peers.")] = "fp32",
     effort: Annotated[
-        float | None, typer.Option(help="Of the sparse run, 0 to 1; as trained if not given.")
+        float | None, typer.Option(help="Effort of the sparse run, 0 to 1. [default: as trained]")
     ] = None,
     peers: Annotated[
-        str, typer.Option(help="Installed runtimes to compare with: torch,onnxruntime,openvino,ncnn.")
+        str,
+        typer.Option(help="Installed runtimes to compare with: torch,onnxruntime,openvino,ncnn."),
     ] = "",
-    repeats: Annotated[int, typer.Option(help="Rounds; in each, everything runs once, in turns.")] = 7,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    repeats: Annotated[int, typer.Option(help="Number of rounds; each runs everything once.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Time a model on this machine: dense against sparse. Medians of runs that take turns.
+    """Time a model on this machine, dense and sparse.
 
-    The active GFLOP/s count work that is done only (2 per multiply-add), beside the processor's measured peak.
+    Times are medians of interleaved runs. GFLOP/s count executed multiply-adds only (2 FLOPs each) and are compared
+    with the measured peak of the processor.
     """
     options.check_precision(precision)
     options.check_effort(effort)
     options.check_positive("-j", threads)
     options.check_positive("--repeats", repeats)
-    if picture is not None and size is not None:
-        raise UsageError("--size makes up a picture; leave it out when you name one")
-    if hr is not None and picture is None:
-        raise UsageError("--hr goes with the small picture; name that too")
+    if image is not None and size is not None:
+        raise UsageError("--size is for generated images; leave it out when IMAGE is given")
+    if hr is not None and image is None:
+        raise UsageError("--hr needs the low-resolution image; name IMAGE too")
     runtimes = parse_peers(peers)
     loaded = load_model(model, scale)
-    image = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if picture is None else _read(picture)
-    true_image = None if hr is None else _read_true(hr, image, loaded.facts.scale)
-    record = measure(Request(loaded, image, true_image, threads, precision, effort, repeats, runtimes))
-    record["picture"] = "made up" if picture is None else picture.name
+    pixels = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if image is None else _read(image)
+    reference = None if hr is None else _read_reference(hr, pixels, loaded.facts.scale)
+    record = measure_record(
+        BenchRequest(loaded, pixels, reference, threads, precision, effort, repeats, runtimes)
+    )
+    record["image"] = "made up" if image is None else image.name
     if as_json:
         print_json(record)
     else:
@@ -73,7 +84,7 @@ def parse_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
     sides = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
     if not all(1 <= side <= _MAX_SIDE for side in sides):
-        raise UsageError(f"--size {text!r} is no size; write it like 320x180, up to {_MAX_SIDE} each")
+        raise UsageError(f"--size {text!r} is not a size; write it like 320x180, up to {_MAX_SIDE} each")
     return sides
 
 
@@ -81,35 +92,35 @@ def _read(path: Path) -> Pixels:
     return to_eight_bit(decode(path).rgb)
 
 
-def _read_true(path: Path, image: Pixels, scale: int) -> Pixels:
-    """The true large image; UsageError unless it is of the size of the result."""
-    true_image = _read(path)
-    height, width = true_image.shape[:2]
-    rows, columns = (side * scale for side in image.shape[:2])
+def _read_reference(path: Path, pixels: Pixels, scale: int) -> Pixels:
+    """The high-resolution reference; UsageError unless it has the size of the result."""
+    reference = _read(path)
+    height, width = reference.shape[:2]
+    rows, columns = (side * scale for side in pixels.shape[:2])
     if (height, width) != (rows, columns):
         raise UsageError(f"--hr is {width}x{height}, but the upscaled image is {columns}x{rows}")
-    return true_image
+    return reference
 
 
 def _print(record: dict[str, Any]) -> None:
     print(
-        f"{record['model']} x{record['scale']}, {record['input']} ({record['picture']}), {record['threads']}"
+        f"{record['model']} x{record['scale']}, {record['input']} ({record['image']}), {record['threads']}"
         f" thread(s), {record['precision']}; medians of {record['rounds']} rounds"
     )
-    print(f"{record['processor']}: {record['peak_gflops']:.1f} GFLOP/s of multiply-adds at most")
+    print(f"{record['processor']}: peak {record['peak_gflops']:.1f} GFLOP/s")
     _print_layers(record)
     _print_runs(record)
     saved = 1 - record["macs"] / record["macs_dense"]
     print(
         f"density {record['density']:.3f}: {saved:.1%} of the multiply-adds skipped,"
-        f" {record['saving_realised']:.1%} of that saved in time ({record['speed_up']:.2f} times as fast)"
+        f" {record['saving_realised']:.1%} of that saved in time ({record['speed_up']:.2f}x as fast)"
     )
-    if record["form_of_peers"]:
-        print(record["form_of_peers"])
+    if record["peer_setup"]:
+        print(record["peer_setup"])
 
 
 def _print_layers(record: dict[str, Any]) -> None:
-    """All that take a share of the time worth a line, and the sum of the others."""
+    """Print the layers that take a noticeable share of the time, and the sum of the others."""
     print(f"\n  {'layer':<28} {'dense ms':>9} {'sparse ms':>9} {'density':>8} {'GFLOP/s':>8} {'of peak':>8}")
     rest_ms = 0.0
     for row in record["layers"]:

@@ -1,10 +1,11 @@
-"""``sparsesr doctor``: what this machine and this installation can do, and what is broken."""
+"""``sparsesr doctor``: report CPU features, kernels, versions, models and problems."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -20,10 +21,10 @@ _PEAK_MS = 200
 
 
 def run(
-    peak: Annotated[bool, typer.Option("--peak", help="Measure the processor's peak GFLOP/s.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    peak: Annotated[bool, typer.Option("--peak", help="Also measure the processor's peak GFLOP/s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Tell about processor, kernels, memory, versions and models; exit 1 if something is broken."""
+    """Report processor, kernels, memory, versions and models; exit with 1 if there are problems."""
     problems: list[str] = []
     facts: dict[str, Any] = {
         "sparsesr": __version__,
@@ -44,7 +45,7 @@ def run(
 
 
 def _memory() -> dict[str, int]:
-    """Bytes in all and available; empty where the system does not say."""
+    """Total and available bytes; empty if the system does not report them."""
     wanted = {"MemTotal": "total_bytes", "MemAvailable": "available_bytes"}
     found: dict[str, int] = {}
     try:
@@ -69,23 +70,35 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         "amx": native.amx_refusal() or "usable",
         "kernels": dict(native.kernel_table()),
     }
-    facts["bf16"] = _bf16(native.has_fast_bf16())
+    facts["bf16"] = _bf16(native.has_fast_bf16(), native.kernel_table()["conv_bf16"])
     if with_peak:
-        threads = usable_threads()
-        facts["peak_gflops_1_thread"] = round(native.multiply_add_peak("f32", 1, _PEAK_MS), 1)
-        facts[f"peak_gflops_{threads}_threads"] = round(native.multiply_add_peak("f32", threads, _PEAK_MS), 1)
+        facts |= _peaks(native.multiply_add_peak, with_bf16=native.has_fast_bf16())
     return facts
 
 
-def _bf16(is_fast: bool) -> str:
-    """What ``--precision bf16`` and ``auto`` mean here."""
+def _peaks(measure: Callable[[str, int, int], float], *, with_bf16: bool) -> dict[str, float]:
+    """Multiply-add peak in GFLOP/s by number of threads, in fp32 and, where supported, in bf16."""
+    threads = sorted({1, usable_threads()})
+    dtypes = {"f32": "", "bf16": "_bf16"} if with_bf16 else {"f32": ""}
+    return {
+        f"peak{suffix}_gflops_{count}_thread{'s' if count > 1 else ''}": round(
+            measure(dtype, count, _PEAK_MS), 1
+        )
+        for dtype, suffix in dtypes.items()
+        for count in threads
+    }
+
+
+def _bf16(is_fast: bool, kernel: str) -> str:
+    """Effect of ``--precision bf16`` and ``auto`` on this processor."""
     if not is_fast:
-        return "no instructions for it; --precision bf16 and auto run in fp32"
+        return "not supported by this processor; --precision bf16 and auto run in fp32"
     from sparsesr.runtime.precision import MAX_COST_DB, MIN_GAIN, bf16_gain
 
-    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB by it, fp32 for others"
+    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB, fp32 for others"
     chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
-    return f"multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
+    unit = "AMX" if kernel.endswith("__amx_bf16") else "vectors"
+    return f"multiplies {bf16_gain():.1f} times as fast as fp32, by {unit}; --precision auto runs in {chosen}"
 
 
 def _versions(problems: list[str]) -> dict[str, str]:
@@ -125,7 +138,7 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
             problems.append(f"model {entry.name}: {error}")
         rows.append(row)
     if not any(row["origin"] == catalogue.BUNDLED for row in rows):
-        problems.append("no model came with the package; reinstall sparsesr, or import one")
+        problems.append("the bundled models are missing; reinstall sparsesr, or import a model")
     return rows
 
 
@@ -134,10 +147,8 @@ def _state(row: dict[str, Any]) -> str:
         return "DAMAGED"
     worst = max((cost["worst_db"] for cost in row["bf16_costs"]), default=None)
     if worst is None:
-        return (
-            f"good; what bf16 costs is not known (see `sparsesr models measure {row['name']}`): auto is fp32"
-        )
-    return f"good; bf16 costs at most {max(worst, 0):.4f} dB"
+        return f"ok; cost of bf16 not measured (run `sparsesr models measure {row['name']}`), so auto runs in fp32"
+    return f"ok; bf16 costs at most {max(worst, 0):.4f} dB"
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -164,4 +175,4 @@ def _print(facts: dict[str, Any]) -> None:
         print(f"variable      {key}={value}")
     for problem in facts["problems"]:
         print(f"error: {problem}", file=sys.stderr)
-    print("something is broken, see above" if facts["problems"] else "all is well")
+    print("problems found, see above" if facts["problems"] else "no problems found")

@@ -1,4 +1,4 @@
-"""``sparsesr eval``: quality of a model on folders of reference images."""
+"""``sparsesr eval``: quality of models on folders of reference images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMS = ("native", "torch")
 
 @dataclass(frozen=True)
 class _Request:
-    """How models are to be measured, as typed."""
+    """Settings of a measurement, as typed."""
 
     form: str
     precision: str
@@ -42,10 +42,10 @@ class _Request:
     noise_sigma: float
     threads: int | None
     report: str
-    """What is printed as results come in: ``json`` records, or the ``images`` of one model, or only its ``sets``."""
+    """Output while measuring: ``json`` records, the ``images`` of one model, or only the names of ``sets``."""
 
     def check(self) -> None:
-        """UsageError for values that cannot be, alone or together."""
+        """Raise UsageError for invalid values or combinations."""
         options.check_positive("-j", self.threads)
         options.check_precision(self.precision)
         if not 0 <= self.noise_sigma <= _MAX_SIGMA:
@@ -62,37 +62,58 @@ class _Request:
 
 def run(
     data: Annotated[
-        Path, typer.Option("--data", help="Folder of HR pictures, or with SET/HR (and SET/LRx2_std).")
+        Path,
+        typer.Option("--data", help="Folder of HR images, or of sets: SET/HR and, optionally, SET/LRx2_std."),
     ],
     models: Annotated[
         list[str] | None,
-        typer.Option("-n", "--model", help="Name, model file, .pt file, or bicubic; repeat it to compare."),
+        typer.Option(
+            "-n",
+            "--model",
+            help="Model name or file, checkpoint (.pt), or bicubic; repeatable. [default: that of upscale]",
+        ),
     ] = None,
-    sets: Annotated[list[str] | None, typer.Option("--set", help="Set to measure; repeat it. [all]")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Set to measure; repeatable. [default: all]")
+    ] = None,
     scale: Annotated[
-        int | None, typer.Option("-s", "--scale", help="Enlargement. [the model's, or 2]")
+        int | None,
+        typer.Option("-s", "--scale", help="Upscaling factor. [default: the model's, or 2]"),
     ] = None,
-    form: Annotated[str, typer.Option("--form", help="native, or torch (needs [train]).")] = "native",
+    form: Annotated[
+        str, typer.Option("--form", help="Runtime: native, or torch (needs [train]).")
+    ] = "native",
     precision: Annotated[
-        str, typer.Option(help="auto, fp32 or bf16; of the native form. The table says what it became.")
+        str,
+        typer.Option(help="auto, fp32 or bf16, in the native runtime. Tables state the precision used."),
     ] = "fp32",
     inference: Annotated[
-        str, typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it.")
+        str,
+        typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it."),
     ] = "auto",
     noise_sigma: Annotated[
-        float, typer.Option("--noise-sigma", help="Noise on the small pictures, of 255; always the same.")
+        float,
+        typer.Option(
+            "--noise-sigma",
+            help="Standard deviation of noise added to the LR images, of 255; identical in each run.",
+        ),
     ] = 0.0,
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per set on stdout.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per set.")] = False,
     outputs: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Also write .md, .csv, .json, or .svg (quality over time)."),
+        typer.Option(
+            "-o", "--output", help="Also write a table (.md, .csv, .json) or a plot (.svg); repeatable."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> int:
     """Measure PSNR and SSIM (luma, borders shaved), density, multiply-adds and time.
 
-    Several models give one table. The small pictures are read from SET/LRx2_std, or made as MATLAB's imresize does.
+    Several models are compared in one table. LR images are read from SET/LRx2_std, or else computed like MATLAB's
+    imresize.
     """
     names = models or [default_model_for(scale or 2).name]
     report = "json" if as_json else "images" if len(names) == 1 else "sets"
@@ -112,10 +133,10 @@ def run(
 
 
 def _check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
-    """Before any work: UsageError for a file of another kind, InputError for one that exists or has no folder."""
+    """Check before any work. UsageError: unknown file type. InputError: the file exists or its folder does not."""
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"{path}: tables are written as {', '.join(SUFFIXES)}")
+            raise UsageError(f"{path}: unknown file type; use {', '.join(SUFFIXES)}")
         if path.exists() and not overwrite:
             raise InputError(f"{path}: exists; pass --overwrite or another -o")
         if not path.parent.is_dir():
@@ -123,14 +144,14 @@ def _check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
 
 
 def _open(name: str, scale: int | None, request: _Request) -> Method:
-    """The lab is imported for checkpoints and for torch only."""
+    """Open a model; imports the lab for checkpoints and for torch only."""
     is_checkpoint = Path(name).suffix.lower() in _CHECKPOINTS
     if name == BICUBIC or (request.form == "native" and not is_checkpoint):
         method = open_method(name, request.threads, scale, request.precision)
     else:
         require_training_extra("eval of a checkpoint or in torch")
         method = _open_in_lab(name, is_checkpoint, scale, request)
-    _check_became(name, method, request.precision)
+    _check_precision_used(name, method, request.precision)
     return method
 
 
@@ -145,8 +166,8 @@ def _open_in_lab(name: str, is_checkpoint: bool, scale: int | None, request: _Re
     return NativeMethod(model, request.threads, request.precision)
 
 
-def _check_became(name: str, method: Method, wanted: str) -> None:
-    """Report a precision other than the one asked for; UsageError if bf16 was and no layer can run in it."""
+def _check_precision_used(name: str, method: Method, wanted: str) -> None:
+    """Report if fp32 replaces the requested precision; UsageError if no layer can run in the requested bf16."""
     if wanted == "fp32" or method.precision == "bf16":
         return
     if wanted == "bf16" and isinstance(method, NativeMethod) and _native.has_fast_bf16():
@@ -157,7 +178,7 @@ def _check_became(name: str, method: Method, wanted: str) -> None:
 def _measure(
     method: Method, name: str, sets: Sequence[EvaluationSet], request: _Request
 ) -> Generator[TableRow]:
-    """A row for each set; prints what was asked for."""
+    """Yield a row for each set; prints the requested report."""
     facts, precision = method.model.facts, method.precision
     inference = resolve_inference(request.inference, method.model)
     method = ChoppedMethod(method) if inference == "chopped" else method
@@ -177,7 +198,7 @@ def _measure(
 def _announce(
     images: EvaluationSet, facts: Facts, label: str, how: str, request: _Request
 ) -> Callable[[ImageResult], None] | None:
-    """What is said before a set, and the function that prints each of its images, if any."""
+    """Print the heading of a set; return the function that prints each of its images, if any."""
     if request.report == "sets":
         print(f"measuring {label} on {images.name}", file=sys.stderr)
     if request.report != "images":
@@ -189,7 +210,7 @@ def _announce(
 
 def _print_head(name: str, facts: Facts, form: str) -> None:
     print(f"{name}, {facts.name} x{facts.scale}, {form}")
-    print(f"  {'picture':<20} {'PSNR-Y':>8} {'SSIM-Y':>8} {'density':>8} {'GMAC':>9} {'seconds':>8}")
+    print(f"  {'image':<20} {'PSNR-Y':>8} {'SSIM-Y':>8} {'density':>8} {'GMAC':>9} {'seconds':>8}")
 
 
 def _row(name: str, psnr: float, ssim: float, density: float, macs: float, seconds: float) -> str:

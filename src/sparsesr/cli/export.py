@@ -15,12 +15,17 @@ from sparsesr.errors import UsageError
 def run(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint: .pt, .pth or .safetensors.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model file to write (.safetensors).")],
-    name: Annotated[str | None, typer.Option("--name", help="Name in the file. [the file's]")] = None,
-    dtype: Annotated[str, typer.Option(help="How weights are stored: f32 or f16.")] = "f32",
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model. [default: the file name of the output]")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="Type of the stored weights: f32 or f16.")] = "f32",
     license: Annotated[str, typer.Option("--license", help="Licence of the weights.")] = "unknown",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> int:
-    """Turn a trained network into a model file, check that the runtime computes the same, measure what bf16 costs."""
+    """Convert a checkpoint to a model file.
+
+    Checks that the runtime computes the same result, and measures the cost of bf16.
+    """
     if output.suffix != ".safetensors":
         raise UsageError("model files end in .safetensors", where=str(output))
     if output.exists() and not overwrite:

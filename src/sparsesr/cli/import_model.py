@@ -13,13 +13,15 @@ from sparsesr.cli.training_extra import require_training_extra
 
 def run(
     file: Annotated[Path, typer.Argument(help="Checkpoint: .pt, .pth or .safetensors.")],
-    name: Annotated[str, typer.Option("--name", help="What the model is to be called.")],
+    name: Annotated[str, typer.Option("--name", help="Name for the model.")],
     license: Annotated[str, typer.Option("--license", help="Licence of the weights, if known.")] = "unknown",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace your model of that name.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace your model of the same name.")
+    ] = False,
 ) -> int:
-    """Convert a checkpoint and keep it among your models.
+    """Convert a checkpoint and add it to your models.
 
-    The file is opened in a process of its own that runs none of its code.
+    The file is read in a separate process, which executes no code from it.
     """
     require_training_extra("models import")
     from sparsesr.lab.export.importer import import_checkpoint

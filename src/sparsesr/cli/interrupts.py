@@ -1,7 +1,7 @@
-"""Ctrl-C: an exception, except while a picture is worked on, where the first press is only noted.
+"""Ctrl-C handling: an exception, except while an image is processed, where the first press only sets a flag.
 
-A press is remembered until the command ends: Python swallows exceptions in some places, and libraries turn
-them into others.
+The flag is kept until the command ends, because Python swallows exceptions in some places, and libraries convert
+them to others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _presses = 0
 
 @contextmanager
 def noting_interrupts() -> Generator[Pressed, None, None]:
-    """Around a whole command. Yield a function that says whether Ctrl-C was pressed; each press raises."""
+    """Wrap a whole command. Yields a function that returns whether Ctrl-C was pressed; each press raises."""
     global _presses
     _presses = 0
     try:
@@ -32,9 +32,9 @@ def noting_interrupts() -> Generator[Pressed, None, None]:
 
 @contextmanager
 def interruptible(*signals: int) -> Generator[Pressed, None, None]:
-    """Around work that asks. Yield that function; only a press after the first interrupts at once.
+    """Wrap work that polls the yielded function; only a second press raises.
 
-    ``signals``: other signals that count as well.
+    ``signals``: further signals that count as a press.
     """
     with _handling(*signals, raise_at=2):
         yield _pressed
@@ -42,7 +42,7 @@ def interruptible(*signals: int) -> Generator[Pressed, None, None]:
 
 @contextmanager
 def naming_interruptions(name: str) -> Generator[None, None, None]:
-    """Around work on one file. Whatever Ctrl-C comes out as, it becomes a CancelledError that names the file."""
+    """Wrap work on one file. An interruption becomes a CancelledError that names the file."""
     try:
         yield
     except (CancelledError, KeyboardInterrupt):
@@ -63,9 +63,9 @@ def _handling(*signals: int, raise_at: int) -> Generator[None, None, None]:
 
     numbers: set[int] = {signal.SIGINT, *signals}
     if threading.current_thread() is not threading.main_thread():
-        numbers = set()  # signals are the main thread's
+        numbers = set()  # only the main thread can set handlers
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        numbers.discard(signal.SIGINT)  # in the background Ctrl-C is meant for others
+        numbers.discard(signal.SIGINT)  # a background process must ignore Ctrl-C
     before = {number: signal.signal(number, on_interrupt) for number in numbers}
     try:
         yield

@@ -1,4 +1,4 @@
-"""The entry point: finds the verb, runs it, and turns what went wrong into one line and an exit status."""
+"""The entry point: finds the verb, runs it, and converts errors to one line and an exit status."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from sparsesr import __version__
 from sparsesr.cli.interrupts import Pressed, noting_interrupts
-from sparsesr.cli.messages import failed, take_debug_flag
+from sparsesr.cli.messages import print_error, take_debug_flag
 from sparsesr.cli.training_extra import TRAINING_PACKAGES, training_extra_missing
 from sparsesr.cli.verbs import VERBS, Verb, find, help_text
 from sparsesr.errors import BackendError, CancelledError, SparsesrError, UsageError, unexpected
 
-_ABOUT = "Enlarge photographs, computing only where there is detail:  sparsesr upscale photo.jpg"
+_ABOUT = "Upscale images, computing only where there is detail:  sparsesr upscale photo.jpg"
 _BROKEN_PIPE = 1
 
 
@@ -29,28 +29,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with noting_interrupts() as interrupted:
             return _guarded_dispatch(given, interrupted)
     except KeyboardInterrupt:
-        return failed(_interrupted())
+        return print_error(_interrupted())
 
 
 def _interrupted() -> CancelledError:
-    return CancelledError("interrupted", remedy="nothing half-written was left behind")
+    return CancelledError("interrupted", remedy="no incomplete files were left behind")
 
 
 def _guarded_dispatch(given: list[str], interrupted: Pressed) -> int:
     try:
         return _dispatch("sparsesr", VERBS, given, _ABOUT)
     except BrokenPipeError:
-        # The reader of our output went away. Point stdout elsewhere, or Python complains again at exit.
+        # The reader of stdout is gone. Redirect stdout, or Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except SparsesrError as error:
-        return failed(error)
+        return print_error(error)
     except Exception as error:
-        if interrupted():  # Ctrl-C while a library is being imported comes out as the library's own error
-            return failed(_interrupted())
+        if interrupted():  # Ctrl-C during the import of a library surfaces as the library's own error
+            return print_error(_interrupted())
         if isinstance(error, ModuleNotFoundError):
-            return failed(_missing_module(given, error))
-        return failed(unexpected(error))
+            return print_error(_missing_module(given, error))
+        return print_error(unexpected(error))
 
 
 def _missing_module(given: list[str], error: ModuleNotFoundError) -> SparsesrError:
@@ -61,7 +61,7 @@ def _missing_module(given: list[str], error: ModuleNotFoundError) -> SparsesrErr
     if package == "sparsesr":
         what, remedy = f"is not part of this build ({error.name} is missing)", "reinstall sparsesr"
     else:
-        what, remedy = f"the package {package} is missing", "install sparsesr anew with pip"
+        what, remedy = f"the package {package} is missing", "reinstall sparsesr with pip"
     return BackendError(what, where=verb, remedy=remedy)
 
 
@@ -86,7 +86,7 @@ def _unknown(prog: str, verbs: tuple[Verb, ...], name: str) -> UsageError:
 
 
 def _run(prog: str, verb: Verb, given: list[str]) -> int:
-    """Let typer parse the options, and call the verb with them."""
+    """Parse the options with typer and call the verb."""
     import importlib
 
     function = getattr(importlib.import_module(verb.module), verb.function)
@@ -100,7 +100,7 @@ def _run(prog: str, verb: Verb, given: list[str]) -> int:
     except typer.Exit as done:  # --help has been printed
         return done.exit_code
     except Exception as error:
-        # Of the parser's errors typer exports only the most special one; its base is that of all.
+        # typer exports only one, specific parser error; its base class is the base of all of them.
         if not isinstance(error, typer.BadParameter.__bases__):
             raise
         described = " ".join(str(getattr(error, "format_message")()).split()).rstrip(".")  # noqa: B009

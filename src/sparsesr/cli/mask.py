@@ -1,4 +1,4 @@
-"""``sparsesr mask``: a picture of where the network worked, and a table of what skipping saved."""
+"""``sparsesr mask``: an image of the active pixels of each module, and a table of the savings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
+from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import checked_destination
 from sparsesr.image.encode import encode_to
-from sparsesr.image.picture import Picture
 from sparsesr.image.source import printable
 from sparsesr.jobs.destinations import default_output, refuse_clashes
 from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
@@ -27,24 +27,30 @@ from sparsesr.measure.mask_view import draw_mask_view
 
 
 def run(
-    # Whether a path is readable is for us to say, with our words and status, hence readable=False.
-    image: Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.", readable=False)],
+    # readable=False leaves the check of the path to us, with our own message and exit status.
+    image: Annotated[Path, typer.Argument(metavar="PHOTO", help="Image to upscale.", readable=False)],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File to write. [PHOTO_mask.png]", readable=False),
+        typer.Option("-o", "--output", help="Image file to write. [default: PHOTO_mask.png]", readable=False),
     ] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
-    model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
-    effort: Annotated[float | None, typer.Option(help="How much to compute, 0 to 1.")] = None,
-    memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    model: Annotated[
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
+    ] = None,
+    effort: Annotated[
+        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only write the picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only write the image.")] = False,
 ) -> int:
-    """Show where the network worked: panels over the photograph, density, and what was saved.
+    """Show the active pixels of each module over the photograph, and the work saved by skipping.
 
-    Times are medians of three runs with masks and three of the same network dense, in turns.
+    Times are medians of three runs with masks and three dense runs of the same network, interleaved.
     """
     options.check_effort(effort)
     options.check_positive("-j", threads)
@@ -56,34 +62,34 @@ def run(
     upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
     bar = progress_bar("measuring", quiet=quiet or as_json)
     with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
-        picture = decode(image, cancelled=cancelled)
-        if min(picture.height, picture.width) < 2:
+        photo = decode(image, cancelled=cancelled)
+        if min(photo.height, photo.width) < 2:
             raise UsageError(
-                f"{picture.width}x{picture.height} px show no masks",
+                f"{photo.width}x{photo.height} px are too few to show masks",
                 where=printable(image),
-                remedy="take a photo",
+                remedy="choose a larger image",
             )
-        seen = without_holes(picture.rgb, picture.alpha)
+        pixels = without_holes(photo.rgb, photo.alpha)
         announce = None if quiet else warn_of_plan
-        given = RunOptions(effort, on_plan=announce, cancelled=cancelled)
-        report = measure_masks(upscaler, seen, given, on_run=progress)
-        view = Picture(draw_mask_view(_opaque(picture), report))
+        run_options = RunOptions(effort, on_plan=announce, cancelled=cancelled)
+        report = measure_masks(upscaler, pixels, run_options, on_run=progress)
+        view = DecodedImage(draw_mask_view(_opaque(photo), report))
         encode_to(view, destination, cancelled=cancelled)
     if as_json:
-        print_json(_record(upscaler, image, target, picture, report))
+        print_json(_record(upscaler, image, target, photo, report))
     elif not quiet:
         _print_table(report)
-        print(f"{printable(image)} {picture.width}x{picture.height} -> {printable(target)}")
+        print(f"{printable(image)} {photo.width}x{photo.height} -> {printable(target)}")
     return 0
 
 
-def _opaque(picture: Picture) -> Any:
-    """The photograph as people see it: transparent parts on white."""
-    if picture.alpha is None:
-        return picture.rgb
-    peak = int(np.iinfo(picture.rgb.dtype).max)
-    weight = picture.alpha[..., None].astype(np.float32) / peak
-    return (picture.rgb * weight + peak * (1 - weight)).astype(picture.rgb.dtype)
+def _opaque(photo: DecodedImage) -> Any:
+    """The pixels composited on white."""
+    if photo.alpha is None:
+        return photo.rgb
+    peak = int(np.iinfo(photo.rgb.dtype).max)
+    weight = photo.alpha[..., None].astype(np.float32) / peak
+    return (photo.rgb * weight + peak * (1 - weight)).astype(photo.rgb.dtype)
 
 
 def _print_table(report: MaskReport) -> None:
@@ -100,13 +106,13 @@ def _share(module: ModuleReport) -> float:
 
 
 def _record(
-    upscaler: Upscaler, image: Path, target: Path, picture: Picture, report: MaskReport
+    upscaler: Upscaler, image: Path, target: Path, photo: DecodedImage, report: MaskReport
 ) -> dict[str, Any]:
     return {
         "input": printable(image),
         "output": printable(target),
-        "width": picture.width,
-        "height": picture.height,
+        "width": photo.width,
+        "height": photo.height,
         "model": upscaler.network.name,
         "modules": [_module_record(module) for module in report.modules],
         "total": _module_record(report.total),

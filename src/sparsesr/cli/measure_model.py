@@ -1,4 +1,4 @@
-"""``sparsesr models measure``: what bf16 costs a model, and the record of it in the model's file."""
+"""``sparsesr models measure``: measure the cost of bf16 for a model and record it in the model file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from sparsesr.runtime.precision import cost_words, keeps_quality
 
 
 def run(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or .safetensors file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name or .safetensors file.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of HR pictures of one's own. [four photographs]")
+        Path | None,
+        typer.Option("--data", help="Folder of HR images. [default: four bundled photographs]"),
     ] = None,
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per scale on stdout.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per scale.")] = False,
 ) -> int:
-    """Measure the PSNR that bf16 costs a model, and record it in its file, where --precision auto looks for it.
+    """Measure the PSNR lost in bf16 and record it in the model file, where --precision auto reads it.
 
-    Pictures are shrunk as MATLAB's imresize does and enlarged in fp32 and in bf16, and each result is compared with
-    the picture. Export and import do this themselves. Bundled models are measured, but not changed.
+    Images are downscaled like MATLAB's imresize and upscaled in fp32 and in bf16; both results are compared with the
+    original. Export and import do this automatically. Bundled models are measured, but not changed.
     """
     options.check_positive("-j", threads)
     entry = catalogue.resolve(model)
@@ -55,7 +58,7 @@ def _report(model: ModelFile, as_json: bool) -> None:
 
 
 def print_costs(facts: Facts) -> None:
-    """A line for each scale that was measured."""
+    """Print a line for each measured scale."""
     for cost in facts.bf16_costs:
         print(
             f"{facts.name} x{cost.scale}: {cost.psnr_y_db:.3f} dB in fp32, {cost.mean_db:+.4f} dB lost in bf16"
@@ -64,7 +67,7 @@ def print_costs(facts: Facts) -> None:
 
 
 def _record(entry: ModelEntry, measured: ModelFile) -> None:
-    """Write the file anew, weights stored as they were."""
+    """Rewrite the file with its weights in the same type as before."""
     stored = {tensor.dtype.lower() for tensor in read_description(entry.path).header.tensors.values()}
     dtype = stored.pop() if len(stored) == 1 else "f32"
     write_model(entry.path, measured.facts, measured.graph, measured.tensors, dtype)

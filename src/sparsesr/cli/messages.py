@@ -1,4 +1,4 @@
-"""What users read: one line per error on stderr, tracebacks only with ``--debug``, JSON on stdout."""
+"""Output for users: one line per error on stderr, tracebacks only with ``--debug``, JSON on stdout."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _LONG_OPTIONS = frozenset(
     | {"resume", "set", "target_ms"}
 )
 _RECIPE = "recipe."
-"""Parameters of training are settings of its recipe."""
+"""Prefix of parameters that are settings of a training recipe."""
 _wants_traceback = False
 
 
 def take_debug_flag(arguments: list[str]) -> list[str]:
-    """Return the arguments without ``--debug`` and remember whether it was there (or SPARSESR_DEBUG set)."""
+    """Return the arguments without ``--debug``, and remember whether it (or SPARSESR_DEBUG) was set."""
     global _wants_traceback
     end = arguments.index("--") if "--" in arguments else len(arguments)
     kept = [argument for argument in arguments[:end] if argument != _FLAG]
@@ -41,15 +41,15 @@ def take_debug_flag(arguments: list[str]) -> list[str]:
 
 
 def option_of(parameter: str) -> str:
-    """The option of the command line that sets a parameter of the library; the parameter itself if there is none."""
+    """The command-line option for a parameter of the library; the parameter itself if there is none."""
     if parameter.startswith(_RECIPE):
         return f"--set {parameter.removeprefix(_RECIPE)}"
     long = f"--{parameter.replace('_', '-')}" if parameter in _LONG_OPTIONS else parameter
     return _SHORT_OPTIONS.get(parameter, long)
 
 
-def failed(error: SparsesrError) -> int:
-    """Print the one line of an error (after its traceback, if wanted); return the exit status."""
+def print_error(error: SparsesrError) -> int:
+    """Print the line of an error (after its traceback, if wanted); return the exit status."""
     if _wants_traceback:
         import traceback
 
@@ -59,21 +59,21 @@ def failed(error: SparsesrError) -> int:
 
 
 def line_of(error: SparsesrError) -> str:
-    """What users of the command line read."""
+    """The line of an error, with parameters named as command-line options."""
     line = error.line(option_of)
-    is_ours = error.remedy is None and error.code == SparsesrError.code
-    return f"{line}; run again with --debug and report what it prints" if is_ours else line
+    is_bug = error.remedy is None and error.code == SparsesrError.code
+    return f"{line}; run again with --debug and report the output" if is_bug else line
 
 
 def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
-    """Say on stderr, before work starts, that it will take long and what would help."""
+    """Print the plan's warning, if any, on stderr before work starts."""
     warning = plan.warning()
     if warning is not None:
         print(f"note: {warning.worded(option_of)}", file=sys.stderr, flush=True)
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One line of JSON on stdout, at once; numbers that JSON cannot hold become null."""
+    """Print one line of JSON on stdout and flush; non-finite numbers become null."""
     print(json.dumps(_clean(record), ensure_ascii=True, allow_nan=False), flush=True)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli.messages import failed, line_of, print_json
+from sparsesr.cli.messages import line_of, print_error, print_json
 from sparsesr.errors import ModelError
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
@@ -18,18 +18,18 @@ from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 
 _PAPER_OUTPUT_PX = (720, 1280)
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_all(as_json: Json = False) -> int:
-    """List all models that have a name: bundled ones, then yours."""
+    """List the bundled models, then your own."""
     entries = catalogue.list_models()
     rows = [_row(entry) for entry in entries]
     if as_json:
         print_json({"models": rows, "user_folder": str(catalogue.user_models_dir())})
         return 0
     if not rows:
-        print("no models yet; `sparsesr models import CHECKPOINT` makes one", file=sys.stderr)
+        print("no models yet; add one with `sparsesr models import CHECKPOINT`", file=sys.stderr)
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         scales = ",".join(map(str, row["scales"])) or "?"
@@ -57,10 +57,10 @@ def _row(entry: ModelEntry) -> dict[str, Any]:
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or .safetensors file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name or .safetensors file.")],
     as_json: Json = False,
 ) -> int:
-    """Show what a model file says about itself, and what it costs."""
+    """Show the description of a model, its multiply-adds and its receptive field."""
     entry = catalogue.resolve(model)
     loaded = catalogue.load(model)
     about: dict[str, Any] = describe(loaded)
@@ -69,7 +69,7 @@ def show(
         of_scale = "" if len(loaded.scales) == 1 else f"_x{scale}"
         about[f"dense_macs_for_1280x720{of_scale}"] = _macs(loaded.at_scale(scale))
     about["sees_px"] = max(halo_px(loaded.at_scale(scale)) for scale in loaded.scales)
-    about["sees_whole_picture"] = sees_whole_image(loaded.graph)
+    about["sees_whole_image"] = sees_whole_image(loaded.graph)
     if as_json:
         print_json(about)
         return 0
@@ -84,7 +84,7 @@ def _macs(model: ModelFile) -> int:
 
 
 def _print_fact(key: str, value: Any) -> None:
-    """A fact on a line; what is nested, indented below it."""
+    """Print a fact on a line, with nested facts indented below it."""
     if isinstance(value, dict):
         print(f"{key}:")
         for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
@@ -103,11 +103,12 @@ def _one_line(value: Any) -> str:
 
 def verify(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Names or files; all models if none.")
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Model names or files. [default: all models]"),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Read models completely, check every value, and the hashes of bundled ones."""
+    """Read models completely and check every value, and the hashes of bundled models."""
     status = 0
     for entry in [catalogue.resolve(model) for model in models] if models else catalogue.list_models():
         problem = None
@@ -115,9 +116,9 @@ def verify(
             catalogue.verify(entry)
         except ModelError as error:
             problem = line_of(error)
-            status = failed(ModelError(problem, where=entry.name))
+            status = print_error(ModelError(problem, where=entry.name))
         if as_json:
             print_json({"name": entry.name, "path": str(entry.path), "ok": problem is None, "error": problem})
         elif problem is None:
-            print(f"{entry.name}: good ({entry.path})")
+            print(f"{entry.name}: ok ({entry.path})")
     return status

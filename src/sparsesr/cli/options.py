@@ -1,4 +1,4 @@
-"""Values that people type: amounts of memory, precision."""
+"""Parsing and checks of option values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse_memory(text: str) -> int:
 
 
 def check_precision(text: str) -> None:
-    """UsageError unless there is such a precision."""
+    """Raise UsageError for an unknown precision."""
     if text not in PRECISIONS:
         raise UsageError(
             f"--precision {text!r} is unknown", remedy=f"use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
@@ -32,22 +32,22 @@ def check_precision(text: str) -> None:
 
 
 def check_effort(effort: float | None) -> None:
-    """UsageError unless it is None or in 0..1."""
+    """Raise UsageError unless ``effort`` is None or in 0..1."""
     if effort is not None and not 0 <= effort <= 1:
         raise UsageError(f"--effort {effort:g} is not between 0 and 1")
 
 
 def check_target(target_ms: float | None, effort: float | None) -> None:
-    """UsageError unless it is None, or more than 0 and the effort is left to it."""
+    """Raise UsageError unless ``target_ms`` is None, or greater than 0 with no effort given."""
     if target_ms is None:
         return
     if not target_ms > 0:
-        raise UsageError(f"--target-ms {target_ms:g} must be more than 0")
+        raise UsageError(f"--target-ms {target_ms:g} must be greater than 0")
     if effort is not None:
         raise UsageError("--target-ms chooses the effort", remedy="leave --effort out, or --target-ms")
 
 
 def check_positive(option: str, value: int | None) -> None:
-    """UsageError unless it is None or at least 1."""
+    """Raise UsageError unless ``value`` is None or at least 1."""
     if value is not None and value < 1:
         raise UsageError(f"{option} {value} must be at least 1")

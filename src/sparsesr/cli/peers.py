@@ -1,4 +1,4 @@
-"""``--peers``: the runtimes that can be named; torch, which the lab brings, among them."""
+"""``--peers``: the known runtimes, including torch, which the lab provides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse_peers(text: str) -> list[PeerRuntime]:
 
     Raises:
         UsageError: a name is unknown.
-        BackendError: a runtime, or what it needs, is not installed.
+        BackendError: a runtime or one of its dependencies is not installed.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = next((name for name in names if name not in PEERS), None)

@@ -1,4 +1,4 @@
-"""The progress bar on a terminal."""
+"""Progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Report = Callable[[int, int], None]
 
 @contextmanager
 def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, None]:
-    """Yield a function to be told (done, in all); None where nobody would see a bar."""
+    """Yield a function to call with (done, total), or None if no bar would be visible."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""``sparsesr train``: train a network as a recipe says."""
+"""``sparsesr train``: train a network from a recipe."""
 
 from __future__ import annotations
 
@@ -24,32 +24,40 @@ def run(
     recipe: Annotated[
         str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe, or FILE.py:FUNCTION.")
     ] = None,
-    pictures: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER...", help="Folders of training pictures.")
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER...", help="Folders of training images. [default: the recipe's]"),
     ] = None,
     validation: Annotated[
-        Path | None, typer.Option("--validation", help="Folder of validation pictures.")
+        Path | None,
+        typer.Option("--validation", help="Folder of validation images. [default: the recipe's]"),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the run. [runs/NETWORK]")
+        Path | None, typer.Option("-o", "--output", help="Folder of the run. [default: runs/NETWORK]")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeat it."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the output folder.")] = False,
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", help="Save and stop after this time.")
     ] = None,
     finish_within: Annotated[
         float | None,
-        typer.Option("--finish-within", metavar="MINUTES", help="Decay the rate in time to be done by then."),
+        typer.Option(
+            "--finish-within", metavar="MINUTES", help="Decay the learning rate to finish within this time."
+        ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="List the recipes, or show the one named.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="List all recipes, or show the settings of RECIPE.")
+    ] = False,
 ) -> int:
-    """Train a network. Ctrl-C saves and stops; --resume goes on exactly there.
+    """Train a network from a recipe. Ctrl-C saves and stops; --resume resumes from that exact step.
 
     Several GPUs or machines: torchrun --nproc-per-node N -m sparsesr train RECIPE ...
     """
@@ -63,8 +71,8 @@ def run(
         print("\n".join(RECIPES))
         return 0
     chosen = find_recipe(recipe)
-    if pictures:
-        chosen = replace(chosen, folders=tuple(map(str, pictures)))
+    if folders:
+        chosen = replace(chosen, folders=tuple(map(str, folders)))
     if validation is not None:
         chosen = replace(chosen, validation=str(validation))
     chosen = with_overrides(chosen, settings or ())
@@ -86,14 +94,14 @@ def run(
             ending=Ending(max_minutes, finish_within, should_stop),
             device=device,
             threads=threads,
-            report=_say,
+            report=_report,
         )
         interrupted = should_stop() and not outcome.finished
     if os.environ.get("RANK", "0") == "0":
-        ending = "done" if outcome.finished else "saved; go on with --resume"
-        _say(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
+        ending = "done" if outcome.finished else "saved; continue with --resume"
+        _report(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
     return _INTERRUPTED if interrupted else 0
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

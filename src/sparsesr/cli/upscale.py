@@ -1,4 +1,4 @@
-"""``sparsesr upscale``: enlarge files, folders, patterns, or standard input."""
+"""``sparsesr upscale``: upscale files, folders, patterns, or standard input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparsesr.errors import CancelledError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import Outcome, upscale_files
 from sparsesr.jobs.destinations import targets_for
-from sparsesr.jobs.files import FileResult, Writing
+from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.inputs import expand
 
 _SOME_FAILED = 3
@@ -29,43 +29,59 @@ def run(
         list[str] | None,
         typer.Argument(metavar="INPUT...", help="Files, folders, quoted patterns, or - for standard input."),
     ] = None,
-    also: Annotated[list[str] | None, typer.Option("-i", "--input", help="Another input.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="File, or folder/, to write.")] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="How many times larger. [2]")] = None,
-    model: Annotated[str | None, typer.Option("-n", "--model", help="Name or .safetensors file.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("-i", "--input", help="Further input; repeatable.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
+    ] = None,
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    model: Annotated[
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
+    ] = None,
     effort: Annotated[
-        float | None, typer.Option(help="How much to compute, 0 to 1; as trained if not given.")
+        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
     ] = None,
     target_ms: Annotated[
-        float | None, typer.Option("--target-ms", help="Choose the effort that takes so many milliseconds.")
+        float | None,
+        typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    memory: Annotated[str, typer.Option(help="Bound of the peak memory.")] = "2GiB",
+    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
     inference: Annotated[
-        str, typer.Option(help="whole, chopped (into crops), or auto: as the model is meant to be used.")
+        str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
     ] = "auto",
-    threads: Annotated[int | None, typer.Option("-j", "--threads", help="Default: all cores.")] = None,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Folders below folders.")] = False,
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    format: Annotated[str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif.")] = None,
-    quality: Annotated[int | None, typer.Option(help="Of JPEG and WebP, 1 to 100. [95]")] = None,
-    depth: Annotated[int | None, typer.Option(help="Bits per sample, 8 or 16; as the input's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless it fails.")] = False,
+    format: Annotated[
+        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> int:
-    """Enlarge pictures: photo.jpg becomes photo_x2.jpg beside it."""
+    """Upscale images: photo.jpg becomes photo_x2.jpg beside it."""
     named = [*(inputs or []), *(also or [])]
     if not named:
-        raise UsageError("nothing to enlarge", remedy="name a picture: sparsesr upscale photo.jpg")
+        raise UsageError("nothing to upscale", remedy="name an image: sparsesr upscale photo.jpg")
     options.check_precision(precision)
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
-    job = Job(effort, target_ms, Writing(overwrite, format, quality, depth), as_json, quiet)
+    job = Job(effort, target_ms, WriteOptions(overwrite, format, quality, depth), as_json, quiet)
     is_stdin = _is_stdin(named)
     if output == _STREAM and not is_stdin:
         raise UsageError(
-            "-o - (standard output) goes with the input -", remedy="write: sparsesr upscale - < photo.jpg"
+            "-o - (standard output) needs the input -", remedy="write: sparsesr upscale - < photo.jpg"
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
     upscaler = Upscaler(
@@ -78,14 +94,16 @@ def run(
     )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
-    targets = targets_for(files, output, upscaler.scale, job.writing.format)
+    targets = targets_for(files, output, upscaler.scale, job.write_options.format)
     return _run_all(upscaler, targets, job)
 
 
 def _is_stdin(named: list[str]) -> bool:
-    """True for a lone ``-``; UsageError when it stands beside others."""
+    """True for a single ``-``; UsageError if it is combined with other inputs."""
     if _STREAM in named and len(named) > 1:
-        raise UsageError("- (standard input) cannot be combined with other inputs", remedy="run them apart")
+        raise UsageError(
+            "- (standard input) cannot be combined with other inputs", remedy="run them separately"
+        )
     return named == [_STREAM]
 
 
@@ -100,7 +118,7 @@ class _Tally:
             self.done += 1
             return
         self.failed += 1
-        # One status for all: that of the errors if they agree, else "some inputs failed".
+        # The common status of all errors, or "some inputs failed" if they differ.
         status = outcome.exit_status
         self.status = status if self.status in (0, status) else _SOME_FAILED
 
@@ -108,7 +126,7 @@ class _Tally:
 def _run_all(upscaler: Upscaler, targets: dict[Path, Path], job: Job) -> int:
     tally = _Tally()
     watch = partial(watching, upscaler, job)
-    for source, target, outcome in upscale_files(upscaler, targets, job.writing, watch):
+    for source, target, outcome in upscale_files(upscaler, targets, job.write_options, watch):
         tally.add(outcome)
         if isinstance(outcome, FileResult):
             report(upscaler, outcome, printable(source), printable(target), job)
@@ -117,5 +135,5 @@ def _run_all(upscaler: Upscaler, targets: dict[Path, Path], job: Job) -> int:
         if isinstance(outcome, CancelledError):
             return outcome.exit_status
     if len(targets) > 1 and not job.quiet and not job.as_json:
-        print(f"{tally.done} of {len(targets)} pictures enlarged, {tally.failed} failed", file=sys.stderr)
+        print(f"{tally.done} of {len(targets)} images upscaled, {tally.failed} failed", file=sys.stderr)
     return _SOME_FAILED if tally.failed and tally.done else tally.status

@@ -1,4 +1,4 @@
-"""``sparsesr upscale`` at work: watches each image, says what was done, or in one line why not."""
+"""Jobs of ``sparsesr upscale``: progress of each image, and a line about its result or its failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import located
-from sparsesr.jobs.files import FileResult, Writing, upscale_file
+from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
 from sparsesr.jobs.record import failure_record, record_of
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
@@ -30,18 +30,18 @@ _STDIN = "standard input"
 
 @dataclass(frozen=True)
 class Job:
-    """What is the same for all images of a call."""
+    """Options common to all images of a call."""
 
     effort: float | None
     target_ms: float | None
-    writing: Writing
+    write_options: WriteOptions
     as_json: bool
     quiet: bool
 
 
 @contextmanager
 def watching(upscaler: Upscaler, job: Job, source: Path | str) -> Generator[RunOptions, None, None]:
-    """Around work on one file: announces it, shows progress, and names the file if Ctrl-C interrupts."""
+    """Wrap work on one file: announces it, shows progress, and names the file if Ctrl-C interrupts."""
     name, is_silent = printable(source), job.quiet or job.as_json
     announce = None if is_silent else partial(_announce, upscaler, name)
     with (
@@ -53,19 +53,19 @@ def watching(upscaler: Upscaler, job: Job, source: Path | str) -> Generator[RunO
 
 
 def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
-    """Upscale what comes on standard input, into ``target`` or onto standard output."""
+    """Upscale an image from standard input to ``target`` or to standard output."""
     if target is None and sys.stdout.isatty():
         raise UsageError(
-            "the picture would go to the terminal", remedy="redirect it (> file) or name a file with -o"
+            "the image would be written to the terminal", remedy="redirect it (> file) or name a file with -o"
         )
     if target is None and job.as_json:
         raise UsageError(
-            "--json and the picture would both go to standard output", remedy="name a file with -o"
+            "--json and the image would both be written to standard output", remedy="name a file with -o"
         )
     data = _read_stdin()
     try:
         with watching(upscaler, job, _STDIN) as options:
-            done = upscale_file(upscaler, data, target, options, job.writing, _STDIN)
+            done = upscale_file(upscaler, data, target, options, job.write_options, _STDIN)
     except SparsesrError as error:
         located(error, _STDIN)
         raise
@@ -83,12 +83,12 @@ def _read_stdin() -> bytes:
     if len(data) > most:
         raise LimitError(f"over the limit of {most // MEBIBYTE} MiB for an input", where=_STDIN)
     if not data:
-        raise InputError("is empty", where=_STDIN, remedy="pipe a picture into it")
+        raise InputError("is empty", where=_STDIN, remedy="pipe an image into it")
     return data
 
 
 def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) -> None:
-    """Say beforehand what will take long, and why."""
+    """Announce work that will take long, with the reason."""
     messages.warn_of_plan(plan, size)
     macs = planned_macs(upscaler.network, plan, *size)
     if macs < _LIGHT_MACS:
@@ -102,16 +102,16 @@ def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) 
 
 
 def report_error(error: SparsesrError, source: str, job: Job) -> None:
-    """Say in one line why a file failed, with ``--json`` also as a record."""
+    """Print why a file failed on one line, with ``--json`` also as a record."""
     if job.as_json:
         messages.print_json(failure_record(error, source, messages.option_of))
-    messages.failed(error)
+    messages.print_error(error)
 
 
 def report(
     upscaler: Upscaler, done: FileResult, source: str, target: str, job: Job, *, to_stderr: bool = False
 ) -> None:
-    """Say what was done."""
+    """Print the result for a file."""
     if job.as_json:
         messages.print_json(record_of(upscaler, done, source, target))
     elif not job.quiet:
@@ -122,7 +122,7 @@ def report(
 
 
 def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
-    """What was done, how long it took, and how much was computed."""
+    """One line with sizes, time and work."""
     (height, width), scale, result = done.size, upscaler.scale, done.upscaled
     stats = result.stats
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"

@@ -1,4 +1,4 @@
-"""The verbs: names, one line of help each, and where the code is. Plain data, so that help is instant."""
+"""The verbs: name, one-line summary and module of each. Plain data, so that help is instant."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ class Verb:
     name: str
     summary: str
     module: str = ""
-    """Module that holds a typer-style function ``run``; "" for a group."""
+    """Module of the typer-style function; "" for a group."""
     function: str = "run"
     aliases: tuple[str, ...] = ()
     commands: tuple[Verb, ...] = ()
-    """Of a group."""
+    """Commands of a group."""
 
 
 _MODELS = (
-    Verb("list", "all models that have a name", "sparsesr.cli.models", "list_all"),
-    Verb("show", "what a model file says about itself", "sparsesr.cli.models", "show"),
+    Verb("list", "list bundled models and your own", "sparsesr.cli.models", "list_all"),
+    Verb("show", "show the description of a model", "sparsesr.cli.models", "show"),
     Verb("verify", "read models completely and check every value", "sparsesr.cli.models", "verify"),
-    Verb("measure", "measure what bf16 costs a model, and record it", "sparsesr.cli.measure_model"),
+    Verb("measure", "measure the cost of bf16 for a model, and record it", "sparsesr.cli.measure_model"),
     Verb("import", "convert a checkpoint of a known network (needs [train])", "sparsesr.cli.import_model"),
 )
 
 VERBS = (
-    Verb("upscale", "enlarge pictures", "sparsesr.cli.upscale", aliases=("up",)),
-    Verb("mask", "show where the network worked and what skipping saved", "sparsesr.cli.mask"),
+    Verb("upscale", "upscale images", "sparsesr.cli.upscale", aliases=("up",)),
+    Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
     Verb("models", "list, show, verify, measure and import models", commands=_MODELS),
-    Verb("eval", "measure quality on a folder of reference pictures", "sparsesr.cli.evaluate"),
-    Verb("bench", "time a model here: dense, sparse, and beside other runtimes", "sparsesr.cli.bench"),
-    Verb("doctor", "what this machine and this installation can do", "sparsesr.cli.doctor"),
-    Verb("train", "train a network as a recipe says (needs [train])", "sparsesr.cli.train"),
-    Verb("export", "turn a trained network into a model file (needs [train])", "sparsesr.cli.export"),
+    Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),
+    Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
+    Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),
+    Verb("train", "train a network from a recipe (needs [train])", "sparsesr.cli.train"),
+    Verb("export", "convert a checkpoint to a model file (needs [train])", "sparsesr.cli.export"),
 )
 
 
@@ -45,11 +45,11 @@ def find(verbs: tuple[Verb, ...], name: str) -> Verb | None:
 
 
 def help_text(prog: str, verbs: tuple[Verb, ...], about: str) -> str:
-    """What ``--help`` prints for a list of verbs."""
+    """Help text for a list of verbs."""
     labels = [", ".join((verb.name, *verb.aliases)) for verb in verbs]
     width = max(map(len, labels))
     table = "\n".join(
         f"  {label:<{width}}  {verb.summary}" for label, verb in zip(labels, verbs, strict=True)
     )
-    more = f"`{prog} COMMAND --help` tells more; --debug shows tracebacks."
+    more = f"See `{prog} COMMAND --help` for details; --debug shows tracebacks."
     return f"Usage: {prog} COMMAND ...\n\n{about}\n\nCommands:\n{table}\n\n{more}\n"

@@ -1,1 +1,1 @@
-"""The engine: upscales pixels as well as memory and time allow. It knows no files."""
+"""The engine: upscales pixels within memory and time limits. It knows nothing of files."""

@@ -1,6 +1,6 @@
-"""What users hand over, numpy arrays and PIL images, as colour and alpha, and back as the same kind.
+"""Conversion of numpy arrays and PIL images to colour and alpha, and of results back to the same kind.
 
-PIL is never imported unless the caller's own image came from it.
+PIL is imported only if the caller's image came from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
-from sparsesr.image.alpha import enlarge_alpha, fill_transparent
+from sparsesr.image.alpha import fill_transparent, upscale_alpha
 from sparsesr.image.colour import to_grey
 from sparsesr.image.samples import quantised
 
@@ -22,31 +22,31 @@ Pixels = npt.NDArray[Any]
 
 _WORD = 65535
 _LARGEST_FLOAT = 2.0
-_PIL_AS_IT_IS = ("L", "LA", "RGB", "RGBA", "I;16")
+_PIL_UNCONVERTED = ("L", "LA", "RGB", "RGBA", "I;16")
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Colour (H, W, 3) and alpha (H, W) of a user's picture, and the way back."""
+    """Colour (H, W, 3) and alpha (H, W) of a caller's image, and the conversion back."""
 
     rgb: Pixels
     alpha: Pixels | None
     pack: Callable[[Pixels, Pixels | None], Any]
-    """Enlarged colour and alpha -> the same kind of object that was given."""
+    """Upscaled colour and alpha -> the kind of object that was passed in."""
 
 
 def is_pil(image: object) -> bool:
-    """True for what looks like a PIL image."""
+    """True if the object has the interface of a PIL image."""
     return hasattr(image, "mode") and hasattr(image, "convert") and hasattr(image, "getbands")
 
 
 def unpack(image: Any) -> Unpacked:
-    """Take apart an array or a PIL image.
+    """Split an array or a PIL image into colour and alpha.
 
     Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1.
 
     Raises:
-        InputError: another type, shape or dtype, no pixels, or float values that are no picture's.
+        InputError: the type, shape or dtype is unsupported, there are no pixels, or floats are out of range.
     """
     if is_pil(image):
         return _unpack_pil(image)
@@ -81,7 +81,7 @@ def _check_floats(array: Pixels) -> None:
         raise InputError("the array holds NaN or infinity", remedy="replace those values first")
     if float(np.abs(array).max()) > _LARGEST_FLOAT:
         raise InputError(
-            f"float pixels go from 0 to 1, these to {float(array.max()):.6g}", remedy="scale them first"
+            f"float pixels must be in 0 to 1, these reach {float(array.max()):.6g}", remedy="scale them first"
         )
 
 
@@ -99,7 +99,7 @@ def _pack_colour(rgb: Pixels, alpha: Pixels | None) -> Pixels:
 
 def _unpack_pil(image: Any) -> Unpacked:
     mode = str(image.mode)
-    if mode not in _PIL_AS_IT_IS:
+    if mode not in _PIL_UNCONVERTED:
         mode = _nearest_mode(image, mode)
         image = image.convert(mode)
     samples: Pixels = np.asarray(image)
@@ -132,7 +132,7 @@ def _nearest_mode(image: Any, mode: str) -> str:
 
 
 def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:
-    """Colours for the network to see where nothing is visible; see :mod:`sparsesr.image.alpha`."""
+    """Colours with transparent pixels filled for the network; see :mod:`sparsesr.image.alpha`."""
     if alpha is None:
         return rgb
     if rgb.dtype.kind != "f":
@@ -141,9 +141,9 @@ def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:
     return np.where(alpha[..., None] > 0, rgb, filled.astype(np.float32) / np.float32(_WORD))
 
 
-def enlarged_alpha(alpha: Pixels | None, scale: int) -> Pixels | None:
-    """The enlarged alpha plane, floats kept in 0..1."""
+def upscaled_alpha(alpha: Pixels | None, scale: int) -> Pixels | None:
+    """The upscaled alpha plane; floats are clipped to 0..1."""
     if alpha is None:
         return None
-    enlarged = enlarge_alpha(alpha, scale)
-    return np.clip(enlarged, 0, 1) if enlarged.dtype.kind == "f" else enlarged
+    upscaled = upscale_alpha(alpha, scale)
+    return np.clip(upscaled, 0, 1) if upscaled.dtype.kind == "f" else upscaled

@@ -1,4 +1,4 @@
-"""``MemoryBudget``: working memory that concurrent jobs share."""
+"""``MemoryBudget``: working memory shared by concurrent jobs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from sparsesr.errors import check_cancelled
 
 Cancelled = Callable[[], bool]
-_ASK_EVERY_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class MemoryBudget:
-    """Grants parts of a total in the order of the requests; a job waits until its part is free.
+    """Grants parts of a total in the order of requests; a job waits until its part is free.
 
-    A job that is alone is always granted its part, so that jobs wait for each other only.
+    A job running alone is always granted its part, even above the total: jobs only ever wait for each other.
     """
 
     def __init__(self, total_bytes: int) -> None:
@@ -28,20 +28,20 @@ class MemoryBudget:
 
     @property
     def reserved_bytes(self) -> int:
-        """Granted and not given back yet."""
+        """Granted and not yet returned."""
         return self._reserved
 
     @property
     def free_bytes(self) -> int:
-        """What is left of the total."""
+        """The unreserved part of the total."""
         return max(self.total_bytes - self._reserved, 0)
 
     @contextmanager
     def reserved(self, nbytes: int, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
-        """Hold ``nbytes`` in the block; waits for them first.
+        """Hold ``nbytes`` for the duration of the block, after waiting for them.
 
         Raises:
-            CancelledError: ``cancelled`` said so.
+            CancelledError: ``cancelled`` returned True.
         """
         self._take(nbytes, cancelled)
         try:
@@ -53,12 +53,12 @@ class MemoryBudget:
 
     @contextmanager
     def entrance(self, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
-        """Only one job at a time is in such a block: there it uses free memory that it has not reserved yet.
+        """Admit one job at a time to the block, in which it uses free memory before reserving it.
 
         Raises:
-            CancelledError: ``cancelled`` said so.
+            CancelledError: ``cancelled`` returned True.
         """
-        while not self._entrance.acquire(timeout=_ASK_EVERY_S):
+        while not self._entrance.acquire(timeout=_POLL_INTERVAL_S):
             check_cancelled(cancelled)
         try:
             yield
@@ -71,7 +71,7 @@ class MemoryBudget:
             self._queue.append(ticket)
             try:
                 while self._queue[0] is not ticket or not self._has_room(nbytes):
-                    self._changed.wait(_ASK_EVERY_S)
+                    self._changed.wait(_POLL_INTERVAL_S)
                     check_cancelled(cancelled)
                 self._reserved += nbytes
             finally:

@@ -1,4 +1,4 @@
-"""Is a result plausible? A picture that is broken in plain sight must never be called success."""
+"""Plausibility check of results: a visibly broken image must never be reported as a success."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Pixels = npt.NDArray[Any]
 
 _MEAN_TOLERANCE = 12 / 255
 _BORDER_TOLERANCE_PX = 40 / 255
-"""Beyond the border networks see zeros, not the picture; measured on small pictures of noise."""
+"""Extra tolerance for borders, where networks read zeros beyond the image; measured on small noise images."""
 _TARGET_SAMPLES = 1_000_000
 
 
 def check_result(
-    given: Pixels, enlarged: Pixels, scale: int, attention: Mapping[str, npt.NDArray[np.float32]], model: str
+    pixels: Pixels, upscaled: Pixels, scale: int, attention: Mapping[str, npt.NDArray[np.float32]], model: str
 ) -> None:
-    """Raise ResultError when ``enlarged`` cannot be the enlarged ``given``.
+    """Raise ResultError if ``upscaled`` cannot be the upscaled ``pixels``.
 
-    Checked: size, finite values (also of the attention vectors: integer pixels hide a NaN), and the mean of
-    each channel, which enlarging leaves alone, within 12/255, and 40/255 more over the shorter side in pixels. On large
-    pictures samples are looked at.
+    Checks the size, that values are finite (including the attention vectors, since integer pixels hide a NaN), and
+    that the mean of each channel, which upscaling preserves, differs by at most 12/255 plus 40/255 divided by the
+    shorter side in pixels. Large images are sampled.
     """
-    height, width = given.shape[:2]
-    if enlarged.shape != (height * scale, width * scale, 3) or enlarged.dtype != given.dtype:
-        raise _broken(model, f"gave {enlarged.shape} {enlarged.dtype} for {given.shape}")
+    height, width = pixels.shape[:2]
+    if upscaled.shape != (height * scale, width * scale, 3) or upscaled.dtype != pixels.dtype:
+        raise _broken(model, f"returned {upscaled.shape} {upscaled.dtype} for {pixels.shape}")
     vectors_finite = all(bool(np.isfinite(vector).all()) for vector in attention.values())
-    if not vectors_finite or (enlarged.dtype.kind == "f" and not _is_finite(enlarged)):
-        raise _broken(model, "the result holds values that are not numbers")
-    shift = float(np.abs(_mean(enlarged) - _mean(given)).max())
+    if not vectors_finite or (upscaled.dtype.kind == "f" and not _is_finite(upscaled)):
+        raise _broken(model, "the result contains values that are not numbers")
+    shift = float(np.abs(_mean(upscaled) - _mean(pixels)).max())
     if shift > _MEAN_TOLERANCE + _BORDER_TOLERANCE_PX / min(height, width):
-        raise _broken(model, f"the result's mean colour is {shift * 255:.0f}/255 away from the picture's")
+        raise _broken(model, f"the mean colour of the result differs by {shift * 255:.0f}/255 from the input")
 
 
 def _broken(model: str, what: str) -> ResultError:

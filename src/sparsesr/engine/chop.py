@@ -1,7 +1,7 @@
-"""Crops that are enlarged each by itself: how networks with attention over all pixels take large pictures.
+"""Independent crops of a large image, for networks with attention across all pixels.
 
-Their work grows with the square of the number of pixels, and they are trained on small patches. ESRT's authors always
-split: into four overlapping quarters, and those again, until a part has fewer than 60,000 pixels.
+Their work grows with the square of the number of pixels, and they are trained on small patches. ESRT's authors
+always split an image into four overlapping quarters, recursively, until a part has fewer than 60,000 pixels.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.spec import Graph
 
 CHOP_PX = 60_000
-"""LR pixels that a crop stays below."""
+"""A crop has fewer LR pixels than this."""
 SHAVE_PX = 10
-"""LR pixels that the quarters of a picture reach beyond its middle, on each side."""
+"""LR pixels by which quarters extend beyond the middle, on each side."""
 
 
 def has_pixel_attention(graph: Graph) -> bool:
-    """True if pixels attend to pixels, so that the work grows faster than the picture."""
+    """True if pixels attend to each other, so that the work grows faster than the image."""
     return any(operation_of(node).attends_across_pixels for node in graph.nodes)
 
 
 def chop(height: int, width: int, most_px: int = CHOP_PX, shave_px: int = SHAVE_PX) -> tuple[Tile, ...]:
     """Split into quarters at least once, and further while they have ``most_px`` pixels or more.
 
-    Cores tile the picture; windows of the same size follow each other.
+    The cores partition the image; tiles are ordered by the size of their window.
     """
-    picture = Box(0, 0, height, width)
-    tiles = _quarters(Tile(picture, picture), most_px, shave_px)
+    whole = Box(0, 0, height, width)
+    tiles = _quarters(Tile(whole, whole), most_px, shave_px)
     return tuple(sorted(tiles, key=lambda tile: (tile.window.height, tile.window.width)))
 
 
@@ -47,11 +47,11 @@ def _quarters(tile: Tile, most_px: int, shave_px: int) -> list[Tile]:
     return tiles
 
 
-def _halves(begin: int, end: int, shave_px: int) -> list[tuple[int, int, tuple[int, int]]]:
-    """Two overlapping parts of a range, and what each is responsible for."""
-    middle = begin + (end - begin) // 2
-    length = min(middle - begin + shave_px, end - begin)
-    return [(begin, begin + length, (begin, middle)), (min(middle, end - length), end, (middle, end))]
+def _halves(start: int, end: int, shave_px: int) -> list[tuple[int, int, tuple[int, int]]]:
+    """Two overlapping parts of a range, each with the half that it contributes."""
+    middle = start + (end - start) // 2
+    length = min(middle - start + shave_px, end - start)
+    return [(start, start + length, (start, middle)), (min(middle, end - length), end, (middle, end))]
 
 
 def _overlap(a: Box, b: Box) -> Box:

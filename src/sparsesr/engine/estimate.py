@@ -1,4 +1,4 @@
-"""How long a plan will take, roughly, from its multiply-adds and the processor's peak."""
+"""Rough estimate of the time of a plan, from its multiply-adds and the processor's peak."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sparsesr.engine.plan import Mode, Plan
 from sparsesr.runtime.graph.cost import count_macs
 
 TYPICAL_SHARE = 0.4
-"""Of the peak, over whole networks and processors; estimates are within a factor of two."""
+"""Share of the peak that whole networks typically reach; estimates are within a factor of two."""
 _PEAK_MS = 20
 
 
 def planned_macs(network: Network, plan: Plan, height: int, width: int) -> int:
-    """Multiply-adds of a plan for a LR picture, every pixel computed in full; overlaps count as often as they are."""
+    """Multiply-adds of a plan for an LR image with every pixel active; overlaps count as often as they occur."""
     if not plan.tiles:
         return count_macs(network.model, height, width).macs_dense
     windows = [(tile.window.height, tile.window.width) for tile in plan.tiles]
@@ -24,6 +24,6 @@ def planned_macs(network: Network, plan: Plan, height: int, width: int) -> int:
 
 
 def expected_seconds(network: Network, macs: int) -> float:
-    """Time for so many multiply-adds; measures the processor's peak, which takes 20 ms."""
+    """Time for ``macs`` multiply-adds; measures the processor's peak, which takes 20 ms."""
     peak_flops = _native.multiply_add_peak("f32", network.session.threads, _PEAK_MS) * 1e9
     return 2 * macs / (TYPICAL_SHARE * peak_flops)

@@ -1,4 +1,4 @@
-"""Runs a network over pixels as a plan says, and checks what came out."""
+"""Execution of a plan: runs a network over pixels and checks the result."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sparsesr.runtime.session import RunResult, Session
 
 Pixels = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
-"""Told (steps done, steps in all)."""
+"""Called with (steps done, total steps)."""
 Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A session and what the plan has to know about its model."""
+    """A session and the facts about its model that planning needs."""
 
     model: ModelFile
     session: Session
@@ -37,33 +37,33 @@ class Network:
     has_attention: bool
 
     def with_empty_session(self) -> Network:
-        """The same without the working memory that the session keeps for the next run."""
+        """The same network with a new session, which holds no working memory yet."""
         return replace(self, session=Session(self.model, self.session.threads, self.session.wanted_precision))
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, apart from the plan."""
+    """Options of a run, apart from the plan."""
 
     effort: float | None = None
     target_ms: float | None = None
-    """Choose the effort that takes so long; then `effort` is None."""
+    """Time from which the effort is chosen; `effort` is None then."""
     dense: bool = False
     keep_masks: bool = False
     on_plan: Callable[[Plan, tuple[int, int]], None] | None = None
-    """Told how the picture of this height and width will be enlarged, before that begins."""
+    """Called with the plan and (height, width) of the image before the work starts."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
 
 
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
-    """Enlarge (H, W, 3) uint8, uint16 or float32 pixels.
+    """Upscale (H, W, 3) uint8, uint16 or float32 pixels.
 
-    A result that is no plausible picture is computed once more with the scalar kernels, which is slow.
+    An implausible result is computed again with the scalar kernels, which are slow.
 
     Raises:
-        CancelledError: ``options.cancelled`` said so.
-        ResultError: that result is not a plausible picture either.
+        CancelledError: ``options.cancelled`` returned True.
+        ResultError: that result is implausible too.
     """
     if options.on_plan is not None:
         options.on_plan(plan, (pixels.shape[0], pixels.shape[1]))
@@ -71,13 +71,13 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         return replace(_execute(network, pixels, plan, options), effort=options.effort)
     except ResultError as error:
         fault = error.what
-    # Only here is the first result out of memory; the new session packs its weights for the scalar kernels.
+    # The first result has been freed by here; the new session packs its weights for the scalar kernels.
     network.session.keep_buffers(0)
-    with scalar_kernels():  # which also decide the precision of a session that begins here
+    with scalar_kernels():  # these also determine the precision of a session created here
         retry = network.with_empty_session()
         retry.session.keep_buffers(plan.kept_bytes)
         done = _execute(retry, pixels, plan, options)
-    note = f"{fault}; the scalar kernels computed it right: please report this with `sparsesr doctor`"
+    note = f"{fault}; the scalar kernels gave a plausible result: please report this with `sparsesr doctor`"
     return replace(done, notes=(note, *done.notes), effort=options.effort)
 
 
@@ -94,7 +94,7 @@ def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) 
 def run_whole(
     network: Network, pixels: Pixels, options: RunOptions, attention: Attention | None, *, low_memory: bool
 ) -> RunResult:
-    """One run of the network over these pixels, unchecked."""
+    """Run the network over these pixels once, unchecked."""
     return network.session.run(
         pixels,
         dense=options.dense,
@@ -113,9 +113,9 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
 
     def run(window: Pixels, attention: Attention | None) -> RunResult:
         nonlocal current, size
-        if window.shape[:2] != size:  # sessions keep the memory of past sizes; here every byte counts
+        if window.shape[:2] != size:  # sessions keep the memory of earlier sizes; memory is short here
             current, size = current.with_empty_session(), (window.shape[0], window.shape[1])
-            current.session.keep_buffers(plan.peak_bytes)  # of tiles of this one size
+            current.session.keep_buffers(plan.peak_bytes)  # reused by tiles of this size
         return run_whole(current, window, quiet, attention, low_memory=True)
 
     tiled = run_tiled(
@@ -132,7 +132,7 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
 
 
 def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
-    """Each crop as if it were a picture."""
+    """Run each crop like an image of its own."""
     quiet = replace(options, progress=None)
 
     def run(window: Pixels, attention: Attention | None) -> RunResult:
@@ -141,17 +141,17 @@ def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
     tiled = run_tiled(pixels, plan.tiles, network.scale, run, has_attention=False, on_tile=options.progress)
     check_result(pixels, tiled.image, network.scale, {}, network.name)
     largest = max(tile.window.area for tile in plan.tiles)
-    note = f"chopped: {len(plan.tiles)} overlapping crops of up to {largest} pixels, each enlarged by itself"
+    note = f"chopped: {len(plan.tiles)} overlapping crops of up to {largest} pixels, upscaled independently"
     return result_of(tiled, plan, note)
 
 
 def _tiles_note(count: int, has_attention: bool, deviation: Deviation | None) -> str:
     if not has_attention:
-        return f"tiled: {count} tiles, which this model computes as it would the whole picture"
+        return f"tiled: {count} tiles; the result is the same as for the whole image"
     if deviation is None:
-        return f"tiled: {count} tiles; too little memory to measure how far that is from the whole picture"
+        return f"tiled: {count} tiles; too little memory to measure the deviation from the whole-image result"
     return (
-        f"tiled: {count} tiles; deviates from the whole-picture result by at most"
+        f"tiled: {count} tiles; deviates from the whole-image result by at most"
         f" {deviation.max_levels:.3g}/255 (PSNR {deviation.psnr_db:.1f} dB) on a probe of"
         f" {deviation.probe_px}x{deviation.probe_px}"
     )

@@ -1,4 +1,4 @@
-"""Joins the runs of the network over tiles into one."""
+"""Joining of the network's runs over tiles into a single run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Runs = Sequence[tuple[Tile, RunResult]]
 
 
 def without_pixels(run: RunResult) -> RunResult:
-    """The same, without holding on to its pixels."""
+    """The same run without its pixels, so that their memory can be freed."""
     return replace(run, image=np.empty((0, 0, 3), run.image.dtype))
 
 
 def joined(image: Pixels, scale: int, runs: Runs, attention: Attention) -> RunResult:
-    """One run for the whole ``image``, which was put together from the tiles; masks if the tiles kept theirs."""
+    """One run for the whole ``image`` assembled from the tiles; with masks if the tiles kept theirs."""
     height, width = image.shape[0] // scale, image.shape[1] // scale
     masks = None if runs[0][1].masks is None else _joined_masks(height, width, runs)
     return RunResult(image, _joined_stats(runs), masks, dict(attention))
@@ -50,7 +50,7 @@ def _inside(tile: Tile) -> Box:
 
 
 def _joined_stats(runs: Runs) -> Stats:
-    """Add up what the tiles of the final pass did, halos included; densities are weighted by window area."""
+    """Sum the work of the tiles of the final pass, halos included; densities are weighted by window area."""
     every = [run.stats for _, run in runs]
     areas = np.array([tile.window.area for tile, _ in runs], np.float64)
     weights = areas / areas.sum()

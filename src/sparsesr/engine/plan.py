@@ -1,9 +1,9 @@
-"""``make_plan``: how a picture is enlarged within a memory limit, decided before any work starts.
+"""``make_plan``: chooses how to upscale an image within a memory limit, before any work starts.
 
-Nothing here allocates or computes pixels. Networks with attention between pixels are given crops (see
-:mod:`sparsesr.engine.chop`). For all others, ways are tried from the best: whole picture with everything kept
-in memory, whole picture layer by layer with as few maps as possible (same bits), and tiles (not the same
-bits, if the network looks at the whole picture).
+Nothing here allocates or computes pixels. Networks with attention across pixels get crops (see
+:mod:`sparsesr.engine.chop`). For all others, modes are tried from best to worst: the whole image with everything
+kept in memory, the whole image layer by layer with as few maps as possible (same bits), and tiles (not the same
+bits if the network looks at the whole image).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from sparsesr.errors import LimitError, Wording
 from sparsesr.runtime.backend.arena_pool import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
-"""(height, width, low_memory) -> bytes that one run of the network allocates, its output included."""
+"""(height, width, low_memory) -> bytes allocated by one run of the network, its output included."""
 
 _MEGABYTE = 1_000_000
 PROCESS_BYTES = 90 * _MEGABYTE
-"""What Python, numpy, libvips and a model hold before any picture; measured."""
+"""Memory of Python, numpy, libvips and a model before any image; measured."""
 _SMALLEST_CORE_PX = 16
 
 
 class Mode(Enum):
-    """The ways to run a network over a picture."""
+    """How a network is run over an image."""
 
     WHOLE = "whole"
     LOW_MEMORY = "low memory"
     CHOPPED = "chopped"
-    """Crops enlarged each by itself, as networks with attention between pixels are used."""
+    """Crops upscaled independently, for networks with attention across pixels."""
     TILES = "tiles"
 
 
@@ -61,7 +61,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """``core`` is what a tile contributes; ``window`` what the network is given to compute it."""
+    """``core``: the pixels that a tile contributes. ``window``: the network's input to compute them."""
 
     core: Box
     window: Box
@@ -69,69 +69,69 @@ class Tile:
 
 @dataclass(frozen=True)
 class Plan:
-    """How one picture will be enlarged, and the memory that this takes."""
+    """How one image will be upscaled, and the memory this takes."""
 
     mode: Mode
     peak_bytes: int
-    """Of the whole process."""
+    """Peak memory of the whole process."""
     tiles: tuple[Tile, ...] = ()
     probe_px: int = 0
-    """Side of the square on which it is measured what tiles change; 0: none."""
+    """Side of the square on which the deviation of tiles is measured; 0: none."""
     work_factor: float = 1.0
-    """Computation in units of one run on the whole picture: halos, repeated tiles and the probe count."""
+    """Work relative to one run over the whole image, including halos, repeated tiles and the probe."""
     probe_work: float = 0.0
     """The probe's part of that."""
     untiled_bytes: int = 0
-    """Memory with which no tiles would be needed; 0 where there are none."""
+    """Memory that would make tiles unnecessary; 0 without tiles."""
     run_bytes: int = 0
-    """Buffers of one run of the network, without its output; 0 with tiles, which keep theirs to themselves."""
+    """Buffers of one run of the network, without its output; 0 with tiles, whose sessions hold their own."""
     spare_bytes: int = 0
-    """What the limit leaves beside the peak; 0 with tiles."""
+    """Memory left between the peak and the limit; 0 with tiles."""
 
     @property
     def buffer_bytes(self) -> int:
-        """Buffers that the limit allows in all, in use or kept."""
+        """Total buffers that the limit allows, in use or kept."""
         return self.run_bytes + self.spare_bytes
 
     @property
     def kept_bytes(self) -> int:
-        """Bound of the buffers to keep for pictures to come: those of the latest, and others while they are small."""
+        """Limit on buffers kept for later images: those of the latest image, and others while they are small."""
         return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
 
     def warning(self) -> Wording | None:
-        """What people should know before work starts; None if nothing."""
+        """A warning to show before work starts; None if there is none."""
         if self.mode is not Mode.TILES:
             return None
         return Wording(
-            f"the memory allows only tiles: {len(self.tiles)} of them, about {self.work_factor:.1f} times the"
-            f" computation; {{}} {-(-self.untiled_bytes // _MEGABYTE)}MB would do without",
+            f"the memory limit requires {len(self.tiles)} tiles, which take about {self.work_factor:.1f} times the"
+            f" computation; {{}} {-(-self.untiled_bytes // _MEGABYTE)}MB would avoid them",
             "memory",
         )
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a picture needs, apart from the network itself."""
+class MemoryNeeds:
+    """Memory needs of an image, apart from the network's buffers, and constraints on its tiles."""
 
     height: int
     width: int
     held_bytes: int
-    """Held throughout: input pixels, enlarged alpha, the encoder's working memory."""
+    """Held throughout: input pixels, upscaled alpha, the encoder's working memory."""
     output_bytes: int
-    """The enlarged picture; a run of the network on the whole picture counts it, tiles do not."""
+    """The upscaled image; a run of the network over the whole image includes it, tiles do not."""
     halo_px: int = 0
     """LR pixels of context that a pixel depends on."""
     multiple: int = 1
-    """Tiles start at multiples of this, so that pooling sees the same blocks as in the whole picture."""
+    """Tiles start at multiples of this, so that pooling uses the same blocks as in the whole image."""
     tile_runs: int = 1
-    """How often every tile is run: twice for a network that looks at the whole picture."""
+    """Runs of each tile: two for a network that looks at the whole image."""
 
 
-def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tuple[Tile, ...]) -> Plan:
-    """Enlarge these crops each by itself.
+def chopped_plan(need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, tiles: tuple[Tile, ...]) -> Plan:
+    """A plan that upscales these crops independently.
 
     Raises:
-        LimitError: they do not fit into ``limit_bytes`` of process memory.
+        LimitError: they do not fit in ``limit_bytes`` of process memory.
     """
     sizes = {(tile.window.height, tile.window.width) for tile in tiles}
     largest = max(run_bytes(height, width, False) for height, width in sizes)
@@ -143,20 +143,20 @@ def chopped_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, tiles: tupl
     return Plan(Mode.CHOPPED, peak, tiles, run_bytes=run, spare_bytes=limit_bytes - peak)
 
 
-def _too_large(need: Need, least_bytes: int, limit_bytes: int) -> LimitError:
+def _too_large(need: MemoryNeeds, least_bytes: int, limit_bytes: int) -> LimitError:
     return LimitError(
-        f"enlarging {need.width}x{need.height} px needs {-(-least_bytes // _MEGABYTE)} MB at least,"
-        f" {limit_bytes // _MEGABYTE} MB are allowed",
+        f"upscaling {need.width}x{need.height} px needs at least {-(-least_bytes // _MEGABYTE)} MB,"
+        f" but the limit is {limit_bytes // _MEGABYTE} MB",
         remedy=Wording("raise {}", "memory"),
     )
 
 
-def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: bool = True) -> Plan:
-    """Choose the best way that stays within ``limit_bytes`` of process memory.
+def make_plan(need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: bool = True) -> Plan:
+    """Choose the best mode within ``limit_bytes`` of process memory.
 
     Raises:
-        LimitError: not even the smallest tiles fit, or without ``may_tile`` the whole picture does not; the
-            message names the figure that is needed.
+        LimitError: not even the smallest tiles fit, or, without ``may_tile``, the whole image does not; the
+            message states the memory needed.
     """
     fixed = PROCESS_BYTES + need.held_bytes
     peak = 0
@@ -171,15 +171,17 @@ def make_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, *, may_tile: b
 
 
 _PROBE_SHARE = 8
-"""The probe is at most this part of the picture: it costs about five times its area."""
+"""The probe is at most 1/8 of the image, since it costs about five times its area."""
 
 
-def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, untiled_bytes: int) -> Plan:
-    """``untiled_bytes``: what the way before this one needs, for messages."""
+def _tiled_plan(
+    need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, fixed: int, untiled_bytes: int
+) -> Plan:
+    """``untiled_bytes``: memory needed by the low-memory mode, for messages."""
     least_bytes = untiled_bytes
     rows, columns = _round_up(need.height, need.multiple), _round_up(need.width, need.multiple)
     while True:
-        tiles = cut(need.height, need.width, rows, columns, need.halo_px, need.multiple)
+        tiles = cut_tiles(need.height, need.width, rows, columns, need.halo_px, need.multiple)
         peak = fixed + _worst_tile(tiles, run_bytes)
         least_bytes = min(peak, least_bytes)
         if peak <= limit_bytes:
@@ -196,8 +198,8 @@ def _tiled_plan(need: Need, run_bytes: PeakBytes, limit_bytes: int, fixed: int, 
             columns = _smaller(columns, need.multiple)
 
 
-def _probe_work(need: Need, probe_px: int) -> float:
-    """Whole and in four tiles, as :mod:`sparsesr.engine.tiles` cuts it; in units of the whole picture."""
+def _probe_work(need: MemoryNeeds, probe_px: int) -> float:
+    """Work of the probe, whole and in four tiles (see :mod:`sparsesr.engine.tiles`), relative to the whole image."""
     halved = min(probe_px, probe_px // 2 + need.halo_px)
     return (probe_px**2 + need.tile_runs * 4 * halved**2) / (need.height * need.width)
 
@@ -208,7 +210,7 @@ def _worst_tile(tiles: tuple[Tile, ...], run_bytes: PeakBytes) -> int:
 
 
 def _smaller(size: int, multiple: int) -> int:
-    """About three quarters, never below the smallest useful core."""
+    """About three quarters of ``size``, but never below the smallest useful core."""
     return max(_round_up(size * 3 // 4, multiple), _round_up(_SMALLEST_CORE_PX, multiple))
 
 
@@ -216,10 +218,10 @@ def _round_up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def _probe_side(need: Need, run_bytes: PeakBytes, free_bytes: int) -> int:
-    """Side of the largest square that a whole run could take, within reason; by bisection."""
-    reason = int((need.height * need.width / _PROBE_SHARE) ** 0.5)
-    low, high = 0, min(need.height, need.width, max(reason, 4 * need.halo_px)) // need.multiple
+def _probe_side(need: MemoryNeeds, run_bytes: PeakBytes, free_bytes: int) -> int:
+    """Side of the largest affordable square that fits in memory untiled; by bisection."""
+    affordable = int((need.height * need.width / _PROBE_SHARE) ** 0.5)
+    low, high = 0, min(need.height, need.width, max(affordable, 4 * need.halo_px)) // need.multiple
     while low < high:
         middle = (low + high + 1) // 2
         side = middle * need.multiple
@@ -231,12 +233,14 @@ def _probe_side(need: Need, run_bytes: PeakBytes, free_bytes: int) -> int:
     return low * need.multiple
 
 
-def cut(height: int, width: int, rows: int, columns: int, halo_px: int, multiple: int) -> tuple[Tile, ...]:
-    """Cut a picture into cores of at most rows x columns, each with its halo as far as the picture goes.
+def cut_tiles(
+    height: int, width: int, rows: int, columns: int, halo_px: int, multiple: int
+) -> tuple[Tile, ...]:
+    """Cut an image into cores of at most rows x columns, each with its halo up to the edge of the image.
 
-    Every pixel lies in exactly one core. Windows begin at multiples of ``multiple``, and end at one or at
-    the picture's edge. ``rows`` and ``columns`` must be multiples of it. Tiles with windows of the same size
-    follow each other, so that they can use the same working memory.
+    Every pixel lies in exactly one core. Windows start at multiples of ``multiple``, and end at one or at the edge
+    of the image. ``rows`` and ``columns`` must be multiples of it. Tiles are ordered by the size of their window,
+    so that consecutive ones can reuse working memory.
     """
     halo = _round_up(halo_px, multiple)
     tiles = [

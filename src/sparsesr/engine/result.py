@@ -1,4 +1,4 @@
-"""``UpscaleResult``: an upscaled image and how it came about."""
+"""``UpscaleResult``: an upscaled image and a report on how it was computed."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from sparsesr.runtime.stats import Stats
 
 @dataclass(frozen=True)
 class UpscaleResult:
-    """An upscaled image and how it came about."""
+    """An upscaled image and a report on how it was computed."""
 
     image: Any
-    """The same kind of object that was given; for a file, the path that was written, or the bytes of the file."""
+    """The kind of object that was passed in; for a file, the path written, or the bytes of the file."""
     run: RunResult
-    """Of the network, without its pixels; tiles and crops are joined."""
+    """The run of the network, without its pixels; tiles and crops are joined."""
     plan: Plan
     notes: tuple[str, ...] = ()
-    """What is not as one might expect, one sentence each."""
+    """Unexpected circumstances, one sentence each."""
     deviation: Deviation | None = None
-    """How far tiles are from the whole-image result; None if no tiles were needed."""
+    """Deviation of tiles from the whole-image result; None without tiles."""
     effort: float | None = None
-    """What was used; None: as trained."""
+    """Effort used; None: as trained."""
     target: TargetReport | None = None
     """How the effort was chosen, if a target was given."""
     seconds: float = 0.0
-    """All in all; for a file, decoding and encoding included."""
+    """Total time; for a file, including decoding and encoding."""
 
     @property
     def stats(self) -> Stats:
-        """What was computed, and how long it took."""
+        """Work, densities and times of the run."""
         return self.run.stats
 
     @property
     def masks(self) -> list[npt.NDArray[np.bool_]] | None:
-        """Where each module worked, (H, W) of the input; None unless asked for."""
+        """Active pixels of each module, (H, W) of the input; None unless requested."""
         return self.run.masks
 
 

@@ -1,9 +1,9 @@
-"""Which effort upscales this image in a target time, on this machine, right now.
+"""Choice of the effort that upscales an image in a target time on this machine.
 
-The time of a run has two parts: what every pixel costs, and what active pixels cost on top. How fast this
-machine is now, and how many pixels of this picture are active at which effort, is measured on the picture
-itself: strips of rows, taken evenly from it and stacked to a small picture as wide, are enlarged with the
-least and with the most effort. Between the two, density is close to linear in the effort.
+The time of a run has two parts: the cost of every pixel, and the extra cost of active pixels. The current speed of
+the machine and the density at each effort are measured on the image itself: evenly spaced strips of its rows are
+stacked to a small probe of the same width and upscaled with the least and with the most effort. Between the two,
+density is nearly linear in the effort.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from sparsesr.errors import Parameter, UsageError, Wording
 Pixels = npt.NDArray[Any]
 Masks = Sequence[npt.NDArray[np.bool_]]
 RunAtEffort = Callable[[Pixels, float], Masks]
-"""Enlarges pixels (H, W, 3) with an effort and returns the masks, (H, W) each."""
+"""Upscales pixels (H, W, 3) with an effort and returns the masks, (H, W) each."""
 Clock = Callable[[], float]
-"""Seconds that only differ by what has passed, such as ``time.perf_counter``."""
+"""Monotonic time in seconds, such as ``time.perf_counter``."""
 
 PROBE_FRACTION = 0.08
-"""Share of the rows that is enlarged to find out; twice."""
+"""Share of the rows in the probe, which is upscaled twice."""
 STRIP_ROWS = 24
-"""Rows that are taken together, for the network looks at neighbours."""
+"""Consecutive rows per strip, since the network looks at neighbours."""
 MIN_STRIPS = 2
 SEAM_ROWS = 6
-"""Rows next to a seam whose masks do not count: the seam is an edge that the picture does not have."""
+"""Rows next to a seam whose masks are ignored, since the seam is an edge that the image does not have."""
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """Time of one picture: ``ms = fixed_ms + active_ms * density``."""
+    """Time of one image: ``ms = fixed_ms + active_ms * density``."""
 
     fixed_ms: float
-    """What is computed at every pixel."""
+    """Time for the work done at every pixel."""
     active_ms: float
-    """What active pixels cost on top, if all were."""
+    """Extra time if all pixels were active."""
     least_density: float
-    """Active pixels, over all masks, with effort 0."""
+    """Density over all masks with effort 0."""
     most_density: float
-    """With effort 1."""
+    """Density over all masks with effort 1."""
 
     def predicted_ms(self, effort: float) -> float:
-        """Time with an effort in 0..1."""
+        """Predicted time for an effort in 0..1."""
         density = self.least_density + (self.most_density - self.least_density) * effort
         return self.fixed_ms + self.active_ms * density
 
     def effort_for(self, wanted_ms: float) -> float:
-        """The effort that takes so long; 0 or 1 where none does."""
+        """The effort that takes ``wanted_ms``; 0 or 1 if none does."""
         least, most = self.predicted_ms(0.0), self.predicted_ms(1.0)
         if wanted_ms <= least:
             return 0.0
@@ -62,44 +62,44 @@ class CostModel:
 
 @dataclass(frozen=True)
 class TargetReport:
-    """How an effort was chosen, and what came of it. Times in milliseconds."""
+    """How an effort was chosen, and the outcome. Times in milliseconds."""
 
     target_ms: float
     effort: float
     probe_ms: float
-    """What choosing took."""
+    """Time spent on choosing."""
     predicted_ms: float
-    """Choosing and enlarging."""
+    """Predicted time for choosing and upscaling."""
     reachable_ms: tuple[float, float]
-    """From the least effort to the most, choosing included."""
+    """Predicted times for the least and the most effort, including choosing."""
     actual_ms: float = 0.0
-    """Choosing and enlarging, as it turned out."""
+    """Measured time for choosing and upscaling."""
 
     @property
     def note(self) -> str | None:
-        """What to tell if no effort meets the target."""
+        """A note if no effort meets the target."""
         least, most = self.reachable_ms
         if least <= self.target_ms <= most:
             return None
         which = "least" if self.target_ms < least else "most"
         return (
-            f"a target of {self.target_ms:g} ms is out of reach: this picture takes about {least:.0f} to"
-            f" {most:.0f} ms here; enlarged with the {which} effort"
+            f"a target of {self.target_ms:g} ms is out of reach: this image takes about {least:.0f} to"
+            f" {most:.0f} ms here; upscaled with the {which} effort"
         )
 
 
 def check_target(target_ms: float | None, effort: float | None, *, has_masks: bool) -> None:
-    """UsageError for a target that means nothing."""
+    """Raise UsageError for an invalid target."""
     if target_ms is None:
         return
     where = Parameter("target_ms")
     if not target_ms > 0:
-        raise UsageError(f"must be more than 0, not {target_ms:g}", where=where)
+        raise UsageError(f"must be greater than 0, not {target_ms:g}", where=where)
     if effort is not None:
         raise UsageError("chooses the effort", where=where, remedy=Wording("leave {} out", "effort"))
     if not has_masks:
         raise UsageError(
-            "this model computes every pixel; only models with masks can be given a target",
+            "this model computes every pixel; a target needs a model with masks",
             where=where,
             remedy=Wording("choose another {}", "model"),
         )
@@ -113,14 +113,14 @@ def choose_effort(
     work_fraction: float = 1.0,
     clock: Clock = time.perf_counter,
 ) -> TargetReport:
-    """Find the effort with which choosing and enlarging together take ``target_ms``.
+    """Find the effort with which choosing and upscaling together take ``target_ms``.
 
     Args:
-        run: enlarges as the picture will be enlarged.
-        pixels: the picture, (H, W, 3).
-        target_ms: time for all of it.
-        work_fraction: pixels that will be computed / pixels of the picture; more than 1 with tiles.
-        clock: what measures; tests bring their own.
+        run: upscales in the same way as the image will be upscaled.
+        pixels: the image, (H, W, 3).
+        target_ms: total time.
+        work_fraction: pixels that will be computed / pixels of the image; more than 1 with tiles.
+        clock: source of time; tests pass their own.
     """
     start = clock()
     model = measure_cost(run, pixels, work_fraction, clock)
@@ -131,7 +131,7 @@ def choose_effort(
 
 
 def measure_cost(run: RunAtEffort, pixels: Pixels, work_fraction: float, clock: Clock) -> CostModel:
-    """The cost of a picture, from runs on a part of it; arguments as of :func:`choose_effort`."""
+    """Cost of an image, measured by runs on a part of it; arguments as for :func:`choose_effort`."""
     probe = probe_of(pixels)
     run(probe[: STRIP_ROWS // 2], 0.0)  # packs the weights
     least, most = (_Measured.of(run, probe, effort, pixels.shape[0], clock) for effort in (0.0, 1.0))
@@ -148,16 +148,16 @@ def measure_cost(run: RunAtEffort, pixels: Pixels, work_fraction: float, clock: 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One run on the probe."""
+    """Measurements of one run on the probe."""
 
     ms: float
     density: float
     inner_density: float
-    """Without the rows next to seams."""
+    """Density without the rows next to seams."""
 
     @classmethod
     def of(cls, run: RunAtEffort, probe: Pixels, effort: float, height: int, clock: Clock) -> _Measured:
-        """``height``: rows of the picture; a probe that has them all has no seams."""
+        """``height``: rows of the image; a probe that contains all of them has no seams."""
         start = clock()
         masks = run(probe, effort)
         ms = (clock() - start) * 1000
@@ -167,7 +167,7 @@ class _Measured:
 
 
 def probe_of(pixels: Pixels) -> Pixels:
-    """Strips of rows, evenly spread, on top of each other; the picture itself if it is small."""
+    """Evenly spaced strips of rows, stacked; the image itself if it is small."""
     height = pixels.shape[0]
     strips = max(MIN_STRIPS, round(height * PROBE_FRACTION / STRIP_ROWS))
     if height <= strips * STRIP_ROWS:
@@ -178,6 +178,6 @@ def probe_of(pixels: Pixels) -> Pixels:
 
 
 def inner_rows(rows: int) -> npt.NDArray[np.bool_]:
-    """Which rows of a probe are not next to a seam."""
+    """Mask of the rows of a probe that are not next to a seam."""
     place = np.arange(rows) % STRIP_ROWS
     return (place >= SEAM_ROWS) & (place < STRIP_ROWS - SEAM_ROWS)

@@ -1,9 +1,8 @@
-"""Tiles: the way out when a picture does not fit in memory, and how far it is from the exact result.
+"""Tiled execution for images that do not fit in memory, and its deviation from the exact result.
 
-SMSR's channel attention depends on the mean over the whole picture, so tiles run twice: first to find each
-tile's attention vectors, which are averaged by area, then again with the averages fixed. The average of
-sigmoids is not the sigmoid of the average, hence the result deviates, and :func:`measure_deviation` says by
-how much on a part of the picture.
+SMSR's channel attention depends on the mean over the whole image, so tiles run twice: first to compute each tile's
+attention vectors, which are averaged by area, then again with the averages fixed. The average of sigmoids is not the
+sigmoid of the average, so the result deviates; :func:`measure_deviation` measures this on a part of the image.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine.joining import Attention, joined, without_pixels
-from sparsesr.engine.plan import Box, Plan, Tile, cut
+from sparsesr.engine.plan import Box, Plan, Tile, cut_tiles
 from sparsesr.runtime.session import RunResult
 
 Pixels = npt.NDArray[Any]
 RunWindow = Callable[[Pixels, "Attention | None"], RunResult]
-"""Runs the network on the pixels of a window, with attention vectors fixed or its own."""
+"""Runs the network on the pixels of a window, with fixed attention vectors or, if None, its own."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far the tiled way is from the whole-picture way, on a square out of the middle."""
+    """Deviation of the tiled from the whole-image result, on a square from the centre."""
 
     max_levels: float
     """Largest difference in 8-bit levels."""
     psnr_db: float
-    """Between the two; infinite when equal."""
+    """PSNR between the two; infinite if equal."""
     probe_px: int
     """Side of the square."""
 
@@ -46,9 +45,9 @@ def run_tiled(
     has_attention: bool,
     on_tile: Callable[[int, int], None] | None = None,
 ) -> RunResult:
-    """Enlarge (H, W, 3) pixels tile by tile; same dtype, (scale H, scale W, 3). The runs of the final pass are joined.
+    """Upscale (H, W, 3) pixels tile by tile; same dtype, (scale H, scale W, 3). Joins the runs of the final pass.
 
-    ``on_tile`` is told (tiles done, tiles in all), both passes counted.
+    ``on_tile`` is called with (tiles done, total tiles), counting both passes.
     """
     count = len(tiles) * (2 if has_attention else 1)
     done = 0
@@ -72,7 +71,7 @@ def run_tiled(
     for tile in tiles:
         result = run(_window(pixels, tile.window), attention or None)
         paste(out, result.image, tile, scale)
-        runs.append((tile, without_pixels(result)))  # else those of all tiles would be held to the end
+        runs.append((tile, without_pixels(result)))  # or all tiles' pixels would be held until the end
         step()
     return joined(out, scale, runs, attention)
 
@@ -93,20 +92,20 @@ def _window(pixels: Pixels, box: Box) -> Pixels:
     return np.ascontiguousarray(pixels[box.top : box.bottom, box.left : box.right])
 
 
-def paste(out: Pixels, enlarged: Pixels, tile: Tile, scale: int) -> None:
-    """Put the core of an enlarged window where it belongs."""
+def paste(out: Pixels, upscaled: Pixels, tile: Tile, scale: int) -> None:
+    """Copy the core of an upscaled window to its place in ``out``."""
     core, window = tile.core, tile.window
     top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
-    part = enlarged[top : top + core.height * scale, left : left + core.width * scale]
+    part = upscaled[top : top + core.height * scale, left : left + core.width * scale]
     out[core.top * scale : core.bottom * scale, core.left * scale : core.right * scale] = part
 
 
 def measure_deviation(
     pixels: Pixels, plan: Plan, scale: int, run: RunWindow, *, halo_px: int, multiple: int
 ) -> Deviation | None:
-    """Enlarge a square out of the middle whole and in tiles, and compare; None if no square is of use.
+    """Upscale a square from the centre whole and in tiles, and compare; None if the square would be too small.
 
-    The square is the largest that fits in memory whole, cut into four tiles at least.
+    It is the largest square that fits in memory whole, cut into at least four tiles.
     """
     side = min(plan.probe_px, *pixels.shape[:2]) // (2 * multiple) * (2 * multiple)
     if side < 4 * multiple:
@@ -120,12 +119,14 @@ def measure_deviation(
     )
     core = -(-core // multiple) * multiple
     whole = run(square, None).image
-    tiled = run_tiled(square, cut(side, side, core, core, halo_px, multiple), scale, run, has_attention=True)
+    tiled = run_tiled(
+        square, cut_tiles(side, side, core, core, halo_px, multiple), scale, run, has_attention=True
+    )
     return _compared(whole, tiled.image, side)
 
 
 def _compared(a: Pixels, b: Pixels, side: int) -> Deviation:
-    """Compare row by row: float copies of whole pictures would not fit where tiles are needed."""
+    """Compare row by row: float copies of whole images would not fit where tiles are needed."""
     to_levels = 255.0 / (1.0 if a.dtype.kind == "f" else float(np.iinfo(a.dtype).max))
     largest = squares = 0.0
     for row_a, row_b in zip(a, b, strict=True):

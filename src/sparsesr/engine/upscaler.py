@@ -12,12 +12,12 @@ from typing import Any
 import numpy.typing as npt
 
 from sparsesr.engine import chop as chopping
-from sparsesr.engine.arrays import enlarged_alpha, unpack, without_holes
+from sparsesr.engine.arrays import unpack, upscaled_alpha, without_holes
 from sparsesr.engine.budget import MemoryBudget
 from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
-from sparsesr.engine.in_time import choose, execute_in_time
-from sparsesr.engine.plan import PROCESS_BYTES, Need, Plan, chopped_plan, make_plan
+from sparsesr.engine.plan import PROCESS_BYTES, MemoryNeeds, Plan, chopped_plan, make_plan
 from sparsesr.engine.result import UpscaleResult
+from sparsesr.engine.timed_run import effort_for_target, execute_for_target
 from sparsesr.errors import Parameter, UsageError, Wording, check_cancelled
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 from sparsesr.modelfile.catalogue import default_model_for, load
@@ -32,9 +32,9 @@ INFERENCE = ("auto", "whole", "chopped")
 
 
 class Upscaler:
-    """A model that is ready to upscale images.
+    """A loaded model, ready to upscale images.
 
-    Any number of threads may use one: together they stay within its ``memory``, for which they wait if need be.
+    Any number of threads may share one: together they stay within its ``memory``, and wait for it if necessary.
     It is pickled as its arguments, so another process or machine loads the model by name or path.
     """
 
@@ -48,14 +48,13 @@ class Upscaler:
         inference: str = "auto",
         precision: str = "auto",
     ) -> None:
-        """Load a model by name or path; None: the default one for the scale (2, if that is None too).
+        """Load a model by name or path; None: the default model for ``scale``, or for x2 if that is None too.
 
-        ``memory`` bounds the peak of the whole process, in bytes. ``inference``: ``whole`` pictures at once, or
-        ``chopped`` into overlapping crops; ``auto`` chops large pictures for networks whose pixels attend to each
+        ``memory`` limits the peak of the whole process, in bytes. ``inference``: ``whole`` images at once, or
+        ``chopped`` into overlapping crops; ``auto`` chops large images for networks whose pixels attend to each
         other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the memory for maps; fp32 on a
         processor without the instructions) or ``auto``: bf16 where it is faster and costs the model at most 0.01 dB.
-        Raises ModelError for unknown or refused models, and UsageError when the model enlarges by another scale than
-        asked for.
+        Raises ModelError for unknown or refused models, and UsageError if the model does not upscale by ``scale``.
         """
         if inference not in INFERENCE:
             raise UsageError(
@@ -86,7 +85,7 @@ class Upscaler:
             sees_whole_image(self.model.graph),
         )
         self.memory = memory
-        # Once as read and once packed for the kernels.
+        # Stored twice: as read, and packed for the kernels.
         self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
         self.budget = MemoryBudget(memory - self._standing_bytes)
 
@@ -95,16 +94,16 @@ class Upscaler:
 
     @property
     def _standing_bytes(self) -> int:
-        """What is held whether images are upscaled or not."""
+        """Memory held even when idle."""
         return PROCESS_BYTES + self._weight_bytes
 
     @property
     def idle_bytes(self) -> int:
-        """Working memory held for the next picture; within ``memory``."""
+        """Working memory kept for the next image; within ``memory``."""
         return self.network.session.idle_bytes
 
     def release_buffers(self) -> None:
-        """Give that memory back to the system; the next picture takes a little longer."""
+        """Return that memory to the system; the next image takes slightly longer."""
         self.network.session.keep_buffers(0)
 
     @property
@@ -125,8 +124,8 @@ class Upscaler:
         """Upscale a numpy array or a PIL image; ``result.image`` is of the same kind.
 
         Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1. ``target_ms`` chooses the
-        effort that takes so long, choosing included; ``result.target`` tells how that went. Raises UsageError,
-        InputError, LimitError, CancelledError or ResultError.
+        effort that takes this long, including the choice itself; ``result.target`` reports the outcome. Raises
+        UsageError, InputError, LimitError, CancelledError or ResultError.
         """
         options = RunOptions(effort, target_ms, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
         start = time.perf_counter()
@@ -138,18 +137,18 @@ class Upscaler:
         return replace(result, image=packed, seconds=time.perf_counter() - start)
 
     def plan(self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None) -> Plan:
-        """How pixels of this size would be upscaled; LimitError if they cannot be.
+        """Plan the upscaling of pixels of this size; LimitError if the memory is too small.
 
-        ``encoder_bytes``: working memory of what writes the result; None: it is returned as an array.
+        ``encoder_bytes``: working memory of the encoder; None: the result is returned as an array.
         """
         height, width = rgb.shape[:2]
         dtype = rgb.dtype
         alpha_bytes = rgb.nbytes // 3 * (1 + self.scale**2) if has_alpha else 0
         packed = height * width * self.scale**2 * (4 if has_alpha else 3) * dtype.itemsize
         encoder = packed if encoder_bytes is None else encoder_bytes
-        # Transparent pictures are held twice: as given, and as the network sees them.
+        # Images with alpha are held twice: as passed in, and with transparent pixels filled for the network.
         held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
-        need = Need(
+        need = MemoryNeeds(
             height,
             width,
             held,
@@ -170,25 +169,25 @@ class Upscaler:
 
     @contextmanager
     def reserved(self, plan: Plan, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
-        """Hold the memory of a plan in the block; waits while other jobs have it. CancelledError as usual."""
+        """Hold the memory of a plan for the block; waits while other jobs hold it. CancelledError if cancelled."""
         with self.budget.reserved(plan.peak_bytes - self._standing_bytes, cancelled):
             yield
 
     def upscale_planes(
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
     ) -> tuple[UpscaleResult, Pixels | None]:
-        """Upscale (H, W, 3) colours and (H, W) alpha, apart, as planned; the caller has reserved the memory."""
+        """Upscale (H, W, 3) colours and (H, W) alpha separately, as planned; the caller has reserved the memory."""
         beside_others = replace(plan, spare_bytes=min(plan.spare_bytes, self.budget.free_bytes))
         self.network.session.keep_buffers(beside_others.kept_bytes)
         pixels = without_holes(rgb, alpha)
-        report = choose(self.network, pixels, plan, options)
+        report = effort_for_target(self.network, pixels, plan, options)
         check_cancelled(options.cancelled)
         if report is None:
             result = execute(self.network, pixels, plan, options)
         else:
-            result = execute_in_time(self.network, pixels, plan, options, report)
+            result = execute_for_target(self.network, pixels, plan, options, report)
         check_cancelled(options.cancelled)
-        return result, enlarged_alpha(alpha, self.scale)
+        return result, upscaled_alpha(alpha, self.scale)
 
 
 def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:
@@ -196,14 +195,14 @@ def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:
 
 
 def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
-    """Load what a user named, or the default for the scale, for one scale; UsageError if they disagree."""
+    """Load a model, or the default one, for one scale; UsageError if the model does not support the scale."""
     if model is None:
         wanted = scale or DEFAULT_SCALE
         return load(default_model_for(wanted).path).at_scale(wanted)
     loaded = model if isinstance(model, ModelFile) else load(model)
     if scale not in (None, *loaded.scales):
         raise UsageError(
-            f"the model {loaded.facts.name} enlarges {scale_words(loaded.scales)}, not x{scale}",
+            f"the model {loaded.facts.name} upscales {scale_words(loaded.scales)}, not x{scale}",
             remedy=Wording("leave {} out or name another {}", "scale", "model"),
         )
     return loaded.at_scale(scale)

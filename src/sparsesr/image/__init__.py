@@ -1,5 +1,5 @@
-"""Pictures in and out: decode, encode, metadata, colour, alpha, exact bicubic, PSNR and SSIM.
+"""Image input and output: decoding, encoding, metadata, colour, alpha, exact bicubic, PSNR and SSIM.
 
-Import the module that you need (``from sparsesr.image.decode import decode``); importing the package
-itself loads neither numpy nor libvips.
+Import the module you need (``from sparsesr.image.decode import decode``); importing the package itself
+loads neither numpy nor libvips.
 """

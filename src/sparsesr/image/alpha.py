@@ -1,8 +1,8 @@
-"""Transparency: what a network sees where nothing is visible, and how the alpha plane is enlarged.
+"""Transparency: filling of transparent pixels for the network, and upscaling of the alpha plane.
 
-Fully transparent pixels usually hold black or white. A network would mix that into the visible edge, which
-shows as a dark or bright fringe. So before the network they take on nearby visible colours ("bleeding"); the
-alpha plane itself is enlarged by bicubic, which has no colours to invent.
+Fully transparent pixels usually hold black or white, which a network would mix into the visible edge as a dark
+or bright fringe. They are therefore filled with nearby visible colours before the network runs ("bleeding").
+The alpha plane itself is upscaled by bicubic, since it has no detail for a network to restore.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _BLOCK_ROWS = 128
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 
-def enlarge_alpha(alpha: Pixels, scale: Fraction | int) -> Pixels:
-    """Enlarge an (H, W) alpha plane by bicubic with clamped edges; same dtype, size ceil(scale * size)."""
+def upscale_alpha(alpha: Pixels, scale: Fraction | int) -> Pixels:
+    """Upscale an (H, W) alpha plane by bicubic with clamped edges; same dtype, size ceil(scale * size)."""
     return imresize(alpha, scale, edge="clamp")
 
 
 def fill_transparent(rgb: Pixels, alpha: Pixels) -> Pixels:
-    """Return (H, W, 3) pixels whose fully transparent ones have nearby visible colours.
+    """Return (H, W, 3) pixels with fully transparent ones replaced by nearby visible colours.
 
-    Pull-push (Gortler et al., 1996): colours weighted by alpha are averaged into ever smaller pictures, and
-    holes are filled from the next smaller one that knows a colour. Visible pixels stay untouched; a picture
-    without transparent, or without visible, pixels is returned as it is.
+    Pull-push (Gortler et al., 1996): colours weighted by alpha are averaged into ever smaller levels, and
+    holes are filled from the next smaller level that has a colour. Visible pixels stay untouched; ``rgb``
+    itself is returned if no pixel is fully transparent or none is visible.
     """
     if bool(np.all(alpha > 0)) or not bool(np.any(alpha)):
         return rgb
@@ -49,7 +49,7 @@ def fill_transparent(rgb: Pixels, alpha: Pixels) -> Pixels:
 
 
 def _first_level(rgb: Pixels, alpha: Pixels) -> Level:
-    """The half-size level, made in blocks of rows so that no float copy of the whole picture exists."""
+    """The half-size level, computed in blocks of rows to avoid a float copy of the whole image."""
     height, width = alpha.shape
     level = np.empty(((height + 1) // 2, (width + 1) // 2, 4), np.float32)
     peak = np.float32(np.iinfo(alpha.dtype).max)
@@ -77,14 +77,14 @@ def _normalised(level: Level) -> Level:
 
 
 def _pushed(level: Level, smaller: Level) -> Level:
-    """Complete a level's colours: its own as far as their weight goes, the rest from the smaller level."""
+    """Complete the colours of a level: its own up to their weight, the rest from the smaller level."""
     missing = 1.0 - np.minimum(level[..., 3:], 1.0)
     height, width = level.shape[:2]
     return level[..., :3] + missing * _doubled(smaller, height, width)
 
 
 def _doubled(colours: Level, height: int, width: int) -> Level:
-    """Enlarge by two, each pixel three quarters its parent and one quarter its nearer neighbour, per axis."""
+    """Upscale by two; on each axis a pixel is 3/4 of its parent and 1/4 of the parent's nearer neighbour."""
     for axis, size in ((0, height), (1, width)):
         parent = np.arange(size) // 2
         neighbour = np.clip(parent + np.where(np.arange(size) % 2, 1, -1), 0, colours.shape[axis] - 1)
@@ -105,9 +105,9 @@ def _filled(rgb: Pixels, alpha: Pixels, half: Level) -> Pixels:
 
 
 def _match_edge(out: Pixels, alpha: Pixels) -> None:
-    """Give transparent pixels that touch visible ones the mean of exactly those, in place.
+    """Set transparent pixels that touch visible ones to the mean of exactly those, in place.
 
-    The pyramid also brings in colours from deeper inside, and the enlarged edge is made of this one ring.
+    The pyramid also mixes in colours from further inside, and the upscaled edge is computed from this one ring.
     """
     rows, columns = np.nonzero(_next_to(alpha > 0))
     total, colour = np.zeros((len(rows), 1), np.float32), np.zeros((len(rows), 3), np.float32)
@@ -120,7 +120,7 @@ def _match_edge(out: Pixels, alpha: Pixels) -> None:
 
 
 def _next_to(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Unknown pixels that touch a known one, also at a corner."""
+    """Unknown pixels that touch a known one, corners included."""
     rows = known.copy()
     rows[1:] |= known[:-1]
     rows[:-1] |= known[1:]

@@ -1,4 +1,4 @@
-"""Reader for Windows bitmaps, which the bundled libvips does not read: 1 to 32 bits, masks, and RLE8."""
+"""Reader for Windows bitmaps (1 to 32 bits, masks, RLE8), which the bundled libvips cannot read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Header:
 
 
 def read_bmp(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.uint8]:
-    """Return (H, W, 3 or 4) uint8. Raises InputError for damaged files and rare kinds."""
+    """Return (H, W, 3 or 4) uint8. Raises InputError for damaged files and rare variants."""
     header = _read_header(source, limits)
     if header.compression == _RLE8 and header.bits == 8:
         samples = _expand_rle8(source, header)
@@ -64,14 +64,14 @@ def _read_header(source: OpenSource, limits: ImageLimits) -> _Header:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", head, 18)
         colours, entry = struct.unpack_from("<I", head, 46)[0], 4
     else:
-        raise _damaged(source, "the BMP header is of an unknown kind or damaged")
+        raise _damaged(source, "the BMP header is of an unknown kind or is damaged")
     check_size(source.name, abs(height), width, limits)
     if bits not in (1, 4, 8, 16, 24, 32) or compression not in (_PLAIN, _RLE8, _MASKS, _ALPHA_MASKS):
-        raise _damaged(source, f"a BMP of a rare kind ({bits} bits, compression {compression})")
+        raise _damaged(source, f"is a BMP of an unsupported kind ({bits} bits, compression {compression})")
     if (compression == _RLE8 and bits != 8) or (
         compression in (_MASKS, _ALPHA_MASKS) and bits not in (16, 32)
     ):
-        raise _damaged(source, f"BMP compression {compression} does not go with {bits} bits")
+        raise _damaged(source, f"BMP compression {compression} does not allow {bits} bits")
     masks = _DEFAULT_MASKS.get(bits, (0, 0, 0, 0))
     if compression in (_MASKS, _ALPHA_MASKS):
         red, green, blue, alpha = struct.unpack_from("<IIII", head, 54)
@@ -91,7 +91,7 @@ def _palette(source: OpenSource, offset: int, count: int, entry: int) -> npt.NDA
 
 
 def _unpacked_rows(source: OpenSource, header: _Header) -> npt.NDArray[Any]:
-    """Return samples as stored: indices, BGR triples, or words to be masked."""
+    """Return samples as stored: indices, BGR triples, or words that still hold masked channels."""
     stride = (header.width * header.bits + 31) // 32 * 4
     raw = source.read_at(header.data_at, stride * header.height)
     if len(raw) < stride * header.height:
@@ -115,7 +115,7 @@ def _unmasked(words: npt.NDArray[Any], masks: tuple[int, int, int, int]) -> npt.
 
 
 def _channel(words: npt.NDArray[Any], mask: int) -> npt.NDArray[np.uint8]:
-    """Cut one channel out of each word and stretch it to 8 bits."""
+    """Extract one channel from each word and scale it to 8 bits."""
     if mask == 0:
         return np.zeros(words.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1
@@ -125,7 +125,7 @@ def _channel(words: npt.NDArray[Any], mask: int) -> npt.NDArray[np.uint8]:
 
 
 def _expand_rle8(source: OpenSource, header: _Header) -> npt.NDArray[np.uint8]:
-    """Expand run-length codes; pixels that the codes skip are index 0."""
+    """Expand run-length codes; skipped pixels get index 0."""
     data = source.read_at(header.data_at, source.size - header.data_at)
     out = np.zeros((header.height, header.width), np.uint8)
     x = y = at = 0

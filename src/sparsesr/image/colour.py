@@ -1,7 +1,7 @@
-"""Colour: which profiles keep their numbers, what is converted to sRGB, and linear light.
+"""Colour: classification of profiles, conversion to sRGB, and linear light.
 
-The rule: ordinary gamma-coded RGB and grey keep their numbers and their profile, whatever the gamut, so that
-nothing is lost. Only numbers that would mislead a network are changed.
+Ordinary gamma-coded RGB and grey keep their sample values and their profile, whatever the gamut, so that nothing
+is lost. Only values that would mislead a network are converted.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _GREY_CHROMA_BELOW = 12.0
 
 
 class ProfileKind(Enum):
-    """What an embedded profile says about the numbers that it describes."""
+    """What an embedded profile means for the sample values."""
 
-    GAMMA = "gamma-coded RGB or grey: numbers are kept"
-    LINEAR = "linear light: numbers are gamma-coded for the network and turned back afterwards"
-    OTHER = "numbers are not ordinary RGB (XYB, swapped channels): converted to sRGB"
-    BROKEN = "unreadable, or made for another number of channels"
+    GAMMA = "gamma-coded RGB or grey: values are kept"
+    LINEAR = "linear light: values are gamma-coded for the network and converted back afterwards"
+    OTHER = "values are not ordinary RGB (XYB, swapped channels): converted to sRGB"
+    BROKEN = "unreadable, or for another number of channels"
 
 
 def classify_profile(icc: bytes, channels: int) -> ProfileKind:
-    """Find out by sending a grey ramp (and the primaries) through the profile to CIELab.
+    """Classify a profile by converting a grey ramp (and the primaries) through it to CIELab.
 
-    This asks the question that matters, what do the numbers look like, and so treats table-based and
-    parametric profiles alike. ``channels`` is 1 or 3.
+    This tests how the values look, and so treats table-based and parametric profiles alike. ``channels`` is 1
+    or 3.
     """
     if not _is_well_formed(icc, channels):
         return ProfileKind.BROKEN
@@ -57,7 +57,7 @@ def classify_profile(icc: bytes, channels: int) -> ProfileKind:
 
 
 def _is_well_formed(icc: bytes, channels: int) -> bool:
-    """Check header and tag table: libvips quietly takes sRGB in place of a profile that it cannot read."""
+    """Check header and tag table: libvips silently falls back to sRGB for a profile that it cannot read."""
     if len(icc) < 132 or icc[36:40] != b"acsp" or icc[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
         return False
     size, count = struct.unpack_from(">I", icc, 0)[0], struct.unpack_from(">I", icc, 128)[0]
@@ -83,10 +83,10 @@ def _primaries_in_order(lab: npt.NDArray[np.float32]) -> bool:
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Convert CMYK, XYB and such to sRGB through the embedded profile.
+    """Convert CMYK, XYB and the like to sRGB through the embedded profile.
 
-    Untagged CMYK goes through a generic press profile. 8-bit input gives
-    8 bits, 16-bit 16. Relative colorimetric with black point compensation, as browsers do.
+    Untagged CMYK uses a generic press profile. 8-bit input gives 8 bits, 16-bit input 16. The intent is
+    relative colorimetric with black point compensation, as in browsers.
     """
     return image.icc_transform(
         "srgb",
@@ -120,9 +120,9 @@ def linear_to_coded_table(bits: int) -> Table:
 
 
 def output_table(from_bits: int, to_bits: int, is_linear: bool) -> Table | None:
-    """Look-up table from working samples to those of the file; None when they are the same.
+    """Look-up table from working samples to those of the file; None if they are the same.
 
-    Changes the depth (rounded) and, for linear-light files, takes the sRGB curve off again.
+    Changes the depth (rounded) and, for linear-light files, inverts the sRGB curve.
     """
     if from_bits == to_bits and not is_linear:
         return None
@@ -131,9 +131,9 @@ def output_table(from_bits: int, to_bits: int, is_linear: bool) -> Table | None:
 
 
 def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return ``table[samples]``, row by row.
+    """Return ``table[samples]``, computed row by row.
 
-    numpy widens indices to 64 bits, so all at once would take eight times the room.
+    numpy widens indices to 64 bits, so a single look-up would take eight times the memory.
     """
     out = np.empty(samples.shape, table.dtype)
     for row in range(len(samples)):
@@ -142,18 +142,18 @@ def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def float_to_coded(samples: npt.NDArray[np.floating[Any]], is_linear: bool) -> npt.NDArray[np.uint16]:
-    """Float samples, nominally 0..1, to 16 bits: clipped, NaN as 0, linear light put on the sRGB curve."""
+    """Float samples, nominally 0..1, to 16 bits: clipped, NaN as 0, linear light through the sRGB curve."""
     out = np.empty(samples.shape, np.uint16)
-    for row in range(len(samples)):  # row by row: no second float picture in memory
+    for row in range(len(samples)):  # row by row, to avoid a second float image in memory
         values = np.clip(np.nan_to_num(samples[row].astype(np.float64), nan=0.0), 0.0, 1.0)
         out[row] = quantised(srgb_encode(values) if is_linear else values, np.uint16)
     return out
 
 
 def to_grey(rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Turn the (H, W, 3) that a network made of a grey picture back into grey (H, W): BT.601 luma.
+    """Convert a network's (H, W, 3) output for a grey image back to grey (H, W): BT.601 luma.
 
-    Luma rather than the mean: it is what PSNR-Y judges. The integer weights sum to one exactly, so equal
+    Luma rather than the mean, because PSNR-Y measures luma. The integer weights sum to exactly one, so equal
     channels come back unchanged, in 8 and in 16 bits.
     """
     out = np.empty(rgb.shape[:2], rgb.dtype)

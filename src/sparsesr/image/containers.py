@@ -1,4 +1,4 @@
-"""Putting EXIF into finished JPEG, PNG and WebP data byte for byte (libvips would rewrite the block)."""
+"""Insertion of EXIF into finished JPEG, PNG and WebP data byte for byte (libvips would rewrite the block)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ JPEG_SEGMENT_MAX_BYTES = 65_533 - 6
 """The largest EXIF block that fits one JPEG segment, after its length and prefix."""
 
 HEAD_BYTES = 33
-"""How much of a JPEG or PNG must be known to insert something: the PNG signature and IHDR."""
+"""Bytes of a JPEG or PNG needed to insert something: the PNG signature and IHDR."""
 
 
 def insert_in_jpeg(head: bytes, exif: bytes | None, pixels_per_mm: tuple[float, float] | None) -> bytes:
-    """Return the start of a JPEG with a JFIF segment, which libvips leaves out, and one for EXIF after it."""
-    unit, densities = 0, (1, 1)  # no unit: just square pixels
+    """Return the start of a JPEG with a JFIF segment, which libvips omits, followed by one for EXIF."""
+    unit, densities = 0, (1, 1)  # no unit: square pixels
     if pixels_per_mm is not None:
         unit, densities = 1, tuple(min(max(round(25.4 * value), 1), 65_535) for value in pixels_per_mm)
     segments = _jpeg_segment(0xE0, struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, unit, *densities, 0, 0))
@@ -36,13 +36,13 @@ def insert_in_png(head: bytes, exif: bytes | None, colour_chunks: bytes) -> byte
 
 
 def webp_with_exif(data: bytes, exif: bytes, height: int, width: int, has_alpha: bool) -> bytes:
-    """Return a WebP file with an EXIF chunk, turned into the extended format when it is not."""
+    """Return a WebP file with an EXIF chunk, converted to the extended format if necessary."""
     chunks = dict(_webp_chunks(data))
     header = bytearray(chunks.pop(b"VP8X", _extended_header(height, width, has_alpha)))
     header[0] |= 0x08
     xmp = chunks.pop(b"XMP ", None)
     parts = [(b"VP8X", bytes(header)), *chunks.items(), (b"EXIF", exif)]
-    if xmp is not None:  # the format asks for EXIF before XMP
+    if xmp is not None:  # the format requires EXIF before XMP
         parts.append((b"XMP ", xmp))
     body = b"".join(
         name + struct.pack("<I", len(value)) + value + bytes(len(value) % 2) for name, value in parts

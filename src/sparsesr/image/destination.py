@@ -1,4 +1,4 @@
-"""Where an image is written: whether it may be, checked once, and how it gets there whole or not at all."""
+"""Output destinations: checked once before any work, and written atomically."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _REASONS: dict[int, tuple[str, Wording]] = {
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an image may be written and in which format, already checked."""
+    """A checked path to write an image to, and its format."""
 
     path: Path | None
-    """None: into memory."""
+    """None: in memory."""
     format: str
     """jpeg, png, webp or tiff."""
     overwrite: bool = False
@@ -70,9 +70,11 @@ class Destination:
 
 
 def checked_destination(path: Path | None, *, overwrite: bool, format: str | None = None) -> Destination:
-    """Raise what writing to ``path`` would raise, before any work is done; None means memory.
+    """Check before any work that ``path`` can be written; None means memory.
 
-    InputError: exists, a folder, folder missing, no permission. UsageError: unknown format.
+    Raises:
+        InputError: the file exists, is a folder, its folder is missing, or permission is missing.
+        UsageError: the format is unknown.
     """
     destination = Destination(path, resolve_format(path, format), overwrite)
     if path is not None:
@@ -130,7 +132,7 @@ def _exists(path: Path) -> InputError:
 
 
 def write_error(path: Path | None, error: OSError | ValueError) -> InputError:
-    """Turn a system error while writing into a one-line InputError."""
+    """Convert a system error during writing to an InputError of one line."""
     number = error.errno if isinstance(error, OSError) else None
     strerror = getattr(error, "strerror", None) or str(error)
     reason, remedy = _REASONS.get(number or 0, (strerror, None))
@@ -140,12 +142,12 @@ def write_error(path: Path | None, error: OSError | ValueError) -> InputError:
 
 @contextmanager
 def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, None]:
-    """Yield a file to write; when the block ends well it appears under ``path``, complete and on the disk.
+    """Yield a file to write; if the block succeeds, it appears at ``path``, complete and synced to disk.
 
-    On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite`` a file
-    that somebody else creates meanwhile is never replaced. System errors become InputError.
+    On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite``, a file
+    that another process creates in the meantime is never replaced. System errors become InputError.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link stays one: its target is replaced
+    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
     temporary = target.with_name(f".sparsesr-{secrets.token_hex(8)}.tmp")
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
@@ -173,7 +175,7 @@ def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
         temporary.replace(target)
         return
     try:
-        os.link(temporary, target)  # fails when the name is taken, atomically; a rename would not
+        os.link(temporary, target)  # fails atomically if the name is taken; a rename would not
     except FileExistsError:
         raise
     except OSError:  # a file system without links: reserve the name, then replace the reservation

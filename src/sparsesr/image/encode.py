@@ -1,4 +1,4 @@
-"""``encode``: a ``Picture`` to JPEG, PNG, WebP or TIFF, whole or not at all, with its metadata."""
+"""``encode``: a ``DecodedImage`` to JPEG, PNG, WebP or TIFF, whole or not at all, with its metadata."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from sparsesr.image.containers import (
     insert_in_png,
     webp_with_exif,
 )
+from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
 from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
-from sparsesr.image.picture import Metadata, Picture, Pixels
 from sparsesr.image.tiff_tags import append_exif
 
 DEFAULT_QUALITY = 95
 _BIG_TIFF_ABOVE_BYTES = 3_500_000_000
-# EXIF is not among them: it goes in afterwards, byte for byte.
+# Without EXIF, which is inserted afterwards, byte for byte.
 _KEEP = pyvips.enums.ForeignKeep.ICC | pyvips.enums.ForeignKeep.XMP
 _SCREEN_PIXELS_PER_MM = 72 / 25.4
 
 
-# Measured with libvips 8.18, rounded up: what an encoder holds beside the picture itself.
+# Memory of an encoder in addition to the pixels; measured with libvips 8.18, rounded up.
 _WORKING_BYTES_PER_PX = {"jpeg": 16, "png": 4, "webp": 36, "tiff": 12}
 _WORKING_BYTES_AT_LEAST = 16_000_000
 
 
 def working_bytes(kind: str, height: int, width: int) -> int:
-    """Return how much memory ``encode`` needs for a picture of this size, beside its pixels; for planning."""
+    """Memory that ``encode`` needs for an image of this size, in addition to its pixels."""
     return _WORKING_BYTES_AT_LEAST + _WORKING_BYTES_PER_PX[kind] * height * width
 
 
 @dataclass
 class Encoded:
-    """What was written."""
+    """The result of ``encode``."""
 
     format: str
     size_bytes: int
     data: bytes | None = None
-    """The file itself, when no path was given."""
+    """The encoded file, if no path was given."""
     notes: list[str] = field(default_factory=list[str])
-    """What the format could not hold, one sentence each."""
+    """What the format cannot store, one sentence each."""
 
 
 @dataclass
 class _Prepared:
-    """Everything decided before the first byte is written."""
+    """All decisions made before the first byte is written."""
 
     format: str
     image: pyvips.Image
@@ -66,7 +66,7 @@ class _Prepared:
 
 
 def encode(
-    picture: Picture,
+    image: DecodedImage,
     destination: Path | None,
     *,
     format: str | None = None,
@@ -75,32 +75,32 @@ def encode(
     overwrite: bool = False,
     cancelled: Callable[[], bool] | None = None,
 ) -> Encoded:
-    """Write ``picture`` to ``destination``, or return it as bytes when that is None.
+    """Write ``image`` to ``destination``, or return it as bytes if that is None.
 
-    The format comes from ``format`` or the extension. Raises what ``checked_destination``,
-    ``check_quality_and_depth`` and :func:`encode_to` raise.
+    The format is taken from ``format`` or the extension. Raises the errors of ``checked_destination``,
+    ``check_quality_and_depth`` and :func:`encode_to`.
     """
     checked = checked_destination(destination, overwrite=overwrite, format=format)
-    checked.check_size(picture.height, picture.width)
+    checked.check_size(image.height, image.width)
     check_quality_and_depth(quality, depth)
-    return encode_to(picture, checked, quality=quality, depth=depth, cancelled=cancelled)
+    return encode_to(image, checked, quality=quality, depth=depth, cancelled=cancelled)
 
 
 def encode_to(
-    picture: Picture,
+    image: DecodedImage,
     destination: Destination,
     *,
     quality: int | None = None,
     depth: int | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Encoded:
-    """As :func:`encode`, to a place that is known to be good for an image of this size.
+    """As :func:`encode`, to a destination that has been checked for an image of this size.
 
-    ``quality`` 1 to 100 is for JPEG and WebP (95). ``depth`` 8 or 16 overrides the source's. Grey stays grey,
-    alpha and 16 bits stay where the format can hold them, and the result's notes say what it could not. Raises
-    InputError when writing fails, or CancelledError soon after ``cancelled`` says True; then no file appears.
+    ``quality``, 1 to 100, applies to JPEG and WebP (default 95). ``depth``, 8 or 16, overrides that of the source.
+    Grey stays grey; alpha and 16 bits are kept if the format can store them, otherwise the notes say so. Raises
+    InputError if writing fails, or CancelledError soon after ``cancelled`` returns True; no file appears then.
     """
-    prepared = _prepare(picture, destination.format, quality, depth)
+    prepared = _prepare(image, destination.format, quality, depth)
     if destination.path is None:
         buffer = io.BytesIO()
         _write(prepared, buffer, destination, cancelled)
@@ -114,37 +114,37 @@ def encode_to(
 
 
 def check_quality_and_depth(quality: int | None, depth: int | None) -> None:
-    """Raise UsageError unless they are what ``encode_to`` can write."""
+    """Raise UsageError for values that ``encode_to`` does not accept."""
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"must be 1 to 100, not {quality}", where=Parameter("quality"))
     if depth not in (None, 8, 16):
         raise UsageError(f"must be 8 or 16, not {depth}", where=Parameter("depth"))
 
 
-def _prepare(picture: Picture, kind: str, quality: int | None, depth: int | None) -> _Prepared:
+def _prepare(image: DecodedImage, kind: str, quality: int | None, depth: int | None) -> _Prepared:
     notes: list[str] = []
-    bits = depth or picture.bits
+    bits = depth or image.bits
     if bits == 16 and kind in ("jpeg", "webp"):
-        notes.append(f"16 bits reduced to 8: {kind.upper()} holds no more")
+        notes.append(f"16 bits reduced to 8: {kind.upper()} stores no more")
         bits = 8
-    planes = _planes(picture, kind, bits, notes)
-    image = vips.image_over(planes[0])
+    planes = _planes(image, kind, bits, notes)
+    vips_image = vips.image_over(planes[0])
     if len(planes) == 2:
-        image = image.bandjoin(vips.image_over(planes[1]))
-    metadata = _fitting_metadata(picture, kind, notes)
-    image = _with_metadata(image, picture.layout, bits, metadata)
-    return _Prepared(kind, image, metadata, quality or DEFAULT_QUALITY, notes, planes)
+        vips_image = vips_image.bandjoin(vips.image_over(planes[1]))
+    metadata = _fitting_metadata(image, kind, notes)
+    vips_image = _with_metadata(vips_image, image.layout, bits, metadata)
+    return _Prepared(kind, vips_image, metadata, quality or DEFAULT_QUALITY, notes, planes)
 
 
-def _planes(picture: Picture, kind: str, bits: int, notes: list[str]) -> list[Pixels]:
-    """Return the colour plane(s), and alpha if the format holds it, at the depth of the file."""
-    rgb, alpha = picture.rgb, picture.alpha
+def _planes(image: DecodedImage, kind: str, bits: int, notes: list[str]) -> list[Pixels]:
+    """Return the colour planes, and alpha if the format stores it, at the depth of the file."""
+    rgb, alpha = image.rgb, image.alpha
     working_bits = rgb.dtype.itemsize * 8
     if alpha is not None and kind == "jpeg":
-        notes.append("transparency composited on white: JPEG has none")
+        notes.append("transparency composited on white: JPEG has no alpha")
         rgb, alpha = _on_white(rgb, alpha), None
-    pixels = colour.to_grey(rgb) if picture.layout == "grey" else rgb
-    table = colour.output_table(working_bits, bits, picture.transfer == "linear")
+    pixels = colour.to_grey(rgb) if image.layout == "grey" else rgb
+    table = colour.output_table(working_bits, bits, image.transfer == "linear")
     planes = [pixels if table is None else colour.look_up(table, pixels)]
     if alpha is not None:
         table = colour.output_table(working_bits, bits, is_linear=False)
@@ -155,31 +155,31 @@ def _planes(picture: Picture, kind: str, bits: int, notes: list[str]) -> list[Pi
 def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:
     peak = int(np.iinfo(rgb.dtype).max)
     out = np.empty_like(rgb)
-    for row in range(len(rgb)):  # row by row: no wide copy of the picture
+    for row in range(len(rgb)):  # row by row, to avoid a wider copy of the image
         weight = alpha[row, :, None].astype(np.uint64)
         out[row] = (rgb[row] * weight + peak * (peak - weight) + peak // 2) // peak
     return out
 
 
-def _fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Metadata:
-    """Return the metadata as the format can hold it, with EXIF brought up to date."""
-    metadata = picture.metadata
-    is_grey_file = picture.layout == "grey" and kind != "webp"  # WebP stores grey as RGB
+def _fitting_metadata(image: DecodedImage, kind: str, notes: list[str]) -> Metadata:
+    """Return the metadata that the format can store, with EXIF and XMP updated."""
+    metadata = image.metadata
+    is_grey_file = image.layout == "grey" and kind != "webp"  # WebP stores grey as RGB
     if metadata.icc is not None and (metadata.icc[16:20] == b"GRAY") != is_grey_file:
-        notes.append("colour profile left out: it is for another kind of picture")
+        notes.append("colour profile left out: it is for another kind of image")
         metadata = replace(metadata, icc=None)
     if metadata.iptc is not None and kind != "jpeg":
-        notes.append("IPTC record left out: written to JPEG only")
+        notes.append("IPTC record left out: only written to JPEG")
         metadata = replace(metadata, iptc=None)
     block = metadata.exif
     if block is not None:
-        block = exif.updated(block, picture.height, picture.width)
+        block = exif.updated(block, image.height, image.width)
     if block is not None and kind == "jpeg" and len(block) > JPEG_SEGMENT_MAX_BYTES:
         notes.append("EXIF left out: too large for a JPEG")
         block = None
     packet = metadata.xmp
     if packet is not None:
-        packet = xmp.updated(packet, picture.height, picture.width)
+        packet = xmp.updated(packet, image.height, image.width)
     return replace(metadata, exif=block, xmp=packet)
 
 
@@ -214,9 +214,9 @@ def _write(
 def _stream(
     save: Callable[[pyvips.TargetCustom], Any], file: BinaryIO, edit: Callable[[bytes], bytes]
 ) -> None:
-    """Let libvips write through Python into ``file``; ``edit`` is given the first ``HEAD_BYTES`` or more.
+    """Let libvips write through Python to ``file``; ``edit`` transforms the start, ``HEAD_BYTES`` or more.
 
-    Writing here rather than in libvips keeps the system's own error (disk full and so on).
+    Writing in Python preserves the system's own error, such as a full disk, which libvips would hide.
     """
     failures: list[OSError] = []
     head: bytearray | None = bytearray()

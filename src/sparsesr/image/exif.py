@@ -1,6 +1,6 @@
-"""EXIF blocks: read the orientation, and change the few tags that an enlargement makes wrong.
+"""EXIF blocks: read the orientation, and update the few tags that upscaling invalidates.
 
-All else stays byte for byte as it was, so that maker notes, whose inner offsets nobody knows, keep working.
+All other bytes stay as they were, so that maker notes, whose inner offsets are undocumented, keep working.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SHORT, _LONG = 3, 4
 
 
 def normalised(raw: bytes | None) -> bytes | None:
-    """Return an EXIF block from its TIFF header on, or None when it is not one."""
+    """Return an EXIF block from its TIFF header on, or None if it is not one."""
     if raw is None:
         return None
     block = raw[len(_PREFIX) :] if raw.startswith(_PREFIX) else raw
@@ -24,7 +24,7 @@ def normalised(raw: bytes | None) -> bytes | None:
 
 
 def orientation(exif: bytes | None) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 when absent or senseless."""
+    """Return the EXIF orientation, 1 to 8; 1 if absent or invalid."""
     if exif is None:
         return 1
     order = _order(exif)
@@ -36,7 +36,7 @@ def orientation(exif: bytes | None) -> int:
 
 
 def updated(exif: bytes, height: int, width: int) -> bytes:
-    """Return the block with orientation 1, the given size, and its (now wrong) thumbnail unlinked."""
+    """Return the block with orientation 1, the given size, and its outdated thumbnail unlinked."""
     block, order, first = bytearray(exif), _order(exif), _first_ifd(exif)
     sizes = {_IMAGE_WIDTH: width, _IMAGE_LENGTH: height, _PIXEL_X: width, _PIXEL_Y: height}
     for tag, _, position in _entries(exif, first):
@@ -73,7 +73,7 @@ def _entries(exif: bytes, ifd: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _unlink_thumbnail(block: bytearray, order: str, first: int) -> None:
-    """Set the link from the first directory to the second, which describes the thumbnail, to none."""
+    """Clear the link from the first directory to the second, which describes the thumbnail."""
     if 8 <= first <= len(block) - 2:
         link = first + 2 + 12 * int(struct.unpack_from(order + "H", block, first)[0])
         if link + 4 <= len(block):

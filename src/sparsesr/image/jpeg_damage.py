@@ -1,7 +1,7 @@
-"""What the JPEG decoder complains of while it decodes: damage, or blemishes that change no pixel.
+"""Warnings of the JPEG decoder, classified as damage or as harmless irregularities.
 
-JPEG has no checksums, and libjpeg goes on after damage with a warning. libvips can be told to fail on
-warnings, but then also fails on harmless ones, and it does not look for those of the last rows.
+JPEG has no checksums, and libjpeg continues after damage with a warning. libvips can be told to fail on
+warnings, but then also fails on harmless ones, and it does not check for those of the last rows.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_COMPLAINT = re.compile(r"VipsJpeg: (.+)")
+_WARNING = re.compile(r"VipsJpeg: (.+)")
 _COUNT = re.compile(r"read gave (\d+) warnings")
 _HARMLESS = re.compile(r"Invalid SOS parameters|nknown (JFIF|Adobe)|bytes before marker")
 _LEFT_OVER = "bytes before marker"
-# libvips logs for the whole process, so that one picture at a time may be listened to.
+# libvips logs for the whole process, so warnings can be attributed to only one image at a time.
 _one_at_a_time = threading.Lock()
 
 
 @dataclass
-class Complaints:
-    """The decoder tells its first complaint only, and at the end how many there were."""
+class JpegWarnings:
+    """The decoder reports the text of its first warning only, and at the end their number."""
 
     first: str = ""
     count: int = 0
 
-    def hear(self, text: str) -> None:
-        """Take in a message of libvips: a warning, or the error that it gave up with."""
-        said, counted = _COMPLAINT.search(text), _COUNT.search(text)
+    def record(self, text: str) -> None:
+        """Record a message of libvips: a warning or its final error."""
+        said, counted = _WARNING.search(text), _COUNT.search(text)
         if said is not None:
             self.first = self.first or said.group(1).strip()
             self.count = max(self.count, 1)
@@ -38,10 +38,10 @@ class Complaints:
             self.count = max(self.count, int(counted.group(1)))
 
     def damage(self, *, has_several_scans: bool) -> str:
-        """Say what means wrong pixels, "" if nothing does.
+        """Return the warning that indicates wrong pixels, "" if none does.
 
-        Bytes left over before a marker lie between header segments and change nothing, except in a picture
-        of several scans (a progressive one), where they mean that a scan was misread.
+        Extra bytes before a marker lie between header segments and change nothing, except in an image with
+        several scans (a progressive one), where they mean that a scan was misread.
         """
         if self.count == 0:
             return ""
@@ -52,22 +52,22 @@ class Complaints:
 
 
 class _Listener(logging.Handler):
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, warnings: JpegWarnings) -> None:
         super().__init__(logging.WARNING)
-        self.complaints = complaints
+        self.warnings = warnings
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.complaints.hear(record.getMessage())
+        self.warnings.record(record.getMessage())
 
 
 @contextmanager
-def jpeg_complaints() -> Generator[Complaints, None, None]:
-    """Yield what the JPEG decoder complains of inside the block, filled as it decodes."""
-    complaints = Complaints()
-    listener, logger = _Listener(complaints), logging.getLogger("pyvips")
+def jpeg_warnings() -> Generator[JpegWarnings, None, None]:
+    """Yield the warnings of the JPEG decoder within the block, filled in as it decodes."""
+    warnings = JpegWarnings()
+    listener, logger = _Listener(warnings), logging.getLogger("pyvips")
     with _one_at_a_time:
         logger.addHandler(listener)
         try:
-            yield complaints
+            yield warnings
         finally:
             logger.removeHandler(listener)

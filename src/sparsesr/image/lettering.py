@@ -1,4 +1,4 @@
-"""Text on images, drawn by libvips in the system's plain font."""
+"""Text on images, drawn by libvips in the system's sans-serif font."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyvips
 from sparsesr.image import vips
 
 _FONT_PX_PER_SIZE = 9.5
-"""So that capitals are 7 pixels high for each unit of size."""
+"""Makes capitals 7 pixels high for each unit of size."""
 
 
 def write_on(
@@ -25,10 +25,10 @@ def write_on(
     *,
     right: int | None = None,
 ) -> None:
-    """Draw a line of text onto (H, W, 3) pixels in place; what does not fit is cut off.
+    """Draw a line of text onto (H, W, 3) pixels in place, clipped to them.
 
-    Capitals begin at row ``top`` and are about ``7 * size`` pixels high. With ``right`` the text ends at that
-    column, if it does not begin before ``left`` then.
+    Capitals start at row ``top`` and are about ``7 * size`` pixels high. ``right`` aligns the end of the text to
+    that column, unless the text would then start before ``left``.
     """
     ink, offset = _drawn(text, size)
     if right is not None:
@@ -40,7 +40,7 @@ def write_on(
 
 
 def _drawn(text: str, size: int) -> tuple[npt.NDArray[Any], int]:
-    """Coverage (h, w, 1), 0..255, of the ink alone, and how far it begins below the top of the line."""
+    """Coverage (h, w, 1), 0..255, of the inked area, and its offset below the top of the line."""
     font = f"sans {_FONT_PX_PER_SIZE * size:g}px"
     image = pyvips.Image.text(html.escape(text, quote=False), font=font, dpi=72)
     return vips.pixels_of(image), int(image.yoffset)

@@ -18,7 +18,7 @@ _WINDOW_PX = 11
 def rgb_to_y(image: Image) -> Plane:
     """Luma on MATLAB's studio scale (16 to 235), float64 and unrounded, from 8-bit RGB (H, W, 3).
 
-    Grey (H, W) is taken as R = G = B.
+    Grey (H, W) is treated as R = G = B.
     """
     values = image.astype(np.float64)
     if values.ndim == 2:
@@ -29,9 +29,9 @@ def rgb_to_y(image: Image) -> Plane:
 
 
 def psnr(a: Image, b: Image, shave: int = 0, peak: float = _PEAK) -> float:
-    """Peak signal-to-noise ratio in dB over all samples; ``shave`` pixels are left out at each border.
+    """Peak signal-to-noise ratio in dB over all samples, without ``shave`` pixels at each border.
 
-    Infinite for equal images. Raises ValueError when the shapes differ or nothing is left.
+    Infinite for equal images. Raises ValueError if the shapes differ or nothing is left.
     """
     a, b = _pair(a, b, shave, least_px=1)
     error = float(np.mean(np.square(a.astype(np.float64) - b.astype(np.float64))))

@@ -1,4 +1,4 @@
-"""Turning stored pixels upright, as the EXIF orientation tag asks."""
+"""Rotation of stored pixels upright, according to the EXIF orientation tag."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 
 def upright(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Return (H, W, ...) pixels turned and mirrored so that orientation 1 to 8 becomes 1; contiguous."""
-    if orientation >= 5:  # rows and columns change places; what is left is one of 1 to 4
+    """Return contiguous (H, W, ...) pixels, rotated and mirrored from orientation 1 to 8 to orientation 1."""
+    if orientation >= 5:  # transposed; one of 1 to 4 remains
         pixels = pixels.swapaxes(0, 1)
         orientation = {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
     if orientation in (2, 3):

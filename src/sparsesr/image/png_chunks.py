@@ -1,4 +1,4 @@
-"""A light walk over the chunks of a PNG before libpng sees it: size, text bombs, and what libvips drops."""
+"""Scan of a PNG's chunks before libpng reads it: size, decompression bombs, and metadata that libvips drops."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 
 @dataclass
 class PngFacts:
-    """What the chunks say beyond the pixels."""
+    """Facts from the chunks other than the pixels."""
 
     colour: bytes = b""
-    """Whole colour chunks, to be repeated in PNG output."""
+    """Whole colour chunks, which PNG output repeats."""
     raw_exif: bytes | None = None
-    """EXIF as ImageMagick stores it, in a text chunk "Raw profile type exif"."""
+    """EXIF stored by ImageMagick in a text chunk "Raw profile type exif"."""
     is_animated: bool = False
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a whole PNG chunk: length, kind, body, checksum."""
+    """Return a complete PNG chunk: length, kind, body, checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
@@ -52,7 +52,7 @@ def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
 
 @dataclass
 class _TextBudget:
-    """Counts text chunks and what the compressed ones inflate to."""
+    """Counts text chunks and the inflated size of compressed ones."""
 
     name: str
     limits: ImageLimits
@@ -60,7 +60,7 @@ class _TextBudget:
     inflated_bytes: int = 0
 
     def spend(self, kind: bytes, body: bytes) -> None:
-        """Raise LimitError when this chunk is one too many."""
+        """Raise LimitError if this chunk exceeds a limit."""
         self.items += 1
         if self.items > self.limits.max_metadata_items:
             raise LimitError(
@@ -121,13 +121,13 @@ def _inflate(payload: bytes, limit: int) -> bytes:
 
 
 def _inflated_size(kind: bytes, body: bytes, limit: int) -> int:
-    """Return what a compressed chunk inflates to, counted to a little over ``limit``; 0 for plain ones."""
+    """Return the inflated size of a chunk, counted until just over ``limit``; 0 if it is not compressed."""
     _, payload, compressed = _split_text(kind, body)
     if not compressed:
         return 0
     try:
         inflater, size = zlib.decompressobj(), 0
-        while payload and size <= limit:  # in steps: the inflated text itself is not needed
+        while payload and size <= limit:  # in steps, since only the size is needed
             size += len(inflater.decompress(payload, MEBIBYTE))
             payload = inflater.unconsumed_tail
         return size

@@ -1,4 +1,4 @@
-"""Reader for PBM, PGM and PPM (P1 to P6), which the bundled libvips does not read."""
+"""Reader for PBM, PGM and PPM (P1 to P6), which the bundled libvips cannot read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PEAK = re.compile(_GAP + rb"+(\d{1,9})")
 
 
 def read_pnm(source: OpenSource, limits: ImageLimits) -> npt.NDArray[Any]:
-    """Return (H, W, 1 or 3) uint8 or uint16, stretched to the full range of the type."""
+    """Return (H, W, 1 or 3) uint8 or uint16, scaled to the full range of the type."""
     head = source.read_at(0, 4096)
     header = _HEADER.match(head)
     if header is None:
@@ -60,7 +60,7 @@ def _plain_samples(source: OpenSource, start: int, variant: int, count: int) -> 
     try:
         return np.array(words, dtype=np.int64) if words else np.empty(0, np.int64)
     except (ValueError, OverflowError):
-        raise InputError("the PNM data holds something that is not a number", where=source.name) from None
+        raise InputError("the PNM data contains something that is not a number", where=source.name) from None
 
 
 def _packed_bits(source: OpenSource, start: int, height: int, width: int) -> npt.NDArray[Any]:
@@ -83,7 +83,7 @@ def _binary_samples(source: OpenSource, start: int, count: int, peak: int) -> np
 def _stretched(samples: npt.NDArray[Any], peak: int, name: str) -> npt.NDArray[Any]:
     if samples.size and (int(samples.max()) > peak or int(samples.min()) < 0):
         raise InputError(
-            f"the PNM data holds values beyond the maximum of {peak} that its header states", where=name
+            f"the PNM data contains values beyond the maximum of {peak} in its header", where=name
         )
     target = np.uint16 if peak > 255 else np.uint8
     full = int(np.iinfo(target).max)

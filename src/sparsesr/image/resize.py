@@ -18,28 +18,28 @@ import numpy.typing as npt
 Edge = Literal["mirror", "clamp"]
 Image = npt.NDArray[Any]
 
-_BLOCK_SAMPLES = 1 << 20  # of float64 per block of output rows: bounds the working memory to some 30 MB
+_BLOCK_SAMPLES = 1 << 20  # float64 samples per block of output rows: bounds the working memory to about 30 MB
 
 
 @dataclass(frozen=True)
 class _Taps:
-    """For each output position of one axis: which inputs (n, k) are added with which weights (n, k)."""
+    """For each output position of one axis: the inputs (n, k) that are summed and their weights (n, k)."""
 
     index: npt.NDArray[np.intp]
     weight: npt.NDArray[np.float64]
 
 
 def imresize(image: Image, scale: Fraction | float | int | tuple[int, int], edge: Edge = "mirror") -> Image:
-    """Resize as MATLAB's ``imresize(image, scale, 'bicubic')`` does.
+    """Resize like MATLAB's ``imresize(image, scale, 'bicubic')``.
 
-    ``image`` is (H, W) or (H, W, C); uint8 and uint16 come back as themselves, floats as they are (neither
-    rounded nor clipped). ``scale`` is a factor (output ceil(scale * size)) or the output (height, width).
-    ``edge`` "mirror" is today's MATLAB and the ``LRxN_std`` files; "clamp" the older one and SelfExSR's.
-    Raises ValueError for other shapes, types or scales.
+    ``image`` is (H, W) or (H, W, C) and keeps its dtype; floats are neither rounded nor clipped. ``scale`` is a
+    factor (output ceil(scale * size)) or the output (height, width). ``edge`` "mirror" matches current MATLAB and
+    the ``LRxN_std`` files, "clamp" older versions and SelfExSR. Raises ValueError for other shapes, types or
+    scales.
     """
     _check(image)
     scales, size = _scales_and_size(image.shape[:2], scale)
-    if scales[1] < scales[0]:  # MATLAB starts with the axis that shrinks most; rows when equal
+    if scales[1] < scales[0]:  # MATLAB starts with the axis that shrinks most; with rows if equal
         turned = _resize_rows_then_columns(
             image.swapaxes(0, 1), (scales[1], scales[0]), (size[1], size[0]), edge
         )
@@ -60,7 +60,7 @@ def _scales_and_size(
     if isinstance(scale, tuple):
         scales = (Fraction(scale[0], shape[0]), Fraction(scale[1], shape[1]))
     else:
-        # A float such as 1/3 means one third, not the dyadic number that stores it.
+        # A float such as 1/3 means one third, not its binary approximation.
         one = Fraction(scale).limit_denominator(10_000) if isinstance(scale, float) else Fraction(scale)
         scales = (one, one)
     if min(scales) <= 0:
@@ -78,7 +78,7 @@ def _cubic(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _taps(n_in: int, n_out: int, scale: Fraction, edge: Edge) -> _Taps:
     inverse = float(1 / scale)
     stretch = max(inverse, 1.0)
-    # Centres and taps are counted from 1, as in MATLAB, so that the floors fall alike.
+    # Centres and taps are counted from 1, as in MATLAB, so that floor gives the same results.
     centre = np.arange(1, n_out + 1) * inverse + 0.5 * (1.0 - inverse)
     first = np.floor(centre - 2.0 * stretch)
     index = first[:, None] + np.arange(math.ceil(4.0 * stretch) + 2)
@@ -89,7 +89,7 @@ def _taps(n_in: int, n_out: int, scale: Fraction, edge: Edge) -> _Taps:
 
 
 def _fold(index: npt.NDArray[np.intp], n: int, edge: Edge) -> npt.NDArray[np.intp]:
-    """Bring indices (from 0) beyond the ends back inside: repeat the end, or reflect including it."""
+    """Map indices (from 0) beyond the ends back inside: repeat the end, or reflect including it."""
     if edge == "clamp":
         return np.clip(index, 0, n - 1)
     index = np.mod(index, 2 * n)

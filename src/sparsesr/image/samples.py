@@ -1,4 +1,4 @@
-"""Integer samples from levels in 0..1 and from wider samples: one rounding rule, that of the store kernels."""
+"""Conversion of levels in 0..1 and of wider samples to integers, rounded like the store kernels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def quantised(
 
 
 def to_eight_bit(samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """uint16 samples rounded to uint8 (65535 becomes 255); uint8 as they are."""
+    """uint16 samples rounded to uint8 (65535 becomes 255); uint8 unchanged."""
     if samples.dtype == np.uint8:
         return samples
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Recognising a file by its first bytes. Only formats named here are ever handed to a decoder."""
+"""Format detection by the first bytes of a file. Only formats named here reach a decoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 _HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 
-# Known and not read: named, so that the user learns more than "unknown".
+# Known but unsupported; named so that the message is more helpful than "unknown".
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),
     (b"%!PS", "PostScript"),
@@ -57,17 +57,21 @@ def recognise(source: OpenSource) -> str:
     for signature, what in _FOREIGN:
         if head.startswith(signature):
             raise InputError(
-                f"is {what}, which is not read", where=source.name, remedy=f"convert it to one of {SUPPORTED}"
+                f"is {what}, which is not supported",
+                where=source.name,
+                remedy=f"convert it to one of {SUPPORTED}",
             )
     raise InputError(
-        f"is not a picture in a format that is read ({SUPPORTED}), or its start is damaged", where=source.name
+        f"is not an image in a supported format ({SUPPORTED}), or its start is damaged", where=source.name
     )
 
 
 def check_size(name: str, height: int, width: int, limits: ImageLimits) -> None:
-    """Raise LimitError when a picture of this size may not be decoded."""
+    """Raise LimitError if an image of this size exceeds the limits, InputError if it has no pixels."""
     if height < 1 or width < 1:
-        raise InputError(f"its header says {width}x{height} pixels", where=name, remedy="the file is damaged")
+        raise InputError(
+            f"the header states {width}x{height} pixels", where=name, remedy="the file is damaged"
+        )
     if max(height, width) > limits.max_side_px:
         raise LimitError(
             f"{width}x{height} px is over the limit of {limits.max_side_px} px a side", where=name
@@ -82,7 +86,7 @@ def check_size(name: str, height: int, width: int, limits: ImageLimits) -> None:
 
 
 def check_gif_size(source: OpenSource, limits: ImageLimits) -> None:
-    """Check the canvas of a GIF, whose decoder scans the whole file when it opens it."""
+    """Check the canvas of a GIF first, because its decoder scans the whole file on opening."""
     head = source.read_at(6, 4)
     if len(head) == 4:
         width, height = struct.unpack("<HH", head)

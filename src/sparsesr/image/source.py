@@ -1,4 +1,4 @@
-"""Opening what the user named: a path or bytes, with one clear error for each way that this can fail."""
+"""Opening of inputs, paths or bytes, with a specific error for each kind of failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparsesr.limits import MEBIBYTE, ImageLimits
 
 @dataclass
 class OpenSource:
-    """Readable bytes of known size: either ``data`` in memory or an open file descriptor."""
+    """Readable bytes of known size: ``data`` in memory or an open file descriptor."""
 
     name: str
     """For messages."""
@@ -39,7 +39,7 @@ class OpenSource:
         """Return a libvips source. This object must outlive it: libvips does not copy ``data``."""
         if self.data is not None:
             return pyvips.Source.new_from_memory(self.data)
-        # A descriptor, not a name: any file name works, and the file cannot be swapped after it was checked.
+        # A descriptor rather than a name: any file name works, and the file cannot be swapped after the check.
         return pyvips.Source.new_from_descriptor(self.descriptor)
 
 
@@ -47,7 +47,7 @@ class OpenSource:
 def open_source(
     source: Path | bytes, limits: ImageLimits, name: str | None = None
 ) -> Generator[OpenSource, None, None]:
-    """Open ``source``; ``name`` is what messages call bytes. Raises InputError or LimitError."""
+    """Open ``source``; ``name`` names bytes in messages. Raises InputError or LimitError."""
     if isinstance(source, bytes):
         opened = OpenSource(name or "<data>", len(source), data=source)
         _check_size(opened, limits)
@@ -63,7 +63,7 @@ def open_source(
 
 
 def printable(path: Path | str) -> str:
-    """Return a path for a one-line message, whatever bytes its name holds."""
+    """Return a path as text for a one-line message, whatever bytes its name contains."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -74,7 +74,7 @@ def _open_file(path: Path) -> int:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(
-                "is a folder, not a picture",
+                "is a folder, not an image",
                 where=name,
                 remedy="name a file in it",
             )

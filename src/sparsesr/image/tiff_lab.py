@@ -1,4 +1,4 @@
-"""Reader for uncompressed 8-bit CIELab TIFF, which libvips takes for a packed kind of its own and refuses."""
+"""Reader for uncompressed 8-bit CIELab TIFF, which libvips mistakes for its own packed format and refuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CIELAB = 8
 
 
 def is_lab8(source: OpenSource) -> bool:
-    """Tell whether a TIFF holds 8-bit CIELab."""
+    """Whether a TIFF contains 8-bit CIELab."""
     header = read_header(source.read_at)
     if header is None:
         return False
@@ -44,13 +44,13 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
     sizes = integers(tags, order, _HEIGHT) + integers(tags, order, _WIDTH)
     if not is_plain or not offsets or len(offsets) != len(counts) or len(sizes) != 2:
         raise InputError(
-            "a CIELab TIFF that is compressed or tiled",
+            "is a compressed or tiled CIELab TIFF, which is not supported",
             where=source.name,
             remedy="save it as RGB TIFF or PNG",
         )
     height, width = sizes
     check_size(source.name, height, width, limits)
-    # A damaged file may list the same bytes many times: never gather more than the picture holds.
+    # A damaged file may list the same bytes many times: never gather more than the image needs.
     needed, parts, gathered = height * width * 3, list[bytes](), 0
     for start, count in zip(offsets, counts, strict=True):
         parts.append(source.read_at(start, min(count, needed - gathered)))

@@ -1,4 +1,4 @@
-"""TIFF directories: EXIF out of a TIFF file and into one, which libvips does not do."""
+"""TIFF directories: extract EXIF from a TIFF file and append it to one, which libvips does not do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparsesr.image.source import OpenSource
 ReadAt = Callable[[int, int], bytes]
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-# Who, when, with what: tags that describe the picture and not how its pixels are stored.
+# Tags that describe the image (author, date, camera), not how its pixels are stored.
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x4746, 0x8298, *range(0x9C9B, 0x9CA0))
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SWAP_UNIT = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
@@ -24,7 +24,7 @@ _MAX_ENTRIES = 1000
 
 @dataclass(frozen=True)
 class Tag:
-    """One directory entry; ``value`` holds its bytes in the byte order of the file that it came from."""
+    """One directory entry; ``value`` holds its bytes in the byte order of its file."""
 
     kind: int
     count: int
@@ -37,7 +37,7 @@ class Tag:
         return Tag(self.kind, self.count, parts.tobytes())
 
     def integers(self, order: str) -> list[int]:
-        """Return the values of a BYTE, SHORT or LONG entry, none for other kinds."""
+        """Return the values of a BYTE, SHORT or LONG entry; empty for other kinds."""
         letter = {1: "B", 3: "H", 4: "I"}.get(self.kind)
         return list(struct.unpack(f"{order}{self.count}{letter}", self.value)) if letter else []
 
@@ -46,7 +46,7 @@ Directory = dict[int, Tag]
 
 
 def read_header(read_at: ReadAt) -> tuple[str, int] | None:
-    """Return (byte order as for struct, offset of the first directory); None for BigTIFF and for no TIFF."""
+    """Return (byte order as for struct, offset of the first directory); None unless this is classic TIFF."""
     head = read_at(0, 8)
     if len(head) < 8 or head[:4] not in (b"II*\0", b"MM\0*"):
         return None
@@ -57,7 +57,7 @@ def read_header(read_at: ReadAt) -> tuple[str, int] | None:
 def read_directory(
     read_at: ReadAt, order: str, offset: int, max_value_bytes: int = _MAX_VALUE_BYTES
 ) -> Directory:
-    """Read one directory; entries that are damaged or absurdly large are left out."""
+    """Read one directory; damaged or excessively large entries are skipped."""
     head = read_at(offset, 2)
     count = min(int(struct.unpack(order + "H", head)[0]), _MAX_ENTRIES) if len(head) == 2 else 0
     raw = read_at(offset + 2, 12 * count)
@@ -90,7 +90,7 @@ def exif_of_tiff(source: OpenSource) -> bytes | None:
 
 
 def append_exif(file: BinaryIO, exif: bytes) -> None:
-    """Add the EXIF block's tags to a finished TIFF file: new directories at its end."""
+    """Append the tags of an EXIF block to a finished TIFF file as new directories."""
 
     def read_file(offset: int, count: int) -> bytes:
         file.seek(offset)
@@ -131,7 +131,7 @@ def _serialised(main: Directory, inner: dict[int, Directory], order: str, base: 
     """Lay out the main directory at ``base``, then the inner ones, each followed by its long values."""
     main = {tag: entry for tag, entry in main.items() if tag not in inner}
     links = {tag: directory for tag, directory in inner.items() if directory}
-    # The links are known only after the main directory's size is: lay it out once with zeros.
+    # The links depend on the size of the main directory: lay it out once with zeros.
     placed = {**main, **{tag: Tag(4, 1, bytes(4)) for tag in links}}
     position = base + len(_one_directory(placed, order, base))
     tail = b""
@@ -156,5 +156,5 @@ def _one_directory(directory: Directory, order: str, base: int) -> bytes:
 
 
 def integers(directory: Directory, order: str, tag: int) -> list[int]:
-    """Return the integer values of a tag; none when it is absent."""
+    """Return the integer values of a tag; empty if it is absent."""
     return directory[tag].integers(order) if tag in directory else []

@@ -1,4 +1,4 @@
-"""The few libvips calls that need care: images over numpy memory, binary metadata, error text."""
+"""Wrappers for libvips calls that need care: images over numpy memory, binary metadata, error text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pyvips import vips_lib
 
 from sparsesr.errors import check_cancelled
 
-# libvips warns through this logger; without a handler Python would print the warnings.
+# pyvips logs libvips warnings here; without a handler Python would print them.
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
-_ASK_EVERY_S = 0.1
+_POLL_INTERVAL_S = 0.1
 _STOPPING_S = 0.5
 _FORMATS = {
     "uint8": "uchar",
@@ -45,9 +45,9 @@ def image_over(pixels: npt.NDArray[Any]) -> pyvips.Image:
 
 
 def run(image: pyvips.Image, work: Callable[[], T], cancelled: Callable[[], bool] | None) -> T:
-    """Run ``work``, which computes ``image``; CancelledError soon after ``cancelled`` says True.
+    """Run ``work``, which computes ``image``; CancelledError soon after ``cancelled`` returns True.
 
-    It runs in a thread of its own: inside a call of libvips Python would not hear of Ctrl-C.
+    It runs in a separate thread, because Python does not handle Ctrl-C inside a libvips call.
     """
     if cancelled is None:
         return work()
@@ -63,10 +63,10 @@ def run(image: pyvips.Image, work: Callable[[], T], cancelled: Callable[[], bool
     thread = threading.Thread(target=keep_outcome, daemon=True)
     thread.start()
     while thread.is_alive():
-        thread.join(_ASK_EVERY_S)
+        thread.join(_POLL_INTERVAL_S)
         if cancelled():
             image.set_kill(True)
-            thread.join(_STOPPING_S)  # encoding WebP does not stop, but it writes nothing either
+            thread.join(_STOPPING_S)  # WebP encoding cannot be stopped, but it writes nothing either
             check_cancelled(cancelled)
     if failures:
         raise failures[0]
@@ -74,14 +74,14 @@ def run(image: pyvips.Image, work: Callable[[], T], cancelled: Callable[[], bool
 
 
 def pixels_of(image: pyvips.Image, cancelled: Callable[[], bool] | None = None) -> npt.NDArray[Any]:
-    """Run the image's pipeline and return its pixels as (H, W, C), in memory that numpy now owns."""
+    """Run the image's pipeline and return its pixels as (H, W, C), in memory owned by numpy."""
     memory = run(image, image.write_to_memory, cancelled)
     samples = np.frombuffer(memory, _NUMPY_NAMES[str(image.format)])
     return samples.reshape(image.height, image.width, image.bands)
 
 
 def get_blob(image: pyvips.Image, name: str) -> bytes | None:
-    """Return a binary metadata field, None when it is absent or empty."""
+    """Return a binary metadata field; None if it is absent or empty."""
     if not image.get_typeof(name):
         return None
     value: Any = image.get(name)
@@ -89,7 +89,7 @@ def get_blob(image: pyvips.Image, name: str) -> bytes | None:
 
 
 def set_blob(image: pyvips.Image, name: str, value: bytes) -> None:
-    """Set a binary metadata field. The image must be this caller's own copy."""
+    """Set a binary metadata field. The caller must own the image, that is, have copied it."""
     blob: Any = value
     image.set_type(pyvips.GValue.blob_type, name, blob)
 
@@ -103,12 +103,12 @@ def get_int(image: pyvips.Image, name: str, default: int) -> int:
 
 
 def forget_errors() -> None:
-    """Empty libvips' error text, which else may carry lines of an older failure into the next message."""
+    """Clear libvips' error text, which could otherwise carry lines of an older failure into the next message."""
     vips_lib.vips_error_clear()
 
 
 def reason(error: pyvips.Error) -> str:
-    """Return the one line of a libvips error that says most, "" when there is none."""
+    """Return the most informative line of a libvips error, "" if it has none."""
     lines = [line.strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("unable to")]
     telling = [line for line in lines if not line.endswith("load error")] or lines

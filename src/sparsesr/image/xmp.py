@@ -1,4 +1,4 @@
-"""XMP packets: bring the tags that an enlargement makes wrong up to date, leave all else as it is."""
+"""XMP packets: update the tags that upscaling invalidates and leave everything else unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEIGHTS = (b"tiff:ImageLength", b"exif:PixelYDimension")
 
 
 def updated(xmp: bytes, height: int, width: int) -> bytes:
-    """Return the packet with orientation 1 and the given size, where it states them."""
+    """Return the packet with orientation 1 and the given size, if it states them."""
     values = {b"tiff:Orientation": 1} | dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
     for name, value in values.items():
         # As an attribute (name="6") or as an element (<name>6</name>).

@@ -1,1 +1,1 @@
-"""Jobs: image files in, image files out, for the command line and for any other program."""
+"""Jobs that upscale image files, for the command line and for other programs."""

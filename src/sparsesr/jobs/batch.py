@@ -1,4 +1,4 @@
-"""Many files, one after the other; one that fails does not stop the others."""
+"""Batches: many files in sequence; a failing file does not stop the others."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, LimitError, SparsesrError, Wording, unexpected
 from sparsesr.image.source import printable
-from sparsesr.jobs.files import FileResult, Writing, upscale_file
+from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
 
 Outcome = FileResult | SparsesrError
 Watch = Callable[[Path], AbstractContextManager[RunOptions]]
-"""Given a file, the options to run it with; the context is open while it is worked on."""
+"""Maps a file to its run options; the context stays open while the file is processed."""
 
 
 def upscale_files(
-    upscaler: Upscaler, targets: Mapping[Path, Path], writing: Writing, watch: Watch
+    upscaler: Upscaler, targets: Mapping[Path, Path], write_options: WriteOptions, watch: Watch
 ) -> Iterator[tuple[Path, Path, Outcome]]:
-    """Upscale inputs into outputs; yield (input, output, outcome). A CancelledError is the last outcome."""
+    """Upscale inputs to outputs; yield (input, output, outcome). Stops after a CancelledError."""
     for source, target in targets.items():
-        outcome = _attempt(upscaler, source, target, writing, watch)
+        outcome = _attempt(upscaler, source, target, write_options, watch)
         yield source, target, outcome
         if isinstance(outcome, CancelledError):
             return
 
 
-def _attempt(upscaler: Upscaler, source: Path, target: Path, writing: Writing, watch: Watch) -> Outcome:
+def _attempt(
+    upscaler: Upscaler, source: Path, target: Path, write_options: WriteOptions, watch: Watch
+) -> Outcome:
     try:
         with watch(source) as options:
-            return upscale_file(upscaler, source, target, options, writing)
+            return upscale_file(upscaler, source, target, options, write_options)
     except SparsesrError as error:
         return located(error, printable(source))
     except MemoryError:
-        remedy = Wording("lower {} to work in tiles, or free some", "memory")
+        remedy = Wording("lower {} to use tiles, or free some memory", "memory")
         return LimitError("not enough memory", where=printable(source), remedy=remedy)
     except Exception as error:
         return unexpected(error, printable(source))
 
 
 def located(error: SparsesrError, name: str) -> SparsesrError:
-    """The error, with the name of the input where it says no place itself."""
+    """The error, located at the input ``name`` unless it already has a location."""
     error.where = error.where or name
     return error

@@ -1,4 +1,4 @@
-"""Where results go: names of output files, and the refusal of clashes before any work is done."""
+"""Names of output files, and refusal of clashes before any work."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def default_output(
 ) -> Path:
     """``<stem>_x<scale>.<ext>`` beside the source, or in ``folder``.
 
-    The extension is that of ``format`` (jpg, png, webp, tif...), else the source's own, else ``.png`` where
-    the source's format is read but not written (GIF, BMP...). ``label`` replaces ``x<scale>``.
+    The extension is that of ``format`` (jpg, png, webp, tif...), else that of the source, else ``.png`` if the
+    source's format can be read but not written (GIF, BMP...). ``label`` replaces ``x<scale>``.
     """
     if format is not None:
         extension = _EXTENSIONS[resolve_format(None, format)]
@@ -45,7 +45,7 @@ def refuse_clashes(outputs: Mapping[Path, Path]) -> None:
         if real in taken:
             raise UsageError(
                 f"{printable(source)} and {printable(taken[real])} would both become {printable(output)}",
-                remedy="upscale them apart, into different folders",
+                remedy="upscale them separately, into different folders",
             )
         taken[real] = source
 
@@ -53,9 +53,9 @@ def refuse_clashes(outputs: Mapping[Path, Path]) -> None:
 def targets_for(
     files: Sequence[tuple[Path, Path]], output: str | None, scale: int, format: str | None = None
 ) -> dict[Path, Path]:
-    """Input -> output for files as of :func:`sparsesr.jobs.inputs.expand`; makes the folders, refuses clashes.
+    """Map the files of :func:`sparsesr.jobs.inputs.expand` to outputs; creates folders and refuses clashes.
 
-    ``output`` is a folder if it is one, ends like one, or several files go there.
+    ``output`` is treated as a folder if it is one, if its name looks like one, or if there are several files.
     """
     as_folder = output is not None and (len(files) > 1 or _looks_like_folder(output))
     targets: dict[Path, Path] = {}

@@ -1,4 +1,4 @@
-"""One file in, one file out: decode, plan, upscale, encode; refusals come before the work that they spare."""
+"""Upscaling of one file: decode, plan, upscale, encode. Errors are raised as early as possible."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, ResultError, Wording
 from sparsesr.image.decode import decode
+from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
 from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
-from sparsesr.image.picture import Picture
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
@@ -23,12 +23,12 @@ _WRITABLE = ("jpeg", "png", "webp", "tiff")
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How a result is written; UsageError for what cannot be."""
+class WriteOptions:
+    """How a result is written; UsageError for invalid values."""
 
     overwrite: bool = False
     format: str | None = None
-    """jpeg, png, webp or tiff, or an extension of theirs; None: by the extension, or as the input."""
+    """jpeg, png, webp or tiff, or one of their extensions; None: by the output's extension, or as the input."""
     quality: int | None = None
     depth: int | None = None
 
@@ -40,19 +40,19 @@ class Writing:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What upscaling a file did."""
+    """The result of upscaling a file."""
 
     upscaled: UpscaleResult
-    """Its ``image`` is the path that was written, or the bytes of the file."""
+    """Its ``image`` is the path written, or the bytes of the file."""
     size: tuple[int, int]
     """(height, width) of the input, upright."""
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A decoded input and what will become of it."""
+class _PreparedFile:
+    """A decoded input with its destination and plan."""
 
-    picture: Picture
+    image: DecodedImage
     destination: Destination
     plan: Plan
 
@@ -62,68 +62,70 @@ def upscale_file(
     source: Path | bytes,
     path: Path | None,
     options: RunOptions,
-    writing: Writing,
+    write_options: WriteOptions,
     name: str | None = None,
 ) -> FileResult:
-    """Upscale an encoded image into the file ``path``, or into bytes if that is None.
+    """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
-    ``name`` is what messages call ``source`` if that is bytes. Jobs that share an upscaler wait for each other
-    where its memory is too little for both. Raises InputError, LimitError, UsageError, CancelledError or
-    ResultError; then nothing was written.
+    ``name`` names ``source`` in messages if it is bytes. Jobs that share an upscaler wait for each other if its
+    memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or ResultError, without
+    having written anything.
     """
     start = time.perf_counter()
     known = (
         None
         if path is None
-        else checked_destination(path, overwrite=writing.overwrite, format=writing.format)
+        else checked_destination(path, overwrite=write_options.overwrite, format=write_options.format)
     )
     with contextlib.ExitStack() as held:
         with upscaler.budget.entrance(options.cancelled):
-            picture = _decoded(upscaler, source, name, options.cancelled)
-            opened = _opened(upscaler, picture, known or Destination(None, _format(picture, writing)))
-            held.enter_context(upscaler.reserved(opened.plan, options.cancelled))
-        upscaled = _upscaled(upscaler, opened, options, writing)
-    size = (picture.height, picture.width)
+            image = _decoded(upscaler, source, name, options.cancelled)
+            prepared = _prepared(upscaler, image, known or Destination(None, _format(image, write_options)))
+            held.enter_context(upscaler.reserved(prepared.plan, options.cancelled))
+        upscaled = _upscaled(upscaler, prepared, options, write_options)
+    size = (image.height, image.width)
     return FileResult(replace(upscaled, seconds=time.perf_counter() - start), size)
 
 
-def _opened(upscaler: Upscaler, picture: Picture, destination: Destination) -> _Opened:
-    height, width = picture.height * upscaler.scale, picture.width * upscaler.scale
+def _prepared(upscaler: Upscaler, image: DecodedImage, destination: Destination) -> _PreparedFile:
+    height, width = image.height * upscaler.scale, image.width * upscaler.scale
     destination.check_size(height, width)
     encoder_bytes = working_bytes(destination.format, height, width)
-    plan = upscaler.plan(picture.rgb, has_alpha=picture.alpha is not None, encoder_bytes=encoder_bytes)
-    return _Opened(picture, destination, plan)
+    plan = upscaler.plan(image.rgb, has_alpha=image.alpha is not None, encoder_bytes=encoder_bytes)
+    return _PreparedFile(image, destination, plan)
 
 
-def _upscaled(upscaler: Upscaler, opened: _Opened, options: RunOptions, writing: Writing) -> UpscaleResult:
-    """Upscale and write; the image of the result is what was written."""
-    picture = opened.picture
+def _upscaled(
+    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, write_options: WriteOptions
+) -> UpscaleResult:
+    """Upscale and write; the ``image`` of the result is the path or the bytes written."""
+    image = prepared.image
     try:
-        result, alpha = upscaler.upscale_planes(picture.rgb, picture.alpha, opened.plan, options)
+        result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.plan, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
     written = encode_to(
-        picture.with_pixels(result.image, alpha),
-        opened.destination,
-        quality=writing.quality,
-        depth=writing.depth,
+        image.with_pixels(result.image, alpha),
+        prepared.destination,
+        quality=write_options.quality,
+        depth=write_options.depth,
         cancelled=options.cancelled,
     )
-    image = written.data if opened.destination.path is None else opened.destination.path
-    return replace(result, image=image, notes=(*picture.notes, *result.notes, *written.notes))
+    output = written.data if prepared.destination.path is None else prepared.destination.path
+    return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
 
 
 def _decoded(
     upscaler: Upscaler, source: Path | bytes, name: str | None, cancelled: Cancelled | None
-) -> Picture:
-    """Decode what can be upscaled within the memory limit, beside what is in use or kept or else without it."""
+) -> DecodedImage:
+    """Decode an image that fits the memory limit, if necessary after other jobs and kept buffers have freed theirs."""
     most_px = _pixels_within(upscaler.memory, upscaler.scale)
     taken = upscaler.idle_bytes + upscaler.budget.reserved_bytes
-    beside_px = _pixels_within(upscaler.memory - taken, upscaler.scale)
-    if beside_px == most_px:
+    free_px = _pixels_within(upscaler.memory - taken, upscaler.scale)
+    if free_px == most_px:
         return _decoded_within(most_px, source, name, cancelled)
     with contextlib.suppress(LimitError):
-        return decode(source, replace(_LIMITS, max_pixels=beside_px), cancelled, name)
+        return decode(source, replace(_LIMITS, max_pixels=free_px), cancelled, name)
     with upscaler.budget.reserved(upscaler.budget.total_bytes, cancelled):
         upscaler.release_buffers()
         return _decoded_within(most_px, source, name, cancelled)
@@ -131,7 +133,7 @@ def _decoded(
 
 def _decoded_within(
     most_px: int, source: Path | bytes, name: str | None, cancelled: Cancelled | None
-) -> Picture:
+) -> DecodedImage:
     try:
         return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled, name)
     except LimitError as error:
@@ -142,11 +144,11 @@ def _decoded_within(
 
 
 def _pixels_within(memory: int, scale: int) -> int:
-    """Pixels of an input that fits with its result; at most as many as are decoded at all."""
+    """Pixels of the largest input that fits together with its result, up to the limit for decoding."""
     return min(max((memory - PROCESS_BYTES) // (3 + 3 * scale**2), 1), _LIMITS.max_pixels)
 
 
-def _format(picture: Picture, writing: Writing) -> str:
-    """The format where no name of a file says it."""
-    own = picture.source_format if picture.source_format in _WRITABLE else "png"
-    return writing.format or own
+def _format(image: DecodedImage, write_options: WriteOptions) -> str:
+    """The format of output to memory."""
+    own = image.source_format if image.source_format in _WRITABLE else "png"
+    return write_options.format or own

@@ -1,4 +1,4 @@
-"""Which files are meant by names of files, folders and patterns."""
+"""Expansion of file names, folders and patterns to image files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SUFFIXES = frozenset(
 
 
 def expand(arguments: Iterable[str], *, recursive: bool) -> list[tuple[Path, Path]]:
-    """Pairs (file, path relative to the argument that brought it), in order, without repeats.
+    """Pairs (file, path relative to its argument), in order, without duplicates.
 
-    A folder brings the pictures in it, with ``recursive`` also those below. Names that do not exist are
-    kept, to be reported one by one; an existing file is taken whatever its name.
+    A folder yields the images in it, with ``recursive`` also those in its subfolders. Names that do not exist are
+    kept, so that each is reported; an existing file is accepted whatever its name.
 
     Raises:
-        InputError: a folder or pattern brings nothing.
+        InputError: a folder or pattern matches nothing.
     """
     found: dict[str, tuple[Path, Path]] = {}
     for argument in arguments:
@@ -35,25 +35,25 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> list[tuple[Path, Pat
 def _expand_one(argument: str, recursive: bool) -> list[tuple[Path, Path]]:
     path = Path(argument)
     if path.is_dir():
-        return _pictures_in(path, recursive)
+        return _images_in(path, recursive)
     if path.exists() or not glob.has_magic(argument):
         return [(path, Path(path.name))]
     matches = [Path(match) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
-    pictures = [match for match in matches if match.is_file()]
-    if not pictures:
+    files = [match for match in matches if match.is_file()]
+    if not files:
         raise InputError(
             "no file matches the pattern", where=printable(argument), remedy="check it, and quote it"
         )
-    return [(match, Path(match.name)) for match in pictures]
+    return [(match, Path(match.name)) for match in files]
 
 
-def _pictures_in(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
+def _images_in(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
     try:
         entries = folder.rglob("*") if recursive else folder.iterdir()
         found = sorted(path for path in entries if path.suffix.lower() in _SUFFIXES and path.is_file())
     except OSError as error:
         raise InputError(f"cannot be listed ({error.strerror})", where=printable(folder)) from None
     if not found:
-        remedy = None if recursive else Wording("use {} for those in folders below", "recursive")
-        raise InputError("no pictures in this folder", where=printable(folder), remedy=remedy)
+        remedy = None if recursive else Wording("use {} to include subfolders", "recursive")
+        raise InputError("no images in this folder", where=printable(folder), remedy=remedy)
     return [(path, path.relative_to(folder)) for path in found]

@@ -1,4 +1,4 @@
-"""The JSON records of jobs: what was done to a file, or why not."""
+"""JSON records of jobs: the result for a file, or the reason for its failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsesr.jobs.files import FileResult
 
 
 def record_of(upscaler: Upscaler, done: FileResult, source: str, target: str) -> dict[str, Any]:
-    """What was done; ``source`` and ``target`` are names."""
+    """Record of a result; ``source`` and ``target`` are names."""
     (height, width), result = done.size, done.upscaled
     stats, session = result.stats, upscaler.network.session
     return {
@@ -43,6 +43,6 @@ def record_of(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
 
 
 def failure_record(error: SparsesrError, source: str, named: Naming = str) -> dict[str, Any]:
-    """Why nothing was done; ``named`` is how the reader knows parameters."""
+    """Record of a failure; ``named`` maps parameters to the names that the reader knows."""
     failure = {"code": error.code, "message": error.line(named), "exit_status": error.exit_status}
     return {"input": source, "error": failure}

@@ -1,4 +1,4 @@
-"""``sparsesr.upscale``: one call for one image, in memory or in a file."""
+"""``sparsesr.upscale``: upscale one image, in memory or in a file, with one call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparsesr.engine.execute import Cancelled, Progress, RunOptions
 from sparsesr.engine.upscaler import ModelLike, Upscaler
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.jobs.destinations import default_output, refuse_clashes
-from sparsesr.jobs.files import Writing, upscale_file
+from sparsesr.jobs.files import WriteOptions, upscale_file
 from sparsesr.limits import DEFAULT_MEMORY_BYTES
 
 
@@ -33,36 +33,38 @@ def upscale(
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Any:
-    """Upscale one image and return the same kind of thing that was given.
+    """Upscale one image and return the same kind of object.
 
-    A path is read and written (to ``output``, or ``<name>_x<scale>`` beside it) and the path that was written
-    is returned; numpy arrays and PIL images come back as such. ``output``, ``overwrite``, ``format``, ``quality``
-    and ``depth`` are for paths; see :class:`Writing`. All others are as of :class:`Upscaler` and its call. For
-    many images make an :class:`Upscaler` once.
+    For a path, the result is written to ``output`` (default: ``<name>_x<scale>`` beside the input), and its path is
+    returned; numpy arrays and PIL images are returned as such. ``output``, ``overwrite``, ``format``, ``quality``
+    and ``depth`` apply to paths only; see :class:`WriteOptions`. All other parameters are those of
+    :class:`Upscaler` and its call. For many images, create one :class:`Upscaler`.
     """
-    writing = Writing(overwrite, format, quality, depth)
+    write_options = WriteOptions(overwrite, format, quality, depth)
     is_file = isinstance(image, (str, os.PathLike))
     if not is_file:
-        _refuse_writing(writing, output)
+        _refuse_write_options(write_options, output)
     upscaler = Upscaler(
         model, scale=scale, threads=threads, memory=memory, inference=inference, precision=precision
     )
     if is_file:
         source = Path(cast("str", image))
-        target = Path(output) if output else default_output(source, upscaler.scale, format=writing.format)
+        target = (
+            Path(output) if output else default_output(source, upscaler.scale, format=write_options.format)
+        )
         refuse_clashes({source: target})
         options = RunOptions(effort, target_ms, progress=progress, cancelled=cancelled)
-        return upscale_file(upscaler, source, target, options, writing).upscaled.image
+        return upscale_file(upscaler, source, target, options, write_options).upscaled.image
     return upscaler(
         image, effort=effort, target_ms=target_ms, keep_masks=False, progress=progress, cancelled=cancelled
     ).image
 
 
-def _refuse_writing(writing: Writing, output: str | os.PathLike[str] | None) -> None:
-    """UsageError if something is said about a file where none is written."""
-    given = {**vars(writing), "output": output}
+def _refuse_write_options(write_options: WriteOptions, output: str | os.PathLike[str] | None) -> None:
+    """Raise UsageError if an option for files is set although no file is written."""
+    given = {**vars(write_options), "output": output}
     unused = next((name for name, value in given.items() if value not in (None, False)), None)
     if unused is not None:
         raise UsageError(
-            "goes with a path; arrays and PIL images are returned, not written", where=Parameter(unused)
+            "applies to paths only; arrays and PIL images are returned, not written", where=Parameter(unused)
         )

@@ -1,6 +1,6 @@
-"""Everything that measures, without torch.
+"""Measurement of quality and time, without torch.
 
-Quality: ``protocol`` (sets and pairs), ``method`` (what is measured: ``native``, ``bicubic``, ``chopped``),
-``quality``, ``tables``, ``quality_plot``, ``precision_cost``. Time: ``latency`` (anything side by side), ``bench`` (a
-model, layer by layer), ``mask_report`` (what masks saved), ``peers`` (other runtimes).
+Quality: ``protocol`` (sets and pairs), ``method`` (interface of the measured: ``native``, ``bicubic``, ``chopped``),
+``quality``, ``tables``, ``quality_plot``, ``precision_cost``. Time: ``latency`` (contenders in turns), ``bench`` (a
+model, layer by layer), ``mask_report`` (savings by mask), ``peers`` (other runtimes).
 """

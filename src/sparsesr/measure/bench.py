@@ -1,4 +1,4 @@
-"""Times a model on an image: dense against sparse, layer by layer, and beside other contenders.
+"""Benchmark of a model on an image: dense against sparse, layer by layer, beside other contenders.
 
 The processor's multiply-add peak is measured in the same rounds.
 """
@@ -28,53 +28,53 @@ class LayerTimes:
     name: str
     op: str
     dense_ms: float | None
-    """None for what a dense run does not compute: the mask heads."""
+    """None for layers that a dense run does not compute: the mask heads."""
     sparse_ms: float
     density: float | None
-    """Fraction of pixels computed in full; None for layers without a mask."""
+    """Fraction of active pixels; None for layers without a mask."""
     macs_dense: int
     macs: int
-    """Really computed in the sparse run."""
+    """Computed in the sparse run."""
     gflops: float
-    """Of the sparse run, on active work only (2 per multiply-add)."""
+    """GFLOP/s of the sparse run, on active work only (2 per multiply-add)."""
     peak_share: float
-    """Of the measured multiply-add peak."""
+    """Share of the measured multiply-add peak."""
     map_bytes: int
     """Bytes of maps that the sparse run reads and writes, as planned (see ``runtime.graph.map_traffic``)."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was measured. Times are medians over the rounds, in milliseconds."""
+    """Result of a benchmark. Times are medians over the rounds, in milliseconds."""
 
     ms: dict[str, float]
-    """By run: ``dense``, ``sparse``, and the others that were given."""
+    """By run: ``dense``, ``sparse``, and the names of ``others``."""
     rounds_ms: dict[str, list[float]]
-    """Every single time."""
+    """Time of every round, by run."""
     peak_gflops: float
-    """Multiply-adds in registers, all threads, median over the rounds."""
+    """Multiply-add peak of all threads, from registers; median over the rounds."""
     density: float
-    """As the paper counts."""
+    """Density as the paper counts it."""
     macs: int
     macs_dense: int
-    """Of the dense run, so without the mask heads."""
+    """Multiply-adds of the dense run, which has no mask heads."""
     layers: list[LayerTimes]
     map_bytes: dict[str, int]
     """Of the sparse and the dense run: bytes of maps read and written by all layers, the mask heads among them."""
 
     @property
     def ideal_ms(self) -> float:
-        """Time of the sparse run if every multiply-add saved its share of the dense time."""
+        """Time of the sparse run if each skipped multiply-add saved its share of the dense time."""
         return self.ms[DENSE] * self.macs / self.macs_dense
 
     @property
     def saving_realised(self) -> float:
-        """Time saved as a share of the multiply-adds saved; 1 where skipping costs nothing."""
+        """Fraction of time saved / fraction of multiply-adds saved; 1 if skipping had no overhead."""
         saved_macs = 1 - self.macs / self.macs_dense
         return (1 - self.ms[SPARSE] / self.ms[DENSE]) / saved_macs if saved_macs > 0 else 0.0
 
     def peak_share(self, run: str) -> float:
-        """Share of the peak that the sparse or the dense run reached on the work it did."""
+        """Share of the peak that the sparse or dense run reached on the multiply-adds it computed."""
         macs = self.macs if run == SPARSE else self.macs_dense
         return _gflops(macs, self.ms[run]) / self.peak_gflops
 
@@ -89,13 +89,13 @@ def benchmark(
     """Measure a session on an image, (H, W, 3).
 
     Args:
-        session: the model; its threads are used for the peak too.
+        session: the model; the peak is measured with the same number of threads.
         image: the image.
-        rounds: how often everything is run.
-        others: what else takes turns, by name; other names than ``dense``, ``sparse`` and ``peak``.
-        effort: of the sparse run.
+        rounds: number of timed rounds.
+        others: further contenders by name; the names ``dense``, ``sparse`` and ``peak`` are taken.
+        effort: effort of the sparse run.
     """
-    session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))  # of both runs, as they take turns
+    session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))  # for both runs, which take turns
     runs = {
         SPARSE: session_contender(session, image, effort=effort),
         DENSE: session_contender(session, image, dense=True),
@@ -123,7 +123,7 @@ def _peak(session: Session) -> Contender:
 
 
 def _layers(sparse: Sequence[RunResult], dense: Sequence[RunResult], peak_gflops: float) -> list[LayerTimes]:
-    """Medians of every layer of the sparse run, beside those of the dense one."""
+    """Median times of every layer of the sparse run, beside those of the dense run."""
     by_name = {layer.name: layer for layer in _median_layers(dense)}
     rows: list[LayerTimes] = []
     for layer in _median_layers(sparse):
@@ -147,7 +147,7 @@ def _layers(sparse: Sequence[RunResult], dense: Sequence[RunResult], peak_gflops
 
 
 def _median_layers(results: Sequence[RunResult]) -> list[LayerStats]:
-    """The layers of the first run, with the median times of all."""
+    """The layers of the first run, with median times over all runs."""
     every = zip(*(result.stats.layers for result in results), strict=True)
     return [
         LayerStats(

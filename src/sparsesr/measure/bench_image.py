@@ -1,4 +1,4 @@
-"""An image to time models on, made up so that it has edges and flat parts as photographs have."""
+"""Synthetic benchmark image with edges and flat areas, like a photograph."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAVES_PER_KILOPIXEL = 12
 
 
 def made_up_image(width: int, height: int) -> Pixels:
-    """Discs of random colours on top of each other ("dead leaves"), always the same for a size.
+    """Draw overlapping discs of random colours ("dead leaves"); deterministic for a given size.
 
     Their radii follow a power law, which gives edges at all scales, as in photographs (Lee, Mumford and
     Huang, "Occlusion models for natural images", IJCV 2001).

@@ -1,4 +1,4 @@
-"""What ``sparsesr bench`` measures: a record that can be printed or written as JSON."""
+"""Record of ``sparsesr bench``, ready to be printed or written as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparsesr.image.samples import quantised
 from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.measure.latency import Contender
 from sparsesr.measure.machine import this_machine
-from sparsesr.measure.peers.peer_process import ApartPeer, peers_apart
+from sparsesr.measure.peers.peer_process import IsolatedPeer, isolated_peers
 from sparsesr.measure.peers.runtimes import PeerRuntime
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.session import Session
@@ -22,21 +22,21 @@ from sparsesr.runtime.session import Session
 REFERENCE = "our own dense fp32 run"
 Pixels = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
-FORM_OF_PEERS = (
+PEER_SETUP = (
     "peers run the leanest dense form of the network: every pixel in full, no mask heads, no masks,"
-    " as our own dense run does, each runtime in a process of its own that keeps the memory it frees; their input is a"
-    " float tensor that is ready, ours is the 8-bit picture"
+    " like our own dense run, each runtime in a process of its own that keeps freed memory; their input is a"
+    " prepared float tensor, ours the 8-bit image"
 )
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be measured."""
+class BenchRequest:
+    """Arguments of a measurement."""
 
     model: ModelFile
     image: Pixels
     hr: Pixels | None
-    """The true large image, of the size of the result, if there is one."""
+    """HR reference, the size of the result, if available."""
     threads: int | None
     precision: str
     effort: float | None
@@ -44,18 +44,18 @@ class Request:
     peers: Sequence[PeerRuntime]
 
 
-def measure(request: Request) -> dict[str, Any]:
-    """Run everything and put the figures together.
+def measure_record(request: BenchRequest) -> dict[str, Any]:
+    """Run all contenders and assemble the record.
 
     Raises:
-        BackendError: the process of a peer ended.
+        BackendError: a peer's process died.
     """
     session = Session(request.model, request.threads, request.precision)
-    with peers_apart(request.peers, request.model, request.image, session.threads) as peers:
+    with isolated_peers(request.peers, request.model, request.image, session.threads) as peers:
         return _measured(request, session, peers)
 
 
-def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, Any]:
+def _measured(request: BenchRequest, session: Session, peers: Sequence[IsolatedPeer]) -> dict[str, Any]:
     outputs = _outputs(request, session, peers)
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
     others = {peer.name: Contender(peer.work, session.threads, peer.precision) for peer in peers}
@@ -65,14 +65,14 @@ def _measured(request: Request, session: Session, peers: Sequence[ApartPeer]) ->
         **_totals(result),
         "quality": {name: quality[name] for name in (SPARSE, DENSE)},
         "layers": [asdict(layer) for layer in result.layers],
-        "form_of_peers": FORM_OF_PEERS if peers else None,
+        "peer_setup": PEER_SETUP if peers else None,
         "peers": [_peer_record(peer, result, quality[peer.name]) for peer in peers],
         "rounds_ms": result.rounds_ms,
     }
 
 
-def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> dict[str, F32]:
-    """The image that each run makes, (H, W, 3), 0..1; under REFERENCE the one that all are compared with."""
+def _outputs(request: BenchRequest, session: Session, peers: Sequence[IsolatedPeer]) -> dict[str, F32]:
+    """Output of each run, (H, W, 3), 0..1; under REFERENCE the output with which all are compared."""
     height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
     own = {
         SPARSE: session.run(request.image, effort=request.effort, out_dtype=np.float32).image,
@@ -87,8 +87,8 @@ def _outputs(request: Request, session: Session, peers: Sequence[ApartPeer]) -> 
     return {name: np.clip(image, 0, 1).astype(np.float32) for name, image in {**own, **others}.items()}
 
 
-def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float | None]:
-    """PSNR in dB: over RGB to our own dense fp32 output, and on luma to the true image if there is one."""
+def _quality(request: BenchRequest, output: F32, own_dense: F32) -> dict[str, float | None]:
+    """PSNR in dB: on RGB to our own dense fp32 output, and on luma to the HR reference if there is one."""
     error = float(np.mean((output.astype(np.float64) - own_dense) ** 2))
     found: dict[str, float | None] = {"psnr_to_own_dense_db": 10 * np.log10(1 / error) if error > 0 else None}
     if request.hr is not None:
@@ -97,7 +97,7 @@ def _quality(request: Request, output: F32, own_dense: F32) -> dict[str, float |
     return found
 
 
-def _circumstances(request: Request, session: Session) -> dict[str, Any]:
+def _circumstances(request: BenchRequest, session: Session) -> dict[str, Any]:
     height, width = request.image.shape[:2]
     return {
         **asdict(this_machine()),
@@ -130,7 +130,7 @@ def _totals(result: Benchmark) -> dict[str, Any]:
     }
 
 
-def _peer_record(peer: ApartPeer, result: Benchmark, quality: dict[str, float | None]) -> dict[str, Any]:
+def _peer_record(peer: IsolatedPeer, result: Benchmark, quality: dict[str, float | None]) -> dict[str, Any]:
     ms = result.ms[peer.name]
     return {
         "name": peer.name,

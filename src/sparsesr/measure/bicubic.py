@@ -1,4 +1,4 @@
-"""Bicubic upscaling as a baseline: MATLAB's, as papers use it."""
+"""MATLAB's bicubic upscaling as a baseline, as in papers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 
 from sparsesr.image.resize import imresize
 from sparsesr.image.samples import quantised
-from sparsesr.measure.method import InputImage, Upscaled, without_network
+from sparsesr.measure.method import InputImage, Upscaled, placeholder_model
 
 BICUBIC = "bicubic"
-"""What ``eval`` takes in place of a model's name."""
+"""Name for ``eval`` in place of a model's."""
 
 
 class BicubicMethod:
-    """No network: ``imresize`` to ``scale`` times the size."""
+    """``imresize`` to ``scale`` times the size, without a network."""
 
     precision, precision_reason = "fp32", "bicubic computes in double precision"
 
     def __init__(self, scale: int) -> None:
-        self.model = without_network(BICUBIC, scale)
+        self.model = placeholder_model(BICUBIC, scale)
 
     def upscale(self, image: InputImage) -> Upscaled:
-        """Upscale (H, W, 3) to 8 bits; multiply-adds are those of networks only, so none."""
+        """Upscale (H, W, 3) to 8 bits; multiply-adds are counted for networks only, so 0."""
         started = perf_counter()
         upscaled = imresize(image, self.model.facts.scale)
         if upscaled.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""Measuring in overlapping crops, as the authors of networks with attention between pixels do."""
+"""Measurement in overlapping crops, as authors measure networks with attention between pixels."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sparsesr.modelfile.spec import ModelFile
 
 
 class ChoppedMethod:
-    """Upscales overlapping crops, each by itself."""
+    """Upscales overlapping crops, each as a separate image."""
 
     def __init__(self, method: Method) -> None:
         self.model, self._method = method.model, method
         self.precision, self.precision_reason = method.precision, method.precision_reason
 
     def upscale(self, image: InputImage) -> Upscaled:
-        """Upscale (H, W, 3) to 8 bits; densities are weighted by the area of crops, overlaps included."""
+        """Upscale (H, W, 3) to 8 bits; densities are means weighted by crop area, overlaps included."""
         height, width = image.shape[:2]
         scale, tiles = self.model.facts.scale, chop(height, width)
         out = np.empty((height * scale, width * scale, 3), np.uint8)
@@ -40,13 +40,13 @@ class ChoppedMethod:
         return Upscaled(out, masks, mean(part.density for part in parts), macs, seconds)
 
 
-def as_authors_measure(method: Method) -> Method:
-    """The method in crops if its network has attention between pixels, else as it is."""
+def with_default_inference(method: Method) -> Method:
+    """Return the method in crops if its network has attention between pixels, else unchanged."""
     return method if resolve_inference("auto", method.model) == "whole" else ChoppedMethod(method)
 
 
 def resolve_inference(wanted: str, model: ModelFile) -> str:
-    """``auto``, ``whole`` or ``chopped`` -> ``whole`` or ``chopped``; ``auto`` is what the network's authors do."""
+    """Resolve ``auto`` to ``whole`` or ``chopped``, as the network's authors measure."""
     if wanted == "auto":
         return "chopped" if has_pixel_attention(model.graph) else "whole"
     return wanted

@@ -1,7 +1,7 @@
-"""Latency of several things side by side.
+"""Latency of several contenders, interleaved.
 
-Clock speeds change from second to second, so contenders take turns: each round runs every one of them once, after a
-round that does not count. Figures are medians over the rounds; compare only what was measured in the same rounds.
+Clock speeds change from second to second, so contenders take turns: each round runs every one of them once, after an
+uncounted warm-up round. Figures are medians over the rounds; compare only figures of the same rounds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to time, and how it computes."""
+    """Something to time, with its threads and precision."""
 
     run: Callable[[], Any]
     threads: int
@@ -29,26 +29,26 @@ class Contender:
 
 
 def session_contender(session: Session, image: Image, **options: Any) -> Contender:
-    """A session's run of an image; ``options`` are those of :meth:`Session.run`."""
+    """Return a contender that runs a session on an image; ``options`` are those of :meth:`Session.run`."""
     return Contender(lambda: session.run(image, **options), session.threads, session.precision)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of contenders that took turns on one machine, by name."""
+    """Times of interleaved contenders on one machine, by name."""
 
     machine: Machine
     contenders: Mapping[str, Contender]
     rounds_ms: Mapping[str, Sequence[float]]
     results: Mapping[str, Sequence[Any]]
-    """What the timed runs returned."""
+    """Return values of the timed runs."""
 
     def ms(self, name: str) -> float:
-        """Median over the rounds."""
+        """Median time over the rounds."""
         return median(self.rounds_ms[name])
 
     def speed_up(self, name: str, over: str) -> float:
-        """How many times as fast ``name`` is as ``over``."""
+        """Time of ``over`` / time of ``name``."""
         return self.ms(over) / self.ms(name)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def time_in_turns(
 
     Args:
         contenders: by name.
-        rounds: how often each is timed, at least 1.
-        clock: seconds.
+        rounds: timed runs of each, at least 1.
+        clock: returns seconds.
     """
     for contender in contenders.values():
         contender.run()

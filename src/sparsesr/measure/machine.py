@@ -1,4 +1,4 @@
-"""Where and when something was measured."""
+"""Machine and date of a measurement."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sparsesr.processor import processor_name, usable_threads
 
 @dataclass(frozen=True)
 class Machine:
-    """What figures depend on besides what was measured."""
+    """Conditions on which figures depend."""
 
     sparsesr: str
-    """Version."""
+    """Version of sparsesr."""
     date: str
     """UTC, ISO 8601."""
     processor: str
@@ -24,6 +24,6 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """This machine, now."""
+    """Describe this machine, today."""
     today = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return Machine(__version__, today, processor_name(), platform.platform(), usable_threads())

@@ -1,4 +1,4 @@
-"""What the masks saved, module by module: measured, not derived."""
+"""Measured savings by mask, module by module."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _REPEATS = 3
 
 @dataclass(frozen=True)
 class ModuleReport:
-    """One mask and the layers under it."""
+    """One mask and the layers that it gates."""
 
     name: str
     density: float
-    """Share of pixels where the module's sparse channels were computed."""
+    """Share of active pixels."""
     macs: int
     macs_dense: int
     ms: float
@@ -34,23 +34,23 @@ class ModuleReport:
 
     @property
     def macs_saved(self) -> int:
-        """Multiply-adds that were not done."""
+        """Skipped multiply-adds."""
         return self.macs_dense - self.macs
 
     @property
     def ms_saved(self) -> float:
-        """Milliseconds gained against the dense run; negative where the mask cost more than it saved."""
+        """Milliseconds saved against the dense run; negative if the mask cost more than it saved."""
         return self.ms_dense - self.ms
 
 
 @dataclass(frozen=True)
 class MaskReport:
-    """An image's masks and what they saved."""
+    """Masks of an image and their savings."""
 
     masks: list[npt.NDArray[np.bool_]]
     modules: list[ModuleReport]
     total: ModuleReport
-    """The whole network; its density is the paper's (mean over layers of the share that is computed)."""
+    """The whole network; its density is the paper's: the mean over layers of the computed share."""
 
 
 def measure_masks(
@@ -60,7 +60,7 @@ def measure_masks(
     repeats: int = _REPEATS,
     on_run: Callable[[int, int], None] | None = None,
 ) -> MaskReport:
-    """Run the network sparse and dense in turns, and take medians of the times.
+    """Run the network sparse and dense in turns; report median times.
 
     Raises:
         ModelError: the model has no masks.
@@ -86,7 +86,7 @@ def measure_masks(
 
 
 def _layers_by_mask(upscaler: Upscaler) -> dict[str, set[str]]:
-    """Mask tensor -> names of the layers that it gates, in graph order."""
+    """Map each mask tensor to the names of the layers that it gates, in graph order."""
     found: dict[str, set[str]] = {name: set() for name in mask_names(upscaler.model.graph)}
     for node in upscaler.model.graph.nodes:
         mask = mask_of(node)
@@ -103,15 +103,15 @@ def _alternate(
     repeats: int,
     on_run: Callable[[int, int], None] | None,
 ) -> tuple[list[npt.NDArray[np.bool_]], list[Stats], list[Stats]]:
-    """Interleaved, so that a change of the machine's speed meets both kinds."""
+    """Interleave sparse and dense runs, so that a change of clock speed affects both."""
     masks: list[npt.NDArray[np.bool_]] = []
     runs: dict[bool, list[Stats]] = {False: [], True: []}
-    upscaler.network.session.keep_buffers(plan.buffer_bytes)  # those of both kinds, if there is room
+    upscaler.network.session.keep_buffers(plan.buffer_bytes)  # for both kinds of runs, if they fit
     for turn in range(2 * repeats):
         is_dense = turn % 2 == 1
         keep = turn == 0
         done = execute(upscaler.network, rgb, plan, replace(options, dense=is_dense, keep_masks=keep))
-        options = replace(options, on_plan=None)  # told once
+        options = replace(options, on_plan=None)  # report the plan once
         masks = done.masks or [] if keep else masks
         runs[is_dense].append(done.stats)
         if on_run is not None:

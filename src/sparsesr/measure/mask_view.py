@@ -1,4 +1,4 @@
-"""Draws where each module of the network worked: panels over the photograph, and their sum."""
+"""Mask view: the active pixels of each module, drawn over the photograph, and their mean."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _GAP_PX, _LABEL_PX, _LETTER = 10, 26, 2
 _COLUMNS = 4
 _BACKGROUND, _TEXT, _FAINT = (24, 26, 30), (236, 236, 236), (150, 154, 160)
 _WARM = (255, 146, 43)
-# From nothing computed to everything: dark blue, violet, red, orange, pale yellow.
+# From 0 to 1: dark blue, violet, red, orange, pale yellow.
 _HEAT = np.array([(12, 10, 40), (92, 20, 110), (190, 50, 80), (245, 135, 40), (252, 245, 175)], np.float64)
 
 
 def draw_mask_view(rgb: npt.NDArray[Any], report: MaskReport) -> Canvas:
-    """Draw (H, W, 3) uint8 panels: photograph, one per module, the sum, and figures.
+    """Draw (H, W, 3) uint8 panels: photograph, one per module, the mean, and figures.
 
-    ``rgb`` is the photograph, uint8 or uint16, of the size of the masks.
+    ``rgb`` is the photograph, uint8 or uint16, the size of the masks.
     """
     photo = _fitted(_as_bytes(rgb))
     dimmed = _dimmed_grey(photo)
@@ -48,7 +48,7 @@ def _as_bytes(rgb: npt.NDArray[Any]) -> Canvas:
 
 
 def _fitted(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Shrink to the panel's size, or repeat pixels of small images so that masks stay sharp."""
+    """Downscale to the panel's size, or repeat pixels of small images so that masks stay sharp."""
     height, width = image.shape[:2]
     longest = max(height, width)
     if longest <= _PANEL_LONG_SIDE_PX:
@@ -72,7 +72,7 @@ def _dimmed_grey(photo: Canvas) -> npt.NDArray[np.float64]:
 
 
 def _overlay(dimmed: npt.NDArray[np.float64], photo: Canvas, share: npt.NDArray[np.float64]) -> Canvas:
-    """Active pixels in a warm colour that keeps the photograph's light and shade."""
+    """Colour active pixels, keeping the photograph's luminance."""
     shade = (0.40 + 0.60 * _luma(photo) / 255.0)[..., None]
     blend = share[..., None]
     return np.clip(dimmed * (1 - blend) + np.array(_WARM) * shade * blend, 0, 255).astype(np.uint8)
@@ -100,7 +100,7 @@ def _labelled(panel: Canvas, title: str, detail: str = "") -> Canvas:
 
 
 def _with_colour_bar(panel: Canvas) -> Canvas:
-    """Put a scale from 0 to all modules into the right half of the label."""
+    """Draw a colour scale from 0 to all modules in the right half of the label."""
     width = panel.shape[1]
     bar = _heat(np.linspace(0, 1, max(2, width // 4))[None].repeat(10, axis=0))
     left = width - bar.shape[1] - 44
@@ -114,14 +114,14 @@ def _with_colour_bar(panel: Canvas) -> Canvas:
 
 
 def _figures(shape: tuple[int, ...], total: ModuleReport) -> Canvas:
-    """A panel of text: what was skipped and what that saved."""
+    """Panel of figures: skipped multiply-adds and times."""
     out = _canvas(shape[0], shape[1])
     saved = total.macs_saved / total.macs_dense if total.macs_dense else 0.0
     size = _LETTER if shape[1] >= 300 else 1
     lines = (
         (f"{100 * saved:.0f} %", _WARM, 4 * size),
         ("of the multiply-adds skipped", _TEXT, size),
-        (f"{total.macs / 1e9:.3g} of {total.macs_dense / 1e9:.3g} billion done", _FAINT, size),
+        (f"{total.macs / 1e9:.3g} of {total.macs_dense / 1e9:.3g} billion computed", _FAINT, size),
         (f"{total.ms:.0f} ms, dense {total.ms_dense:.0f} ms", _FAINT, size),
     )
     top = _LABEL_PX + 8
@@ -132,7 +132,7 @@ def _figures(shape: tuple[int, ...], total: ModuleReport) -> Canvas:
 
 
 def _grid(panels: list[Canvas]) -> Canvas:
-    """Lay panels of one size out in rows, landscape ones with fewer columns when there are few."""
+    """Arrange panels of one size in rows of up to ``_COLUMNS``."""
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     height, width = panels[0].shape[:2]

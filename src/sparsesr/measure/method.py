@@ -1,4 +1,4 @@
-"""What is measured: a way to upscale images that says what each image cost."""
+"""Interface of measured methods: upscale an image and report its cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparsesr.runtime.graph.cost import count_macs, paper_density
 
 Pixels = npt.NDArray[np.uint8]
 InputImage = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-"""An image to upscale: 8 bits, or floats around 0..1 when noise was added."""
+"""An image to upscale: 8 bits, or floats around 0..1 if noise was added."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Upscaled:
 
     image: Pixels
     masks: Mapping[str, float]
-    """Density of each mask: fraction of active pixels, by the name of its tensor."""
+    """Density of each mask (fraction of active pixels), by the name of its tensor."""
     density: float
-    """As the paper counts: mean over masked layers of dense + sparse * mask."""
+    """Density as the paper counts it: mean over masked layers of dense + sparse * mask."""
     macs: int
     seconds: float
 
@@ -36,9 +36,9 @@ class Method(Protocol):
 
     model: ModelFile
     precision: str
-    """``fp32`` or ``bf16``: what it actually computes in..."""
+    """Precision in use: ``fp32`` or ``bf16``."""
     precision_reason: str
-    """...and why, as a clause."""
+    """Reason for the precision, as a clause."""
 
     def upscale(self, image: InputImage) -> Upscaled:
         """Upscale (H, W, 3) to 8 bits."""
@@ -47,28 +47,28 @@ class Method(Protocol):
 
 def with_cost(
     model: ModelFile,
-    given: InputImage,
+    lr: InputImage,
     image: Pixels,
     masks: Sequence[npt.NDArray[Any]],
     seconds: float,
 ) -> Upscaled:
-    """An upscaled image with the densities of its masks and the multiply-adds that follow from them.
+    """Return an upscaled image with mask densities and the multiply-adds that follow from them.
 
     Args:
         model: the model that ran, for the counts.
-        given: the image that was upscaled.
+        lr: the input image.
         image: the result.
         masks: one per ``spatial_mask`` of the graph, in order.
-        seconds: how long it took.
+        seconds: duration of the run.
     """
     names = mask_names(model.graph)
     densities = {name: float(mask.mean()) for name, mask in zip(names, masks, strict=True)}
-    macs = count_macs(model, given.shape[0], given.shape[1], densities).macs
+    macs = count_macs(model, lr.shape[0], lr.shape[1], densities).macs
     return Upscaled(image, densities, paper_density(model, densities), macs, seconds)
 
 
-def without_network(name: str, scale: int) -> ModelFile:
-    """What a method without a model file of its own says about itself: its name and scale; no weights, no masks."""
+def placeholder_model(name: str, scale: int) -> ModelFile:
+    """Return a stand-in model for a method without a model file: name and scale, no weights, no masks."""
     facts = Facts(name=name, architecture=name, scale=scale)
     nodes = (Node("image", (), "image"), Node("bicubic_upsample", ("image",), "output", {"scale": scale}))
     return ModelFile(facts, Graph("image", "output", nodes), {})

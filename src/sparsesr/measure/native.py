@@ -1,4 +1,4 @@
-"""Models measured in the native runtime."""
+"""Measured methods in the native runtime."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class NativeMethod:
 def open_method(
     name_or_path: str, threads: int | None = None, scale: int | None = None, precision: str = "fp32"
 ) -> Method:
-    """A model by name or model file in the native runtime; or ``bicubic``.
+    """Open a model in the native runtime, or ``bicubic``.
 
     Args:
-        name_or_path: which model.
-        threads: None: all.
-        scale: one of the model's; None: its own (2 for ``bicubic``).
-        precision: what is wished for, as :class:`Session` takes it.
+        name_or_path: name or file of the model, or ``bicubic``.
+        threads: None: all processors.
+        scale: one of the model's scales; None: its default (2 for ``bicubic``).
+        precision: requested precision, as for :class:`Session`.
 
     Raises:
-        UsageError: the model is for other scales.
+        UsageError: the model does not serve the scale.
         ModelError: no such model, or it cannot be read.
     """
     if name_or_path == BICUBIC:
@@ -60,7 +60,7 @@ def open_method(
 
 
 def model_at_scale(model: ModelFile, scale: int | None, name: str) -> ModelFile:
-    """The model for one of its scales, by default its own; UsageError if it does not serve that scale."""
+    """Return the model reduced to one scale, by default its own; UsageError if it does not serve the scale."""
     if scale not in (None, *model.scales):
-        raise UsageError(f"{name} enlarges {scale_words(model.scales)}, not x{scale}")
+        raise UsageError(f"{name} upscales {scale_words(model.scales)}, not x{scale}")
     return model.at_scale(scale)

@@ -1,4 +1,4 @@
-"""Noise for measuring networks that remove it: fixed, so that every measurement sees the same."""
+"""Reproducible noise for measuring networks that remove it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 
 def noisy(image: npt.NDArray[Any], sigma: float, name: str) -> npt.NDArray[np.float32]:
-    """An 8-bit image with Gaussian noise of standard deviation ``sigma`` (of 255): float32, about 0..1, not clipped.
+    """Add Gaussian noise of standard deviation ``sigma`` (of 255) to an 8-bit image: float32, about 0..1, not clipped.
 
-    The noise depends on the image's name and size alone. Papers do not say whether they clip or round noisy
-    images; here neither is done, as in training.
+    The noise depends only on the image's name and size. Papers do not state whether they clip or round noisy
+    images; neither is done here, as in training.
     """
     random = np.random.default_rng(zlib.crc32(name.encode()))
     values = image + random.standard_normal(image.shape) * sigma

@@ -1,8 +1,8 @@
-"""The loss of PSNR when a model runs in bf16, measured on photographs.
+"""Loss of PSNR when a model runs in bf16, measured on photographs.
 
 The photographs (``photographs/``, with credits) are downscaled by MATLAB's bicubic and upscaled natively in both
-precisions, and PSNR-Y to the photograph is compared, as ``eval`` measures it. The difference between the two results
-alone would not tell which of them is closer to the truth.
+precisions; PSNR-Y to the photograph is compared, as ``eval`` measures it. The difference between the two results
+alone would not show which of them is closer to the photograph.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
-from sparsesr.measure.chopped import as_authors_measure
+from sparsesr.measure.chopped import with_default_inference
 from sparsesr.measure.method import Method
 from sparsesr.measure.native import NativeMethod
 from sparsesr.measure.protocol import EvaluationSet, find_sets
@@ -23,17 +23,17 @@ from sparsesr.modelfile.bf16_cost import Bf16Cost
 from sparsesr.modelfile.spec import ModelFile
 
 PHOTOGRAPHS = Path(__file__).with_name("photographs")
-_MOST_DB = 100.0
-"""A result that is the truth counts as this."""
+_MAX_DB = 100.0
+"""PSNR of a result equal to the photograph, which is infinite."""
 
 
 def with_bf16_costs(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None) -> ModelFile:
-    """The model with a record for each of its scales, in place of those that it had.
+    """Return the model with a new record for each of its scales.
 
     Args:
         model: the model.
-        data: a folder of reference images, one set, laid out as :func:`find_sets` expects.
-        threads: of the runtime; None: all.
+        data: folder of HR images, one set, laid out as :func:`find_sets` expects.
+        threads: threads of the runtime; None: all processors.
 
     Raises:
         InputError: there are several sets or none, or an image cannot be read or is too small.
@@ -46,34 +46,34 @@ def with_bf16_costs(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | N
 def measure_bf16_cost(
     model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None
 ) -> Bf16Cost | None:
-    """The record for the model's own scale; None if no layer can run in bf16. Arguments as above.
+    """Measure the record for the model's own scale; None if no layer can run in bf16. Arguments as above.
 
-    A processor without bf16 instructions measures too, with plain kernels: many times slower.
+    Works without bf16 instructions too, with plain C++ kernels, many times slower.
     """
-    short = NativeMethod(model, threads, "bf16", emulate_bf16=True)
-    if short.precision != "bf16":
+    bf16 = NativeMethod(model, threads, "bf16", emulate_bf16=True)
+    if bf16.precision != "bf16":
         return None
     images = _only_set(data, model.facts.scale)
-    exact_db = _psnr(NativeMethod(model, threads), images)
-    losses = exact_db - _psnr(short, images)
+    fp32_db = _psnr(NativeMethod(model, threads), images)
+    losses = fp32_db - _psnr(bf16, images)
     names = ", ".join(image.name for image in images.images)
     return Bf16Cost(
         scale=model.facts.scale,
-        psnr_y_db=round(float(exact_db.mean()), 3),
+        psnr_y_db=round(float(fp32_db.mean()), 3),
         mean_db=round(float(losses.mean()), 5),
         worst_db=round(float(losses.max()), 5),
-        measured_on=names if data == PHOTOGRAPHS else f"{images.name} ({len(images.images)} pictures)",
+        measured_on=names if data == PHOTOGRAPHS else f"{images.name} ({len(images.images)} images)",
     )
 
 
 def _only_set(data: Path, scale: int) -> EvaluationSet:
     sets = find_sets(data, scale)
     if len(sets) > 1:
-        raise InputError(f"{data}: holds {len(sets)} sets; name one, such as {data / sets[0].name}")
+        raise InputError(f"{data}: holds {len(sets)} sets; name one, for example {data / sets[0].name}")
     return sets[0]
 
 
 def _psnr(method: Method, images: EvaluationSet) -> npt.NDArray[np.float64]:
     """PSNR-Y of each image, dB."""
-    results = evaluate(as_authors_measure(method), images).images
-    return np.array([min(image.psnr_y, _MOST_DB) for image in results], np.float64)
+    results = evaluate(with_default_inference(method), images).images
+    return np.array([min(image.psnr_y, _MAX_DB) for image in results], np.float64)

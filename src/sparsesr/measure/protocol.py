@@ -1,4 +1,4 @@
-"""The evaluation protocol: image sets, cropped and downscaled as in the super-resolution literature."""
+"""Evaluation protocol: image sets, cropped and downscaled as in the super-resolution literature."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HR_FOLDER = "HR"
 
 @dataclass(frozen=True)
 class EvaluationImage:
-    """One image of a set; without ``lr`` the small image is computed."""
+    """One image of a set; without ``lr``, LR is computed from HR."""
 
     name: str
     hr: Path
@@ -33,7 +33,7 @@ class EvaluationImage:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Images whose figures are averaged."""
+    """A set of images; figures are means over it."""
 
     name: str
     images: tuple[EvaluationImage, ...]
@@ -41,35 +41,33 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Pair:
-    """A small image (h, w, 3) and its reference (scale h, scale w, 3), 8 bits; with noise LR is float32."""
+    """An LR image (h, w, 3) and its HR reference (scale h, scale w, 3), 8 bits; LR with noise is float32."""
 
     lr: Pixels | npt.NDArray[np.float32]
     hr: Pixels
 
 
 def find_sets(data: Path, scale: int, names: Sequence[str] = ()) -> list[EvaluationSet]:
-    """The sets that a folder holds.
+    """Find the sets in a folder.
 
     Args:
-        data: a folder of HR images; or one with a folder ``HR`` and perhaps ``LRx2_std``; or one with such folders.
-        scale: how many times larger HR is.
-        names: which of the sets, by folder name, in this order; all if empty.
+        data: a folder of HR images; or a folder with ``HR`` and optionally ``LRx2_std``; or a folder of such folders.
+        scale: HR size / LR size.
+        names: folder names of the sets, in this order; all sets if empty.
 
     Raises:
         InputError: there is no such folder or set.
     """
     if not data.is_dir():
-        raise InputError(f"{data}: no such folder; name one with HR pictures, or with folders SET/HR")
+        raise InputError(f"{data}: no such folder; name one with HR images, or with folders SET/HR")
     if (data / HR_FOLDER).is_dir() or (not names and _images_in(data)):
         return [_read_set(data, scale)]
     found = {folder.name: folder for folder in sorted(data.iterdir()) if (folder / HR_FOLDER).is_dir()}
     missing = [name for name in names if name not in found]
     if missing or not found:
-        there_are = (
-            f"there are {', '.join(found)}" if found else "there are no folders SET/HR and no pictures"
-        )
+        available = f"there are {', '.join(found)}" if found else "there are no folders SET/HR and no images"
         raise InputError(
-            f"{data}: no set {missing[0] if missing else ''} here; {there_are}".replace("  ", " ")
+            f"{data}: no set {missing[0] if missing else ''} here; {available}".replace("  ", " ")
         )
     return [_read_set(found[name], scale) for name in (names or found)]
 
@@ -78,8 +76,8 @@ def _read_set(folder: Path, scale: int) -> EvaluationSet:
     has_hr_folder = (folder / HR_FOLDER).is_dir()
     found = _images_in(folder / HR_FOLDER if has_hr_folder else folder)
     if not found:
-        raise InputError(f"{folder}: no pictures in {HR_FOLDER}")
-    # Only the `_std` files follow today's MATLAB (mirrored edges); others are computed instead.
+        raise InputError(f"{folder}: no images in {HR_FOLDER}")
+    # Only `_std` files follow current MATLAB (mirrored edges); other LR files are ignored and computed.
     stored = {path.stem: path for path in _images_in(folder / f"LRx{scale}_std")} if has_hr_folder else {}
     images = (EvaluationImage(path.stem, path, stored.get(path.stem)) for path in found)
     return EvaluationSet(folder.resolve().name, tuple(images))
@@ -92,13 +90,13 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pair:
-    """Read one image and make (or read) the small one.
+    """Read one HR image, and read or compute its LR image.
 
-    HR is cropped at the top left to multiples of ``scale`` and downscaled; then the small image is cropped to
-    multiples of ``size_multiple``, and HR with it.
+    HR is cropped to multiples of ``scale``, keeping the top left, and downscaled; then LR is cropped to multiples of
+    ``size_multiple``, and HR with it.
 
     Raises:
-        InputError: a file is no image or too small, or the stored small image has another size.
+        InputError: a file is not an image or too small, or a stored LR image has the wrong size.
     """
     hr = to_eight_bit(decode(image.hr).rgb)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
@@ -122,7 +120,7 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
 def load_pairs(
     images: EvaluationSet, scale: int, size_multiple: int, noise_sigma: float = 0.0
 ) -> Iterator[tuple[str, Pair]]:
-    """Name and pair of each image of a set, one at a time; ``noise_sigma`` (of 255) adds noise to the small ones."""
+    """Yield name and pair of each image of a set; ``noise_sigma`` (of 255) adds noise to LR."""
     for image in images.images:
         pair = load_pair(image, scale, size_multiple)
         if noise_sigma:

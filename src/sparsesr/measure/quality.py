@@ -1,4 +1,4 @@
-"""``evaluate``: PSNR and SSIM of a method on a set, with density, multiply-adds and time."""
+"""Quality of a method on a set: PSNR and SSIM, with density, multiply-adds and time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ImageResult:
 
     name: str
     psnr_y: float
-    """dB, on luma, ``scale`` pixels shaved."""
+    """dB, on luma, borders of ``scale`` pixels cropped."""
     ssim_y: float
     density: float
-    """As the paper counts it; 1 for a model without masks."""
+    """Density as the paper counts it; 1 for a model without masks."""
     masks: Mapping[str, float]
     """Density of each mask."""
     macs: int
-    """True multiply-adds."""
+    """Multiply-adds at the image's masks."""
     seconds: float
 
 
@@ -40,11 +40,11 @@ class SetResult:
     images: tuple[ImageResult, ...]
 
     def mean(self, field: str) -> float:
-        """Mean over the images of one of the numbers of :class:`ImageResult`."""
+        """Mean over the images of a numeric field of :class:`ImageResult`."""
         return float(np.mean([getattr(image, field) for image in self.images]))
 
     def to_json(self) -> dict[str, Any]:
-        """``{"set", "mean": {...}, "images": [...]}``, ready to be written."""
+        """Return ``{"set", "mean": {...}, "images": [...]}``, serialisable as JSON."""
         fields = ("psnr_y", "ssim_y", "density", "macs", "seconds")
         return {
             "set": self.name,
@@ -56,7 +56,7 @@ class SetResult:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity: the PSNR of equal images is null."""
+    """Replace infinity, which JSON lacks, by null: the PSNR of equal images."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -69,10 +69,10 @@ def evaluate(
     """Measure a method on a set.
 
     Args:
-        method: such as :func:`sparsesr.measure.native.open_method` gives.
+        method: the method, for example from :func:`sparsesr.measure.native.open_method`.
         images: the set; see :func:`sparsesr.measure.protocol.find_sets`.
         progress: called after each image.
-        noise_sigma: standard deviation (of 255) of the noise on the small images, always the same.
+        noise_sigma: standard deviation (of 255) of the reproducible noise added to LR.
 
     Raises:
         InputError: an image cannot be read or is too small.

@@ -1,4 +1,4 @@
-"""A plot of quality against time: SVG text, written without a plotting library."""
+"""Plot of quality against time as SVG, written without a plotting library."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _WIDTH, _HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 34, 46
 _COLOURS = ("#1b6ca8", "#c8553d", "#2f7d32", "#7b3f9d", "#b8860b", "#444444")
 _STEPS = (1, 2, 5)
-_LEAST_S = 1e-6
+_MIN_S = 1e-6
+"""Shorter times are drawn here, since the axis is logarithmic."""
 
 
 @dataclass(frozen=True)
 class _Axes:
-    """Where values lie in a panel: logarithmic time, linear quality."""
+    """Axes of a panel: logarithmic time, linear quality."""
 
     first_s: float
     last_s: float
@@ -27,20 +28,20 @@ class _Axes:
     high_db: float
 
     def x(self, seconds: float) -> float:
-        """Of a time; what took none at all is put at a microsecond."""
-        passed = math.log10(max(seconds, _LEAST_S) / self.first_s)
+        """Pixel position of a time."""
+        passed = math.log10(max(seconds, _MIN_S) / self.first_s)
         return _LEFT + passed / math.log10(self.last_s / self.first_s) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, psnr: float) -> float:
-        """Of a quality."""
+        """Pixel position of a PSNR."""
         share = (psnr - self.low_db) / (self.high_db - self.low_db)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def quality_plot(rows: Sequence[TableRow]) -> str:
-    """SVG text: PSNR-Y over seconds per image (logarithmic), one panel per set, one dot per row.
+    """Return SVG text: PSNR-Y over seconds per image (logarithmic), one panel per set, one dot per row.
 
-    Rows of one model on one set, such as those of several efforts, are joined in their order.
+    Rows of one model on one set, for example of several efforts, are joined in order.
     """
     sets = list(dict.fromkeys(row.set for row in rows))
     models = list(dict.fromkeys(row.model for row in rows))
@@ -59,7 +60,7 @@ def quality_plot(rows: Sequence[TableRow]) -> str:
 
 def _panel(rows: Sequence[TableRow], name: str, colours: dict[str, str]) -> str:
     finite = [row for row in rows if math.isfinite(row.psnr_y)]
-    seconds = [max(row.seconds, _LEAST_S) for row in rows]
+    seconds = [max(row.seconds, _MIN_S) for row in rows]
     quality = [row.psnr_y for row in finite] or [0.0]
     low, high, step = _linear_range(min(quality), max(quality))
     axes = _Axes(*_decades(min(seconds), max(seconds)), low, high)
@@ -83,7 +84,7 @@ def _grid(axes: _Axes, step: float) -> list[str]:
 
 
 def _curves(axes: _Axes, rows: Sequence[TableRow], colours: dict[str, str]) -> list[str]:
-    """Each model's dots, joined, with its name at the last."""
+    """Each model's dots, joined, with its name at the last dot."""
     parts: list[str] = []
     for model in dict.fromkeys(row.model for row in rows):
         points = [(axes.x(row.seconds), axes.y(row.psnr_y)) for row in rows if row.model == model]
@@ -94,7 +95,7 @@ def _curves(axes: _Axes, rows: Sequence[TableRow], colours: dict[str, str]) -> l
 
 
 def _decades(least: float, most: float) -> tuple[float, float]:
-    """A range of times around those given, with room for the dots."""
+    """Range of times with a margin for the dots."""
     return least / 1.6, most * 1.6
 
 
@@ -109,7 +110,7 @@ def _log_ticks(first: float, last: float) -> list[float]:
 
 
 def _linear_range(least: float, most: float) -> tuple[float, float, float]:
-    """(low, high, step) of round numbers around the values, with four steps or so."""
+    """Round numbers (low, high, step) around the values, about four steps apart."""
     wanted = max(most - least, 0.2) / 4
     power = 10.0 ** math.floor(math.log10(wanted))
     step = next((size * power for size in _STEPS if size * power >= wanted), 10 * power)
@@ -135,6 +136,6 @@ def _dot(x: float, y: float, colour: str) -> str:
 
 
 def _label(x: float, y: float, label: str) -> str:
-    """Beside a dot, on the side that has room."""
+    """Label beside a dot, on the side with more room."""
     right = x < _WIDTH * 0.6
     return _text(x + (8 if right else -8), y + 4, label, anchor="start" if right else "end")

@@ -1,4 +1,4 @@
-"""Tables as files: the suffix decides what is written."""
+"""Table files; the suffix selects the format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIXES = tuple(_KIND_OF)
 
 
 def write_table(path: Path, rows: Sequence[TableRow], overwrite: bool) -> None:
-    """Write the table, or for .svg the plot of quality over time."""
+    """Write the table, or for .svg the plot of quality against time."""
     kind = _KIND_OF[path.suffix.lower()]
     text = quality_plot(rows) if kind == _PLOT else format_table(rows, kind)
     with atomic_file(path, overwrite=overwrite) as file:

@@ -1,4 +1,4 @@
-"""Several models on several sets, in one table: as text, Markdown, CSV or JSON."""
+"""Tables of several models on several sets: text, Markdown, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ _HEADS = (*_TEXT_HEADS, "PSNR-Y", "SSIM-Y", "density", "GMAC", "seconds")
 
 @dataclass(frozen=True)
 class TableRow:
-    """A model on a set; means over its images."""
+    """A model on a set; means over the images."""
 
     set: str
     model: str
     scale: int
     precision: str
-    """``fp32`` or ``bf16``: what it was computed in."""
+    """``fp32`` or ``bf16``."""
     psnr_y: float
     """dB."""
     ssim_y: float
     density: float
-    """Kept fraction; 1 for a model without masks."""
+    """Fraction kept; 1 for a model without masks."""
     macs: float
     seconds: float
 
 
 def table_row(model: str, scale: int, precision: str, result: SetResult) -> TableRow:
-    """The row of one model on one set."""
+    """Return the row of one model on one set."""
     fields = ("psnr_y", "ssim_y", "density", "macs", "seconds")
     return TableRow(result.name, model, scale, precision, **{field: result.mean(field) for field in fields})
 
 
 def format_table(rows: Sequence[TableRow], kind: str) -> str:
-    """All rows in one of ``TABLE_FORMATS``, rows of a set together, in the order of their first appearance."""
+    """Format rows in one of ``TABLE_FORMATS``, grouped by set in order of first appearance."""
     order = {name: index for index, name in enumerate(dict.fromkeys(row.set for row in rows))}
     ordered = sorted(rows, key=lambda row: order[row.set])
     if kind == "json":
@@ -53,7 +53,7 @@ def format_table(rows: Sequence[TableRow], kind: str) -> str:
 
 
 def _record(row: TableRow) -> dict[str, Any]:
-    # JSON has no infinity: the PSNR of equal images is null
+    # JSON has no infinity, so the PSNR of equal images is null.
     return {key: None if value == float("inf") else value for key, value in vars(row).items()}
 
 

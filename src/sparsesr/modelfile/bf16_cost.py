@@ -1,4 +1,7 @@
-"""What a model file records about computing in bf16: how much PSNR that costs, so that programs may choose it."""
+"""The recorded cost of bf16: how much PSNR a model loses when it runs in bf16.
+
+``--precision auto`` reads it.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,22 @@ _MAX_TEXT = 200
 
 @dataclass(frozen=True)
 class Bf16Cost:
-    """Loss of PSNR-Y against true pictures, whose small forms MATLAB's bicubic made; results rounded to 8 bits."""
+    """Loss of PSNR-Y against HR images; LR by MATLAB's bicubic, results rounded to 8 bits."""
 
     scale: int
-    """The enlargement that it was measured at."""
+    """Scale at which it was measured."""
     psnr_y_db: float
-    """In fp32, mean over the pictures."""
+    """PSNR-Y in fp32, mean over the images."""
     mean_db: float
-    """PSNR-Y in fp32 minus that in bf16, mean over the pictures; below 0 where bf16 happens to be better."""
+    """PSNR-Y in fp32 minus PSNR-Y in bf16, mean over the images; negative where bf16 happens to be better."""
     worst_db: float
-    """The same on the picture that loses most."""
+    """The same for the image that loses most."""
     measured_on: str
-    """Names of the pictures, or of their set."""
+    """Names of the images, or of their set."""
 
 
 def costs_of(facts: dict[str, Json]) -> tuple[Bf16Cost, ...]:
-    """The records in the JSON of a model's facts; none in files of a sparsesr that did not measure yet.
+    """Parse the records in the JSON of a model's facts; empty for files without any.
 
     Raises:
         ModelError: a field is missing or of the wrong type.
@@ -50,7 +53,7 @@ def _cost(data: dict[str, Json]) -> Bf16Cost:
 
 
 def check_costs(costs: Collection[Bf16Cost], scales: Collection[int]) -> None:
-    """ModelError unless there is at most one record for each scale, of scales that the model serves."""
+    """Raise ModelError unless each record is for a scale of the model, with at most one per scale."""
     measured = [cost.scale for cost in costs]
     if len(set(measured)) != len(measured):
         fields.fail(f"{KEY}: has two records for one scale")

@@ -1,10 +1,10 @@
-"""Finds models by name: those bundled with the package, and the user's own in a folder.
+"""Models by name: those bundled with the package, and the user's own in a folder.
 
 Bundled models are the entries of ``sparsesr/models/index.json``, in order of preference::
 
     {"models": [{"name": ..., "file": ..., "scale": ..., "sha256": ..., "description": ...}, ...]}
 
-A name means the bundled model if there is one; :func:`install_model` refuses to hide it.
+A bundled model takes precedence over a user's model of the same name; :func:`install_model` refuses such names.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ class ModelEntry:
     origin: str
     """``bundled`` or ``user``."""
     sha256: str | None = None
-    """What the file must hash to; only bundled models promise it."""
+    """Expected hash of the file; known for bundled models only."""
     scale: int | None = None
-    """Known without opening the file for bundled models only."""
+    """Scale as the index gives it; None for the user's models, whose files must be opened."""
     description: str = ""
 
 
 def bundled_models_dir() -> Path:
-    """The folder of the models that come with the package."""
+    """Folder of the bundled models."""
     return Path(sparsesr.__file__).parent / "models"
 
 
 def list_models() -> list[ModelEntry]:
-    """All models that have a name, bundled ones first, then the user's by name. Opens no model file.
+    """List all named models, bundled ones first, then the user's by name. Opens no model file.
 
     Raises:
         ModelError: the index of bundled models is damaged, or the user's folder cannot be read.
@@ -110,43 +110,42 @@ def load(name_or_path: str | os.PathLike[str]) -> ModelFile:
     """Read a model by name, or from a ``.safetensors`` file.
 
     Raises:
-        ModelError: no such model (the message lists those there are), or the file is refused.
+        ModelError: no such model (the message lists the known ones), or the file is refused.
     """
     return read_model(resolve(name_or_path).path)
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> ModelEntry:
-    """The entry that a name or a path means, without opening the file.
+    """Resolve a name or path to an entry without opening the file.
 
     Raises:
-        ModelError: no model has that name, or the path is not a model file's.
+        ModelError: no model has that name, or the path is not that of a model file.
     """
-    given = os.fspath(name_or_path)
-    path = Path(given)
+    name = os.fspath(name_or_path)
+    path = Path(name)
     if path.suffix.lower() in FOREIGN_SUFFIXES:
-        raise ModelError(f"{given}: not a sparsesr model; convert it with `sparsesr models import {given}`")
+        raise ModelError(f"{name}: not a sparsesr model; convert it with `sparsesr models import {name}`")
     if path.suffix.lower() == SUFFIX:
         return ModelEntry(path.stem, path, USER)
     entries = list_models()
     for entry in entries:
-        if entry.name == given:
+        if entry.name == name:
             return entry
-    raise ModelError(_unknown_name(given, [entry.name for entry in entries]))
+    raise ModelError(_unknown_name(name, [entry.name for entry in entries]))
 
 
-def _unknown_name(given: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(given, names, n=3)
+def _unknown_name(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     known = ", ".join(names) if names else "none yet; see `sparsesr models import`"
-    return f"no model is named {shown(given)}; {hint}known models: {known}"
+    return f"no model is named {shown(name)}; {hint}known models: {known}"
 
 
 def verify(entry: ModelEntry) -> ModelFile:
-    """Read a model completely, checking every value, and its hash if one is promised.
+    """Read a model completely, checking every value, and the file's hash if the entry has one.
 
     Raises:
-        ModelError: the file is refused, is not the one that was shipped, or is for another scale than the
-        index says.
+        ModelError: the file is refused, differs from the one shipped, or has another scale than the index says.
     """
     model = read_model(entry.path)
     if entry.sha256 is not None and _sha256(entry.path) != entry.sha256:
@@ -154,7 +153,7 @@ def verify(entry: ModelEntry) -> ModelFile:
             f"{entry.path}: not the file that was shipped (its SHA-256 differs); reinstall sparsesr"
         )
     if entry.scale not in (None, model.facts.scale):
-        raise ModelError(f"{entry.path}: enlarges x{model.facts.scale}, the index says x{entry.scale}")
+        raise ModelError(f"{entry.path}: upscales x{model.facts.scale}, the index says x{entry.scale}")
     return model
 
 
@@ -167,26 +166,26 @@ def _sha256(path: Path) -> str:
 
 
 def default_model_for(scale: int) -> ModelEntry:
-    """The model used when nobody names one: the first for the scale, bundled models before the user's.
+    """Default model of a scale: the first that serves it, bundled models before the user's.
 
     Raises:
-        ModelError: there is none for this scale; the message says for which there is.
+        ModelError: there is none for this scale; the message lists the scales that have one.
     """
     scales = {entry.name: _scales_of(entry) for entry in list_models()}
     for name, served in scales.items():
         if scale in served:
             return resolve(name)
     known = sorted({each for of_one in scales.values() for each in of_one})
-    there_are = (
+    available = (
         f"there are models for {', '.join(f'x{known}' for known in known)}" if known else "there are none"
     )
     raise ModelError(
-        f"no model enlarges x{scale}; {there_are}; train or import one with `sparsesr models import`"
+        f"no model upscales x{scale}; {available}; train or import one with `sparsesr models import`"
     )
 
 
 def _scales_of(entry: ModelEntry) -> tuple[int, ...]:
-    """None for files that are damaged: listing goes on, opening one says what is wrong with it."""
+    """Scales of a model; empty for a damaged file, so that one bad file does not stop the search."""
     if entry.scale is not None:
         return (entry.scale,)
     try:
@@ -196,13 +195,13 @@ def _scales_of(entry: ModelEntry) -> tuple[int, ...]:
 
 
 def install_model(model: ModelFile, name: str, *, overwrite: bool = False, dtype: str = "f32") -> ModelEntry:
-    """Write a model into the user's folder, to be found under ``name`` from now on.
+    """Write a model into the user's folder under ``name``.
 
     Args:
         model: the model; its facts are stored with the new name.
         name: 1 to 64 of ``a-z 0-9 _ . -``.
-        overwrite: replace the user's model of that name, if there is one.
-        dtype: how weights are stored, ``f32`` or ``f16``.
+        overwrite: replace an existing model of that name.
+        dtype: storage type of the weights, ``f32`` or ``f16``.
 
     Raises:
         ModelError: the name is not allowed or taken, or the model cannot be written.
@@ -213,7 +212,7 @@ def install_model(model: ModelFile, name: str, *, overwrite: bool = False, dtype
         raise ModelError(f"{name} is the name of a bundled model; choose another")
     path = user_models_dir() / f"{name}{SUFFIX}"
     if path.exists() and not overwrite:
-        raise ModelError(f"{path} exists; choose another name, or ask for it to be overwritten")
+        raise ModelError(f"{path} exists; choose another name, or allow overwriting it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

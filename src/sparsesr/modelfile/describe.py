@@ -1,4 +1,4 @@
-"""What a model file says about itself, for people (``models show``) and for programs (its ``--json``)."""
+"""Description of a model file, for people (``models show``) and programs (its ``--json``)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sparsesr.modelfile.spec import ModelFile
 
 
 def describe(model: ModelFile) -> dict[str, Json]:
-    """All facts of a model, and what its graph is made of.
+    """Return all facts of a model and a summary of its graph.
 
-    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``scales`` that it serves; ``nodes`` and ``ops``
-    (how many of each); ``weights`` (numbers stored); ``masks`` (names of the mask tensors);
-    ``masked_layers`` (dense channels out of all, by layer). Costs and receptive field, which need a
-    picture's size or the runtime, are in ``sparsesr.runtime``.
+    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``scales``; ``nodes`` (count) and ``ops`` (count of
+    each); ``weights`` (stored numbers); ``masks`` (names of the mask tensors); ``masked_layers`` (dense and
+    total channels by layer). Costs and receptive field need an image's size or the runtime: see
+    ``sparsesr.runtime``.
     """
     about: dict[str, Json] = asdict(model.facts)
     about["bf16_costs"] = [asdict(cost) for cost in model.facts.bf16_costs]

@@ -1,4 +1,4 @@
-"""Typed access to JSON that a stranger wrote: an accessor returns the type it names or raises ModelError."""
+"""Typed access to untrusted JSON: each accessor returns the type that it names or raises ModelError."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 
 def fail(message: str) -> NoReturn:
-    """Raise the ModelError that says ``message``."""
+    """Raise ModelError with ``message``."""
     raise ModelError(message)
 
 
 def parse(text: str | bytes, what: str) -> Json:
-    """Strict JSON: finite numbers, real characters, no key twice, no bottomless nesting."""
+    """Parse strict JSON: finite numbers, valid characters, no repeated keys, bounded nesting."""
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
         value: Json = json.loads(
             decoded, object_pairs_hook=_unique_keys, parse_float=_finite, parse_constant=_finite
         )
-        if "\\u" in decoded:  # half a surrogate pair, which only an escape can make, is not a character
+        if "\\u" in decoded:  # only an escape can produce half a surrogate pair, which is not a character
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         fail(f"{what} is nested too deeply")
@@ -47,10 +47,10 @@ def _finite(digits: str) -> float:
 
 
 def dump(document: Json, what: str) -> str:
-    """Compact JSON with sorted keys: equal documents give equal bytes.
+    """Write compact JSON with sorted keys: equal documents give equal bytes.
 
     Raises:
-        ModelError: the document holds something JSON cannot (NaN, an array...).
+        ModelError: the document holds something that JSON cannot represent (NaN, an array...).
     """
     try:
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -59,7 +59,7 @@ def dump(document: Json, what: str) -> str:
 
 
 def check_format(version: int, newest: int) -> None:
-    """Refuse formats of the future (and of no time at all)."""
+    """Refuse format numbers that are newer than ``newest`` or below 1."""
     if version > newest:
         fail(f"format {version} was written by a newer sparsesr; upgrade sparsesr to read it")
     if version < 1:
@@ -109,29 +109,29 @@ def numbers(values: list[Json], where: str) -> list[int] | list[float]:
 
 
 def text(data: dict[str, Json], key: str, where: str = "the description") -> str:
-    """A text."""
+    """A string."""
     value = data.get(key)
     if not isinstance(value, str):
-        fail(f"{where}: {key} must be a text")
+        fail(f"{where}: {key} must be a string")
     return value
 
 
 def texts(data: dict[str, Json], key: str, where: str) -> list[str]:
-    """A list of texts."""
+    """A list of strings."""
     result: list[str] = []
     for value in sequence(data, key, where):
         if not isinstance(value, str):
-            fail(f"{where}: {key} must be a list of texts")
+            fail(f"{where}: {key} must be a list of strings")
         result.append(value)
     return result
 
 
 def text_mapping(data: dict[str, Json], key: str, where: str = "the description") -> dict[str, str]:
-    """An object whose values are all texts."""
+    """An object whose values are all strings."""
     result: dict[str, str] = {}
     for name, value in mapping(data, key, where).items():
         if not isinstance(value, str):
-            fail(f"{where}: {key} must map to texts")
+            fail(f"{where}: {key} must map to strings")
         result[name] = value
     return result
 
@@ -153,5 +153,5 @@ def sequence(data: dict[str, Json], key: str, where: str = "the description") ->
 
 
 def shown(name: str) -> str:
-    """A stranger's name, quoted, cut and escaped so that it is safe in a one-line message."""
+    """An untrusted name, quoted, cut and escaped so that it is safe in a one-line message."""
     return ascii(name if len(name) <= 80 else name[:77] + "...")

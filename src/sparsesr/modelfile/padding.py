@@ -11,7 +11,7 @@ from sparsesr.modelfile.spec import Facts
 
 @dataclass(frozen=True)
 class Padding:
-    """Images are padded to whole multiples, and no smaller than a least side, by repeating the edge."""
+    """Padding by repeating the edge, to whole multiples and at least ``least_px`` per side."""
 
     multiple: int
     least_px: int = 1
@@ -26,5 +26,5 @@ class Padding:
 
 
 def padding_of(facts: Facts, typed: Iterable[TypedNode]) -> Padding:
-    """The rule of a network: its size multiple, and no map of a fraction of the image may be empty."""
+    """Padding rule of a network: its size multiple, and large enough that no downscaled map is empty."""
     return Padding(facts.size_multiple, max((entry.output.resolution or FULL).down for entry in typed))

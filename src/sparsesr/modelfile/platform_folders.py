@@ -1,4 +1,4 @@
-"""Where the user's own models live."""
+"""Platform folders for the user's own models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def user_models_dir() -> Path:
-    """The folder of the user's models (it may not exist yet).
+    """Folder of the user's models (it may not exist yet).
 
     ``$SPARSESR_HOME/models``, or ``models`` in the platform's data folder for sparsesr:
     ``$XDG_DATA_HOME/sparsesr`` or ``~/.local/share/sparsesr``, ``~/Library/Application
@@ -19,7 +19,7 @@ def user_models_dir() -> Path:
 
 
 def data_folder(platform: str) -> Path:
-    """The folder where programs keep a user's data; ``platform`` as in ``sys.platform``."""
+    """Folder for a user's application data; ``platform`` as in ``sys.platform``."""
     if platform == "darwin":
         return Path.home() / "Library" / "Application Support"
     if platform == "win32":

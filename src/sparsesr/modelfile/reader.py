@@ -1,4 +1,4 @@
-"""Reads model files. Everything about a file is checked before its tensors are read."""
+"""Reader of model files; checks everything about a file before it reads the tensors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIMITS = ModelLimits()
 
 @dataclass(frozen=True)
 class Description:
-    """A model file without its tensors: all that is known from the header."""
+    """A model file without its tensors: everything known from the header."""
 
     facts: Facts
     graph: Graph
@@ -45,8 +45,8 @@ def read_model(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> Mo
     """Read and check a model file.
 
     Args:
-        path: a ``.safetensors`` file that :func:`sparsesr.modelfile.writer.write_model` wrote.
-        limits: what is too large.
+        path: a ``.safetensors`` file written by :func:`sparsesr.modelfile.writer.write_model`.
+        limits: size limits.
 
     Raises:
         ModelError: the file is missing, unreadable, damaged, hostile, or from a newer sparsesr.
@@ -62,7 +62,7 @@ def read_model(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> Mo
 
 
 def read_description(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> Description:
-    """Read and check all but the tensors' values: a few kilobytes, whatever the size of the file.
+    """Read and check everything but the tensors' values: a few kilobytes, whatever the size of the file.
 
     Raises:
         ModelError: as :func:`read_model`.
@@ -77,10 +77,10 @@ def read_description(path: str | os.PathLike[str], limits: ModelLimits = LIMITS)
 
 
 def parse_description(file: BinaryIO, file_bytes: int, limits: ModelLimits) -> Description:
-    """Check a model file, open at its start, up to its tensors' values.
+    """Parse and check a model file, open at its start, without reading the tensors' values.
 
     Raises:
-        ModelError: what is wrong; the caller adds which file it is.
+        ModelError: the file is refused; the caller adds the file's name.
     """
     header = read_header(file, file_bytes, limits)
     document = json_fields.parse(header.description, "the graph")
@@ -97,7 +97,7 @@ def _regular_size(file: BinaryIO) -> int:
 
 
 def _read_tensors(path: str | os.PathLike[str], header: Header) -> dict[str, Tensor]:
-    opened: Any = safe_open  # its stub says nothing about what it yields
+    opened: Any = safe_open  # its stub does not declare what it yields
     with opened(os.fspath(path), framework="numpy") as file:
         tensors = {name: widened(name, file.get_tensor(name)) for name in sorted(header.tensors)}
     if any(tensor.shape != header.tensors[name].shape for name, tensor in tensors.items()):
@@ -106,7 +106,7 @@ def _read_tensors(path: str | os.PathLike[str], header: Header) -> dict[str, Ten
 
 
 def widened(name: str, stored: npt.NDArray[Any]) -> Tensor:
-    """A tensor as the runtime wants it: float32, contiguous, read-only, finite.
+    """Convert a stored tensor to the runtime's form: float32, contiguous, read-only, finite.
 
     Raises:
         ModelError: it holds NaN or infinity.

@@ -1,8 +1,8 @@
-"""The header of a safetensors file, checked before anything is mapped, allocated or handed to a library.
+"""Safetensors header, checked before anything is mapped, allocated or passed to a library.
 
 Layout: 8 bytes, the little-endian length N; N bytes of JSON, name -> {dtype, shape, data_offsets}; then the
-data. The tensors must tile the data without gap or overlap, which makes every size in the header provable
-from the file's size.
+data. The tensors must tile the data without gap or overlap, so that every size in the header is proved by the
+file's size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_DIMENSIONS = 4
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies in the data section: bytes [begin, end)."""
+    """Position of a tensor in the data section: bytes [begin, end)."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Header:
-    """What the header says: the model's description (a JSON text) and its tensors."""
+    """Parsed header: the model's description (a JSON text) and its tensors."""
 
     description: str
     tensors: dict[str, StoredTensor]
@@ -65,7 +65,7 @@ def _description(metadata: Json) -> str:
     if not isinstance(metadata, dict) or METADATA_KEY not in metadata:
         raise ModelError("holds weights without a sparsesr graph; try `sparsesr models import`")
     if not all(isinstance(value, str) for value in metadata.values()):
-        raise ModelError("has metadata that is not text")
+        raise ModelError("has metadata that is not a string")
     return str(metadata[METADATA_KEY])
 
 
@@ -98,7 +98,7 @@ def _stored_tensor(name: str, entry: Json) -> StoredTensor:
 
 
 def _sizes(data: dict[str, Json], key: str, where: str) -> tuple[int, ...]:
-    """Numbers that can be sizes; Python's integers do not overflow in the arithmetic that follows."""
+    """Non-negative integers; Python's do not overflow in the arithmetic that follows."""
     sizes = tuple(value for value in fields.sequence(data, key, where) if type(value) is int and value >= 0)
     if len(sizes) != len(fields.sequence(data, key, where)):
         raise ModelError(f"{where}: {key} must be whole numbers from 0")
@@ -106,7 +106,7 @@ def _sizes(data: dict[str, Json], key: str, where: str) -> tuple[int, ...]:
 
 
 def _check_tiling(tensors: dict[str, StoredTensor], data_bytes: int) -> None:
-    """The tensors, in order of place, must start at 0, touch, and end where the file ends."""
+    """Check that the tensors, in order of position, start at 0, touch, and end at the end of the file."""
     position = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if tensor.begin != position:

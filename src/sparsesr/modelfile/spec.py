@@ -1,6 +1,6 @@
-"""What a model file says: facts about the model, and the network as a list of typed nodes.
+"""Contents of a model file: facts about the model, and the network as a list of nodes.
 
-The dataclasses here are plain data; :mod:`sparsesr.modelfile.operations` says which nodes are valid. They are
+The dataclasses are plain data; :mod:`sparsesr.modelfile.operations` defines which nodes are valid. They are
 stored as JSON ``{"format": 1, "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a
 ``.safetensors`` file's metadata.
 """
@@ -31,28 +31,28 @@ Tensor: TypeAlias = "npt.NDArray[np.float32]"
 
 @dataclass(frozen=True)
 class Facts:
-    """What people and programs need to know about a model before they run it."""
+    """Properties of a model that people and programs need before they run it."""
 
     name: str
-    """How the model is called, e.g. ``smsr_x2``: 1 to 64 of ``a-z 0-9 _ . -``."""
+    """Name of the model, e.g. ``smsr_x2``: 1 to 64 of ``a-z 0-9 _ . -``."""
     architecture: str
-    """The network's family, e.g. ``smsr``."""
+    """Network family, e.g. ``smsr``."""
     scale: int
-    """Output size / input size, 1 to 8; of a model for several scales, the one that is used unless asked otherwise."""
+    """Output size / input size, 1 to 8; the default of a model for several scales."""
     size_multiple: int = 1
-    """Height and width of what the network is given must be multiples of this (pictures are padded to it)."""
+    """Height and width of the network's input must be multiples of this (images are padded to it)."""
     license: str = ""
     """Licence of the weights, in words or as an SPDX identifier."""
     description: str = ""
-    """One or a few sentences: what the model is, and is not, good for."""
+    """One or a few sentences: what the model is and is not good for."""
     training: dict[str, Json] = field(default_factory=dict[str, "Json"])
-    """How it was trained: data, steps, loss, seed, commit, quality reached... free form."""
+    """Training record: data, steps, loss, seed, commit, quality reached...; free form."""
     parameters: int = 0
-    """Number of the network's weights, as its paper counts them."""
+    """Number of weights, as the paper counts them."""
     value_range: float = 1.0
-    """Range (1 or 255) the network was trained in. For information: graphs always work on 0..1 pictures."""
+    """Value range (1 or 255) of the training. For information only: graphs always take images in 0..1."""
     bf16_costs: tuple[Bf16Cost, ...] = ()
-    """What computing in bf16 costs at each scale, where that was measured."""
+    """Loss of PSNR in bf16 at each scale for which it was measured."""
 
     @property
     def bf16_cost(self) -> Bf16Cost | None:
@@ -62,7 +62,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of the graph. ``OPERATIONS`` in ``operations/registry.py`` defines what each op means."""
+    """One operation of the graph; ``OPERATIONS`` in ``operations/registry.py`` defines each op."""
 
     op: str
     """Name of the operation, e.g. ``conv2d``."""
@@ -71,7 +71,7 @@ class Node:
     output: str
     """The tensor it produces."""
     attrs: dict[str, Attr] = field(default_factory=dict[str, "Attr"])
-    """Its settings; missing ones have the default of the op's schema."""
+    """Attributes; missing ones take the default of the op's entry."""
     weights: dict[str, str] = field(default_factory=dict[str, str])
     """Role (``weight``, ``bias``...) -> name of a stored tensor."""
     name: str = ""
@@ -89,13 +89,13 @@ class Graph:
     input: str
     """The tensor that the single ``image`` node produces."""
     output: str
-    """The tensor that is the enlarged picture: 3 channels, at ``scale`` times the input size."""
+    """The upscaled image: 3 channels, ``scale`` times the input size."""
     nodes: tuple[Node, ...]
     more_outputs: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Of a model for several scales: the enlarged picture at the others, by scale. All share ``nodes``."""
+    """Upscaled images at further scales, by scale, for a model of several scales. All share ``nodes``."""
 
     def only(self, output: str) -> Graph:
-        """The graph of one output, without the nodes that it does not need."""
+        """Return the graph of one output, without the nodes that it does not need."""
         needed, kept = {output}, list[Node]()
         for node in reversed(self.nodes):
             if node.output in needed:
@@ -106,7 +106,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file in memory. The tensors are read-only float32 arrays, whatever they were stored as."""
+    """A model file in memory. Tensors are read-only float32 arrays, whatever their storage type."""
 
     facts: Facts
     graph: Graph
@@ -118,14 +118,14 @@ class ModelFile:
         return scales_of(self.facts, self.graph)
 
     def at_scale(self, scale: int | None = None) -> ModelFile:
-        """The model for one of its scales alone; None: the model's own.
+        """Return the model reduced to one of its scales; None: the default scale.
 
         Raises:
             ModelError: the model does not serve that scale.
         """
         wanted = self.facts.scale if scale is None else scale
         if wanted not in self.scales:
-            fields.fail(f"{self.facts.name} enlarges {scale_words(self.scales)}, not x{wanted}")
+            fields.fail(f"{self.facts.name} upscales {scale_words(self.scales)}, not x{wanted}")
         if not self.graph.more_outputs:
             return self
         outputs = {**self.graph.more_outputs, self.facts.scale: self.graph.output}
@@ -148,19 +148,19 @@ def scale_words(scales: Sequence[int]) -> str:
 
 
 def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
-    """The document that describes a model, ready for ``json_fields.dump`` (which makes lists of tuples)."""
+    """Build the document that describes a model, for ``json_fields.dump`` (which turns tuples into lists)."""
     nodes: list[Json] = [asdict(node) for node in graph.nodes]
     network: dict[str, Json] = {"input": graph.input, "output": graph.output, "nodes": nodes}
     if graph.more_outputs:
         network["more_outputs"] = {str(scale): name for scale, name in graph.more_outputs.items()}
     about: dict[str, Json] = asdict(facts)
     if not facts.bf16_costs:
-        del about[bf16_cost.KEY]  # a file without it is what it was before there were any
+        del about[bf16_cost.KEY]  # so that the bytes of models without records stay the same
     return {"format": FORMAT_VERSION, "facts": about, "graph": network}
 
 
 def from_json(document: Json, max_nodes: int) -> tuple[Facts, Graph]:
-    """Facts and graph of a JSON document; types are checked here, meaning in ``validation``.
+    """Read facts and graph from a JSON document; checks types here, meaning is checked in ``validation``.
 
     Raises:
         ModelError: a field is missing or of the wrong type, or the format is newer than this sparsesr.
@@ -200,7 +200,7 @@ def _graph(data: dict[str, Json], max_nodes: int) -> Graph:
 
 
 def _more_outputs(data: dict[str, Json]) -> dict[int, str]:
-    """Scales are keys of the JSON object, in plain decimal."""
+    """Outputs by scale; JSON keys are scales in plain decimal."""
     if "more_outputs" not in data:
         return {}
     outputs = fields.text_mapping(data, "more_outputs")
@@ -232,4 +232,4 @@ def _attr(value: Json, where: str) -> Attr:
         return value
     if isinstance(value, list) and all(type(item) in (int, float) for item in value):
         return fields.numbers(value, where)
-    fields.fail(f"{where}: an attribute is a number, a text, true, false or a list of numbers")
+    fields.fail(f"{where}: an attribute is a number, a string, true, false or a list of numbers")

@@ -1,4 +1,4 @@
-"""Checks that a model means something: what reader and writer demand before a tensor is touched."""
+"""Validation of facts and graph, run by reader and writer before they touch a tensor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.operations.registry import OPERATIONS, operation_of
 from sparsesr.modelfile.operations.value_types import (
     FULL,
-    PICTURE_CHANNELS,
+    IMAGE_CHANNELS,
     Kind,
     Resolution,
     TypedNode,
@@ -28,7 +28,7 @@ _MAX_TEXT = 10_000
 
 
 def is_model_name(name: str) -> bool:
-    """True for 1 to 64 of ``a-z 0-9 _ . -``, not starting with a dot or a dash."""
+    """Return True for 1 to 64 of ``a-z 0-9 _ . -`` that do not start with a dot or a dash."""
     return _MODEL_NAME.fullmatch(name) is not None and name[0] not in ".-"
 
 
@@ -36,16 +36,16 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
     """Check everything about a model except the values of its tensors.
 
     Args:
-        facts: what the file says about itself.
+        facts: facts of the model.
         graph: the network.
         shapes: shape of every stored tensor.
-        limits: what is too large.
+        limits: size limits.
 
     Returns:
         The nodes with their types.
 
     Raises:
-        ModelError: one line: what is wrong, and with which node.
+        ModelError: the model is not valid; one line that names the node.
     """
     _check_facts(facts, limits)
     check_costs(facts.bf16_costs, scales_of(facts, graph))
@@ -57,7 +57,7 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
 
 
 def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
-    """Check every node against its op's schema and infer the type of every tensor.
+    """Check every node against its op's entry and infer the type of every tensor.
 
     Raises:
         ModelError: a node is not valid, or reads what no earlier node produces.
@@ -74,8 +74,8 @@ def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
 
 
 def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> TypedNode:
-    schema = OPERATIONS.get(node.op)
-    if schema is None:
+    entry = OPERATIONS.get(node.op)
+    if entry is None:
         raise ModelError(f"unknown op; this sparsesr knows {', '.join(OPERATIONS)}")
     for name in (node.name, node.output):
         if not _TENSOR_NAME.fullmatch(name):
@@ -85,7 +85,7 @@ def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> Ty
     missing = [name for name in node.inputs if name not in types]
     if missing:
         raise ModelError(f"reads {shown(missing[0])}, which no earlier node produces")
-    return schema.type_node(node, [types[name] for name in node.inputs], shapes)
+    return entry.type_node(node, [types[name] for name in node.inputs], shapes)
 
 
 def _check_facts(facts: Facts, limits: ModelLimits) -> None:
@@ -108,7 +108,7 @@ def _check_range(key: str, value: int, low: int, high: int) -> None:
 
 
 def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits) -> None:
-    """Channels and scales within limits and equal to what the facts promise."""
+    """Check channels and resolutions against the limits and the facts."""
     for entry in typed:
         node = entry.node
         if entry.output.channels > limits.max_channels:
@@ -116,16 +116,16 @@ def _check_sizes(typed: tuple[TypedNode, ...], facts: Facts, limits: ModelLimits
         resolution = entry.output.resolution or FULL
         if resolution.up > limits.max_scale:
             raise ModelError(f"node {shown(node.name)} is at {resolution} resolution, over the limit")
-        if operation_of(node).enlarges:
+        if operation_of(node).upscales:
             _check_divides(entry, facts.size_multiple)
 
 
 def _check_divides(entry: TypedNode, multiple: int) -> None:
-    """What is enlarged again must not have lost a row or column when it was made smaller."""
+    """A map that is upscaled again must not have lost a row or column when it was downscaled."""
     resolution = entry.inputs[0].resolution or FULL
     if multiple % resolution.down:
         raise ModelError(
-            f"node {shown(entry.node.name)} enlarges a map at {resolution} resolution, but size_multiple"
+            f"node {shown(entry.node.name)} upscales a map at {resolution} resolution, but size_multiple"
             f" {multiple} is no multiple of {resolution.down}"
         )
 
@@ -139,14 +139,14 @@ def _check_outputs(typed: tuple[TypedNode, ...], graph: Graph, scale: int, limit
     results = {entry.node.output: entry.output for entry in typed}
     for factor, output in {scale: graph.output, **graph.more_outputs}.items():
         _check_range("scale", factor, 1, limits.max_scale)
-        if results.get(output) != ValueType(Kind.MAP, PICTURE_CHANNELS, Resolution(factor)):
+        if results.get(output) != ValueType(Kind.MAP, IMAGE_CHANNELS, Resolution(factor)):
             raise ModelError(
-                f"graph output {shown(output)} is not a picture of {PICTURE_CHANNELS} channels, enlarged x{factor}"
+                f"graph output {shown(output)} is not an image of {IMAGE_CHANNELS} channels, upscaled x{factor}"
             )
 
 
 def _check_all_used(graph: Graph, shapes: Shapes) -> None:
-    """Nothing dead: each tensor of the graph is read, each stored one belongs to a node."""
+    """Check that every tensor of the graph is read and every stored one belongs to a node."""
     read = {name for node in graph.nodes for name in node.inputs}
     read |= {graph.output, *graph.more_outputs.values()}
     dead = [node for node in graph.nodes if node.output not in read]

@@ -1,4 +1,4 @@
-"""Writes model files: only what the reader accepts, whole or not at all, same bytes for the same model."""
+"""Writer of model files: atomic, deterministic, and only of models that the reader accepts."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def write_model(
     dtype: str = "f32",
     limits: ModelLimits = LIMITS,
 ) -> None:
-    """Write a model file, replacing one that is there.
+    """Write a model file, replacing an existing one.
 
     Args:
-        path: where to; its folder must exist. The file appears complete or not at all.
-        facts: what the file says about the model.
+        path: destination; its folder must exist. The file appears complete or not at all.
+        facts: facts of the model.
         graph: the network.
         tensors: the weights, by the names that the graph's nodes use.
-        dtype: how weights are stored, ``f32`` or ``f16``.
-        limits: what is too large.
+        dtype: storage type of the weights, ``f32`` or ``f16``.
+        limits: size limits.
 
     Raises:
         ModelError: the reader would refuse the file, a weight does not fit in f16, or it cannot be written.
@@ -63,7 +63,7 @@ def encode_model(
     dtype: str = "f32",
     limits: ModelLimits = LIMITS,
 ) -> bytes:
-    """The bytes of a model file; arguments and errors as :func:`write_model`."""
+    """Return the bytes of a model file; arguments and errors as :func:`write_model`."""
     if dtype not in STORAGE_TYPES:
         raise ModelError(f"weights are stored as {' or '.join(STORAGE_TYPES)}, not {dtype}")
     text = json_fields.dump(to_json(facts, graph), "the description")
@@ -83,7 +83,7 @@ def _narrowed(name: str, tensor: npt.NDArray[Any], dtype: str) -> npt.NDArray[An
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write beside the target, flush to the disk, then swap: readers see the old file or the new one."""
+    """Write a temporary file beside the target, sync it, then rename: readers see the old or the new file."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -99,7 +99,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _new_file_mode() -> int:
-    """What open() would have given: mkstemp's files are for the owner only."""
+    """Mode that open() would have used: mkstemp's files are readable by the owner only."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.operations.value_types import PICTURE_CHANNELS
+from sparsesr.modelfile.operations.value_types import IMAGE_CHANNELS
 from sparsesr.runtime.backend.interface import F32, Image
 
 EFFORT_RANGE = 8.0
@@ -23,8 +23,8 @@ def checked_image(image: Image) -> Image:
     Raises:
         UsageError: wrong shape or type.
     """
-    if image.ndim != 3 or image.shape[2] != PICTURE_CHANNELS or 0 in image.shape:
-        raise UsageError(f"the image must have shape (height, width, {PICTURE_CHANNELS}), not {image.shape}")
+    if image.ndim != 3 or image.shape[2] != IMAGE_CHANNELS or 0 in image.shape:
+        raise UsageError(f"the image must have shape (height, width, {IMAGE_CHANNELS}), not {image.shape}")
     if image.dtype not in _DTYPES:
         raise UsageError(f"the image must be uint8, uint16 or float32, not {image.dtype}")
     return cast("Image", np.ascontiguousarray(image))

@@ -1,1 +1,1 @@
-"""Training pictures: packed once into one memory-mapped file, sampled deterministically."""
+"""Training data: images packed once into a memory-mapped file, and patches sampled deterministically."""

@@ -1,4 +1,4 @@
-"""Feeds a training loop: patches cut ahead of time by a thread, or cut on the device that holds all the pictures."""
+"""Batches for the training loop: cut ahead of time by a host thread, or on a device that holds the packed file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEVICE_SHARE = 0.3
 
 
 class Batches(Protocol):
-    """What the loop asks for its patches."""
+    """Source of the batches of a training loop."""
 
     def at(self, step: int) -> Batch:
         """LR and HR of that step on the device, float32 in 0..1."""
@@ -26,18 +26,18 @@ class Batches(Protocol):
         ...
 
 
-class Cutter(Protocol):
-    """What patches are cut by: one sampler, or one for each of several scales."""
+class Sampler(Protocol):
+    """Cuts the patches of a step: one sampler, or one for each of several scales."""
 
     def batch_at(self, step: int) -> Batch:
-        """The patches of that step, bytes on the host."""
+        """The patches of that step, uint8 on the host."""
         ...
 
 
 class HostBatches:
-    """Cuts patches out of the mapped file in a thread, some steps ahead of the loop."""
+    """Cuts patches out of the mapped file in a thread, a few steps ahead of the loop."""
 
-    def __init__(self, sampler: Cutter, device: torch.device) -> None:
+    def __init__(self, sampler: Sampler, device: torch.device) -> None:
         self.sampler, self.device = sampler, device
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="patches")
         self._waiting: dict[int, Future[Batch]] = {}
@@ -60,7 +60,7 @@ class HostBatches:
 
 
 class DeviceBatches:
-    """Holds the packed file on the device and cuts, flips and transposes there; the same patches bit for bit."""
+    """Holds the packed file on the device and cuts, flips and transposes there; patches are bit-identical."""
 
     def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
         self.sampler, self.device = sampler, device
@@ -79,21 +79,22 @@ class DeviceBatches:
         return to_unit((self._cut(plan, self._offsets[0], 1), self._cut(plan, self._offsets[1], scale)))
 
     def _cut(self, plan: PatchPlan, offsets: Tensor, scale: int) -> Tensor:
-        """(B, 3, size, size) bytes: for every pixel of every patch the address that it comes from."""
+        """(B, 3, size, size) uint8, gathered by the address of each pixel in the packed file."""
         size = self.sampler.lr_patch_px * scale
         along = torch.arange(size, device=self.device)
 
-        def given(values: object) -> Tensor:
+        def per_patch(values: object) -> Tensor:
             return torch.as_tensor(values).to(self.device, non_blocking=True).reshape(-1, 1, 1)
 
-        transpose = given(plan.transpose)
+        transpose = per_patch(plan.transpose)
         y, x = along.reshape(1, -1, 1), along.reshape(1, 1, -1)
         row, column = torch.where(transpose, x, y), torch.where(transpose, y, x)
-        row = torch.where(given(plan.flip_rows), size - 1 - row, row) + given(plan.top) * scale
-        column = torch.where(given(plan.flip_columns), size - 1 - column, column) + given(plan.left) * scale
-        picture = given(plan.picture)
-        pixel = row * (self._widths[picture] * scale) + column
-        address = (offsets[picture] + 3 * pixel)[..., None] + torch.arange(3, device=self.device)
+        row = torch.where(per_patch(plan.flip_rows), size - 1 - row, row) + per_patch(plan.top) * scale
+        column = torch.where(per_patch(plan.flip_columns), size - 1 - column, column)
+        column = column + per_patch(plan.left) * scale
+        image = per_patch(plan.image)
+        pixel = row * (self._widths[image] * scale) + column
+        address = (offsets[image] + 3 * pixel)[..., None] + torch.arange(3, device=self.device)
         return self._bytes[address].permute(0, 3, 1, 2)
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ class DeviceBatches:
 
 
 def open_batches(sampler: PatchSampler, device: torch.device) -> Batches:
-    """On the device if it is a GPU with plenty of room for all the pictures; cut ahead on the host otherwise."""
+    """Batches cut on the device if it is a GPU with enough free memory for the packed file, else on the host."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if sampler.pairs.bytes.nbytes < _DEVICE_SHARE * free:

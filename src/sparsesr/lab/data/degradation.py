@@ -1,7 +1,7 @@
-"""Small images as people have them: shrunk in some way, perhaps blurred, noisy, and compressed once or twice.
+"""Degradation model for photographs: downscaling, optional blur and noise, and one or two rounds of compression.
 
-A third of the patches are clean, shrunk as benchmarks are, so that what is learned costs clean images little. What
-happens to a patch depends on the seed, the step and its place in the batch alone.
+A third of the patches are only downscaled by bicubic, as in benchmarks, so that quality on clean images drops little.
+The degradation of a patch depends only on the seed, the step and its index in the batch.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix
 Pixels = npt.NDArray[np.uint8]
 
 MARGIN_PX = 8
-"""LR pixels around a patch that are degraded with it, so that its own edges are not: half a block of JPEG 4:2:0."""
+"""LR pixels around a patch that are degraded with it, to keep border effects out: half a JPEG 4:2:0 block."""
 _KEY = 11
-"""Keeps these draws apart from others with the same seed and step."""
+"""Separates this random stream from others with the same seed and step."""
 _CLEAN, _BLURRED, _NOISY, _JPEG, _WEBP, _TWICE = 1 / 3, 0.3, 0.25, 0.75, 0.1, 0.25
 _BLUR_SIGMA_PX = (0.3, 1.0)
 _NOISE_SIGMA = (0.5, 5.0)
@@ -32,7 +32,7 @@ _QUALITY = (40, 98)
 
 
 class DegradedPatches:
-    """Cuts HR patches with a margin, and makes the LR patches of them."""
+    """Cuts HR patches with a margin and degrades them to LR patches."""
 
     def __init__(
         self, pairs: PackedPairs, lr_patch_px: int, batch: int, seed: int, part: tuple[int, int] = (0, 1)
@@ -52,7 +52,7 @@ class DegradedPatches:
         return torch.from_numpy(lr).permute(0, 3, 1, 2), torch.from_numpy(hr).permute(0, 3, 1, 2)
 
     def _pair(self, hr: Pixels, random: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """LR and HR without the margin; the blocks of JPEG begin anywhere in a patch."""
+        """LR and HR without the margin, cropped at a random offset so that JPEG blocks are not aligned to patches."""
         lr = degraded(hr, self._scale, random)
         top, left = (int(offset) for offset in random.integers(2 * MARGIN_PX + 1, size=2))
         size, scale = self._size_px, self._scale
@@ -61,7 +61,7 @@ class DegradedPatches:
 
 
 def degraded(hr: Pixels, scale: int, random: np.random.Generator) -> Pixels:
-    """A small image (h, w, 3) of an HR image (scale h, scale w, 3), 8 bits."""
+    """LR image (h, w, 3) from an HR image (scale h, scale w, 3), both 8 bits."""
     if random.random() < _CLEAN:
         return _shrunk(hr, scale, "bicubic", 0.0)
     kernel = KERNELS[random.integers(len(KERNELS))]

@@ -1,4 +1,4 @@
-"""Noise on small pictures in training: a level of its own for every sample, fresh in every step, not clipped."""
+"""Blind Gaussian noise on LR images: one random level per sample, redrawn every step, not clipped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 def with_blind_noise(lr_B3HW: Tensor, sigma_max: float, key: tuple[int, ...]) -> Tensor:
-    """Add Gaussian noise to pictures in 0..1, each with a level drawn evenly from 0..``sigma_max`` (of 255).
+    """Add Gaussian noise to images in 0..1; each gets a standard deviation drawn from 0..``sigma_max`` (of 255).
 
-    What is drawn depends on ``key`` alone (such as seed, step and process), and on the kind of device.
+    The draw depends only on ``key`` (such as seed, step and process) and the device type.
     """
     device = lr_B3HW.device
     generator = torch.Generator(device)

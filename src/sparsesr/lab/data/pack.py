@@ -1,6 +1,6 @@
-"""Packs folders of pictures into one uint8 file of aligned HR and LR pictures, made once and memory-mapped after.
+"""Packed training set: one memory-mapped uint8 file of aligned HR and LR images.
 
-LR is the HR shrunk by the MATLAB-exact bicubic, as in the usual benchmarks.
+LR images are made by MATLAB-exact bicubic downscaling, as in the usual benchmarks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class PackedPair:
-    """Where one picture lies in the file: byte offset of the HR, then of the LR, and the LR size."""
+    """Location of an image pair in the file: byte offsets of HR and LR, and the LR size."""
 
     name: str
     hr_offset: int
@@ -37,10 +37,10 @@ class PackedPair:
 
 
 class PackedPairs:
-    """HR and LR pictures (uint8, (H, W, 3)) of one packed file.
+    """HR and LR images (uint8, (H, W, 3)) of one packed file.
 
     Raises:
-        ModelError: the file or its index is missing, damaged, or of another version.
+        ModelError: the file or its index is missing, damaged, or of another format version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,41 +55,41 @@ class PackedPairs:
             end = max(pair.lr_offset + 3 * pair.lr_height * pair.lr_width for pair in self.pairs)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
-                f"{path}: not a file of packed pictures ({type(error).__name__}); delete it to pack anew"
+                f"{path}: not a packed training set ({type(error).__name__}); delete it to pack the images again"
             ) from None
         if end > self.bytes.size:
-            raise ModelError(f"{path}: is cut short; delete it to pack the pictures anew")
+            raise ModelError(f"{path}: is truncated; delete it to pack the images again")
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def lr(self, index: int) -> NDArray[np.uint8]:
-        """The LR picture of that index."""
+        """LR image at ``index``."""
         pair = self.pairs[index]
-        return self._picture(pair.lr_offset, pair.lr_height, pair.lr_width)
+        return self._image(pair.lr_offset, pair.lr_height, pair.lr_width)
 
     def hr(self, index: int) -> NDArray[np.uint8]:
-        """The HR picture of that index, exactly ``scale`` times larger."""
+        """HR image at ``index``, exactly ``scale`` times larger than the LR image."""
         pair = self.pairs[index]
-        return self._picture(pair.hr_offset, pair.lr_height * self.scale, pair.lr_width * self.scale)
+        return self._image(pair.hr_offset, pair.lr_height * self.scale, pair.lr_width * self.scale)
 
-    def _picture(self, offset: int, height: int, width: int) -> NDArray[np.uint8]:
+    def _image(self, offset: int, height: int, width: int) -> NDArray[np.uint8]:
         return self.bytes[offset : offset + height * width * 3].reshape(height, width, 3)
 
 
 def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px: int) -> list[str]:
-    """Write the packed file and its index, whole or not at all; returns a line per picture left out, and why.
+    """Write the packed file and its index atomically; return one line, with the reason, per skipped image.
 
-    Grey pictures count as colour pictures with equal channels; of transparent ones the colours count.
+    Grey images become RGB with equal channels; alpha is dropped.
 
     Raises:
-        InputError: a folder is missing, no picture can be used, or the file cannot be written.
+        InputError: a folder is missing, no image is usable, or the file cannot be written.
     """
     folders = list(folders)
     pairs: list[PackedPair] = []
     skipped: list[str] = []
     with atomic_file(destination, overwrite=True) as file:
-        for path in _pictures(folders):
+        for path in _image_paths(folders):
             try:
                 hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
@@ -117,23 +117,27 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
 def make_pair(
     rgb: NDArray[np.uint8 | np.uint16], scale: int, min_lr_side_px: int = 1
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Crop to whole LR pixels and shrink: (HR, LR), both uint8. InputError if LR has a side below the least."""
+    """Crop to whole LR pixels and downscale; returns (HR, LR), both uint8.
+
+    Raises:
+        InputError: an LR side is below ``min_lr_side_px``.
+    """
     height, width = (side // scale for side in rgb.shape[:2])
     if min(height, width) < max(min_lr_side_px, 1):
-        raise InputError(f"is {width}x{height} at low resolution, less than a patch of {min_lr_side_px}")
+        raise InputError(f"is {width}x{height} at low resolution, smaller than a patch of {min_lr_side_px}")
     hr = np.ascontiguousarray(to_eight_bit(rgb[: height * scale, : width * scale]))
     return hr, imresize(hr, Fraction(1, scale)).astype(np.uint8, copy=False)
 
 
-def _pictures(folders: Iterable[Path]) -> Iterator[Path]:
+def _image_paths(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of training pictures; check the name")
+            raise InputError(f"{folder}: no such folder of training images; check the name")
         yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _nothing_found(folders: list[Path], skipped: list[str]) -> str:
     where = ", ".join(map(str, folders)) or "no folder given"
     if skipped:
-        return f"{where}: none of {len(skipped)} pictures can be used (the first: {skipped[0]})"
-    return f"{where}: no usable training picture found; give folders with PNG, JPEG, WebP or TIFF files"
+        return f"{where}: none of {len(skipped)} images is usable (first error: {skipped[0]})"
+    return f"{where}: no usable training image found; give folders with PNG, JPEG, WebP or TIFF files"

@@ -1,4 +1,4 @@
-"""Random aligned patches with flips and transposes. The patches of a step depend on the seed and the step alone."""
+"""Random aligned patches with flips and transposes; they depend only on the seed and the step."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class PatchPlan:
-    """Where the patches of a step are; arrays (B,), in LR pixels."""
+    """Positions and flips of the patches of a step: arrays (B,), in LR pixels."""
 
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
     top: NDArray[np.int64]
     left: NDArray[np.int64]
     flip_rows: NDArray[np.bool_]
@@ -29,10 +29,10 @@ class PatchPlan:
 
 
 class PatchSampler:
-    """Draws batches of patches; each picture is drawn in proportion to its area.
+    """Draws batches of patches; an image is drawn with probability proportional to its area.
 
-    ``part`` (i, n): this is the i-th of n processes. All plan n batches' worth of patches and take their own, so n
-    processes see together what one would see with an n times larger batch.
+    ``part`` (i, n): process i of n. Every process plans n batches and takes its own share, so n processes together see
+    the same patches as one process with an n times larger batch.
     """
 
     def __init__(
@@ -48,34 +48,32 @@ class PatchSampler:
         smallest = min(self._heights.min(), self._widths.min())
         if smallest < lr_patch_px:
             raise UsageError(
-                f"patches of {lr_patch_px} LR pixels do not fit into pictures with sides down to {smallest}: "
-                f"set lr_patch_px to at most {smallest}, or pack the pictures anew for this size"
+                f"patches of {lr_patch_px} LR pixels do not fit into images with sides down to {smallest}: "
+                f"set lr_patch_px to at most {smallest}, or pack the images again for this size"
             )
         areas = self._heights.astype(np.float64) * self._widths
         self._share = areas / areas.sum()
 
     def plan(self, step: int) -> PatchPlan:
-        """Where this process' patches of that step are."""
+        """Positions of this process's patches in ``step``."""
         index, parts = self.part
         rng = np.random.default_rng([self.seed, step])
         count = self.batch * parts
-        picture = rng.choice(len(self.pairs), size=count, p=self._share)
-        room_rows = self._heights[picture] - self.lr_patch_px + 1
-        room_columns = self._widths[picture] - self.lr_patch_px + 1
+        image = rng.choice(len(self.pairs), size=count, p=self._share)
+        room_rows = self._heights[image] - self.lr_patch_px + 1
+        room_columns = self._widths[image] - self.lr_patch_px + 1
         top = (rng.random(count) * room_rows).astype(np.int64)
         left = (rng.random(count) * room_columns).astype(np.int64)
         flips = rng.integers(2, size=(3, count)).astype(bool)
         own = slice(index * self.batch, (index + 1) * self.batch)
-        return PatchPlan(picture[own], top[own], left[own], *(flip[own] for flip in flips))
+        return PatchPlan(image[own], top[own], left[own], *(flip[own] for flip in flips))
 
     def batch_at(self, step: int) -> Batch:
-        """The patches of that step, cut out of the mapped file."""
+        """The patches of ``step``, cut out of the mapped file."""
         plan, scale = self.plan(step), self.pairs.scale
-        lr = [
-            self._cut(plan, index, self.pairs.lr(int(plan.picture[index])), 1) for index in range(self.batch)
-        ]
+        lr = [self._cut(plan, index, self.pairs.lr(int(plan.image[index])), 1) for index in range(self.batch)]
         hr = [
-            self._cut(plan, index, self.pairs.hr(int(plan.picture[index])), scale)
+            self._cut(plan, index, self.pairs.hr(int(plan.image[index])), scale)
             for index in range(self.batch)
         ]
         return _to_tensor(lr), _to_tensor(hr)
@@ -90,11 +88,11 @@ class PatchSampler:
 
 
 def to_unit(batch: Batch) -> Batch:
-    """Bytes to float32 in 0..1, on whatever device they are."""
+    """Convert uint8 to float32 in 0..1 on the same device."""
     lr_B3HW, hr_B3HW = batch
     return lr_B3HW.float().div_(255), hr_B3HW.float().div_(255)
 
 
 def _to_tensor(patches: list[NDArray[np.uint8]]) -> Tensor:
-    """NHWC bytes to an NCHW tensor in channels-last memory: no copy beyond stacking."""
+    """NHWC uint8 patches to an NCHW tensor in channels-last memory, with no copy beyond stacking."""
     return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2)

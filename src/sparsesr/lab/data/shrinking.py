@@ -1,4 +1,4 @@
-"""Ways in which software shrinks photographs, as matrices: one pass over rows, one over columns."""
+"""Downscaling and blur as separable matrices: one for rows, one for columns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Matrix = npt.NDArray[np.float32]
 KERNELS = ("bicubic", "lanczos", "area", "bilinear")
 _SUPPORT = {"bicubic": 2.0, "lanczos": 3.0, "area": 0.5, "bilinear": 1.0}
 _BLUR_REACH = 4.0
-"""Standard deviations that the kernel of a blur reaches."""
+"""Half-width of the blur kernel, in standard deviations."""
 
 
 @lru_cache(maxsize=64)
 def shrinking_matrix(kernel: str, size: int, scale: int) -> Matrix:
-    """(size / scale, size): antialiased shrinking of one axis, pixel centres aligned, edges repeated."""
+    """(size / scale, size): antialiased downscaling of one axis, pixel centres aligned, edges repeated."""
     centre = (np.arange(size // scale) + 0.5) * scale - 0.5
     reach = int(np.ceil(_SUPPORT[kernel] * scale)) + 1
     taps = np.floor(centre)[:, None] + np.arange(-reach, reach + 1.0)
@@ -45,7 +45,7 @@ def _kernel(name: str, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _placed(taps: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], size: int) -> Matrix:
-    """Rows of normalised weights at the columns of their taps."""
+    """Matrix rows with normalised ``weights`` at the columns given by ``taps``."""
     matrix = np.zeros((len(taps), size))
     rows = np.broadcast_to(np.arange(len(taps))[:, None], taps.shape)
     normalised = weights / weights.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The pictures of a run: packed on the first start, found again on the next."""
+"""Training set of a run: packed on the first start, reused on the next."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def open_training_set(
     *,
     packs: bool = True,
 ) -> PackedPairs:
-    """The packed pictures of ``folders``, made if ``packed`` is missing; pictures left out are reported.
+    """Open the packed images of ``folders``, packing them if ``packed`` is missing; skipped images are reported.
 
     Processes with ``packs`` False wait for the one that packs.
 
     Raises:
-        InputError: no pictures.
+        InputError: no images.
         ModelError: the packed file is damaged.
-        UsageError: it holds other pictures than asked for.
+        UsageError: the packed file was made from other folders or for another scale.
     """
     index = packed.with_suffix(".json")
     if not index.exists():
@@ -39,11 +39,11 @@ def open_training_set(
             _wait_for(index)
     pairs = PackedPairs(packed)
     if pairs.scale != scale:
-        raise UsageError(f"{packed}: is packed for x{pairs.scale}, not x{scale}; name another with packed=")
+        raise UsageError(f"{packed}: is packed for x{pairs.scale}, not x{scale}; choose another with packed=")
     wanted = [str(folder.resolve()) for folder in folders]
     if wanted and pairs.folders and wanted != pairs.folders:
         raise UsageError(
-            f"{packed}: was packed from {', '.join(pairs.folders)}; delete it, or name another with packed="
+            f"{packed}: was packed from {', '.join(pairs.folders)}; delete it, or choose another with packed="
         )
     return pairs
 
@@ -52,19 +52,19 @@ def _pack(
     folders: Sequence[Path], packed: Path, scale: int, lr_patch_px: int, report: Callable[[str], None]
 ) -> None:
     if not folders:
-        raise InputError(f"no training pictures: name folders (or a packed file; {packed} is not there)")
-    report("packing the training pictures (once)")
+        raise InputError(f"no training images: name folders, or a packed file ({packed} does not exist)")
+    report("packing the training images (once)")
     skipped = pack(folders, packed, scale, lr_patch_px)
     for line in skipped[:_SHOWN]:
-        report(f"left out: {line}")
+        report(f"skipped: {line}")
     if len(skipped) > _SHOWN:
-        report(f"left out: {len(skipped) - _SHOWN} more")
+        report(f"skipped: {len(skipped) - _SHOWN} more")
 
 
 def _wait_for(path: Path) -> None:
-    """By looking, not by a barrier: packing may take longer than processes wait for each other."""
+    """Poll instead of using a barrier: packing may take longer than the process-group timeout."""
     until = time.monotonic() + _LONGEST_WAIT_S
     while not path.exists():
         if time.monotonic() > until:
-            raise InputError(f"{path}: the first process has not packed the pictures; see its messages")
+            raise InputError(f"{path}: the first process did not pack the images; see its messages")
         time.sleep(0.2)

@@ -1,1 +1,1 @@
-"""Networks in torch as methods to be measured: checkpoints, model files run op by op, and a peer for ``bench``."""
+"""Torch networks as measured methods: checkpoints, model files executed op by op, and a peer for ``bench``."""

@@ -1,4 +1,4 @@
-"""PyTorch, eager: channels last, inference mode, fp32 and bf16."""
+"""PyTorch as a peer of ``bench``: eager, channels last, inference mode, fp32 and bf16."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sparsesr.measure.peers.peer import F32, Peer, Task
 
 
 def open_peers(task: Task) -> list[Peer]:
-    """In both precisions; the number of threads is set for the process."""
+    """Peers in both precisions; sets the thread count of the process."""
     torch.set_num_threads(task.threads)
     return [_open(task, "fp32", torch.float32), _open(task, "bf16", torch.bfloat16)]
 

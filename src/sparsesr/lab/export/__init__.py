@@ -1,1 +1,1 @@
-"""From trained networks and foreign checkpoints to model files."""
+"""Export: from trained networks and foreign checkpoints to model files."""

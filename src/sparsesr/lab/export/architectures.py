@@ -1,4 +1,4 @@
-"""Which network a state dict belongs to, from names and shapes alone; each network says how it is recognised."""
+"""Detection of the network that a state dict belongs to, from tensor names and shapes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _NAMES_SHOWN = 3
 
 
 def build_network(tensors: StateDict, source: str) -> tuple[Architecture, nn.Module]:
-    """The network that a state dict belongs to, with those weights, in evaluation mode.
+    """The network of a state dict with these weights, in evaluation mode.
 
     Args:
         tensors: the state dict.
-        source: where it comes from, for messages.
+        source: its origin, for messages.
 
     Raises:
-        ModelError: no known network, or tensors are missing, left over, or of the wrong shape.
+        ModelError: no known network, or tensors are missing, unexpected, or of the wrong shape.
     """
     architecture = next((known for known in ARCHITECTURES if known.signature <= tensors.keys()), None)
     if architecture is None:
         known = ", ".join(known.name for known in ARCHITECTURES)
-        raise ModelError(f"{source}: not a network that sparsesr knows; known architectures: {known}")
+        raise ModelError(f"{source}: not a known network; known architectures: {known}")
     try:
         module = architecture.build(tensors)
     except (IndexError, KeyError, ValueError, ZeroDivisionError, OverflowError) as error:
@@ -36,7 +36,7 @@ def build_network(tensors: StateDict, source: str) -> tuple[Architecture, nn.Mod
 
 
 def _check_fit(expected: StateDict, given: StateDict, source: str) -> None:
-    """Complain about all that ``load_state_dict`` would, in one line."""
+    """Report in one line everything that ``load_state_dict`` would reject."""
     problems = {
         "missing": sorted(expected.keys() - given.keys()),
         "unexpected": sorted(given.keys() - expected.keys()),
@@ -46,7 +46,7 @@ def _check_fit(expected: StateDict, given: StateDict, source: str) -> None:
             if name in given and given[name].shape != expected[name].shape
         ],
     }
-    found = [f"{words}: {_first(names)}" for words, names in problems.items() if names]
+    found = [f"{problem}: {_first(names)}" for problem, names in problems.items() if names]
     if found:
         raise ModelError(f"{source}; {'; '.join(found)}")
 

@@ -1,4 +1,4 @@
-"""Reads the weights out of ``.pt``, ``.pth`` and ``.safetensors`` checkpoints, in a child process."""
+"""Reads the weights of ``.pt``, ``.pth``, ``.ckpt`` and ``.safetensors`` checkpoints in a child process."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ StateDict = dict[str, Tensor]
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 _HANGS_AFTER_S = 3600 if os.name == "posix" else 120
-"""The reader limits its own processor time, where the system can; this ends one that waits for ever, and not one that a
-busy machine keeps waiting."""
+"""On POSIX the reader limits its own processor time; this only ends one that hangs, not one on a busy machine."""
 _READER = "sparsesr.lab.export.checkpoint_reader"
 _PARALLEL_PREFIX = "module."
 
 
 def read_checkpoint(path: Path) -> StateDict:
-    """The tensors of a checkpoint by name, float32, wrapper dictionaries taken off.
+    """The tensors of a checkpoint by name, as float32, without wrapper dictionaries.
 
     Raises:
-        ModelError: it cannot be read, is no checkpoint of tensors, or holds values that are not finite.
+        ModelError: it cannot be read, holds no tensors, or holds values that are not finite.
     """
     _check_file(path)
     with tempfile.TemporaryDirectory(prefix="sparsesr-") as folder:
@@ -37,7 +36,7 @@ def read_checkpoint(path: Path) -> StateDict:
         tensors = safetensors.torch.load_file(target)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise ModelError(f"{path}: {name[:100]} holds NaN or infinite values; the training went wrong")
+            raise ModelError(f"{path}: {name[:100]} holds NaN or infinite values; the training diverged")
     if all(name.startswith(_PARALLEL_PREFIX) for name in tensors):
         return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in tensors.items()}
     return tensors
@@ -58,7 +57,7 @@ def _check_file(path: Path) -> None:
 
 
 def _run_reader(path: Path, target: Path, folder: str) -> None:
-    # The child starts in the empty private folder: what lies in the current one must not be imported.
+    # The child starts in an empty private folder, so that it imports nothing from the current one.
     search_path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path if entry)
     command = [sys.executable, "-m", _READER, str(path.resolve()), str(target)]
     environment = {**os.environ, "PYTHONPATH": search_path}
@@ -67,7 +66,7 @@ def _run_reader(path: Path, target: Path, folder: str) -> None:
             command, cwd=folder, env=environment, capture_output=True, timeout=_HANGS_AFTER_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{path}: reading it took more than {_HANGS_AFTER_S} s; it was given up") from None
+        raise ModelError(f"{path}: reading it took more than {_HANGS_AFTER_S} s and was stopped") from None
     if child.returncode == 0:
         return
     lines = child.stderr.decode("utf-8", "replace").strip().splitlines()

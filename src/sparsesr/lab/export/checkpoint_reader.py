@@ -1,8 +1,8 @@
-"""The child process that opens a foreign checkpoint: ``python -m sparsesr.lab.export.checkpoint_reader IN OUT``.
+"""Child process that opens a foreign checkpoint: ``python -m sparsesr.lab.export.checkpoint_reader IN OUT``.
 
-A checkpoint is a pickle: even with ``weights_only`` it is parsed by code that was not written for hostile files.
-So it is opened in a process of its own, with little memory and time, which can only hand back tensors (OUT, a
-safetensors file) or one line on standard error.
+A checkpoint is a pickle: even with ``weights_only`` it is parsed by code not written for hostile files. So it is
+opened in a separate process with limited memory and time, which can only return tensors (OUT, a safetensors file) or
+one line on standard error.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import torch
 from safetensors import SafetensorError
 
 REFUSED = 3
-"""Exit status when the file was understood enough to say what is wrong with it."""
+"""Exit status if the file is refused with a reason."""
 WRAPPERS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "model", "network")
-"""Keys under which training programs keep the weights, the preferred first."""
+"""Keys under which training programs keep the weights, in order of preference."""
 _EXTRA_BYTES = 1 << 30
 _CPU_SECONDS = 60
-_NOT_PLAIN = "holds Python objects other than tensors, which are never run; save only the state_dict"
+_NOT_PLAIN = "holds Python objects other than tensors, which are never loaded; save only the state_dict"
 
 
 class RefusedError(Exception):
-    """The file is not a checkpoint that can be read; the message says why."""
+    """The file is not a readable checkpoint; the message gives the reason."""
 
 
 def main(source: Path, target: Path) -> int:
-    """Read ``source``, write its tensors to ``target``; exit status 0, or 3 with one line on standard error."""
+    """Write the tensors of ``source`` to ``target``; returns 0, or 3 with one line on standard error."""
     try:
         _limit_resources(source.stat().st_size)
         tensors = _tensors(_load(source))
@@ -43,7 +43,7 @@ def main(source: Path, target: Path) -> int:
 
 
 def _limit_resources(file_bytes: int) -> None:
-    """Allow some multiples of the file's size beyond what the interpreter has mapped by now."""
+    """Limit memory to a multiple of the file's size beyond what is mapped already, and limit processor time."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -67,16 +67,16 @@ def _load(source: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise RefusedError(_NOT_PLAIN if "Unsupported" in str(error) else _damaged()) from None
     except SafetensorError as error:
-        raise RefusedError(f"is not a whole safetensors file ({_one_line(error)})") from None
+        raise RefusedError(f"is not a complete safetensors file ({_one_line(error)})") from None
     except Exception as error:
-        # Whatever else the unpickler trips over: the file is not what torch.save writes.
+        # Any other unpickling error: the file was not written by torch.save.
         if "alloc" in str(error):
-            raise RefusedError("needs far more memory than its size explains") from None
+            raise RefusedError("needs far more memory than its file size suggests") from None
         raise RefusedError(_damaged()) from None
 
 
 def _damaged() -> str:
-    return "is not a PyTorch checkpoint, or is damaged or cut short; copy or download it again"
+    return "is not a PyTorch checkpoint, or is damaged or truncated; copy or download it again"
 
 
 def _one_line(error: Exception) -> str:
@@ -84,14 +84,14 @@ def _one_line(error: Exception) -> str:
 
 
 def _tensors(loaded: Any) -> dict[str, torch.Tensor]:
-    """The state dict inside, as float32 with contiguous memory of its own."""
+    """The contained state dict as float32 tensors, each contiguous and with its own memory."""
     if isinstance(loaded, Mapping):
         for key in WRAPPERS:
             if isinstance(loaded.get(key), Mapping):
                 return _tensors(loaded[key])
     found = {key: value for key, value in _items(loaded) if isinstance(value, torch.Tensor)}
     if not found:
-        raise RefusedError("holds no weights by name; save the network's state_dict")
+        raise RefusedError("holds no named weights; save the network's state_dict")
     try:
         return {key: _plain(value) for key, value in found.items()}
     except (RuntimeError, NotImplementedError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""``export``: an evaluation-mode network to a model file, by tracing it with torch.fx."""
+"""Exporter: turns an evaluation-mode network into a model file by tracing it with torch.fx."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import fx, nn
 from torch.fx.proxy import TraceError
 
 from sparsesr.errors import ModelError
+from sparsesr.lab.export.image_rules import as_image, as_upscaled
 from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES
-from sparsesr.lab.export.lowering_state import IMAGE, State
+from sparsesr.lab.export.lowering_state import IMAGE, LoweringState
 from sparsesr.lab.export.multi_scale import merge_scales
-from sparsesr.lab.export.picture_rules import as_picture, enlarged
-from sparsesr.lab.export.values import HRPicture, LRPicture, Map, Value
+from sparsesr.lab.export.values import FeatureMap, HRImage, LRImage, Value
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
@@ -42,20 +42,20 @@ def export(
 ) -> ModelFile:
     """Turn a network (input and output (B, 3, H, W) in 0..1) into a model file, and check that both agree.
 
-    A network with ``scales`` (several) and ``active_scale`` becomes one file that serves all of them.
+    A network with several ``scales`` and an ``active_scale`` becomes one file for all of them.
 
     Args:
-        module: the network; its weights and mode are left as they are.
-        name: the model's name.
-        architecture: family of the network; by default the class's name in lower case.
+        module: the network; its weights and mode are not changed.
+        name: model name.
+        architecture: family of the network; default: class name in lower case.
         license: licence of the weights.
-        description: what the model is good for.
-        training: how it was trained.
-        check: run both on a few random pictures; then measure what bf16 costs and record it.
-        fold: make one convolution of parallel ones; only to measure what that gains is it left out.
+        description: purpose of the model.
+        training: description of the training.
+        check: compare network and model file on a few random images, then measure and record the cost of bf16.
+        fold: merge parallel convolutions into one; False only to measure the gain.
 
     Raises:
-        ModelError: a layer or operation has no form in model files (named in the message), a weight is not
+        ModelError: a layer or operation (named in the message) is not supported in model files, a weight is not
             finite, or the runtime's result differs by more than 1e-4.
     """
     with torch.no_grad(), _evaluating(module):
@@ -63,7 +63,7 @@ def export(
         for active in active_scales(module):
             scale, graph, tensors = lower_network(module, fold)
             if active not in (None, scale):
-                raise ModelError(f"{type(module).__name__}: enlarges x{scale}, not x{active} as it says")
+                raise ModelError(f"{type(module).__name__}: upscales x{scale}, but active_scale is {active}")
             graphs[scale] = (graph, tensors)
     scale, graph, tensors = merge_scales(graphs)
     facts = Facts(
@@ -86,7 +86,7 @@ def export(
 
 
 def active_scales(module: nn.Module) -> Generator[int | None]:
-    """Make each scale of a network the active one in turn; None, once, for a network of one scale."""
+    """Activate each scale of a network in turn and yield it; yields None once for a network with one scale."""
     scales: tuple[int, ...] = getattr(module, "scales", ())
     if len(scales) < 2:
         yield None
@@ -113,7 +113,7 @@ def _evaluating(module: nn.Module) -> Generator[None]:
 
 
 class _Tracer(fx.Tracer):
-    """Stops at layers that have a rule or lower themselves; looks inside all others."""
+    """Stops at layers that have a rule or lower themselves, and traces into all others."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """True where tracing stops."""
@@ -123,7 +123,7 @@ class _Tracer(fx.Tracer):
 
 
 def lower_network(module: nn.Module, fold: bool = True) -> tuple[int, Graph, Tensors]:
-    """Scale, graph and tensors of a network as it is now, in evaluation mode; :func:`export` checks them, too.
+    """Scale, graph and tensors of a network in its current state, which must be evaluation mode; unchecked.
 
     Raises:
         ModelError: as :func:`export`.
@@ -133,12 +133,12 @@ def lower_network(module: nn.Module, fold: bool = True) -> tuple[int, Graph, Ten
     except (TraceError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(
-            f"{type(module).__name__}: cannot be traced ({reason}); give the layer at fault a lower() method"
+            f"{type(module).__name__}: cannot be traced ({reason}); give the failing layer a lower() method"
         ) from None
     modules = dict(module.named_modules())
-    state, last = State(folds=fold), traced.output_node()
+    state, last = LoweringState(folds=fold), traced.output_node()
     values: dict[fx.Node, Any] = {
-        node: LRPicture(1.0, np.zeros(3)) for node in traced.find_nodes(op="placeholder")
+        node: LRImage(1.0, np.zeros(3)) for node in traced.find_nodes(op="placeholder")
     }
     for node in traced.nodes:
         if node not in values and node is not last:
@@ -146,36 +146,36 @@ def lower_network(module: nn.Module, fold: bool = True) -> tuple[int, Graph, Ten
     return _finish(state, values.get(cast("fx.Node", last.args[0])))
 
 
-def _result(state: State, value: object) -> HRPicture:
-    picture = as_picture(state, value) or enlarged(state, value)
-    if isinstance(picture, HRPicture) and picture.source is not None:
-        return picture
+def _result(state: LoweringState, value: object) -> HRImage:
+    image = as_image(state, value) or as_upscaled(state, value)
+    if isinstance(image, HRImage) and image.source is not None:
+        return image
     raise ModelError(
-        "the network must end in a pixel shuffle or a convolution that gives an enlarged picture, to which a bicubic"
-        " enlargement may be added"
+        "the network must end in a pixel shuffle or a convolution that yields an upscaled image, to which a bicubic"
+        " upscaling may be added"
     )
 
 
 def _lower_node(
-    state: State, node: fx.Node, modules: dict[str, nn.Module], values: dict[fx.Node, Any]
+    state: LoweringState, node: fx.Node, modules: dict[str, nn.Module], values: dict[fx.Node, Any]
 ) -> Value:
     inputs = fx.map_arg((*node.args, *node.kwargs.values()), lambda used: values[used])
     try:
         value = _apply_rule(state, node, modules, inputs)
     except ModelError as error:
         raise ModelError(f"{_where(node, modules)}: {error}") from None
-    if isinstance(value, Map):
+    if isinstance(value, FeatureMap):
         state.readers[value.name] = len(node.users)
     return value
 
 
-def _apply_rule(state: State, node: fx.Node, modules: dict[str, nn.Module], inputs: Any) -> Value:
+def _apply_rule(state: LoweringState, node: fx.Node, modules: dict[str, nn.Module], inputs: Any) -> Value:
     module = _layer(node, modules)
     if module is not None:
         name = state.call_name(str(node.target))
         if hasattr(module, "lower"):
             lower = cast(Any, module).lower  # the protocol of lab.nn.lowering
-            return Map(lower(state.build, [state.map_name(value) for value in inputs], name))
+            return FeatureMap(lower(state.build, [state.map_name(value) for value in inputs], name))
         rule = MODULE_RULES.get(type(module))
     else:
         name, rule = node.name, FUNCTION_RULES.get(node.target)
@@ -185,7 +185,7 @@ def _apply_rule(state: State, node: fx.Node, modules: dict[str, nn.Module], inpu
 
 
 def _layer(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
-    """The layer that a step of the trace calls; None for functions and methods."""
+    """The layer called by a traced node; None for functions and methods."""
     match node.op:
         case "call_module":
             return modules[str(node.target)]
@@ -202,8 +202,8 @@ def _where(node: fx.Node, modules: dict[str, nn.Module]) -> str:
     return f"{function} in {around[-1][0] or 'the network'}" if around else function
 
 
-def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
-    """Fold the last scale and shift into the last convolution, and bring nodes into their final order."""
+def _finish(state: LoweringState, value: object) -> tuple[int, Graph, Tensors]:
+    """Fold the final factor and shift into the last convolution, and put nodes into their final order."""
     result = _result(state, value)
     output = state.close(result, OUTPUT)
     state.build.hoist(state.links)
@@ -211,10 +211,10 @@ def _finish(state: State, value: object) -> tuple[int, Graph, Tensors]:
 
 
 def _size_multiple(graph: Graph, tensors: Tensors) -> int:
-    """What sizes must be multiples of, for maps of a fraction of the picture's size that are enlarged again."""
+    """Multiple that image sizes must have, because of maps at a fraction of the size that are upscaled again."""
     typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
-    enlarged = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).enlarges)
-    return lcm(*(resolution.down for resolution in enlarged))
+    upscaled = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).upscales)
+    return lcm(*(resolution.down for resolution in upscaled))
 
 
 def _parameters(module: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""Collects the nodes and weights of a model file; weights stay float64 until all is folded."""
+"""Builder of a model file's graph; weights stay float64 until everything is folded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Weights = npt.NDArray[np.float64]
 
 
 class GraphBuilder:
-    """A graph in the making. Implements :class:`sparsesr.lab.nn.lowering.Lowering`."""
+    """A graph under construction. Implements :class:`sparsesr.lab.nn.lowering.Lowering`."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -34,14 +34,14 @@ class GraphBuilder:
         weights: Mapping[str, Tensor | None] | None = None,
         **attrs: Any,
     ) -> str:
-        """Append a node and return ``output``; weights that are None are left out."""
-        given = {role: tensor for role, tensor in (weights or {}).items() if tensor is not None}
-        names = {role: self._store(tensor, f"{output}.{role}") for role, tensor in given.items()}
+        """Append a node and return ``output``; weights that are None are omitted."""
+        present = {role: tensor for role, tensor in (weights or {}).items() if tensor is not None}
+        names = {role: self._store(tensor, f"{output}.{role}") for role, tensor in present.items()}
         self.nodes.append(Node(op, tuple(inputs), output, attrs, names))
         return output
 
     def _store(self, tensor: Tensor, name: str) -> str:
-        """Name under which a tensor is stored: layers that are used twice are stored once."""
+        """Store a tensor and return its name; layers that are used twice are stored once."""
         for known, stored in self._stored:
             if known is tensor:
                 return stored
@@ -50,7 +50,7 @@ class GraphBuilder:
         return name
 
     def add_conv(self, conv: nn.Conv2d, inputs: Sequence[str], output: str, **attrs: Any) -> str:
-        """Append an ordinary convolution, checked for what the runtime can do."""
+        """Append an ordinary convolution; ModelError if the runtime does not support it."""
         check_conv(conv, output)
         weights = {"weight": conv.weight, "bias": conv.bias}
         self.add("conv2d", inputs, output, weights, kernel=max(conv.kernel_size), **attrs)
@@ -58,15 +58,15 @@ class GraphBuilder:
         return output
 
     def channels(self, output: str) -> int:
-        """Channels of a map."""
+        """Number of channels of a map."""
         return self._type(output).channels
 
     def resolution(self, output: str) -> Resolution:
-        """Size of a map relative to the picture."""
+        """Size of a map relative to the image."""
         return self._type(output).resolution or FULL
 
     def _type(self, output: str) -> ValueType:
-        """Type of a tensor, from the types of all that it depends on."""
+        """Type of a tensor, inferred from all nodes that it depends on."""
         shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
         types: dict[str, ValueType] = {}
         for node in Graph("", output, tuple(self.nodes)).only(output).nodes:
@@ -75,7 +75,7 @@ class GraphBuilder:
         return types[output]
 
     def own(self, output: str, role: str) -> None:
-        """Make a weight of a node its own, to be changed."""
+        """Give a node its own copy of a shared weight, so that it can be changed."""
         node = self.node(output)
         name = node.weights[role]
         self._stored = [(tensor, stored) for tensor, stored in self._stored if stored != name]
@@ -84,7 +84,7 @@ class GraphBuilder:
             self.tensors[node.weights[role]] = self.tensors[name].copy()
 
     def widen(self, output: str, side: int) -> None:
-        """Write a kernel of 1x1, 1x3 or 3x1 as one of side x side, with zeros around."""
+        """Pad a 1x1, 1x3 or 3x1 kernel with zeros to side x side."""
         node = self.node(output)
         weight = self.tensors[node.weights["weight"]]
         rows, columns = ((side - size) // 2 for size in weight.shape[2:])
@@ -102,14 +102,14 @@ class GraphBuilder:
         return next(node for node in self.nodes if node.output == output)
 
     def change(self, output: str, inputs: Sequence[str] | None = None, **attrs: Any) -> None:
-        """Replace the inputs of a node, or set some of its attributes."""
+        """Replace the inputs of a node, or set attributes."""
         index = next(index for index, node in enumerate(self.nodes) if node.output == output)
         node = self.nodes[index]
         inputs = node.inputs if inputs is None else tuple(inputs)
         self.nodes[index] = replace(node, inputs=tuple(inputs), attrs={**node.attrs, **attrs})
 
     def remove(self, output: str) -> None:
-        """Take out a node that nothing reads, and the tensors that only it uses."""
+        """Remove a node that nothing reads, with the tensors that only it uses."""
         node = self.node(output)
         self.nodes.remove(node)
         used = {name for other in self.nodes for name in other.weights.values()}
@@ -129,7 +129,7 @@ class GraphBuilder:
         return order.index(first) < order.index(second)
 
     def scale_conv(self, output: str, factor: float, shift: Weights | None = None) -> None:
-        """Make a convolution give ``factor * result + shift`` (one number per output channel)."""
+        """Fold ``factor * result + shift`` (one shift per output channel) into a convolution."""
         node = self.node(output)
         for role in node.weights:
             self.own(output, role)
@@ -142,7 +142,7 @@ class GraphBuilder:
             self.tensors[name] = bias
 
     def hoist(self, outputs: Collection[str]) -> None:
-        """Move the nodes with these outputs to right after the last of their inputs."""
+        """Move the nodes with these outputs directly behind the last of their inputs."""
         for node in [node for node in self.nodes if node.output in outputs]:
             self.nodes.remove(node)
             order = [other.output for other in self.nodes]
@@ -158,22 +158,22 @@ class GraphBuilder:
         tensors = {name: tensor.astype(np.float32) for name, tensor in self.tensors.items()}
         bad = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
         if bad:
-            raise ModelError(f"weights {bad[0]} hold values that are not finite; the training went wrong")
+            raise ModelError(f"weights {bad[0]} hold values that are not finite; the training diverged")
         return Graph(image, output, tuple(self.nodes)), tensors
 
 
 def check_conv(conv: nn.Conv2d, name: str) -> None:
-    """Raise ModelError unless the runtime has this convolution: 1x1 or 3x3, stride 1, zero padding."""
+    """Raise ModelError unless the runtime supports this convolution: 1x1 or 3x3, stride 1, zero padding."""
     rows, columns = conv.kernel_size
     padding = conv.padding if isinstance(conv.padding, str) else tuple(conv.padding)
     same = padding == "same" or padding == (rows // 2, columns // 2)
-    problems = {
+    requirements = {
         "a kernel of 1x1 or 3x3 (or 1x3, 3x1)": {rows, columns} <= {1, 3},
         "stride 1": tuple(conv.stride) == (1, 1),
         "padding of half the kernel": same and conv.padding_mode == "zeros",
         "no dilation": tuple(conv.dilation) == (1, 1),
         "no groups": conv.groups == 1,
     }
-    missing = [words for words, holds in problems.items() if not holds]
-    if missing:
-        raise ModelError(f"{name} (Conv2d): the runtime's convolution has {missing[0]}; got {conv}")
+    unmet = [requirement for requirement, is_met in requirements.items() if not is_met]
+    if unmet:
+        raise ModelError(f"{name} (Conv2d): the runtime's convolution has {unmet[0]}; got {conv}")

@@ -1,4 +1,4 @@
-"""A model file's graph, run in torch: what the native runtime is compared with, op by op and as a whole."""
+"""Model graph executed in torch: the reference for the native runtime, op by op and as a whole."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class GraphModule(nn.Module):
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
         shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-        #: Smaller images are padded to this size, as by the runtime.
+        #: Smaller images are padded to this size, as in the runtime.
         self.least_size_px = padding_of(model.facts, type_graph(model.graph, shapes)).least_px
-        #: Masks of the last forward pass by the name of their tensor, (1, 1, H, W).
+        #: Masks of the last forward pass by tensor name, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
-        #: Masks to be used instead of the predicted ones.
+        #: Masks used instead of the predicted ones, by tensor name.
         self.forced_masks: dict[str, Tensor] = {}
 
     def forward(self, image_13HW: Tensor) -> Tensor:
-        """Run all nodes; tensors are dropped after their last use."""
+        """Run all nodes; tensors are released after their last use."""
         last_use = {name: node for node in self.model.graph.nodes for name in node.inputs}
         values: dict[str, Tensor] = {}
         self.last_masks = {}
@@ -76,7 +76,7 @@ class GraphModule(nn.Module):
 
 
 def graph_module(model: ModelFile) -> GraphModule:
-    """The graph of a model file as a torch module, ready to evaluate."""
+    """The graph of a model file as a torch module in evaluation mode."""
     return GraphModule(model).eval()
 
 
@@ -105,7 +105,7 @@ def _masked_conv2d(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Te
     active = functional.conv2d(_side_by_side(features), weight, bias, padding="same")
     inactive = torch.zeros_like(active)
     rows, columns = DENSE_OUT.of(node), _dense_columns(features, DENSE_IN.of(node))
-    if rows and columns:  # torch cannot convolve no channels
+    if rows and columns:  # torch cannot convolve zero channels
         dense = [feature[:, :n] for feature, n in zip(features, DENSE_IN.of(node), strict=True)]
         inactive[:, :rows] = functional.conv2d(_side_by_side(dense), weight[:rows, columns], padding="same")
     if bias is not None:
@@ -206,4 +206,4 @@ RULES: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,
 }
-"""How each operation is computed, by its name; the image is the only input of a node without inputs."""
+"""Implementation of each operation by name; a node without inputs gets the image as its only input."""

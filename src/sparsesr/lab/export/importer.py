@@ -1,4 +1,4 @@
-"""``models import``: a checkpoint of a known network becomes a model with a name."""
+"""Importer for ``models import``: converts a checkpoint of a known network to an installed model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNKNOWN_LICENSE = "unknown"
 
 
 def load_network(path: Path) -> tuple[str, nn.Module]:
-    """Name of the architecture, and the network with the weights of a checkpoint, in evaluation mode.
+    """Architecture name, and the network of a checkpoint with its weights, in evaluation mode.
 
     Raises:
-        ModelError: the file cannot be read, or is not of a known network.
+        ModelError: the file cannot be read, or belongs to no known network.
     """
     architecture, module = build_network(read_checkpoint(path), str(path))
     return architecture.name, module
@@ -29,10 +29,10 @@ def load_network(path: Path) -> tuple[str, nn.Module]:
 def convert_checkpoint(
     path: Path, name: str, *, license: str = UNKNOWN_LICENSE, check: bool = True
 ) -> ModelFile:
-    """A checkpoint as a model file in memory; ``check`` compares both forms on a few pictures and measures bf16.
+    """Convert a checkpoint to a model file in memory; ``check`` compares both on a few images and measures bf16.
 
     Raises:
-        ModelError: as :func:`load_network`, or the two forms disagree.
+        ModelError: as :func:`load_network`, or network and model file disagree.
     """
     architecture, module = load_network(path)
     source = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -50,10 +50,10 @@ def convert_checkpoint(
 def import_checkpoint(
     path: Path, name: str, *, license: str = UNKNOWN_LICENSE, overwrite: bool = False
 ) -> tuple[ModelEntry, ModelFile]:
-    """Convert a checkpoint and install it among the user's models.
+    """Convert a checkpoint and install it as one of the user's models.
 
     Raises:
-        ModelError: as :func:`convert_checkpoint`, or the name is not allowed or taken.
+        ModelError: as :func:`convert_checkpoint`, or the name is invalid or taken.
     """
     model = convert_checkpoint(path, name, license=license)
     return install_model(model, name, overwrite=overwrite), model

@@ -1,7 +1,7 @@
-"""How each layer and each arithmetic operation of a traced network becomes nodes.
+"""Lowering rules: tables from layers and functions of a traced network to graph nodes.
 
-A rule gets the state of the lowering, the module (or None), the name for its output, and the inputs. Adding a
-layer: give it a method ``lower`` (see :mod:`sparsesr.lab.nn.lowering`), or write a rule and add it to a table.
+A rule gets the lowering state, the module (or None), the name for its output, and the inputs. To support a layer, give
+it a method ``lower`` (see :mod:`sparsesr.lab.nn.lowering`), or write a rule and add it to a table.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from torch.nn import functional
 
 from sparsesr.errors import ModelError
 from sparsesr.lab.export import convolution_rules as convolutions
-from sparsesr.lab.export import picture_rules as pictures
-from sparsesr.lab.export.lowering_state import Rule, State, words
-from sparsesr.lab.export.values import Concat, HRPicture, Map, Value
-from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
+from sparsesr.lab.export import image_rules as images
+from sparsesr.lab.export.lowering_state import LoweringState, Rule, kind_name
+from sparsesr.lab.export.values import Concat, FeatureMap, HRImage, Value
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 
 
-def identity(state: State, module: Any, name: str, inputs: Sequence[Any]) -> Value:
-    """Does nothing in evaluation."""
+def identity(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> Value:
+    """A layer without effect in evaluation."""
     return inputs[0]
 
 
-def add(state: State, module: Any, name: str, inputs: Sequence[Any]) -> Value:
-    """Parts of the result; parallel convolutions; a convolution and a residual; or any two maps."""
+def add(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> Value:
+    """Sum of two parts of the result, two parallel convolutions, a convolution and an addend, or any two maps."""
     first, second = inputs
-    if isinstance(first, HRPicture) or isinstance(second, HRPicture):
-        parts = [pictures.as_picture(state, value) for value in inputs]
-        if isinstance(parts[0], HRPicture) and isinstance(parts[1], HRPicture):
-            return pictures.join(parts[0], parts[1])
+    if isinstance(first, HRImage) or isinstance(second, HRImage):
+        parts = [images.as_image(state, value) for value in inputs]
+        if isinstance(parts[0], HRImage) and isinstance(parts[1], HRImage):
+            return images.join(parts[0], parts[1])
     if convolutions.can_fold(state, first, second):
         return convolutions.fold(state, first, second)
     for convolved, addend in ((first, second), (second, first)):
         fused = convolutions.fuse_addend(state, convolved, addend)
         if fused is not None:
             return fused
-    if not (isinstance(first, Map) and isinstance(second, Map)):
-        raise ModelError(f"cannot add {words(first)} and {words(second)}")
-    return Map(state.build.add("add", [first.name, second.name], name))
+    if not (isinstance(first, FeatureMap) and isinstance(second, FeatureMap)):
+        raise ModelError(f"cannot add {kind_name(first)} and {kind_name(second)}")
+    return FeatureMap(state.build.add("add", [first.name, second.name], name))
 
 
-def concat(state: State, module: Any, name: str, inputs: Sequence[Any]) -> Value:
-    """Channels side by side."""
+def concat(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> Value:
+    """Concatenation of channels."""
     values, dim = inputs[0], inputs[1] if len(inputs) > 1 else 0
     if dim not in (1, -3):
         raise ModelError("only channels (dim 1) can be concatenated")
@@ -54,20 +54,20 @@ def concat(state: State, module: Any, name: str, inputs: Sequence[Any]) -> Value
 
 
 MODULE_RULES: dict[type[nn.Module], Rule] = {
-    MeanShift: pictures.mean_shift,
-    BicubicUpsample: pictures.bicubic,
+    MeanShift: images.mean_shift,
+    BicubicUpsample: images.bicubic,
     nn.Conv2d: convolutions.conv,
     nn.ReLU: convolutions.relu,
     nn.LeakyReLU: convolutions.leaky_relu,
     nn.PReLU: convolutions.prelu,
-    nn.PixelShuffle: pictures.pixel_shuffle,
+    nn.PixelShuffle: images.pixel_shuffle,
     nn.Identity: identity,
     nn.Dropout: identity,
 }
 FUNCTION_RULES: dict[Any, Rule] = {
-    operator.mul: pictures.multiply,
-    torch.mul: pictures.multiply,
-    operator.truediv: pictures.divide,
+    operator.mul: images.multiply,
+    torch.mul: images.multiply,
+    operator.truediv: images.divide,
     operator.add: add,
     torch.add: add,
     torch.cat: concat,

@@ -1,4 +1,4 @@
-"""What the rules of a lowering share: the graph so far, and who reads what."""
+"""State shared by the lowering rules: the graph so far, and the readers of each tensor."""
 
 from __future__ import annotations
 
@@ -10,113 +10,111 @@ import numpy as np
 
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.graph_builder import GraphBuilder
-from sparsesr.lab.export.values import Concat, HRPicture, LRPicture, Map, Value
+from sparsesr.lab.export.values import Concat, FeatureMap, HRImage, LRImage, Value
 
 IMAGE = "image"
-Rule = Callable[["State", Any, str, Sequence[Any]], Value]
+Rule = Callable[["LoweringState", Any, str, Sequence[Any]], Value]
 
 
 @dataclass
-class State:
-    """The graph so far, and who else reads a tensor."""
+class LoweringState:
+    """The graph under construction, and the readers of its tensors."""
 
     build: GraphBuilder = field(default_factory=GraphBuilder)
     folds: bool = True
-    """Whether parallel convolutions become one."""
+    """Merge parallel convolutions into one."""
     readers: dict[str, int] = field(default_factory=dict[str, int])
-    """How many operations of the traced network read the tensor; fusing needs exactly one."""
-    picture: LRPicture | None = None
-    """What the ``image`` node stands for, once something has read it."""
+    """Number of traced operations that read a tensor; fusing needs exactly one."""
+    image: LRImage | None = None
+    """The value of the ``image`` node, once something has read it."""
     links: set[str] = field(default_factory=set[str])
-    """Outputs of convolutions over parts of a concatenation; each may run as soon as its part is there."""
-    closed: dict[str, HRPicture] = field(default_factory=dict[str, HRPicture])
-    """Enlarged pictures that have become nodes, by the node."""
+    """Outputs of convolutions over parts of a concatenation; each may run as soon as its part is computed."""
+    closed: dict[str, HRImage] = field(default_factory=dict[str, HRImage])
+    """Upscaled images that were lowered to a node, by node."""
     calls: dict[str, int] = field(default_factory=dict[str, int])
-    """How often a layer has been used."""
+    """Number of uses of each layer."""
 
     def call_name(self, layer: str) -> str:
-        """A name for the result of a layer; a second use of the same layer gets another."""
+        """A unique name for the result of a layer, also when the layer is used again."""
         self.calls[layer] = count = self.calls.get(layer, 0) + 1
         return layer if count == 1 else f"{layer}-{count}"
 
     def map_name(self, value: object) -> str:
-        """The node that a value is. The image needs a convolution to take in its factor, unless that is 1."""
-        if isinstance(value, Map):
+        """Name of a value's node. An image with a factor other than 1 has none: only convolutions absorb factors."""
+        if isinstance(value, FeatureMap):
             return value.name
-        if isinstance(value, LRPicture) and value.factor == 1:
-            return self.picture_node(value)
-        if isinstance(value, HRPicture) and value.source is not None:
-            return self.close(value, f"{value.source}.picture")
-        raise ModelError(f"needs a feature map, got {words(value)}")
+        if isinstance(value, LRImage) and value.factor == 1:
+            return self.image_node(value)
+        if isinstance(value, HRImage) and value.source is not None:
+            return self.close(value, f"{value.source}.image")
+        raise ModelError(f"needs a feature map, got {kind_name(value)}")
 
-    def picture_node(self, picture: LRPicture) -> str:
-        """The ``image`` node, which yields ``picture / picture.factor``."""
-        if self.picture is None:
-            offset = [float(value) for value in -picture.shift / picture.factor]
+    def image_node(self, image: LRImage) -> str:
+        """Name of the ``image`` node, which yields ``image / image.factor``."""
+        if self.image is None:
+            offset = [float(value) for value in -image.shift / image.factor]
             self.build.add("image", (), IMAGE, offset=offset)
-            self.picture = picture
-        same = np.allclose(
-            self.picture.shift / self.picture.factor, picture.shift / picture.factor, atol=1e-9
-        )
+            self.image = image
+        same = np.allclose(self.image.shift / self.image.factor, image.shift / image.factor, atol=1e-9)
         if not same:
-            raise ModelError("the picture is used with two different offsets; shift it once")
+            raise ModelError("the image is used with two different offsets; shift it only once")
         return IMAGE
 
     def can_fuse(self, value: object) -> bool:
-        """True for a plain convolution that nobody else reads."""
+        """True for a convolution without addend that has one reader."""
         if not self.is_read_once(value, "conv2d"):
             return False
         return not self.build.node(self.map_name(value)).attrs.get("residual")
 
     def is_read_once(self, value: object, op: str) -> bool:
-        """True for the result of this op that nobody else reads."""
-        if not isinstance(value, Map) or self.readers.get(value.name, 0) != 1:
+        """True for a result of operation ``op`` that has one reader."""
+        if not isinstance(value, FeatureMap) or self.readers.get(value.name, 0) != 1:
             return False
         return self.build.operation(value.name) == op
 
-    def close(self, picture: HRPicture, output: str) -> str:
-        """Turn an enlarged picture into a node: factor and shift go into its convolution. Returns the node."""
-        source = str(picture.source)
+    def close(self, image: HRImage, output: str) -> str:
+        """Lower an upscaled image: fold factor and shift into its convolution; returns the node's name."""
+        source = str(image.source)
         if output in self.closed:
-            return self._closed_again(picture, output)
-        if picture.skip is not None and abs(picture.skip_factor - 1) > 1e-6:
+            return self._closed_again(image, output)
+        if image.skip is not None and abs(image.skip_factor - 1) > 1e-6:
             raise ModelError(
-                f"the enlarged input is added {picture.skip_factor:g} times; it must be added once"
+                f"the upscaled input is added with factor {image.skip_factor:g}; the factor must be 1"
             )
         attrs = self.build.node(source).attrs
-        is_scaled = picture.factor != 1 or bool(picture.shift.any())
+        is_scaled = image.factor != 1 or bool(image.shift.any())
         if is_scaled and (attrs.get("activation", "none") != "none" or attrs.get("residual")):
-            raise ModelError(f"{source}: nothing may stand between the last convolution and the result")
-        if picture.factor != 1 and attrs.get("accumulate"):
+            raise ModelError(f"{source}: only a factor and a shift may follow the last convolution")
+        if image.factor != 1 and attrs.get("accumulate"):
             raise ModelError(f"{source}: a sum cannot be scaled")
         if is_scaled:
-            self.build.scale_conv(source, picture.factor, np.repeat(picture.shift, picture.shuffle**2))
-        self.closed[output] = picture
-        return self._result_node(picture, source, output)
+            self.build.scale_conv(source, image.factor, np.repeat(image.shift, image.shuffle**2))
+        self.closed[output] = image
+        return self._result_node(image, source, output)
 
-    def _result_node(self, picture: HRPicture, source: str, output: str) -> str:
-        skips = [] if picture.skip is None else [picture.skip]
-        if picture.shuffle > 1:
-            return self.build.add("pixel_shuffle", [source, *skips], output, scale=picture.shuffle)
+    def _result_node(self, image: HRImage, source: str, output: str) -> str:
+        skips = [] if image.skip is None else [image.skip]
+        if image.shuffle > 1:
+            return self.build.add("pixel_shuffle", [source, *skips], output, scale=image.shuffle)
         if skips:
             if not self.build.is_before(skips[0], source):
                 self.build.move_to_end(source)
             self.build.change(source, [*self.build.node(source).inputs, *skips], residual=True)
         return source
 
-    def _closed_again(self, picture: HRPicture, output: str) -> str:
+    def _closed_again(self, image: HRImage, output: str) -> str:
         known = self.closed[output]
-        same = (known.factor, known.skip) == (picture.factor, picture.skip)
-        if not same or not np.array_equal(known.shift, picture.shift):
-            raise ModelError("an enlarged picture is used in two forms; scale and shift it once")
-        return output if picture.shuffle > 1 else str(picture.source)
+        same = (known.factor, known.skip) == (image.factor, image.skip)
+        if not same or not np.array_equal(known.shift, image.shift):
+            raise ModelError("an upscaled image is used with two factors or shifts; apply them only once")
+        return output if image.shuffle > 1 else str(image.source)
 
 
-def words(value: object) -> str:
-    """What a value is, for messages."""
+def kind_name(value: object) -> str:
+    """Description of a value's kind, for messages."""
     kinds: dict[type, str] = {
-        LRPicture: "the picture",
+        LRImage: "the image",
         Concat: "a concatenation",
-        HRPicture: "the enlarged picture",
+        HRImage: "the upscaled image",
     }
     return kinds.get(type(value), f"{type(value).__name__}")

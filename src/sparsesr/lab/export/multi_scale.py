@@ -1,4 +1,4 @@
-"""Several scales of one network in one graph: nodes and tensors that are equal are there once."""
+"""Merging of several scales of a network into one graph, which stores equal nodes and tensors once."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Tensors = dict[str, Any]
 
 
 def merge_scales(graphs: Mapping[int, tuple[Graph, Tensors]]) -> tuple[int, Graph, Tensors]:
-    """One graph with an output per scale.
+    """Merge graphs into one with an output per scale.
 
     Args:
-        graphs: graph and tensors by scale; the first is the model's own scale.
+        graphs: graph and tensors by scale; the first is the model's default scale.
 
     Returns:
-        That scale, the graph, and all tensors.
+        Default scale, merged graph, and all tensors.
     """
     (own, (first, tensors)), *others = graphs.items()
     nodes, stored, more_outputs = list(first.nodes), dict(tensors), dict[int, str]()
-    for scale, (graph, given) in others:
-        names = _merge_tensors(stored, given, scale)
+    for scale, (graph, added) in others:
+        names = _merge_tensors(stored, added, scale)
         more_outputs[scale] = _merge_nodes(nodes, graph, names, scale)
     return own, Graph(first.input, first.output, tuple(nodes), more_outputs), stored
 
 
-def _merge_tensors(stored: Tensors, given: Tensors, scale: int) -> dict[str, str]:
-    """Add the tensors that are not there yet; returns under which names all are."""
+def _merge_tensors(stored: Tensors, added: Tensors, scale: int) -> dict[str, str]:
+    """Store the tensors that are new; returns the stored names of all."""
     names: dict[str, str] = {}
-    for name, tensor in given.items():
+    for name, tensor in added.items():
         is_other = name in stored and not np.array_equal(stored[name], tensor)
         names[name] = f"x{scale}.{name}" if is_other else name
         stored[names[name]] = tensor
@@ -42,7 +42,7 @@ def _merge_tensors(stored: Tensors, given: Tensors, scale: int) -> dict[str, str
 
 
 def _merge_nodes(nodes: list[Node], graph: Graph, tensors: Mapping[str, str], scale: int) -> str:
-    """Append the nodes that are not there yet; returns the name of the graph's output."""
+    """Append the nodes that are new; returns the name of the graph's output."""
     known = {node.output: node for node in nodes}
     names: dict[str, str] = {}
     for node in graph.nodes:

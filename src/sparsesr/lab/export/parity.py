@@ -1,4 +1,4 @@
-"""Does the runtime compute what the network computes?"""
+"""Parity check: compares a network in torch with its model file in the runtime."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sparsesr.runtime.session import Session
 
 @dataclass(frozen=True)
 class ParityReport:
-    """Largest differences over all pictures, on the 0..1 scale."""
+    """Largest differences over all images, on the 0..1 scale."""
 
     max_abs_same_masks: float
-    """With the runtime's masks forced upon the network: what rounding does."""
+    """With the network forced to the runtime's masks: rounding only."""
     max_abs_free: float
-    """Each with its own masks."""
+    """With each side's own masks."""
     mask_flips: int
-    """Pixels, over all masks, that one computes and the other does not: logits closer than rounding."""
+    """Mask pixels that are active on one side only, because their logits differ by less than rounding."""
     mask_pixels: int
     """Pixels of all masks."""
 
@@ -39,9 +39,9 @@ def check_parity(
 
     Args:
         module: the network, or :func:`sparsesr.lab.export.graph_module.graph_module` of the model.
-        model: what was exported from it.
-        images: pictures (H, W, 3), float 0..1 or uint8, of any size.
-        threads: of the runtime.
+        model: the model file exported from it.
+        images: (H, W, 3) each, float 0..1 or uint8, of any size.
+        threads: thread count of the runtime.
     """
     session = Session(model, threads)
     training = module.training
@@ -76,7 +76,7 @@ def _flips(theirs: npt.NDArray[np.bool_], ours: npt.NDArray[np.bool_]) -> int:
 
 
 def _padded(ours: list[Any], theirs: list[Any]) -> list[Any]:
-    """The runtime may crop its masks to the picture; the rows and columns of padding are the network's own."""
+    """The runtime may crop its masks to the image; padding rows and columns are taken from the network's masks."""
     forced = [mask.copy() for mask in theirs]
     for mask, known in zip(forced, ours, strict=True):
         mask[: known.shape[0], : known.shape[1]] = known

@@ -1,8 +1,8 @@
-"""The inverse of export: the weights of a model file as the state of the network that it was exported from.
+"""Inverse of export: recovers the state dict of a network from its model file.
 
-No network needs an inverse of its own. A copy whose weights are their own numbers (1, 2, 3 ...) is lowered as export
-does it; wherever a number ends up in the graph, the file holds that weight. What export adds (a mean colour in a
-bias) shows when the copy is lowered with zeros.
+Networks need no code for this. A copy whose weights are numbered 1, 2, 3 ... is lowered as in export; where a number
+appears in the graph, the file holds that weight. Constants added by export (a mean colour in a bias) are found by
+lowering the copy with zero weights.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from sparsesr.modelfile.spec import Graph, ModelFile
 
 Arrays = dict[str, np.ndarray]
 _MOST_WEIGHTS = 2**22
-"""Numbers up to here, with a fraction added, are still told apart in float32."""
+"""Numbers up to this, plus a fraction, are still distinct in float32."""
 
 
 def restore_state(model: ModelFile, candidates: Iterable[Callable[[], nn.Module]] = ()) -> dict[str, Tensor]:
-    """State dict of the network in a model file; channels are in the order of the file.
+    """State dict of the network in a model file; channels keep the order of the file.
 
-    Channel masks become certain, with the dense channels first. ``candidates`` are networks to try before those of
-    the registry.
+    Channel masks become certain, with the dense channels first. ``candidates`` are tried before the networks of the
+    registry.
 
     Raises:
-        ModelError: no network lowers to the same graph, or its weights were merged at export and cannot be told apart.
+        ModelError: no network lowers to the same graph, or export merged weights that cannot be separated.
     """
     for create in (*candidates, *NETWORKS.values()):
         state = _restored(model, create())
         if state is not None:
             return state
     raise ModelError(
-        f"{model.facts.name}: no known network has the form of this model file, or export merged its weights; "
-        "start from the checkpoint that it was exported from"
+        f"{model.facts.name}: no known network matches this model file, or export merged its weights; "
+        "start from the checkpoint it was exported from"
     )
 
 
 def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
-    """The state, or None if the network lowers to something else."""
+    """The state, or None if the network lowers to another graph."""
     if type(network).__name__.lower() != model.facts.architecture or hasattr(network, "active_scale"):
         return None
     network = network.double().eval()
@@ -58,13 +58,13 @@ def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
 
 
 def _dense_channels(graph: Graph) -> dict[str, int]:
-    """Per masked layer, by its name: how many of its outputs are dense."""
+    """Number of dense outputs of each masked layer, by name."""
     masked = ((node, operation_of(node).masking) for node in graph.nodes)
     return {node.output: masking.dense_out(node) for node, masking in masked if masking is not None}
 
 
 def _is_same(one: Graph, other: Graph) -> bool:
-    """Equal but for rounding in attributes."""
+    """True if two graphs are equal up to rounding in attributes."""
     return len(one.nodes) == len(other.nodes) and all(
         (a.op, a.inputs, a.output, a.weights) == (b.op, b.inputs, b.output, b.weights)
         and a.attrs.keys() == b.attrs.keys()
@@ -80,7 +80,7 @@ def _is_close(one: object, other: object) -> bool:
 
 
 class _Probe:
-    """Lowers copies of a network whose weights say where they are."""
+    """Lowers a network with chosen weights to find where each weight ends up."""
 
     def __init__(self, network: nn.Module, model: ModelFile) -> None:
         self.network, self.model = network, model
@@ -102,7 +102,7 @@ class _Probe:
             return graph, tensors
 
     def fits(self) -> bool:
-        """Whether the graph is the file's, and every number in it is that of one weight."""
+        """True if the graph equals the file's, and each of its numbers comes from one weight."""
         graph, tensors = self.numbers
         shapes, stored = (
             {name: t.shape for name, t in held.items()} for held in (tensors, self.model.tensors)
@@ -117,7 +117,7 @@ class _Probe:
         )
 
     def _places(self, name: str) -> np.ndarray:
-        """For every element of a tensor: the number of its weight, from 1; 0 for a constant."""
+        """For every element of a tensor, the number of its weight from 1, or 0 for a constant."""
         return np.rint(self.numbers[1][name] - self.constants[1][name]).astype(np.int64)
 
     def _picked(self, name: str, values: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ class _Probe:
         return np.concatenate([[0.0], values])[places]
 
     def state(self) -> dict[str, Tensor]:
-        """The network's state with the weights of the file."""
+        """The network's state dict with the weights of the file."""
         values = np.zeros(self.count + 1)
         for name, tensor in self.model.tensors.items():
             values[self._places(name)] = tensor.astype(np.float64) - self.constants[1][name]

@@ -1,4 +1,4 @@
-"""Runs a network in torch the way the runtime runs its model file: padded to whole blocks, cropped back."""
+"""Runs a network in torch as the runtime runs its model file: padded to the size multiple, cropped back."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Masks = list[npt.NDArray[np.bool_]]
 def run_torch(
     module: nn.Module, image: npt.NDArray[Any], scale: int, multiple: int
 ) -> npt.NDArray[np.float32]:
-    """Enlarge one picture.
+    """Upscale one image.
 
     Args:
-        module: (1, 3, H, W) in 0..1 to scale times that.
+        module: maps (1, 3, H, W) in 0..1 to (1, 3, scale H, scale W).
         image: (H, W, 3), float 0..1 or uint8.
-        scale: how many times larger the result is.
-        multiple: sizes are padded to multiples of this by repeating the edge.
+        scale: upscaling factor.
+        multiple: sizes are padded to multiples of this by replicating the border.
 
     Returns:
         (scale H, scale W, 3) float32, not clipped.
@@ -43,21 +43,21 @@ def run_torch(
     rows, columns = Padding(multiple, getattr(module, "least_size_px", 1)).size(height, width)
     padding = (0, columns - width, 0, rows - height)
     with torch.inference_mode():
-        enlarged_13HW = module(functional.pad(image_13HW, padding, mode="replicate"))
-    cropped = enlarged_13HW[0, :, : height * scale, : width * scale]
+        upscaled_13HW = module(functional.pad(image_13HW, padding, mode="replicate"))
+    cropped = upscaled_13HW[0, :, : height * scale, : width * scale]
     return cropped.permute(1, 2, 0).cpu().numpy()
 
 
-def enlarge_eight_bit(
+def upscale_eight_bit(
     module: nn.Module, image: npt.NDArray[Any], scale: int, multiple: int
 ) -> npt.NDArray[np.uint8]:
-    """As :func:`run_torch`, clipped and rounded to 8 bits."""
-    enlarged = run_torch(module, image, scale, multiple)
-    return quantised(enlarged, np.uint8)
+    """:func:`run_torch`, clipped and rounded to 8 bits."""
+    upscaled = run_torch(module, image, scale, multiple)
+    return quantised(upscaled, np.uint8)
 
 
 def masks_of(module: nn.Module) -> Masks:
-    """The spatial masks of the last run, padding included."""
+    """Spatial masks of the last run, including padding."""
     if isinstance(module, GraphModule):
         masks = list(module.last_masks.values())
     else:
@@ -67,11 +67,11 @@ def masks_of(module: nn.Module) -> Masks:
 
 @contextmanager
 def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> Generator[None]:
-    """Use these masks, (H, W) of the padded picture, instead of the predicted ones."""
-    given = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
+    """Replace the predicted masks by these, (H, W) of the padded image each."""
+    forced = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
     if isinstance(module, GraphModule):
         names = mask_names(module.model.graph)
-        module.forced_masks = dict(zip(names, given, strict=True))
+        module.forced_masks = dict(zip(names, forced, strict=True))
         try:
             yield
         finally:
@@ -79,7 +79,8 @@ def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> G
         return
     parts = [part for part in module.modules() if isinstance(part, SpatialMaskUnit)]
     hooks = [
-        part.spa_mask.register_forward_hook(_logits_of(mask)) for part, mask in zip(parts, given, strict=True)
+        part.spa_mask.register_forward_hook(_logits_of(mask))
+        for part, mask in zip(parts, forced, strict=True)
     ]
     try:
         yield
@@ -89,7 +90,7 @@ def forced_masks(module: nn.Module, masks: Sequence[npt.NDArray[np.bool_]]) -> G
 
 
 def _logits_of(mask_11HW: Tensor) -> Any:
-    """A hook that replaces the mask head's logits by ones that give the mask."""
+    """A forward hook that replaces the mask head's logits by logits of this mask."""
 
     def replace(module: nn.Module, inputs: Any, logits_12HW: Tensor) -> Tensor:
         mask = mask_11HW.to(logits_12HW)

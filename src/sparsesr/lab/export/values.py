@@ -1,6 +1,6 @@
-"""What stands for a tensor while a network is being lowered: a tensor of the graph, with work put off.
+"""Symbolic values during lowering: tensors of the graph plus deferred arithmetic.
 
-Scaling and shifting of pictures is never a node: it is carried along here until a convolution takes it in.
+Factors and shifts of images are never nodes: they are carried along here until a convolution absorbs them.
 """
 
 from __future__ import annotations
@@ -16,52 +16,52 @@ PerColour = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LRPicture:
-    """``factor * picture + shift``; the picture is the input, 0..1."""
+class LRImage:
+    """``factor * image + shift``, where the image is the network's input in 0..1."""
 
     factor: float
     shift: PerColour
 
-    def scaled(self, factor: float) -> LRPicture:
+    def scaled(self, factor: float) -> LRImage:
         """The same, times ``factor``."""
-        return LRPicture(self.factor * factor, self.shift * factor)
+        return LRImage(self.factor * factor, self.shift * factor)
 
-    def shifted(self, shift: PerColour) -> LRPicture:
+    def shifted(self, shift: PerColour) -> LRImage:
         """The same, plus ``shift``."""
         return replace(self, shift=self.shift + shift)
 
 
 @dataclass(frozen=True)
-class Map:
-    """A map that a node produces."""
+class FeatureMap:
+    """The feature map produced by a node."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Concat:
-    """Maps side by side; never built."""
+    """Concatenated feature maps; never materialised."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class HRPicture:
-    """``factor * shuffle(source) + skip_factor * skip + shift``: what becomes the result."""
+class HRImage:
+    """``factor * shuffle(source) + skip_factor * skip + shift``: the result of the network, or a part of it."""
 
     source: str | None = None
-    """A convolution with 3 shuffle^2 outputs."""
+    """A convolution with ``3 * shuffle**2`` outputs."""
     shuffle: int = 1
-    """Enlargement by the pixel shuffle that follows the convolution; 1: none."""
+    """Factor of the pixel shuffle behind the convolution; 1: none."""
     factor: float = 1.0
     skip: str | None = None
     """A ``bicubic_upsample`` node."""
     skip_factor: float = 1.0
     shift: PerColour = field(default_factory=lambda: np.zeros(3))
     scale: int = 1
-    """Enlargement of the input picture in all."""
+    """Total upscaling factor relative to the input."""
 
-    def scaled(self, factor: float) -> HRPicture:
+    def scaled(self, factor: float) -> HRImage:
         """The same, times ``factor``."""
         return replace(
             self,
@@ -70,9 +70,9 @@ class HRPicture:
             shift=self.shift * factor,
         )
 
-    def shifted(self, shift: PerColour) -> HRPicture:
+    def shifted(self, shift: PerColour) -> HRImage:
         """The same, plus ``shift``."""
         return replace(self, shift=self.shift + shift)
 
 
-Value: TypeAlias = "LRPicture | Map | Concat | HRPicture"
+Value: TypeAlias = "LRImage | FeatureMap | Concat | HRImage"

@@ -1,8 +1,8 @@
 """ACNet: "Asymmetric CNN for Image Super-Resolution" (Tian et al., IEEE TSMC: Systems 2021, arXiv 2103.13634).
 
-Parameter names equal those of the authors' code, so that checkpoints in its layout can be imported; where the paper's
-figures and the code differ, this is the code. Shape suffixes: B batch, C channels, H and W rows and columns of the LR
-picture, h and w of the enlarged one.
+Parameter names equal those of the authors' code, so that its checkpoints can be imported; where the paper's figures and
+the code differ, this follows the code. Shape suffixes: B batch, C channels, H and W rows and columns of the LR
+image, h and w of the upscaled one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparsesr.lab.nn.from_tensors import check_held
 from sparsesr.lab.nn.layers.asymmetric import add_branches, branch_name
-from sparsesr.lab.nn.layers.pictures import MeanShift
+from sparsesr.lab.nn.layers.image_layers import MeanShift
 from sparsesr.lab.nn.layers.shuffle_upsampler import ShuffleUpsampler
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 
@@ -31,13 +31,13 @@ class ACNetConfig:
     scales: tuple[int, ...] = (2,)
     channels: int = 64
     layers: int = 17
-    """Asymmetric layers at the picture's resolution."""
+    """Asymmetric layers at LR resolution."""
 
     def __post_init__(self) -> None:
         if not self.scales or not set(self.scales) <= set(SCALES) or len(set(self.scales)) < len(self.scales):
             raise ValueError(f"scales must be some of 2, 3 and 4, not {self.scales}")
         if self.channels < 1 or self.layers < 2:
-            raise ValueError(f"needs a channel and two layers at least: {self}")
+            raise ValueError(f"needs at least one channel and two layers: {self}")
 
     @property
     def scale(self) -> int:
@@ -46,7 +46,7 @@ class ACNetConfig:
 
 
 class Upsamplers(nn.Module):
-    """The enlargement of each scale: ``up`` for one scale, ``up2``, ``up3``... for several."""
+    """One upsampler per scale: ``up`` for a single scale, ``up2``, ``up3``... for several."""
 
     def __init__(self, channels: int, scales: tuple[int, ...]) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def _conv(channels_in: int, channels: int) -> nn.Sequential:
 class ACNet(nn.Module):
     """Input (B, 3, H, W) in 0..1, any size; output ``active_scale`` times larger.
 
-    Published totals count fewer parameters than the published code has; these are the code's.
+    The paper states fewer parameters than the published code has; this network has those of the code.
     """
 
     def __init__(self, config: ACNetConfig | None = None) -> None:
@@ -78,31 +78,31 @@ class ACNet(nn.Module):
         self.config = config = config or ACNetConfig()
         channels = config.channels
         self.scales = config.scales
-        #: The scale that a call enlarges by; a caller chooses among ``scales``.
+        #: Upscaling factor of a call; callers set it to one of ``scales``.
         self.active_scale = config.scale
         self.sub_mean = nn.Sequential(OrderedDict(shifter=MeanShift(1.0, -1)))
         self.add_mean = nn.Sequential(OrderedDict(shifter=MeanShift(1.0, +1)))
         for layer in range(1, config.layers + 1):
             add_branches(self, f"conv{layer}", 3 if layer == 1 else channels, channels)
         self.upsample = Upsamplers(channels, config.scales)
-        # Named as the layers that they are in a network of 17 asymmetric ones.
+        # Numbered as in a network with 17 asymmetric layers.
         self.conv18_1, self.conv18_2 = _conv(channels, channels), _conv(channels, channels)
         self.conv19_1, self.conv19_2 = _conv(channels, channels), _conv(channels, channels)
         self.conv20, self.conv21 = _conv(channels, channels), _conv(channels, channels)
         self.conv22 = _conv(channels, 3)
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
-        """Enlarge a batch; not clipped."""
+        """Upscale a batch; not clipped."""
         first_BCHW, memory_BCHW = self.trunk(self.sub_mean(image_B3HW))
         low_BChw = torch.relu(self.upsample(first_BCHW, self.active_scale))
         high_BChw = torch.relu(self.upsample(torch.relu(memory_BCHW), self.active_scale))
         return self.add_mean(self.refine(high_BChw, low_BChw))
 
     def trunk(self, x_B3HW: Tensor) -> tuple[Tensor, Tensor]:
-        """Asymmetric blocks: the first layer's output, and the sum of all layers' (the memory enhancement block).
+        """Asymmetric layers: the first layer's output, and the sum of all outputs (the memory enhancement block).
 
-        The sum takes each layer *after* its ReLU but the last *before*: the authors' code applies the ReLU in place
-        and adds the same tensors later, and its weights are trained for that.
+        The sum takes each layer *after* its ReLU, but the last one *before*: the authors' code applies the ReLU in
+        place and adds the same tensors later, and its weights are trained for that.
         """
         layers = self.config.layers
         first_BCHW = last_BCHW = sum_BCHW = torch.relu(self.asymmetric(1, x_B3HW))
@@ -117,7 +117,7 @@ class ACNet(nn.Module):
         return across(feat_BCHW) + down(feat_BCHW) + square(feat_BCHW)
 
     def refine(self, high_BChw: Tensor, low_BChw: Tensor) -> Tensor:
-        """High-frequency feature enhancement: both enlarged maps to the picture, without its mean colour."""
+        """High-frequency feature enhancement: from both upscaled maps to the image without its mean colour."""
         high_BChw = torch.relu(self.conv18_1(high_BChw))
         low_BChw = torch.relu(self.conv18_2(low_BChw))
         feat_BChw = torch.relu(self.conv19_1(high_BChw) + self.conv19_2(low_BChw))
@@ -125,7 +125,7 @@ class ACNet(nn.Module):
         return self.conv22(torch.relu(self.conv21(feat_BChw)))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Numbers stored: ``network`` weights and the constant ``mean_shift``."""
+        """Stored numbers: ``network`` weights and the constant ``mean_shift``."""
         counts = {"network": 0, "mean_shift": 0}
         for name, parameter in self.named_parameters():
             kind = "mean_shift" if name.split(".")[0] in ("sub_mean", "add_mean") else "network"
@@ -134,7 +134,7 @@ class ACNet(nn.Module):
 
 
 def _from_tensors(tensors: StateDict) -> nn.Module:
-    """One scale has ``upsample.up``, several have ``upsample.up2`` and so on."""
+    """Sizes from tensors: one scale has ``upsample.up``, several have ``upsample.up2`` and so on."""
     channels = tensors["conv1_3.0.weight"].shape[0]
     layers = sum(f"conv{layer}_3.0.weight" in tensors for layer in range(1, len(tensors) + 1))
     scales = tuple(scale for scale in SCALES if f"upsample.up{scale}.body.0.weight" in tensors)

@@ -1,7 +1,7 @@
 """ESRT: "Transformer for Single Image Super-Resolution" (Lu et al., CVPRW 2022, arXiv 2108.11084).
 
-Parameter names equal those of the authors' code, so that checkpoints in its layout can be imported. Where paper and
-code may differ, this is the code. Shape suffixes: B batch, C channels, H and W rows and columns of the LR picture.
+Parameter names equal those of the authors' code, so that its checkpoints can be imported. Where paper and code differ,
+this follows the code. Shape suffixes: B batch, C channels, H and W rows and columns of the LR image.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ESRTConfig:
     channels: int = 32
     heads: int = 8
     segments: int = 4
-    """Parts that the tokens are split into for attention; 1 is the original, full attention."""
+    """Segments into which attention splits the tokens; 1 is full attention."""
     attention_reduction: int = 16
     """Channels per hidden unit of channel attention."""
     low_passes: int = 5
-    """How often the shared low-frequency block is run."""
+    """Number of passes through the shared low-frequency block."""
 
     def __post_init__(self) -> None:
         if self.scale not in (2, 3, 4):
@@ -48,11 +48,11 @@ class ESRTConfig:
             or 9 * self.channels % (2 * self.heads)
             or self.channels < self.attention_reduction
         ):
-            raise ValueError(f"{self.channels} channels cannot be divided as needed: {self}")
+            raise ValueError(f"{self.channels} channels are not divisible as needed: {self}")
 
 
 class Trunk(nn.Module):
-    """Three high preserving blocks, fused, and the efficient transformer; the input added with a weight."""
+    """Three high preserving blocks, fused, and the efficient transformer; the input is added with a weight."""
 
     def __init__(self, config: ESRTConfig) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Trunk(nn.Module):
         return self.weight1(feat_BCHW) + self.weight2(self.alise(self.attention(fused)))
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """All nodes of the trunk; returns the weighted sum."""
+        """Add all nodes of the trunk; returns the weighted sum."""
         (feature,) = inputs
         first = self.encoder1.lower(graph, [feature], f"{name}.encoder1")
         second = self.encoder2.lower(graph, [first], f"{name}.encoder2")
@@ -90,11 +90,11 @@ class Trunk(nn.Module):
 class ESRT(nn.Module):
     """Efficient super-resolution transformer. Input (B, 3, H, W) in 0..1, at least 2x2; output scale times larger.
 
-    The attention depends on the size of the picture (its segments are quarters of it): a crop gives other values than
-    the whole. The authors always run it on crops; see :mod:`sparsesr.measure.chopped`.
+    Attention depends on the image size, as segments are quarters of the image: a crop gives other values than the whole
+    image. The authors always run it on crops; see :mod:`sparsesr.measure.chopped`.
     """
 
-    #: Smaller pictures must be padded: half of one pixel is none.
+    #: Smaller images must be padded, as the low branch halves the resolution.
     least_size_px = 2
 
     def __init__(self, config: ESRTConfig | None = None) -> None:
@@ -110,7 +110,7 @@ class ESRT(nn.Module):
         self.reduce = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
-        """Enlarge a batch; not clipped. The skip branch enlarges shallow features and ends in a ReLU."""
+        """Upscale a batch; not clipped. The skip branch upscales shallow features and ends with a ReLU."""
         shallow_BCHW = self.head(image_B3HW)
         skip_B3HW = self.up(shallow_BCHW)
         deep_BCHW = self.reduce(self.body(shallow_BCHW))
@@ -118,7 +118,7 @@ class ESRT(nn.Module):
 
 
 def _from_tensors(tensors: StateDict) -> nn.Module:
-    """Heads, segments and passes of the low branch show in no shape: they are those of the paper."""
+    """Sizes from tensors; heads, segments and low passes affect no shape and are taken from the paper."""
     steps = 2 if "up.0.2.weight" in tensors else 1
     channels, rows = tensors["head.0.weight"].shape[0], tensors["up.0.0.weight"].shape[0]
     hidden = tensors["body.0.encoder1.att.conv_du.0.weight"].shape[0]

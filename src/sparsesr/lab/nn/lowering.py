@@ -1,6 +1,6 @@
-"""What a layer with a special inference form sees when it lowers itself to nodes of a model file.
+"""Protocol through which a layer with a special inference form lowers itself to nodes of a model file.
 
-The layers know no model file: an object with these two methods, made by the exporter, stands for it.
+Layers do not depend on model files; the exporter passes an object with these two methods.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Lowering(Protocol):
-    """Collects the nodes of one network, in execution order. Tensors of the graph are known by their names."""
+    """Collects the nodes of a network in execution order. Graph tensors are referred to by name."""
 
     def add(
         self,
@@ -22,9 +22,9 @@ class Lowering(Protocol):
         weights: Mapping[str, Tensor | None] | None = None,
         **attrs: Any,
     ) -> str:
-        """Append a node and return ``output``; weights that are None are left out."""
+        """Append a node and return ``output``; weights that are None are omitted."""
         ...
 
     def add_conv(self, conv: nn.Conv2d, inputs: Sequence[str], output: str, **attrs: Any) -> str:
-        """Append an ordinary convolution of one map, checked for what the runtime can do."""
+        """Append an ordinary convolution; raises an error if the runtime does not support it."""
         ...

@@ -1,4 +1,4 @@
-"""What a network with learned spatial masks offers to training, validation and comparison."""
+"""Interface of networks with learned spatial masks, for training, validation and comparison."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 
 
 class MaskedNetwork(nn.Module):
-    """Base of networks with masks; ``mask_units`` and ``upsample`` are all that a network must bring."""
+    """Base of networks with masks; a network only has to provide ``mask_units`` and ``upsample``."""
 
     upsample: Callable[[Tensor], Tensor]
     """The interpolation whose error the network corrects."""
 
     def mask_units(self) -> Sequence[SpatialMaskUnit]:
-        """The masks, in the order in which they are computed; none if the network is built without."""
+        """The masks in order of computation; empty if the network is built without masks."""
         raise NotImplementedError
 
     def density(self) -> Tensor:
@@ -30,38 +30,38 @@ class MaskedNetwork(nn.Module):
             unit.temperature = temperature
 
     def open_masks(self, is_open: bool = True) -> None:
-        """Keep every pixel and channel (or mask them again): a training may begin with the dense network."""
+        """Keep every pixel and channel, or mask them again; training may start with the dense network."""
         for unit in self.mask_units():
             unit.is_open = is_open
 
     def teach_masks(self, is_taught: bool = True) -> None:
-        """Begin (or end) a lesson of the mask heads: they see the features of open modules too, and shape none."""
+        """Start or end the lesson of the mask heads: they run in open modules too, without gradient to features."""
         for unit in self.mask_units():
             unit.is_taught = is_taught
 
     def share_batch(self, index: int, parts: int) -> None:
-        """This process sees the ``index``-th of ``parts`` equal parts of every batch (see ``gumbel_softmax``)."""
+        """Declare that this process sees part ``index`` of ``parts`` of every batch (see ``gumbel_softmax``)."""
         for unit in self.mask_units():
             unit.batch_part = (index, parts)
 
     def freeze_channel_masks(self) -> None:
-        """Make the channel masks hard for the rest of the training."""
+        """Make channel masks hard for the rest of the training."""
         for unit in self.mask_units():
             unit.freeze_channel_masks()
 
     def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
-        """Make so many output channels of each masked layer dense, the first ones; False if that cannot be.
+        """Make the first ``counts[layer]`` output channels of each masked layer dense; False if that is impossible.
 
-        ``counts`` has the layers by the names that they get at export.
+        Layers have the names they get at export.
         """
         return not any(counts.values())
 
-    def harden_spatial_masks(self) -> None:
-        """Train with the spatial masks of evaluation from here on."""
+    def harden_spatial_masks(self, is_straight_through: bool = True) -> None:
+        """Train with the hard spatial masks of evaluation from here on, with or without gradients through them."""
         for unit in self.mask_units():
-            unit.is_spatial_mask_hard = True
+            unit.is_spatial_mask_hard, unit.is_straight_through = True, is_straight_through
 
 
 def with_masks(network: nn.Module) -> MaskedNetwork | None:
-    """The network, if it has masks."""
+    """The network if it has masks, else None."""
     return network if isinstance(network, MaskedNetwork) and network.mask_units() else None

@@ -1,4 +1,4 @@
-"""What a network may say of itself beyond ``forward``; see also :mod:`sparsesr.lab.nn.masked_network`."""
+"""Optional interfaces of networks beyond ``forward``; see also :mod:`sparsesr.lab.nn.masked_network`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Tensor, nn
 
 StateDict = Mapping[str, Tensor]
 Networks = dict[str, Callable[[], nn.Module]]
-"""Names of the registry, and what builds the network of each with fresh weights."""
+"""Functions that build networks with fresh weights, by registry name."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How checkpoints of a network are recognised and loaded."""
+    """Detection and loading of a network's checkpoints."""
 
     name: str
     signature: frozenset[str]
-    """Names that its state dicts have, and no other network's has all of them."""
+    """Tensor names in each of its state dicts; no other network's state dict has all of them."""
     build: Callable[[StateDict], nn.Module]
-    """The module with the sizes that the tensors show; IndexError, KeyError or ValueError if they make no sense."""
+    """Builds the module with the sizes of the tensors; IndexError, KeyError or ValueError if they are inconsistent."""
 
 
 @runtime_checkable
 class AdaptsWeights(Protocol):
-    """A network that can start from the weights of a relative."""
+    """A network that can start from the weights of a related network."""
 
     def adapted(self, weights: StateDict) -> StateDict:
-        """Weights for this network from those of a relative; unchanged if they are none."""
+        """Weights for this network from those of a related one; unchanged if they are not related."""
         ...

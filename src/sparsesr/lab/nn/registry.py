@@ -1,6 +1,6 @@
-"""The trainable networks by name, and the architectures that checkpoints are recognised as.
+"""Registry of trainable networks by name, and of the architectures that checkpoints are matched with.
 
-Adding a network: write its file with ``NETWORKS`` and ``ARCHITECTURE``, and add it to ``_FILES``.
+To add a network, write its file with ``NETWORKS`` and ``ARCHITECTURE``, and add it to ``_FILES``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ARCHITECTURES: tuple[Architecture, ...] = tuple(file.ARCHITECTURE for file in _F
 
 
 def create(name: str) -> nn.Module:
-    """Build the network of that name with fresh weights; KeyError lists the names there are."""
+    """Build the network ``name`` with fresh weights; KeyError lists the known names."""
     if name not in NETWORKS:
         raise KeyError(f"no network named {name!r}; there are: {', '.join(NETWORKS)}")
     return NETWORKS[name]()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.lab.nn.from_tensors import check_held, count_entries
-from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
 from sparsesr.lab.nn.layers.residual_chain import ResidualChain
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit

@@ -1,7 +1,7 @@
 """SMSR: "Exploring Sparsity in Image Super-Resolution for Efficient Inference" (Wang et al., CVPR 2021).
 
-Parameter names equal those of the weights that the authors published. Shape suffixes: B batch, C channels, H and W
-rows and columns of the LR picture.
+Parameter names equal those of the authors' published weights. Shape suffixes: B batch, C channels, H and W rows and
+columns of the LR image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.lab.nn.from_tensors import check_held, count_entries, value_range
-from sparsesr.lab.nn.layers.pictures import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
 from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
@@ -32,7 +32,7 @@ class SMSRConfig:
     layers: int = 4
     mask_channels: int = 16
     attention_channels: int = 4
-    #: The network works on 0..value_range inside; in and out are always 0..1.
+    #: The network computes on 0..value_range; input and output are always 0..1.
     value_range: float = 255.0
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class SMSR(MaskedNetwork):
         self.upsample = BicubicUpsample(config.scale)
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
-        """Enlarge a batch; not clipped."""
+        """Upscale a batch; not clipped."""
         x_B3HW = self.sub_mean(image_B3HW * self.config.value_range)
         head_BCHW = self.head(x_B3HW)
         feat_BCHW = head_BCHW
@@ -85,7 +85,7 @@ class SMSR(MaskedNetwork):
         return [module for module in self.body if isinstance(module, SparseMaskModule)]
 
     def accept_dense_channels(self, counts: Mapping[str, int]) -> bool:
-        """As in the base class: channel masks become certain."""
+        """See the base class; channel masks become certain."""
         names = [
             [f"body.{index}.layer{layer}" for layer in range(self.config.layers)]
             for index in range(self.config.modules)
@@ -97,11 +97,11 @@ class SMSR(MaskedNetwork):
         return True
 
     def adapted(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Those of a narrower SMSR become part of this one, which then computes the same; others are returned as is."""
+        """Weights of a narrower SMSR become part of this one, which then computes the same; others are unchanged."""
         return widened(weights, self) if is_narrower(weights, self) else weights
 
     def parameter_counts(self) -> dict[str, int]:
-        """Numbers stored: ``network`` weights, ``channel_masks`` and the constant ``mean_shift``."""
+        """Stored numbers: ``network`` weights, ``channel_masks`` and the constant ``mean_shift``."""
         counts = {"network": 0, "channel_masks": 0, "mean_shift": 0}
         for name, parameter in self.named_parameters():
             kind = "channel_masks" if name.endswith("ch_mask") else "network"
@@ -121,9 +121,8 @@ def _from_tensors(tensors: StateDict) -> nn.Module:
         attention_channels=tensors["body.0.ca.conv_du.0.weight"].shape[0],
         value_range=value_range(tensors["sub_mean.bias"]),
     )
-    # The network that the sizes promise must not be much larger than what the file holds.
     check_held(9 * config.channels**2 * config.modules * config.layers, tensors)
-    with torch.device("meta"):  # the weights are loaded next: none need to be drawn
+    with torch.device("meta"):  # weights are loaded next, so none need to be initialised
         module = SMSR(config)
     return module.to_empty(device="cpu")
 
@@ -144,9 +143,9 @@ ARCHITECTURE = Architecture(
     _from_tensors,
 )
 
-# Training is faster on 0..1 than on the paper's 0..255; it is the same family of functions, and import knows both.
+# Training is faster on 0..1 than on the paper's 0..255; the functions are equivalent, and import supports both.
 _WIDE = {"value_range": 1}
-# Half the width, so about a quarter of the multiply-adds.
+# Half the width, about a quarter of the multiply-adds.
 _NARROW = {**_WIDE, "channels": 32, "mask_channels": 8, "attention_channels": 4}
 
 

@@ -1,8 +1,8 @@
-"""Begins a wide network as a narrow one: the same function, with room to learn more (after Net2Net, ICLR 2016).
+"""Widening: starts a wide network with the function of a narrow one (after Net2Net, ICLR 2016).
 
-New channels get the network's fresh weights, but what they lead to in the channels of the narrow network begins at
-zero. So the outputs are those of the narrow network, and no new weight is without a gradient for long: those zeros
-have one at once, for the new channels are not zero. New masked channels are sparse.
+New channels keep the wide network's fresh weights, but their weights into the channels of the narrow network start at
+zero, so the outputs are those of the narrow network. No new weight stays without a gradient: the zeros have one from
+the first step, because the new channels are not zero. New masked channels are sparse.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SPARSE_GAP = 1.0
 
 
 def is_narrower(weights: Mapping[str, Tensor], network: nn.Module) -> bool:
-    """True if these are all weights of an SMSR with fewer channels than ``network``, and no other difference."""
+    """True if these are all weights of an SMSR that differs from ``network`` only by having fewer channels."""
     own = network.state_dict()
     if own.keys() != weights.keys() or not torch.equal(weights[_VALUE_RANGE], own[_VALUE_RANGE]):
         return False
@@ -32,10 +32,10 @@ def is_narrower(weights: Mapping[str, Tensor], network: nn.Module) -> bool:
 
 @torch.no_grad()
 def widened(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Weights for ``network`` with which it does what the narrower one does whose ``weights`` these are.
+    """Weights with which ``network`` computes the same as the narrower network that ``weights`` belong to.
 
     Raises:
-        ValueError: it is not narrower, or differs otherwise.
+        ValueError: the other network is not narrower, or differs in other ways.
     """
     if not is_narrower(weights, network):
         raise ValueError("these are not the weights of a narrower network of the same kind")
@@ -57,12 +57,12 @@ def _masks(narrow: Tensor, fresh: Tensor) -> Tensor:
 
 
 def _is_transposed(name: str) -> bool:
-    """The last layer of a mask head has its inputs first."""
+    """True for the last layer of a mask head, whose weight has the inputs first."""
     return "spa_mask.5" in name and name.endswith("weight")
 
 
 def _placed(narrow: Tensor, wide: Tensor, width: int, is_transposed: bool) -> Tensor:
-    """``narrow`` in ``wide``: the first channels, of each map where several are concatenated."""
+    """Copy ``narrow`` into the first channels of ``wide``, or of each map where several are concatenated."""
     if narrow.dim() == 1:
         wide[: len(narrow)] = narrow
         return wide

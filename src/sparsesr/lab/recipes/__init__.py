@@ -1,4 +1,4 @@
-"""Recipes: typed functions that return the configuration of a training run. ``RECIPES`` lists them."""
+"""Training recipes: typed functions that return a run's configuration. ``RECIPES`` lists them."""
 
 from __future__ import annotations
 

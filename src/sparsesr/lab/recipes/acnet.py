@@ -1,7 +1,7 @@
-"""Recipes for ACNet, with the settings of the authors' code: L2 loss, patches of 64, the rate halved once.
+"""Recipes for ACNet with the settings of the authors' code: L2 loss, patches of 64, learning rate halved once.
 
-These are for a GPU; ``acnet_noise_x2_short``, of the project's own settings, is for hours on a few processor cores.
-Folders are given by the caller: the project ships no training pictures.
+These are for a GPU. ``acnet_noise_x2_short`` has the project's own settings, for a few hours on a few processor cores.
+The caller gives the folders: the project ships no training images.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def acnet_x4() -> Recipe:
 
 
 def acnet_multi() -> Recipe:
-    """One network for x2, x3 and x4; the scale of a step is drawn."""
+    """One network for x2, x3 and x4; each step trains a random scale."""
     return replace(acnet_x2(), network="acnet_multi", scales=(2, 3, 4), batch=8)
 
 
 def acnet_noise_x2() -> Recipe:
-    """Enlarges x2 and removes noise of unknown strength, up to a standard deviation of 55 of 255."""
+    """Upscaling x2 and removal of noise of unknown level, up to a standard deviation of 55 of 255."""
     return replace(acnet_x2(), network="acnet_noise_x2", noise_sigma_max=SIGMA_MAX, validation_sigma=25.0)
 
 
 def acnet_noise_x2_short() -> Recipe:
-    """The same for some hours on a few processor cores: small batches, one cycle of a higher rate."""
+    """The same for a few hours on a few processor cores: small batches, one cycle at a higher rate."""
     return replace(
         acnet_noise_x2(),
         steps=20_000,

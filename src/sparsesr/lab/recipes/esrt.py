@@ -1,4 +1,4 @@
-"""Recipes for ESRT, after the authors' training code. Folders are given by the caller."""
+"""Recipes for ESRT, based on the authors' training code. The caller gives the folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NO_CLIPPING = 1e9
 
 
 def esrt_x2() -> Recipe:
-    """The authors' run: 500,000 steps of 16 patches of 48x48, Adam, 2e-4 halved four times."""
+    """The authors' run: 500,000 steps, batch 16, patches of 48x48, Adam, 2e-4 halved four times."""
     return Recipe(
         network="esrt_x2",
         scale=2,
@@ -26,17 +26,17 @@ def esrt_x2() -> Recipe:
 
 
 def esrt_x3() -> Recipe:
-    """As ``esrt_x2``; beginning from its weights (``init_from``) shortens the run."""
+    """As ``esrt_x2``; starting from its weights (``init_from``) shortens the run."""
     return replace(esrt_x2(), network="esrt_x3", scale=3)
 
 
 def esrt_x4() -> Recipe:
-    """As ``esrt_x2``; beginning from its weights (``init_from``) shortens the run."""
+    """As ``esrt_x2``; starting from its weights (``init_from``) shortens the run."""
     return replace(esrt_x2(), network="esrt_x4", scale=4)
 
 
 def esrt_x2_short() -> Recipe:
-    """For a day on a few processor cores: small batches, one cycle of a higher rate."""
+    """For a day on a few processor cores: small batches, one cycle at a higher rate."""
     return Recipe(
         network="esrt_x2",
         scale=2,

@@ -1,6 +1,6 @@
-"""The recipes by name, and recipes in files of the user's own.
+"""Recipes by name, and recipes in the user's own files.
 
-Adding one: write its function in the file of its network, and list it in ``RECIPES`` there.
+To add one, write its function in the file of its network and list it in ``RECIPES`` there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of a name in ``RECIPES``, or of ``path.py:function``, a file that is run to get it.
+    """The recipe with this name in ``RECIPES``, or the result of ``path.py:function``; the file is executed.
 
     Raises:
-        UsageError: no such name; the function is missing or gives no recipe.
-        InputError: the file is missing or fails.
+        UsageError: no such name; the function is missing or returns no recipe.
+        InputError: the file is missing or raises an error.
     """
     path, colon, function = name.rpartition(":")
     if colon and path.endswith(".py"):
@@ -40,14 +40,14 @@ def find_recipe(name: str) -> Recipe:
 
 def _from_file(path: Path, function: str) -> Recipe:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; recipes are named, or path.py:function")
+        raise InputError(f"{path}: no such file; give the name of a recipe, or path.py:function")
     try:
         made = runpy.run_path(str(path)).get(function)
         recipe = made() if callable(made) else None
     except (UsageError, InputError):
         raise
     except Exception as error:
-        raise InputError(f"{path}: fails with {type(error).__name__}: {error}; mend it") from error
+        raise InputError(f"{path}: fails with {type(error).__name__}: {error}; fix the file") from error
     if not isinstance(recipe, Recipe):
         raise UsageError(f"{path}: has no function {function!r} that returns a Recipe")
     return recipe

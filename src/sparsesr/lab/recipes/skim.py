@@ -1,7 +1,7 @@
-"""Recipes for Skim. Folders are given by the caller: the project ships no training images.
+"""Recipes for Skim. The caller gives the folders: the project ships no training images.
 
-A trunk without masks is trained first, for as long as there is time: its rate is constant, so it can be prolonged.
-Then a short run starts from it (``init_from``), learns the masks, and decays.
+First train a trunk without masks for as long as time allows: its learning rate is constant, so the run can be extended.
+Then a short run starts from it (``init_from``), learns the masks and decays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
-# The lesson needs no trunk: mask heads see the image alone, and are taught from the first step.
+# Mask heads see only the image, so the lesson needs no trained trunk and starts at the first step.
 _MASKS = Sparsity(
     target_density=0.4,
     control="threshold",
@@ -20,6 +20,7 @@ _MASKS = Sparsity(
     lesson_fraction=0.1,
     warmup_fraction=0.1,
     hard_fraction=0.1,
+    straight_through=False,
 )
 
 
@@ -61,7 +62,7 @@ def skim_best_x2() -> Recipe:
 
 
 def photo_x2() -> Recipe:
-    """For photographs as people have them, compressed and resized; set ``init_from`` to the best network."""
+    """For everyday photographs, compressed and resized; set ``init_from`` to the best network."""
     kept = replace(_MASKS, keep_masks=True, dense_fraction=0.0, lesson_fraction=0.0, hard_fraction=0.0)
     return replace(skim_best_x2(), degradation="photo", learning_rate=1e-3, sparsity=kept)
 

@@ -1,4 +1,4 @@
-"""Recipes for SMSR. Folders are given by the caller: the project ships no training pictures."""
+"""Recipes for SMSR. The caller gives the folders: the project ships no training images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 
 def smsr_x2() -> Recipe:
-    """The paper's network (64 channels); a third of the run dense, then masks down to the paper's density, 0.51."""
+    """The paper's network (64 channels): 30 % of the run dense, then masks down to the paper's density of 0.51."""
     return Recipe(
         network="smsr_x2",
         scale=2,
@@ -33,12 +33,12 @@ def smsr_x2() -> Recipe:
 
 
 def smsr_x3() -> Recipe:
-    """From ``smsr_x2`` (set ``init_from`` to its checkpoint); body and masks are taken over."""
+    """Starts from ``smsr_x2`` (set ``init_from`` to its checkpoint) with its body and masks."""
     return _from_x2(3, target_density=0.61)
 
 
 def smsr_x4() -> Recipe:
-    """From ``smsr_x2`` (set ``init_from`` to its checkpoint); body and masks are taken over."""
+    """Starts from ``smsr_x2`` (set ``init_from`` to its checkpoint) with its body and masks."""
     return _from_x2(4, target_density=0.67)
 
 
@@ -59,9 +59,9 @@ def _from_x2(scale: int, target_density: float) -> Recipe:
 
 
 def smsr_s_x2() -> Recipe:
-    """A narrow SMSR (32 channels, a quarter of the multiply-adds), for hours on a few processor cores.
+    """A narrow SMSR (32 channels, a quarter of the multiply-adds), for a few hours on a few processor cores.
 
-    Masks are hard from their beginning and no channel is dense: a masked step then costs little more than a dense one.
+    Masks are hard from the start and no channel is dense, so a masked step costs little more than a dense one.
     """
     return Recipe(
         network="smsr_s_x2",

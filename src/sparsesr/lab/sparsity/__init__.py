@@ -1,1 +1,1 @@
-"""Learned sparsity: Gumbel-softmax masks and the schedules that train them."""
+"""Learned sparsity: Gumbel-softmax, density control, thresholds and schedules."""

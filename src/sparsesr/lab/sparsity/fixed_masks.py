@@ -1,6 +1,6 @@
-"""Spatial masks that are not learned, to compare learned ones with: drawn at random, or where the picture has edges.
+"""Fixed spatial masks as a baseline for learned ones: random, or by edge strength.
 
-Shape suffixes: B batch, H and W rows and columns of the LR picture, 3 colours, 1 a broadcast axis.
+Shape suffixes: B batch, H and W rows and columns of the LR image, 3 colours, 1 a broadcast axis.
 """
 
 from __future__ import annotations
@@ -11,58 +11,58 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# So far apart that no noise of a Gumbel sample turns the choice.
+# Logit distance that Gumbel noise cannot overturn.
 _CERTAIN = 1e4
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 _LUMA = (0.299, 0.587, 0.114)
 
 MaskSource = Callable[[Tensor], Tensor]
-"""From a picture (B, 3, H, W) in 0..1 to a boolean mask (B, 1, H, W)."""
+"""From an image (B, 3, H, W) in 0..1 to a boolean mask (B, 1, H, W)."""
 
 
 class FixedMaskHead(nn.Module):
-    """Stands where a ``SpatialMaskHead`` stands, and looks at the picture that ``look_at`` was given last."""
+    """Replaces a ``SpatialMaskHead``; masks depend on the image last passed to ``look_at``."""
 
     def __init__(self, source: MaskSource) -> None:
         super().__init__()
         self.source = source
-        self._picture_B3HW = torch.zeros(1, 3, 2, 2)
+        self._image_B3HW = torch.zeros(1, 3, 2, 2)
 
-    def look_at(self, picture_B3HW: Tensor) -> None:
-        """The picture whose features come next."""
-        self._picture_B3HW = picture_B3HW
+    def look_at(self, image_B3HW: Tensor) -> None:
+        """Set the image of the next forward pass."""
+        self._image_B3HW = image_B3HW
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W), of which nothing counts, -> logits (B, 2, H, W) as far apart as can be."""
-        mask_B1HW = self.source(self._picture_B3HW).to(feat_BCHW.dtype)
+        """Logits (B, 2, H, W) with certain outcome; the features (B, C, H, W) only give the dtype."""
+        mask_B1HW = self.source(self._image_B3HW).to(feat_BCHW.dtype)
         return _CERTAIN * torch.cat([1 - mask_B1HW, mask_B1HW], dim=1)
 
 
 def random_source(density: float) -> MaskSource:
-    """Each pixel is active with this probability, drawn anew for every picture."""
+    """Each pixel is active with probability ``density``, redrawn for every image."""
 
-    def draw(picture_B3HW: Tensor) -> Tensor:
-        return torch.rand_like(picture_B3HW[:, :1]) < density
+    def draw(image_B3HW: Tensor) -> Tensor:
+        return torch.rand_like(image_B3HW[:, :1]) < density
 
     return draw
 
 
 def edge_source(threshold: float) -> MaskSource:
-    """Active where the edge strength is above the threshold."""
-    return lambda picture_B3HW: edge_strength_B1HW(picture_B3HW) > threshold
+    """Pixels are active where the edge strength exceeds ``threshold``."""
+    return lambda image_B3HW: edge_strength_B1HW(image_B3HW) > threshold
 
 
-def edge_strength_B1HW(picture_B3HW: Tensor) -> Tensor:
-    """Length of the Sobel gradient of the luma, edges of the picture repeated."""
-    luma = (picture_B3HW * picture_B3HW.new_tensor(_LUMA).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
-    across = picture_B3HW.new_tensor(_SOBEL)
+def edge_strength_B1HW(image_B3HW: Tensor) -> Tensor:
+    """Magnitude of the Sobel gradient of the luma, image borders replicated."""
+    luma = (image_B3HW * image_B3HW.new_tensor(_LUMA).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
+    across = image_B3HW.new_tensor(_SOBEL)
     kernels = torch.stack([across, across.T])[:, None]
     gradient_B2HW = functional.conv2d(functional.pad(luma, (1, 1, 1, 1), mode="replicate"), kernels)
     return gradient_B2HW.square().sum(1, keepdim=True).sqrt()
 
 
 def fix_masks(network: nn.Module, sources: list[MaskSource]) -> None:
-    """Give the sparse mask modules of a network, in order, heads of these sources; they see what the network sees."""
+    """Replace the mask heads of a network, in order, by heads with these sources, which see the network's input."""
     modules = [module for module in network.modules() if hasattr(module, "spa_mask")]
     for module, source in zip(modules, sources, strict=True):
         module.spa_mask = FixedMaskHead(source)

@@ -1,4 +1,4 @@
-"""Gumbel-softmax: a differentiable stand-in for a two-way choice (Jang et al., ICLR 2017; SMSR, section 3)."""
+"""Gumbel-softmax: a differentiable sample of a discrete choice (Jang et al., ICLR 2017; SMSR, section 3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 def gumbel_noise_like(logits: Tensor) -> Tensor:
     """Standard Gumbel noise ``-log(-log u)`` in the shape and dtype of ``logits``; always finite."""
-    # The two clamps keep u inside (0, 1) in every dtype: u = 0 and u = 1 would both give infinities.
+    # u = 0 and u = 1 would both give infinities.
     tiny = torch.finfo(torch.float32).tiny
     u = torch.rand(logits.shape, device=logits.device, dtype=torch.float32).clamp_(min=tiny, max=1 - 1e-7)
     return -torch.log(-torch.log(u)).to(logits.dtype)
@@ -17,8 +17,8 @@ def gumbel_noise_like(logits: Tensor) -> Tensor:
 def gumbel_softmax(logits: Tensor, dim: int, temperature: float, part: tuple[int, int] = (0, 1)) -> Tensor:
     """Soft one-hot sample of ``softmax(logits)`` along ``dim``; sharper for lower ``temperature``.
 
-    ``part`` (i, n) says that ``logits`` are the i-th of n equal parts of a batch which n processes share. All draw the
-    noise of the whole batch and use theirs, so that n processes see the numbers that one would.
+    ``part`` (i, n): ``logits`` are the i-th of n equal parts of a batch shared by n processes. Each draws the noise of
+    the whole batch and uses its part, so n processes see the same numbers as one would.
     """
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")

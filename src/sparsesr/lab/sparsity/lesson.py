@@ -1,10 +1,10 @@
-"""The lesson: an auxiliary loss that teaches mask heads where interpolation fails, from the features that they see.
+"""The lesson: an auxiliary loss that teaches mask heads where interpolation fails, from their input features.
 
-Fresh heads order pixels at random, and the network adapts to that order faster than the order improves. The lesson
-needs no masks; after some hundred steps these can begin on edges and texture. It goes on while masks are trained:
-features drift, and heads that have only the loss of the picture lose what they knew.
+Untrained heads rank pixels at random, and the network adapts to that order faster than the order improves. The lesson
+needs no masks; after a few hundred steps masks can start on edges and texture. It continues while masks are trained:
+features drift, and heads trained by the image loss alone forget the ranking.
 
-Shape suffixes: B batch, H and W rows and columns of the LR picture, Y and X those of the HR picture, 3 colours.
+Shape suffixes: B batch, H and W rows and columns of the LR image, Y and X those of the HR image, 3 colours.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Errors below this (of 0..1, half a step of 8 bits) are all alike.
+# Floor of the errors on 0..1: half a step of 8 bits.
 _LEAST_ERROR = 0.002
-# Differences of logits per unit of the logarithm. Its spread is about 1, and the noise that is drawn with logits 1.8.
+# Logit gap per unit of the log error, whose spread is about 1; that of the difference of Gumbel noises is 1.8.
 _SHARPNESS = 2.0
 
 
 def interpolation_log_error_B1HW(
     lr_B3HW: Tensor, hr_B3YX: Tensor, upsample: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Logarithm of the mean error of ``upsample`` around each LR pixel; pictures in 0..1."""
+    """Logarithm of the mean absolute error of ``upsample`` around each LR pixel; images in 0..1."""
     scale = hr_B3YX.shape[2] // lr_B3HW.shape[2]
     error_B1YX = (hr_B3YX - upsample(lr_B3HW)).abs().mean(1, keepdim=True)
     error_B1HW = functional.avg_pool2d(error_B1YX, scale)
@@ -33,12 +33,12 @@ def interpolation_log_error_B1HW(
 
 
 def wanted_gap_B1HW(log_error_B1HW: Tensor) -> Tensor:
-    """What differences of logits should be, but for a level of each module, which sets how many pixels are kept."""
+    """Target logit gaps up to an offset per module (its level), which sets how many pixels are kept."""
     return _SHARPNESS * log_error_B1HW
 
 
 def lesson_loss(gaps_B1HW: Sequence[Tensor], log_error_B1HW: Tensor, levels: Tensor) -> Tensor:
-    """Mean squared distance of each module's differences of logits from :func:`wanted_gap_B1HW` plus its level."""
+    """Mean squared error of each module's logit gaps against :func:`wanted_gap_B1HW` plus the module's level."""
     wanted_B1HW = wanted_gap_B1HW(log_error_B1HW)
     return torch.stack(
         [functional.mse_loss(gap, wanted_B1HW + level) for gap, level in zip(gaps_B1HW, levels, strict=True)]

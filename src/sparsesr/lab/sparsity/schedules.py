@@ -1,7 +1,7 @@
-"""Schedules of the sparse training: temperature, and weight of the sparsity loss (SMSR, section 4.1).
+"""Schedules of sparse training: Gumbel temperature and weight of the sparsity loss (SMSR, section 4.1).
 
-Both run over the *fraction of training done*, so that they mean the same for short and long runs. The paper's
-1000 epochs: warm-up over the first 50 (0.05), temperature 1 -> 0.4 over the first 300 (0.3).
+Both are functions of the completed *fraction* of training, so they suit short and long runs. Of the paper's 1000
+epochs, the warm-up takes the first 50 (0.05) and the temperature falls from 1 to 0.4 over the first 300 (0.3).
 """
 
 from __future__ import annotations

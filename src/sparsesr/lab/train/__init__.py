@@ -1,1 +1,1 @@
-"""Training: one loop that reads top to bottom, driven by a recipe."""
+"""Training: one loop, driven by a recipe."""

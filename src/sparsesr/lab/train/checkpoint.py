@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on, written atomically. ``ema`` holds the weights to ship."""
+"""Training checkpoints: the full state of a run, written atomically; ``ema`` holds the weights to ship."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from sparsesr.modelfile.catalogue import SUFFIX as MODEL_SUFFIX
 from sparsesr.modelfile.catalogue import load as load_model
 
 FORMAT = 2
-# What may change when a run goes on: where things are, how often it reports, how it computes, how long it is,
-# and how hard it presses.
+# Settings that may change when a run is resumed: paths, intervals, number formats, length, and density pressure.
 _MAY_CHANGE = frozenset(
     (
         *("folders", "packed", "validation", "init_from", "steps", "lr_decay_steps", "lr_warmup_fraction"),
@@ -37,13 +36,13 @@ _CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
-    """Write ``step`` and the states; the old checkpoint stays whole until the new one is.
+    """Write ``step`` and the states; the old checkpoint stays intact until the new one is complete.
 
     Raises:
-        InputError: it cannot be written (a full disk); nothing is left of it.
+        InputError: it cannot be written (a full disk); no partial file remains.
     """
     written = {"format": FORMAT, "version": __version__, "recipe": asdict(recipe), "step": step, **states}
-    buffer = io.BytesIO()  # torch hides a full disk behind errors of its own
+    buffer = io.BytesIO()  # torch.save to a file hides a full disk behind its own errors
     torch.save(written, buffer)
     with atomic_file(path, overwrite=True) as file:
         file.write(buffer.getbuffer())
@@ -53,19 +52,19 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
     """Read a checkpoint of this recipe.
 
     Raises:
-        ModelError: it is damaged, of another version, or of another recipe.
+        ModelError: it is damaged, or was made by another version or with another recipe.
     """
     stored = _read(path)
     if stored.get("format") != FORMAT or not isinstance(stored.get("recipe"), dict):
         raise ModelError(
-            "not a checkpoint of this version of sparsesr",
+            "not a checkpoint of this sparsesr version",
             where=str(path),
             remedy=Wording(
-                f"start in another folder, with {{}}={path} to take its weights", "recipe.init_from"
+                f"start in another folder with {{}}={path} to reuse its weights", "recipe.init_from"
             ),
         )
     ours = _flat(asdict(recipe))
-    # Settings that are younger than the checkpoint had the effect of their defaults.
+    # Settings newer than the checkpoint: it behaved as their defaults do.
     sparsity = Sparsity() if recipe.sparsity else None
     defaults = _flat(asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity)))
     theirs = {key: defaults[key] for key in ours if key in defaults} | _flat(stored["recipe"])
@@ -87,7 +86,7 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``sparsity.target_density``."""
+    """Nested settings with dotted keys, such as ``sparsity.target_density``."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
@@ -102,20 +101,20 @@ def _read(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise ModelError(f"{path}: not a training checkpoint ({type(error).__name__}), or damaged") from error
     if not isinstance(stored, dict):
-        raise ModelError(f"{path}: not a training checkpoint; it holds no weights by name")
+        raise ModelError(f"{path}: not a training checkpoint; it holds no named weights")
     return stored
 
 
 def warm_start(network: nn.Module, source: str) -> list[str]:
-    """Take over all weights of equal name and shape; returns the names of the network's others.
+    """Load all weights whose name and shape match; returns the names of the network's remaining weights.
 
     ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema`` or ``network``, a plain state
-    dict, a model file, or the name of a model.
+    dict, a model file, or a model name.
 
-    A network that adapts weights may take over those of a relative, such as a narrower one.
+    A network that adapts weights can also start from a related one, such as a narrower one.
 
     Raises:
-        ModelError: it cannot be read, or nothing fits.
+        ModelError: it cannot be read, or no weight matches.
     """
     found = _weights_of(source, network)
     if isinstance(network, AdaptsWeights):
@@ -127,7 +126,7 @@ def warm_start(network: nn.Module, source: str) -> list[str]:
         if isinstance(value, torch.Tensor) and name in own and own[name].shape == value.shape
     }
     if not fitting:
-        raise ModelError(f"{source}: none of its weights fits the network; it is of another one")
+        raise ModelError(f"{source}: none of its weights fits the network; it belongs to another one")
     network.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
 

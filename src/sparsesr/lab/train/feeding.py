@@ -1,4 +1,4 @@
-"""What the loop trains on: the pictures of the recipe's scale or scales, cut into patches, with the recipe's noise."""
+"""Input pipeline of a run: patches of the recipe's scales, with its degradation and noise."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sparsesr.lab.train.recipe import Recipe
 
 
 class Feed:
-    """The patches of each step; they depend on the recipe, the process and the step alone."""
+    """The patches of each step; they depend only on the recipe, the process and the step."""
 
     def __init__(
         self, recipe: Recipe, batches: Batches, process: int, scale_at: Callable[[int], int]
     ) -> None:
         self._recipe, self._batches, self._process = recipe, batches, process
-        #: The scale that a step is trained for.
+        #: Scale trained at a step.
         self.scale_at = scale_at
 
     def at(self, step: int) -> Batch:
-        """LR and HR of that step on the device, float32 in 0..1 (LR with noise: about that)."""
+        """LR and HR of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside."""
         lr_B3HW, hr_B3HW = self._batches.at(step)
         if self._recipe.noise_sigma_max:
             key = (self._recipe.seed, step, self._process)
@@ -48,11 +48,11 @@ def open_feed(
     device: torch.device,
     report: Callable[[str], None],
 ) -> Feed:
-    """The pictures, packed if need be, for process ``part[0]`` of ``part[1]``.
+    """Open the feed of process ``part[0]`` of ``part[1]``, packing the images if needed.
 
     Raises:
-        UsageError: the recipe does not fit the pictures, or several scales are trained by several processes.
-        InputError: the pictures cannot be used.
+        UsageError: the recipe does not fit the images, or it trains several scales in several processes.
+        InputError: the images are unusable.
         ModelError: a packed file is damaged.
     """
 
@@ -67,8 +67,8 @@ def open_feed(
         return Feed(recipe, HostBatches(degraded, device), part[0], lambda step: recipe.scale)
     if not recipe.scales:
         return Feed(recipe, open_batches(sampler(recipe.scale), device), part[0], lambda step: recipe.scale)
-    if part[1] > 1:  # which upsamplers get a gradient differs from step to step, which DDP does not expect
-        raise UsageError("several scales are trained by one process; leave torchrun out")
+    if part[1] > 1:  # the set of upsamplers with a gradient changes between steps, which DDP does not support
+        raise UsageError("several scales are trained by one process; start it without torchrun")
     several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)
     return Feed(recipe, HostBatches(several, device), part[0], several.scale_at)
 

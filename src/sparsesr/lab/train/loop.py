@@ -1,4 +1,4 @@
-"""The training loop. It reads top to bottom; everything that it is told comes from the recipe."""
+"""The training loop; a recipe configures everything."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sparsesr.lab.train.validation import Validation
 
 CHECKPOINT = "checkpoint.pt"
 _LOOK_EVERY = 10
-"""Steps between two looks at the loss and at Ctrl-C where looking makes a GPU, or other processes, wait."""
+"""Steps between checks of the loss and of stop requests where a check stalls a GPU or other processes."""
 _SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of :func:`train` ended."""
+    """Result of a call of :func:`train`."""
 
     checkpoint: Path
     step: int
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def finished(self) -> bool:
-        """All steps are done."""
+        """True if all steps are done."""
         return self.step >= self.steps
 
 
@@ -57,18 +57,18 @@ def train(
     threads: int | None = None,
     report: Callable[[str], None] = print,
 ) -> Outcome:
-    """Train until the last step, or until ``ending`` says so; the state is saved in each case.
+    """Train until the last step or until ``ending`` is due; the state is saved either way.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
-    and, unless the recipe names another place, the packed pictures.
+    and, unless the recipe sets ``packed``, the packed images.
 
     Raises:
-        UsageError: the folder holds a run already, and ``resume`` is not set; the recipe does not fit the pictures.
-        InputError: pictures or validation pictures cannot be used; the checkpoint cannot be written.
-        ModelError: the checkpoint is of another recipe or version; the loss is not finite.
+        UsageError: the folder already holds a run and ``resume`` is not set; the recipe does not fit the images.
+        InputError: training or validation images are unusable; the checkpoint cannot be written.
+        ModelError: the checkpoint belongs to another recipe or version; the loss is not finite.
         BackendError: another process of the run died.
     """
-    # ---- who and where ----
+    # ---- processes, device and run folder ----
     ending = ending or Ending()
     ending.check(recipe)
     if threads is not None:
@@ -80,12 +80,12 @@ def train(
     _make_folder(run_folder, resume)
     stored = checkpoint.load(path, recipe) if path.exists() else None
 
-    # ---- pictures ----
+    # ---- images ----
     part = (fabric.global_rank, processes)
     batches = open_feed(recipe, run_folder, part, fabric.device, report)
     validation = Validation(recipe.validation, recipe.scale, *part, recipe.validation_sigma)
 
-    # ---- network, average, optimiser; the same on all processes ----
+    # ---- network, average, optimiser; identical on all processes ----
     torch.manual_seed(recipe.seed)
     plain = _network(recipe, report if stored is None else None)
     if masked := with_masks(plain):
@@ -99,7 +99,7 @@ def train(
         plain.load_state_dict(stored["network"])
         average.module.load_state_dict(stored["ema"])
         average.n_averaged.fill_(start)
-        report(f"goes on after step {start:,}")
+        report(f"resumes after step {start:,}")
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
@@ -128,13 +128,13 @@ def train(
             with ends_with_the_others(fabric, step - 1):
                 torch.manual_seed(
                     recipe.seed * _SEED_STRIDE + step
-                )  # whatever a step draws depends on it alone
+                )  # random draws of a step depend only on the step
                 if recipe.scales:
                     plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
                 losses = train_step(trainee, step, batches.at(step))
                 l1_sum, l1_count = l1_sum + losses.l1, l1_count + 1
 
-                # ---- now and then: is the loss sound, log, validate, save, stop ----
+                # ---- at intervals: check the loss, log, validate, save, stop ----
                 if step % recipe.log_every == 0:
                     mean_l1 = 255 * mean_over(fabric, l1_sum / l1_count).item()
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
@@ -149,7 +149,7 @@ def train(
                     if decay >= 1:
                         recipe = decaying(recipe, step, int(decay))
                         trainee = replace(trainee, recipe=recipe)
-                        report(f"the decay begins: {recipe.steps:,} steps, lr_decay_steps={int(decay)}")
+                        report(f"the decay starts: {recipe.steps:,} steps, lr_decay_steps={int(decay)}")
                         if log:
                             log.steps = recipe.steps
                 if recipe.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
@@ -172,31 +172,31 @@ def train(
 
 
 def _say_nothing(line: str) -> None:
-    """Only the first process speaks."""
+    """Drop messages of all processes but the first."""
 
 
 def _make_folder(folder: Path, resume: bool) -> None:
     if (folder / CHECKPOINT).exists() and not resume:
         raise UsageError(
-            "holds a run already",
+            "already holds a run",
             where=str(folder),
-            remedy=Wording("go on with {}, or choose another {}", "resume", "output"),
+            remedy=Wording("continue it with {}, or choose another {}", "resume", "output"),
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         remedy = Wording("choose another {}", "output")
-        raise InputError(f"cannot be made ({error.strerror})", where=str(folder), remedy=remedy) from None
+        raise InputError(f"cannot be created ({error.strerror})", where=str(folder), remedy=remedy) from None
 
 
 def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
-    """The network of the recipe; with ``report``, begun from the weights that the recipe names."""
+    """The network of the recipe; with ``report``, initialised from ``init_from`` if that is set."""
     try:
         network = create(recipe.network)
     except KeyError as error:
         raise UsageError(f"recipe: {error.args[0]}") from None
     if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
-        raise UsageError(f"recipe: {recipe.network} is not a network for the scales {recipe.scales}")
+        raise UsageError(f"recipe: {recipe.network} does not support the scales {recipe.scales}")
     if recipe.init_from and report is not None:
         missing = checkpoint.warm_start(network, recipe.init_from)
         report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
@@ -208,7 +208,7 @@ def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
         raise ModelError(
             f"the loss is {loss} at step {step}",
             remedy=Wording(
-                f"{path} holds step {saved}: go on from there in another folder with {{}}={path} {{}}=LOWER, or"
+                f"{path} holds step {saved}: restart from it in another folder with {{}}={path} {{}}=LOWER, or"
                 " with {}=fp32",
                 "recipe.init_from",
                 "recipe.learning_rate",
@@ -220,10 +220,10 @@ def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
 def _saved_or_warned(
     save: Callable[[int], None], step: int, saved: int, report: Callable[[str], None]
 ) -> int:
-    """Save; a full disk does not end a run that may find room again. Returns the step of the last good checkpoint."""
+    """Save, with a warning on failure: a full disk may have space later. Returns the step of the last checkpoint."""
     try:
         save(step)
     except InputError as error:
-        report(f"warning: {error}; the training goes on, the checkpoint is still of step {saved:,}")
+        report(f"warning: {error}; training continues, the checkpoint still holds step {saved:,}")
         return saved
     return step

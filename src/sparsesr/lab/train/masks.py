@@ -1,4 +1,4 @@
-"""Leads the masks of a network through a run: open, taught, biased, under pressure, frozen."""
+"""Mask schedule of a run: open, taught, started, under density pressure, frozen."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from sparsesr.lab.train.mask_thresholds import FIRST_GAP, MaskThresholds, MeanOv
 from sparsesr.lab.train.recipe import Recipe, Sparsity
 
 OBSERVE_EVERY = 10
-"""Steps between two looks at the density, for each waits for the device."""
-# Difference of the channels' logits when masks begin: 27 % of them are dense. While nearly all pixels are important the
-# channels do not matter, and so they disturb nothing; were they dense, masks would not matter.
+"""Steps between density measurements; each waits for the device."""
+# Logit gap of the channels when masks start: 27 % of them are dense. Sparse channels disturb nothing while nearly all
+# pixels are active; if all channels were dense, spatial masks would have no effect.
 _CHANNEL_GAP = -1.0
 _FOLLOWED = 0.3
-"""Share of the way to the bound of dense channels that is gone each step."""
+"""Share of the excess over ``most_dense`` that is removed per step."""
 
 
 class MaskPolicy(Protocol):
-    """Leads the masks of a network through its training."""
+    """Controls the masks of a network during training."""
 
-    def begin_step(self, step: int) -> None:
+    def start_step(self, step: int) -> None:
         """Set the masks for ``step``, counted from 1."""
         ...
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
-        """Loss of the masks in the last forward pass, on the scale of an L1 loss on 0..255."""
+        """Mask loss of the last forward pass, on the scale of an L1 loss on 0..255."""
         ...
 
     def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
-        """Follow what the last forward pass kept; ``image_B3HW`` is what the step trained on."""
+        """Update from the masks of the last forward pass; ``image_B3HW`` is the LR batch of the step."""
         ...
 
     def figures(self) -> dict[str, float]:
@@ -45,18 +45,18 @@ class MaskPolicy(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep."""
+        """State for a checkpoint."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Resume from :meth:`state`."""
+        """Restore :meth:`state`."""
         ...
 
 
 class NoMasks:
-    """The policy of a network without masks: nothing to do, nothing to keep."""
+    """Policy of a network without masks; does nothing."""
 
-    def begin_step(self, step: int) -> None:
+    def start_step(self, step: int) -> None:
         """Nothing to set."""
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> float:
@@ -79,10 +79,10 @@ class NoMasks:
 
 
 class MaskTraining:
-    """Sets temperature, openness and hardness for each step, and gives the losses of the masks.
+    """Sets temperature, openness and hardness for each step, and computes the mask losses.
 
-    Everything is a function of the step, but for the state of controller and thresholds. ``average`` is set alike, for
-    validation.
+    Everything is a function of the step except the state of controller and thresholds. ``average`` is kept in the same
+    state, for validation.
     """
 
     def __init__(self, network: MaskedNetwork, average: MaskedNetwork, plan: Sparsity, steps: int) -> None:
@@ -98,7 +98,7 @@ class MaskTraining:
         self._lesson_loss: Tensor | None = None
         self.thresholds = MaskThresholds(network, average)
 
-    def begin_step(self, step: int) -> None:
+    def start_step(self, step: int) -> None:
         """Set the masks for ``step``, counted from 1."""
         is_open = step <= self.dense_steps
         self._is_lesson = self.plan.lesson_weight > 0 and step >= self.lesson_step
@@ -106,7 +106,7 @@ class MaskTraining:
             network.open_masks(is_open)
         self.network.teach_masks(self._is_lesson)
         if step == self.lesson_step and not self.plan.keep_masks:
-            self._begin_masks()
+            self._start_masks()
         masked = max(step - self.dense_steps, 0) / self.steps
         self.network.set_temperature(
             temperature_at(masked, self.plan.temperature_final, self.plan.temperature_fraction)
@@ -114,18 +114,18 @@ class MaskTraining:
         if step > self.plan.freeze_fraction * self.steps and not is_open:
             self.network.freeze_channel_masks()
         if step > self.plan.hard_fraction * self.steps and not is_open:
-            self.network.harden_spatial_masks()
-        # Masks that were trained before are where they should be: no line to follow from 1.
+            self.network.harden_spatial_masks(self.plan.straight_through)
+        # Masks that were trained before are already near their target: no ramp from 1.
         risen = 1.0 if self.plan.keep_masks else warmup_at(masked, self.plan.warmup_fraction)
         self._set_weights(0.0 if is_open else risen)
 
-    def _begin_masks(self) -> None:
+    def _start_masks(self) -> None:
         for module, average in zip(self.network.mask_units(), self.average.mask_units(), strict=True):
-            module.begin_masks(FIRST_GAP, _CHANNEL_GAP)
+            module.start_masks(FIRST_GAP, _CHANNEL_GAP)
             average.copy_masks(module)
 
     def _set_weights(self, progress: float) -> None:
-        # Soft densities move before any logit changes sign; what is asked for at last is the density of hard masks.
+        # Soft densities move before any logit changes sign; the final target is the density of hard masks.
         self._hardness = progress
         if self.plan.target_density is None:
             self._target, self._weights = 1.0, [progress * self.plan.weight] * self.control.modules
@@ -138,7 +138,7 @@ class MaskTraining:
             self._weights = self.control.weights(self._target) if is_led else constant
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor:
-        """The sparsity loss of the last forward pass, and the lesson's, on the scale of an L1 loss on 0..255."""
+        """Sparsity loss plus lesson loss of the last forward pass, on the scale of an L1 loss on 0..255."""
         densities = torch.stack([module.last_density for module in self.network.mask_units()])
         pressure = (densities * densities.new_tensor(self._weights)).mean()
         if not self._is_lesson:
@@ -150,9 +150,9 @@ class MaskTraining:
 
     @torch.no_grad()
     def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
-        """See what the last forward pass kept: thresholds follow each step, weights every ``OBSERVE_EVERY``.
+        """Update from the masks of the last forward pass: thresholds each step, weights every ``OBSERVE_EVERY``.
 
-        ``image_B3HW`` is what the step trained on.
+        ``image_B3HW`` is the LR batch of the step.
         """
         if self._log_error_B1HW is not None:
             self.thresholds.fix_levels(self._log_error_B1HW, mean_over_processes)
@@ -165,7 +165,7 @@ class MaskTraining:
 
     def _lead_thresholds(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         if step == self.dense_steps + 1 and not self.plan.keep_masks:
-            self.thresholds.begin(mean_over_processes)
+            self.thresholds.start(mean_over_processes)
             return
         self.thresholds.follow(self._target, mean_over_processes)
         for module in self.network.mask_units():
@@ -186,7 +186,7 @@ class MaskTraining:
         self.control.observe(seen.tolist(), self._target, OBSERVE_EVERY)
 
     def figures(self) -> dict[str, float]:
-        """For the log: running density (kept), its target, the mean weight, the temperature, the lesson's loss."""
+        """Log values: running density (kept) and its target, mean weight, temperature, lesson loss."""
         found = {
             "density": self.control.mean_density,
             "sparsity_weight": sum(self._weights) / self.control.modules,
@@ -199,24 +199,24 @@ class MaskTraining:
         return found
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep."""
+        """State for a checkpoint."""
         return {**self.control.state(), **self.thresholds.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Restore :meth:`state`."""
         self.control.restore(state)
         self.thresholds.restore(state)
 
 
 def _inner_density(module: SpatialMaskUnit) -> Tensor:
-    """What the last forward pass kept away from the border of the patch, masks as they were: soft or hard."""
+    """Kept fraction of the last forward pass without the patch border; masks as used, soft or hard."""
     if module.last_mask_B1HW is None:
-        raise RuntimeError("there has been no forward pass")
+        raise RuntimeError("no forward pass yet")
     return density(away_from_border(module.last_mask_B1HW), module.last_dense_CL)
 
 
 def mask_policy(recipe: Recipe, network: nn.Module, average: nn.Module) -> MaskPolicy:
-    """The policy of the recipe; :class:`NoMasks` if the network has no masks, or the recipe does not train them."""
+    """The mask policy; :class:`NoMasks` if the network has no masks or the recipe does not train them."""
     masked, masked_average = with_masks(network), with_masks(average)
     if recipe.sparsity is None or masked is None or masked_average is None:
         return NoMasks()

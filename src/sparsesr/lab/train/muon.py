@@ -1,8 +1,8 @@
-"""Muon: momentum whose update is orthogonalised (Jordan et al., 2024, kellerjordan.github.io/posts/muon).
+"""Muon optimiser: momentum with orthogonalised updates (Jordan et al., 2024, kellerjordan.github.io/posts/muon).
 
-Every singular direction of a layer moves by the same amount, which small gradients of edges and textures profit from.
-Updates are scaled to the size of Adam's (Liu et al., 2025, arXiv:2502.16982, section 2.2), so rates carry over. What
-is no feature-to-feature convolution (first and last layers, biases, mask heads) is left to Adam.
+Every singular direction of a layer moves by the same amount, which helps the small gradients of edges and textures.
+Updates are scaled to the size of Adam's (Liu et al., 2025, arXiv:2502.16982, section 2.2), so learning rates carry
+over. Only feature-to-feature convolutions use Muon; first and last layers, biases and mask heads use Adam.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 
 _MOMENTUM = 0.95
 _ITERATIONS = 5
-# Coefficients of the quintic iteration, from the post: singular values end within about 0.7..1.2.
+# Coefficients of the quintic iteration, from the post; they bring singular values to about 0.7..1.2.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ADAM_RMS = 0.2
 _LEAST_CHANNELS = 16
 _ADAM_FACTOR = 1 / 3
-"""Rate of Adam's parameters relative to Muon's."""
+"""Learning rate of the Adam parameters relative to Muon's."""
 _ADAM_EPSILON = 1e-8
 
 
@@ -49,7 +49,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient; ``closure`` is not used."""
+        """Update every parameter that has a gradient; ``closure`` is ignored."""
         for group in self.param_groups:
             with_gradient = [p for p in group["params"] if p.grad is not None]
             (self._step_matrices if group["is_matrix"] else self._step_adam)(group, with_gradient)
@@ -58,9 +58,9 @@ class Muon(Optimizer):
         by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
         for parameter in parameters:
             by_shape[tuple(parameter.shape)].append(parameter)
-        for alike in by_shape.values():
-            updates = self._updates(alike).unbind()
-            torch._foreach_add_(alike, updates, alpha=-group["lr"])
+        for same_shape in by_shape.values():
+            updates = self._updates(same_shape).unbind()
+            torch._foreach_add_(same_shape, updates, alpha=-group["lr"])
 
     def _updates(self, parameters: list[Tensor]) -> Tensor:
         """Orthogonalised Nesterov momenta of parameters of one shape, (N, O, I, k, k)."""
@@ -103,15 +103,14 @@ class Muon(Optimizer):
 
 
 def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    return cast(Tensor, parameter.grad)
 
 
 def orthogonalised(matrices_NRC: Tensor) -> Tensor:
-    """Nearly the closest matrices with equal singular values, by a Newton-Schulz iteration; shape (N, R, C).
+    """Approximately the nearest matrices with equal singular values, by Newton-Schulz iteration; (N, R, C).
 
-    Each step multiplies from the left by a polynomial in the Gram matrix. So only that small matrix is iterated, and the
-    product of the polynomials is applied to the large one once.
+    Each step multiplies from the left by a polynomial in the Gram matrix. So that small matrix alone is iterated,
+    and the product of the polynomials is applied to the large one once.
     """
     if matrices_NRC.shape[1] > matrices_NRC.shape[2]:
         return orthogonalised(matrices_NRC.mT).mT

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate and moving average. The rate is a function of the step: nothing of it needs to be kept."""
+"""Optimiser, learning rate and moving average. The rate is a function of the step, so it has no state to save."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ONE_CYCLE_START = 1 / 25
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """As the recipe says; channel masks are a group of their own (``lr_factor``, no weight decay)."""
+    """The recipe's optimiser; channel masks form a separate group (``lr_factor``, no weight decay)."""
     named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     channel_masks = [parameter for name, parameter in named if name.endswith("ch_mask")]
     others = [parameter for name, parameter in named if not name.endswith("ch_mask")]
@@ -57,7 +57,7 @@ def lr_factor_at(recipe: Recipe, step: int) -> float:
 
 
 def make_average(recipe: Recipe, network: nn.Module) -> AveragedModel:
-    """The exponential moving average of the weights; short at first, so that the beginning is forgotten."""
+    """Exponential moving average of the weights; its window is short at first, to forget the initial weights."""
 
     @torch.no_grad()
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""Changes to a recipe that are typed as ``key=value``: ``steps=2000``, ``sparsity.target_density=0.5``."""
+"""Recipe overrides of the form ``key=value``, such as ``steps=2000`` or ``sparsity.target_density=0.5``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TRUE, _FALSE, _NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "")
 
 
 def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
-    """The recipe with ``key=value`` settings, values read by the field's type; lists are separated by commas.
+    """The recipe with ``key=value`` settings, parsed by the type of the field; lists are comma-separated.
 
-    All are set before any is checked against another, so their order does not matter.
+    All are applied before validation, so their order does not matter.
 
     Raises:
         UsageError: no such key, or a value of the wrong type or out of range.
@@ -34,7 +34,7 @@ def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
             changes[path[0]] = _read(Recipe, path[0], text.strip(), setting)
         elif path[0] != "sparsity":
             _kind(Recipe, path[0], setting)
-            raise UsageError("has no settings of its own", where=Parameter(f"recipe.{path[0]}"))
+            raise UsageError("has no nested settings", where=Parameter(f"recipe.{path[0]}"))
         else:
             mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), setting)
     if mask_changes:
@@ -47,7 +47,7 @@ def _read(settings: type, name: str, text: str, setting: Parameter) -> Any:
 
 
 def _kind(settings: type, name: str, setting: Parameter) -> Any:
-    """The type of a setting."""
+    """Type of a setting; UsageError if there is no such setting."""
     kinds = typing.get_type_hints(settings)
     if name not in kinds:
         close = difflib.get_close_matches(name, kinds, n=1)
@@ -57,7 +57,7 @@ def _kind(settings: type, name: str, setting: Parameter) -> Any:
 
 
 def _parsed(kind: Any, text: str, setting: Parameter) -> Any:
-    """``text`` as a bool, int, float, str, tuple of one of these, or None where the type allows it."""
+    """Parse ``text`` as a bool, int, float, str or tuple of these, or None where the type allows it."""
     choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
     if type(None) in choices and text.lower() in _NONE:
         return None

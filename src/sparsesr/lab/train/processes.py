@@ -1,4 +1,4 @@
-"""Devices and processes of a run, through lightning-fabric: one process, or those that ``torchrun`` started."""
+"""Devices and processes of a run, through lightning-fabric: one process, or several started by ``torchrun``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sparsesr.lab.train.recipe import Recipe
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
-#: How long processes wait for one that has ended or hangs, before they end too.
+#: How long processes wait for one that died or hangs before they exit too.
 _PATIENCE = timedelta(seconds=45)
 
 
 def start_fabric(recipe: Recipe, device: str) -> Fabric:
-    """Fabric for this process, joined with the others if ``torchrun`` started several.
+    """Fabric for this process, connected with the others if ``torchrun`` started several.
 
     Raises:
-        UsageError: no such device here.
-        BackendError: the other processes do not answer.
+        UsageError: the device is unknown or not available.
+        BackendError: the other processes do not respond.
     """
     if device not in DEVICES:
         raise UsageError(
@@ -37,14 +37,14 @@ def start_fabric(recipe: Recipe, device: str) -> Fabric:
         raise UsageError(
             "cuda: torch sees no GPU here",
             where=Parameter("device"),
-            remedy="use cpu, or a build of torch for it",
+            remedy="use cpu, or install a build of torch with CUDA",
         )
     processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     precision = _PRECISIONS[recipe.precision]
     if processes == 1:
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
     else:
-        # Masks that are open or frozen leave parameters without gradients.
+        # Parameters of open or frozen masks have no gradients.
         strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)
         nodes = processes // local
         fabric = Fabric(
@@ -57,7 +57,7 @@ def start_fabric(recipe: Recipe, device: str) -> Fabric:
 
 @contextmanager
 def ends_with_the_others(fabric: Fabric, step: int) -> Generator[None]:
-    """Turn what torch raises when another process has died or hangs into one line that says so."""
+    """Turn torch's errors about a dead or hanging process into a one-line BackendError."""
     try:
         yield
     except (RuntimeError, torch.distributed.DistBackendError) as error:
@@ -65,16 +65,16 @@ def ends_with_the_others(fabric: Fabric, step: int) -> Generator[None]:
         if not _is_lost_peer(text):
             raise
         raise BackendError(
-            f"another process of this run ended or hangs (noticed by process {os.environ.get('RANK', '0')} after "
+            f"another process of this run died or hangs (noticed by process {os.environ.get('RANK', '0')} after "
             f"step {step}: {text[:120]})",
-            remedy=Wording("see the messages of the others, then start all again with {}", "resume"),
+            remedy=Wording("see the messages of the others, then restart all with {}", "resume"),
         ) from error
 
 
 def end_together(fabric: Fabric, step: int) -> None:
-    """Wait until all processes are through, then close their connections.
+    """Wait until all processes are done, then close their connections.
 
-    Left to the end of the interpreter, a connection's threads sometimes abort a process whose work is done.
+    If left open until interpreter exit, connection threads sometimes abort a process that has finished.
     """
     if fabric.world_size == 1:
         return
@@ -95,9 +95,9 @@ def mean_over(fabric: Fabric, value: Tensor) -> Tensor:
 
 
 def sum_over(fabric: Fabric, value: Tensor) -> Tensor:
-    """The sum of a tensor over the processes; on the host again."""
+    """The sum of a tensor over the processes, on the host."""
     if fabric.world_size == 1:
         return value
-    # GPUs of some kinds have no double precision
+    # some devices (mps) have no double precision
     total: Any = fabric.all_reduce(value.float().to(fabric.device), reduce_op="sum")
     return total.cpu()

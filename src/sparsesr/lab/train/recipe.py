@@ -1,4 +1,4 @@
-"""What fully describes a training run. Imports no torch, so that recipes can be listed without it."""
+"""Recipe: the complete configuration of a training run. Imports no torch, so that recipes can be listed without it."""
 
 from __future__ import annotations
 
@@ -23,53 +23,55 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Sparsity:
-    """How masks are trained. Fractions are of the whole run; densities are *kept* fractions.
+    """Mask training. Fractions are of the whole run; densities are *kept* fractions.
 
-    The run begins with all masks open (``dense_fraction``); at its end mask heads may take a lesson. Then masks begin,
-    most pixels kept; the temperature falls, and the pressure on the density rises. With ``target_density`` the density
-    follows a line from 1 to the target; ``control`` says what is moved for that. Without, there is the paper's constant
-    weight after a warm-up.
+    The run starts with all masks open (``dense_fraction``), with an optional lesson of the mask heads towards the end
+    of that phase. Then masks start with most pixels kept; the temperature falls and the density pressure rises. With
+    ``target_density`` the density falls linearly from 1 to the target, by the means that ``control`` selects; without
+    it, the sparsity loss has the paper's constant weight after a warm-up.
     """
 
     target_density: float | None = None
-    """Kept fraction that is asked for; None: constant ``weight``."""
+    """Target of the kept fraction; None: constant ``weight``."""
     control: str = "weight"
-    """What leads to the target. ``weight``: the weight of the density in the loss. ``threshold``: the bias of the mask
-    heads, with a constant ``weight``; what is learned then is which pixels come first. Sure and fast."""
+    """Means of reaching the target. ``weight``: the weight of the sparsity loss. ``threshold``: the bias of the mask
+    heads, beside a constant ``weight``; training then only ranks the pixels. Reliable and fast."""
     most_dense: float = 1.0
-    """With ``control`` threshold: at most this share of a module's channels becomes dense. Without a bound, channels
-    that are always computed may take the whole density, and no pixel be left to choose."""
+    """With ``control`` threshold: largest share of dense channels in a module. Without a bound, dense channels may use
+    up the whole density and leave no active pixels."""
     weight: float = 0.1
-    """Weight of the density in the paper's unit, beside an L1 loss on 0..255, where it is not controlled."""
+    """Weight of the sparsity loss in the paper's unit, beside an L1 loss on 0..255, unless ``control`` sets it."""
     largest_weight: float = 10.0
-    """Bound of the weight that is controlled to reach the target."""
+    """Upper bound of the weight with ``control`` weight."""
     dense_fraction: float = 0.0
-    """This share of the steps is trained without any mask: one convolution per layer, no noise."""
+    """Share of the steps trained without masks: one convolution per layer, no noise."""
     lesson_weight: float = 0.0
-    """Weight of an auxiliary loss of the mask heads (where does interpolation fail?) in the paper's unit; 0: none. With
-    ``control`` threshold only, which says how many pixels are important; the lesson says which come first."""
+    """Weight, in the paper's unit, of an auxiliary loss that teaches mask heads where interpolation fails; 0: none.
+    Needs ``control`` threshold: the threshold sets how many pixels are active, the lesson ranks them."""
     lesson_fraction: float = 0.0
-    """The lesson begins so long, as a share of all steps, before the dense steps end."""
+    """Length of the lesson before the end of the dense steps, as a share of all steps."""
     keep_masks: bool = False
-    """Masks begin as the initial weights have them (a model with trained masks), not anew with most pixels kept."""
+    """Keep the masks of the initial weights (a model with trained masks) instead of starting with most pixels kept."""
     warmup_fraction: float = 0.05
-    """The weight rises over this share of the steps, the target falls over it, from the beginning of the masks."""
+    """Share of the steps, from the start of the masks, over which the weight rises and the target falls."""
     temperature_final: float = 0.4
     temperature_fraction: float = 0.3
-    """The temperature falls from 1 over this share of the steps, from the beginning of the masks."""
+    """Share of the steps, from the start of the masks, over which the temperature falls from 1."""
     freeze_fraction: float = 0.6
-    """After this share of the steps channel masks are hard: half the work of a masked layer."""
+    """Channel masks are hard after this share of the steps, which halves the work of a masked layer."""
     hard_fraction: float = 1.0
-    """After this share of the steps spatial masks are hard too, with straight-through gradients: what evaluation sees
-    is what the last steps train."""
+    """Spatial masks are hard after this share of the steps: the last steps train the masks of evaluation."""
+    straight_through: bool = True
+    """Whether gradients pass through hard masks. Otherwise mask heads learn from the lesson alone, and a step of Skim
+    on a processor with AMX takes half the time."""
     module_floor: float = 0.15
-    """A module below this density is pulled up, while its logits are still small: nothing should close for good."""
+    """Modules below this density are pushed up while their logits are still small, so that none closes for good."""
     channel_lr_factor: float = 1.0
-    """Learning rate of the channel masks, relative to the others': short runs need more for them to settle."""
+    """Learning rate of the channel masks relative to the others; short runs need a larger one for them to settle."""
 
     @property
     def is_led_by_threshold(self) -> bool:
-        """The density is led to a target by thresholds."""
+        """True if thresholds bring the density to a target."""
         return self.control == "threshold" and self.target_density is not None
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Sparsity:
         )
         _check(
             self.lesson_weight == 0 or self.lesson_fraction > 0 or self.keep_masks,
-            "sparsity.lesson_weight needs a lesson_fraction: heads are taught before masks begin (or keep_masks)",
+            "sparsity.lesson_weight needs a lesson_fraction: heads are taught before masks start (or keep_masks)",
         )
         _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
         for name in (
@@ -104,53 +106,53 @@ class Sparsity:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. Lengths are optimiser steps; patch sizes are LR pixels; the L1 that is logged is on 0..255."""
+    """A training run. Lengths are in optimiser steps, patch sizes in LR pixels; the logged L1 is on 0..255."""
 
     network: str
-    """Name in the registry of networks."""
+    """Name in the network registry."""
     scale: int
-    """What is trained; of a network for several scales, what is validated."""
+    """The trained scale; for a network with several scales, the validated one."""
     steps: int
     folders: tuple[str, ...] = ()
-    """Folders of training pictures, searched deeply."""
+    """Folders of training images, searched recursively."""
     packed: str = ""
-    """File that the pictures are packed into, made when it is missing; none: in the run's folder."""
+    """Packed training set, created if missing; empty: in the run folder."""
     validation: str = ""
-    """Folder of validation pictures, never benchmark pictures; none: no validation."""
+    """Folder of validation images, never benchmark images; empty: no validation."""
     init_from: str = ""
-    """Checkpoint, model file or name of a model to take weights from: all of equal name and shape."""
+    """Checkpoint, model file or model name to start from: weights with matching name and shape are used."""
     batch: int = 16
     """Patches per process and step."""
     lr_patch_px: int = 48
     scales: tuple[int, ...] = ()
-    """Of a network for several scales: those that are trained, one drawn for each step."""
+    """Trained scales of a network with several; one is drawn per step."""
     degradation: str = "bicubic"
-    """How LR patches are made: bicubic, as benchmarks are; or photo (lab.data.degradation), shrunk and compressed in
-    many ways."""
+    """LR patches are made by ``bicubic``, as in benchmarks, or ``photo`` (lab.data.degradation): random downscaling
+    kernels, blur, noise and compression."""
     noise_sigma_max: float = 0.0
-    """Noise on the small pictures, of a level drawn per sample from 0 to this (of 255)."""
+    """Upper bound of the noise on LR patches (standard deviation of 255); the level is drawn per sample."""
     validation_sigma: float = 0.0
-    """Noise on the small pictures of the validation, always the same."""
+    """Noise on LR validation images (standard deviation of 255), the same in every validation."""
     loss: str = "l1"
-    """l1 or l2: mean absolute, or mean squared, difference on 0..1."""
+    """l1 or l2: mean absolute or mean squared error on 0..1."""
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    """Its peak."""
+    """Peak learning rate."""
     betas: tuple[float, ...] = (0.9, 0.999)
     weight_decay: float = 0.0
     schedule: str = "cosine"
-    """constant, step (halved at ``halve_at``), cosine (to 0), one_cycle (from 1/25 up, then cosine to 0), or wsd
-    (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be prolonged before its decay."""
+    """constant, step (halved at ``halve_at``), cosine (to 0), one_cycle (up from 1/25, then cosine to 0), or wsd
+    (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be extended before its decay."""
     lr_warmup_fraction: float = 0.01
     lr_decay_steps: int = 0
-    """Of the schedule wsd."""
+    """Length of the decay of schedule wsd."""
     halve_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     gradient_clip: float = 1.0
     ema_decay: float = 0.999
     sparsity: Sparsity | None = None
     """None for networks without masks."""
     precision: str = "fp32"
-    """fp32, or bf16 (autocast): faster where the hardware multiplies bf16 faster."""
+    """fp32, or bf16 (autocast), which is faster on hardware with bf16 matrix units."""
     channels_last: bool = True
     compile: bool = False
     seed: int = 1
@@ -171,17 +173,16 @@ class Recipe:
         )
         _check(len(self.betas) == 2, "betas are two numbers")
         _check(
-            not self.scales or self.scale in self.scales, f"scales {self.scales} must hold scale {self.scale}"
+            not self.scales or self.scale in self.scales,
+            f"scales {self.scales} must include scale {self.scale}",
         )
         _check(
             not (self.scales and self.packed),
-            "scales are packed in the run's folder, one file each: leave packed out",
+            "several scales are packed in the run folder, one file each: do not set packed",
         )
         for name in ("noise_sigma_max", "validation_sigma"):
             _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
-        _check(
-            not self.scales or self.degradation == "bicubic", "several scales are trained with bicubic only"
-        )
+        _check(not self.scales or self.degradation == "bicubic", "several scales need degradation=bicubic")
         for name, known in _CHOICES.items():
             _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
 

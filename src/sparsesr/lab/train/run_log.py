@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object per line, the same for TensorBoard, and lines with an ETA for people."""
+"""Log of a run: JSON lines, the same values for TensorBoard, and progress messages with an ETA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEMORY = 0.8
 
 
 class RunLog:
-    """Writes ``log.jsonl`` and ``tensorboard/`` in a run's folder; entries after ``start`` are dropped first."""
+    """Writes ``log.jsonl`` and ``tensorboard/`` in the run folder; entries after step ``start`` are dropped first."""
 
     def __init__(self, folder: Path, start: int, steps: int, report: Callable[[str], None]) -> None:
         self.path = folder / "log.jsonl"
@@ -30,14 +30,14 @@ class RunLog:
         self.path.write_text("".join(line for line in lines if _step_of(line) <= start))
 
     def write(self, step: int, **values: float) -> None:
-        """Log some values of a step."""
+        """Log values of a step."""
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
     def progress(self, step: int, **values: float) -> None:
-        """Log values with the speed, and tell people how long it will take."""
+        """Log values and speed, and report progress with the time left."""
         now = time.monotonic()
         recent = (now - self._last[1]) / max(step - self._last[0], 1)
         memory = _MEMORY if self._seconds_per_step else 0.0
@@ -51,14 +51,14 @@ class RunLog:
         )
 
     def close(self) -> None:
-        """Write what is waiting."""
+        """Flush and close TensorBoard."""
         self._board.close()
 
 
 def _step_of(line: str) -> float:
     try:
         return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):  # a line cut short by a crash
+    except (ValueError, KeyError, TypeError):  # a line truncated by a crash
         return float("inf")
 
 

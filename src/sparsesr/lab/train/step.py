@@ -1,4 +1,4 @@
-"""One step of training, as a function: the loop, an architecture search and a pruning run all take such steps."""
+"""One training step as a function, for the loop and for other procedures such as search or pruning."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from sparsesr.lab.train.recipe import Recipe
 
 @dataclass(frozen=True)
 class Trainee:
-    """A network in training, with all that a step changes."""
+    """A network in training, with all state that a step changes."""
 
     recipe: Recipe
     fabric: Fabric
     plain: nn.Module
     """The network itself; its state goes into checkpoints."""
     network: Any
-    """The same network as the devices run it: wrapped, maybe compiled."""
+    """The same network as it is executed: wrapped by Fabric, possibly compiled."""
     optimizer: Any
     average: AveragedModel
-    """The exponential moving average of the weights: what is validated and shipped."""
+    """Exponential moving average of the weights; it is validated and shipped."""
     masks: MaskPolicy
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What a step found, on its device."""
+    """Losses of a step, on its device."""
 
     total: Tensor
-    """What was minimised."""
+    """The minimised loss."""
     l1: Tensor
-    """Mean absolute difference from the HR patches, on 0..1."""
+    """Mean absolute error against the HR patches, on 0..1."""
     learning_rate: float
 
 
 def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
-    """Take optimiser step ``step``, counted from 1, on LR and HR patches in 0..1."""
+    """Run optimiser step ``step``, counted from 1, on LR and HR patches in 0..1."""
     recipe, fabric, masks = trainee.recipe, trainee.fabric, trainee.masks
-    masks.begin_step(step)
+    masks.start_step(step)
     rate = set_learning_rate(trainee.optimizer, recipe, step)
     lr_B3HW, hr_B3YX = batch
     if recipe.channels_last:

@@ -1,4 +1,4 @@
-"""Validation during training: PSNR-Y and density with hard masks, shared among the processes."""
+"""Validation during training: PSNR-Y and density with hard masks, split among the processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.image.metrics import psnr_y
-from sparsesr.lab.export.torch_run import enlarge_eight_bit
+from sparsesr.lab.export.torch_run import upscale_eight_bit
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
@@ -17,7 +17,7 @@ _MULTIPLE = 2
 
 
 class Validation:
-    """The pictures of a folder, read once; with ``sigma``, small pictures with that noise (of 255)."""
+    """The image pairs of a folder, read once; ``sigma`` adds noise to LR (standard deviation of 255)."""
 
     def __init__(
         self, folder: str, scale: int, rank: int = 0, processes: int = 1, sigma: float = 0.0
@@ -30,14 +30,14 @@ class Validation:
     def measure(
         self, network: nn.Module, sum_over_processes: Callable[[Tensor], Tensor] = lambda value: value
     ) -> dict[str, float]:
-        """Mean ``psnr_y`` (dB, shave = scale) and, of a network with masks, mean ``kept``: the hard density."""
+        """Mean ``psnr_y`` (dB, shave = scale) and, for a network with masks, ``kept``: mean density of hard masks."""
         was_training, masked = network.training, with_masks(network)
         network.eval()
         totals = torch.zeros(3, dtype=torch.float64)
         for pair in self.pairs:
-            enlarged = enlarge_eight_bit(network, pair.lr, self.scale, _MULTIPLE)
+            upscaled = upscale_eight_bit(network, pair.lr, self.scale, _MULTIPLE)
             kept = float(masked.density()) if masked else 1.0
-            totals += torch.tensor([psnr_y(enlarged, pair.hr, self.scale), kept, 1.0], dtype=torch.float64)
+            totals += torch.tensor([psnr_y(upscaled, pair.hr, self.scale), kept, 1.0], dtype=torch.float64)
         network.train(was_training)
         psnr, kept, count = sum_over_processes(totals).tolist()
         if not count:

@@ -1,7 +1,7 @@
-"""Other runtimes, on the same weights and image: what ``sparsesr bench --peers`` compares with.
+"""Peers: other runtimes with the same weights and image, for ``sparsesr bench --peers``.
 
-None of them is a dependency; those that are installed can be named. All are given the leanest dense form of
-the network (:mod:`sparsesr.measure.peers.dense_form`) and the image as a float tensor, converted beforehand.
+None of them is a dependency; any installed one can be named. All get the leanest dense form of the network
+(:mod:`sparsesr.measure.peers.dense_model`) and the image as a float tensor, converted beforehand.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ from typing import Any
 
 
 def package(name: str) -> Any:
-    """A package that need not be installed, so that type checkers cannot know it."""
+    """Import an optional package, which type checkers cannot know."""
     return importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""A dense model file in ncnn's own form: ``model.param`` (the layers, as text) and ``model.bin`` (the weights)."""
+"""Writer of dense models in ncnn's format: ``model.param`` (layers as text) and ``model.bin`` (weights)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sparsesr.modelfile.operations.conv2d import has_addend
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.spec import ModelFile, Node
 
-INPUT, OUTPUT = "picture_in", "picture_out"
+INPUT, OUTPUT = "image_in", "image_out"
 _MAGIC = 7767517
 _FLOAT32_TAG = np.zeros(1, np.uint32).tobytes()
 _ADD = {0: 0}
-_DYNAMIC_SCALE = {0: -233}  # the factors are the second input
+_DYNAMIC_SCALE = {0: -233}  # the second input holds the factors
 
 
 @dataclass
@@ -43,7 +43,7 @@ class _Builder:
     def layer(
         self, kind: str, inputs: Sequence[str], output: str, settings: Mapping[int, object] | None = None
     ) -> str:
-        """One layer, and a copy of its output for each reader: ncnn gives a blob to one reader only."""
+        """Add a layer, with a copy of its output for each reader: a blob of ncnn has a single reader."""
         read = [self._take(name) for name in inputs]
         self._write(kind, output, read, [output], settings or {})
         copies = self.readers[output]
@@ -66,21 +66,21 @@ class _Builder:
         self.blobs += len(outputs)
 
     def weight(self, node: Node, role: str) -> npt.NDArray[np.float32]:
-        """Store a matrix or a kernel; these carry a tag that says their type."""
+        """Store a matrix or kernel, preceded by a tag for its type."""
         value = np.ascontiguousarray(self.model.tensors[node.weights[role]], np.float32)
         self.data += [_FLOAT32_TAG, value.tobytes()]
         return value
 
     def vector(self, value: npt.ArrayLike) -> None:
-        """Store a bias; these carry no tag."""
+        """Store a vector, which has no tag."""
         self.data.append(np.ascontiguousarray(value, np.float32).tobytes())
 
 
 def write_ncnn(model: ModelFile, folder: Path) -> None:
-    """Write both files of a model without masks, see :func:`sparsesr.measure.peers.dense_form.dense_model`.
+    """Write both files of a model without masks, see :func:`sparsesr.measure.peers.dense_model.dense_model`.
 
     Raises:
-        UsageError: the model has an operation that has no counterpart here.
+        UsageError: the model has an operation without a rule here.
     """
     readers = Counter(name for node in model.graph.nodes for name in node.inputs)
     build = _Builder(model, readers)
@@ -89,9 +89,7 @@ def write_ncnn(model: ModelFile, folder: Path) -> None:
     for node in model.graph.nodes:
         rule = RULES.get(node.op)
         if rule is None:
-            raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
-            )
+            raise UsageError(f"{model.facts.name} has the operation {node.op}, which has no rule for peers")
         rule(build, node)
     readers[model.graph.output] = 1
     build.layer("Noop", [model.graph.output], OUTPUT)
@@ -132,7 +130,7 @@ def _conv2d(build: _Builder, node: Node) -> None:
 
 
 def _activation(node: Node) -> dict[int, object]:
-    """Fused into the convolution."""
+    """Settings of an activation fused into the convolution."""
     if ACTIVATION.of(node) == "leaky_relu":
         return {9: 2, -23310: f"1,{SLOPE.of(node)}"}
     return {9: 1} if ACTIVATION.of(node) == "relu" else {}
@@ -182,4 +180,4 @@ RULES: dict[str, Callable[[_Builder, Node], None]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic,
 }
-"""How each operation is written, by its name."""
+"""Writing rule of each operation, by name."""

@@ -1,4 +1,4 @@
-"""ncnn on the processor, fp32 and with bf16 storage."""
+"""ncnn on the CPU, in fp32 and with bf16 storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparsesr.measure.peers.peer import F32, Peer, Task
 
 
 def open_peers(task: Task) -> list[Peer]:
-    """In fp32, and with values stored as bf16 (ncnn then computes in bf16 where the processor can)."""
+    """Open in fp32 and with bf16 storage, with which ncnn computes in bf16 if the processor supports it."""
     return [_open(task, "fp32", False), _open(task, "bf16", True)]
 
 
@@ -28,7 +28,9 @@ def _open(task: Task, precision: str, stores_bf16: bool) -> Peer:
         write_ncnn(task.model, Path(folder))
         net.load_param(str(Path(folder) / "model.param"))
         net.load_model(str(Path(folder) / "model.bin"))
-    image: Any = ncnn.Mat(np.ascontiguousarray(task.image[0])).clone()  # a Mat does not keep its array alive
+    image: Any = ncnn.Mat(
+        np.ascontiguousarray(task.image[0])
+    ).clone()  # a Mat does not keep its source array alive
 
     def run() -> F32:
         extractor: Any = net.create_extractor()

@@ -1,6 +1,6 @@
-"""Networks in ONNX files, such as others publish: one input (1, 3, H, W), RGB in 0..1, one output, that much larger.
+"""Networks in ONNX files, as published by others: one input (1, 3, H, W), RGB in 0..1, one upscaled output.
 
-Runtimes are opened for one size at a time, which is what they optimise best for.
+Runtimes are opened for one size at a time, for which they optimise best.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparsesr.errors import InputError
-from sparsesr.measure.method import InputImage, Upscaled, without_network
+from sparsesr.measure.method import InputImage, Upscaled, placeholder_model
 from sparsesr.measure.peers import package
 from sparsesr.measure.peers.peer import F32, Peer
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
@@ -23,7 +23,7 @@ from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """The bytes of an ONNX file, and how many times larger its output is."""
+    """Bytes of an ONNX file, and its scale: output size / input size."""
 
     name: str
     serialized: bytes
@@ -31,19 +31,19 @@ class OnnxFile:
 
     @classmethod
     def read(cls, path: Path, scale: int) -> OnnxFile:
-        """InputError if it is no ONNX model of one image."""
+        """Read a file; InputError if it is not an ONNX model with one image as its input."""
         serialized = path.read_bytes()
         try:
             graph = package("onnx").load_model_from_string(serialized).graph
-        except Exception as error:  # of protobuf, which has many
-            raise InputError(f"{path}: is no ONNX model: {' '.join(str(error).split())}") from None
+        except Exception as error:  # protobuf raises many kinds
+            raise InputError(f"{path}: is not an ONNX model: {' '.join(str(error).split())}") from None
         inputs = _inputs(graph)
         if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
             raise InputError(f"{path}: must have one input of the shape (1, 3, H, W)")
         return cls(path.stem, serialized, scale)
 
     def at_size(self, height: int, width: int) -> bytes:
-        """The model for one input size; what it said of other shapes is left out, so that runtimes infer it anew."""
+        """Return the model for one input size; other declared shapes are removed, so that runtimes infer them."""
         model = package("onnx").load_model_from_string(self.serialized)
         for dimension, size in zip(
             _inputs(model.graph)[0].type.tensor_type.shape.dim, (1, 3, height, width), strict=True
@@ -58,34 +58,34 @@ class OnnxFile:
     def open_peers(
         self, runtime: PeerRuntime, image: F32, threads: int, precisions: Sequence[str]
     ) -> list[Peer]:
-        """A runtime that reads ONNX, ready to upscale an image (1, 3, H, W), in each of these precisions."""
+        """Open a runtime that reads ONNX for an image (1, 3, H, W), once per precision."""
         serialized, module = self.at_size(*image.shape[2:]), importlib.import_module(runtime.module)
         return [module.open_onnx(serialized, image, threads, precision) for precision in precisions]
 
 
 def onnx_precisions(runtime: PeerRuntime) -> tuple[str, ...]:
-    """Those in which a runtime can run ONNX files; none if it does not read them."""
+    """Return the precisions in which a runtime runs ONNX files; none if it does not read ONNX."""
     return getattr(importlib.import_module(runtime.module), "PRECISIONS", ())
 
 
 def _inputs(graph: Any) -> list[Any]:
-    """Inputs that are no weights; files of old list both."""
+    """Inputs other than weights; old files list weights as inputs too."""
     weights = {weight.name for weight in graph.initializer}
-    return [given for given in graph.input if given.name not in weights]
+    return [value for value in graph.input if value.name not in weights]
 
 
 class OnnxMethod:
-    """An ONNX file in a runtime, to be measured; multiply-adds are not counted."""
+    """An ONNX file in a runtime, as a measured method; multiply-adds are not counted."""
 
-    precision_reason = "it was asked for"
+    precision_reason = "requested"
 
     def __init__(self, file: OnnxFile, runtime: PeerRuntime, precision: str, threads: int) -> None:
-        self.model = without_network(file.name, file.scale)
+        self.model = placeholder_model(file.name, file.scale)
         self.precision = precision
         self._file, self._runtime, self._threads = file, runtime, threads
 
     def upscale(self, image: InputImage) -> Upscaled:
-        """Upscale (H, W, 3) to 8 bits; opening the runtime for this size is no part of the time."""
+        """Upscale (H, W, 3) to 8 bits; the time excludes opening the runtime for this size."""
         image_13HW = as_tensor(image)
         (peer,) = self._file.open_peers(self._runtime, image_13HW, self._threads, [self.precision])
         started = perf_counter()

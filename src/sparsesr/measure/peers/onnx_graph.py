@@ -1,4 +1,4 @@
-"""A dense model file as an ONNX model, for runtimes that read ONNX. Needs the package ``onnx``."""
+"""Conversion of dense models to ONNX, for runtimes that read it. Needs the package ``onnx``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sparsesr.modelfile.operations.conv2d import has_addend
 from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import ModelFile, Node
 
-_OPSET, _IR_VERSION = 17, 8  # what all of the runtimes read
+_OPSET, _IR_VERSION = 17, 8  # supported by all of the runtimes
 INPUT = "input"
 
 
@@ -43,7 +43,7 @@ class _Builder:
         return name
 
     def weights(self, node: Node, *roles: str) -> list[str]:
-        """Names of a node's weights, stored as they are; absent ones are left out."""
+        """Store a node's weights unchanged and return their names, without absent ones."""
         names = [node.weights[role] for role in roles if role in node.weights]
         return [self.constant(name, np.asarray(self.model.tensors[name], np.float32)) for name in names]
 
@@ -54,15 +54,15 @@ class _Builder:
 
 
 def to_onnx(model: ModelFile, height: int, width: int) -> Any:
-    """An ``onnx.ModelProto`` with input (1, 3, height, width) in 0..1.
+    """Build an ``onnx.ModelProto`` with input (1, 3, height, width) in 0..1.
 
     Args:
-        model: a model without masks, see :func:`sparsesr.measure.peers.dense_form.dense_model`.
-        height: rows; the shape is fixed, as that is what runtimes optimise best for.
+        model: a model without masks, see :func:`sparsesr.measure.peers.dense_model.dense_model`.
+        height: rows; the shape is fixed, since runtimes optimise best for a fixed shape.
         width: columns.
 
     Raises:
-        UsageError: the model has an operation that has no counterpart here.
+        UsageError: the model has an operation without a rule here.
     """
     onnx = package("onnx")
     helper, float_type = onnx.helper, onnx.TensorProto.FLOAT
@@ -70,9 +70,7 @@ def to_onnx(model: ModelFile, height: int, width: int) -> Any:
     for node in model.graph.nodes:
         rule = RULES.get(node.op)
         if rule is None:
-            raise UsageError(
-                f"{model.facts.name} has the operation {node.op}, which cannot be given to peers"
-            )
+            raise UsageError(f"{model.facts.name} has the operation {node.op}, which has no rule for peers")
         rule(build, node)
     scale = model.facts.scale
     graph = helper.make_graph(
@@ -165,7 +163,7 @@ RULES: dict[str, Callable[[_Builder, Node], None]] = {
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic,
 }
-"""How each operation is written, by its name."""
+"""Conversion rule of each operation, by name."""
 
 
 def _plain(build: _Builder, node: Node, op: str) -> None:

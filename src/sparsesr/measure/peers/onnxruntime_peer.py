@@ -1,4 +1,4 @@
-"""ONNX Runtime on the processor: all optimisations, fp32 (it has no bf16 convolution on processors)."""
+"""ONNX Runtime on the CPU: all optimisations, fp32 only (it has no bf16 convolution for CPUs)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PRECISIONS = ("fp32",)
 
 
 def open_peers(task: Task) -> list[Peer]:
-    """In fp32."""
+    """Open in fp32."""
     serialized = to_onnx(task.model, *task.image.shape[2:]).SerializeToString()
     return [open_onnx(serialized, task.image, task.threads, precision) for precision in PRECISIONS]
 
 
 def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Peer:
-    """An ONNX model of one input, which is of the image's shape; ``precision`` is one of ``PRECISIONS``."""
+    """Open an ONNX model with one input, the image's shape; ``precision`` is one of ``PRECISIONS``."""
     onnxruntime = package("onnxruntime")
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -1,4 +1,4 @@
-"""OpenVINO on the processor: compiled for latency, fp32 and bf16."""
+"""OpenVINO on the CPU: compiled for latency, in fp32 and bf16."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 def open_peers(task: Task) -> list[Peer]:
-    """In both precisions; bf16 is a hint that the runtime follows where the processor has it."""
+    """Open in both precisions; bf16 is a hint that OpenVINO follows if the processor supports it."""
     serialized = to_onnx(task.model, *task.image.shape[2:]).SerializeToString()
     return [open_onnx(serialized, task.image, task.threads, precision) for precision in PRECISIONS]
 
 
 def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Peer:
-    """An ONNX model of one input, which is of the image's shape; ``precision`` is one of ``PRECISIONS``."""
+    """Open an ONNX model with one input, the image's shape; ``precision`` is one of ``PRECISIONS``."""
     core: Any = package("openvino").Core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",

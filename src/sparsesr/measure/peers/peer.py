@@ -1,4 +1,4 @@
-"""What other runtimes are given, and what they look like once they are ready."""
+"""Interface of peer runtimes: their input, and an opened peer."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ F32 = npt.NDArray[np.float32]
 
 
 class Runner(Protocol):
-    """Upscales the one image that it was opened for."""
+    """Upscales the image for which it was opened."""
 
     def __call__(self) -> F32:
-        """The result, (1, 3, scale H, scale W) in about 0..1."""
+        """Return the result, (1, 3, scale H, scale W) in about 0..1."""
         ...
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A runtime that is ready, in one precision."""
+    """An opened runtime in one precision."""
 
     name: str
-    """Runtime and precision, such as ``openvino bf16``."""
+    """Runtime and precision, e.g. ``openvino bf16``."""
     precision: str
     mode: str
-    """Version and settings, in words."""
+    """Version and settings, for people."""
     run: Runner
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every runtime is given."""
+    """Input of every runtime."""
 
     model: ModelFile
-    """In the dense form."""
+    """The dense form of the model."""
     image: F32
     """(1, 3, H, W), 0..1, both sizes multiples of the model's."""
     threads: int

@@ -1,7 +1,7 @@
-"""Each runtime in a process of its own.
+"""Peers in processes of their own.
 
-Each has its threads, its allocator and its libraries to itself, as a program that uses only this runtime. Processes
-are started anew, not forked, so that nothing that we have loaded is theirs.
+Each runtime has its own threads, allocator and libraries, as in a program that uses only this runtime. Processes are
+spawned, not forked, so that they inherit nothing that we have loaded.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from sparsesr.modelfile.spec import ModelFile
 
 Opener = Callable[[], list[Peer]]
 _ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
-"""For glibc: keep what is freed. Else every map that an eager runtime frees goes back to the system, and its operations
-wait for new pages: torch in fp32 took 1.9 times as long."""
+"""Makes glibc keep freed memory. By default every map that an eager runtime frees is returned to the system, and its
+operations wait for new pages: torch in fp32 took 1.9 times as long."""
 
 
 @dataclass(frozen=True)
-class ApartPeer(Peer):
+class IsolatedPeer(Peer):
     """A peer in a process of its own."""
 
     work: Callable[[], object]
-    """A run whose result stays there: what is timed."""
+    """A run whose result stays in the process; this is timed."""
 
 
 @contextmanager
-def peers_apart(
+def isolated_peers(
     runtimes: Sequence[PeerRuntime], model: ModelFile, image: npt.NDArray[Any], threads: int
-) -> Generator[list[ApartPeer], None, None]:
-    """The peers of :func:`sparsesr.measure.peers.runtimes.open_peers`, as :func:`opened_apart` opens them."""
+) -> Generator[list[IsolatedPeer], None, None]:
+    """Open the peers of :func:`sparsesr.measure.peers.runtimes.open_peers`, each runtime in its own process."""
     openers = {runtime.name: partial(open_peers, [runtime], model, image, threads) for runtime in runtimes}
-    with opened_apart(openers) as peers:
+    with open_isolated(openers) as peers:
         yield peers
 
 
 @contextmanager
-def opened_apart(openers: Mapping[str, Opener]) -> Generator[list[ApartPeer], None, None]:
+def open_isolated(openers: Mapping[str, Opener]) -> Generator[list[IsolatedPeer], None, None]:
     """Call each opener in a process of its own; the processes end with the block.
 
     Args:
-        openers: by the name that errors are to mention; they travel to the process by pickling.
+        openers: picklable openers, by the name for error messages.
 
     Raises:
-        BackendError: a process ended, here or later when its peer is run.
+        BackendError: a process died, here or later when its peer is run.
         SparsesrError: a runtime refused the model.
     """
     with ExitStack() as stack:
@@ -65,28 +65,30 @@ def opened_apart(openers: Mapping[str, Opener]) -> Generator[list[ApartPeer], No
 
 
 @contextmanager
-def _opened(name: str, opener: Opener) -> Generator[list[ApartPeer], None, None]:
+def _opened(name: str, opener: Opener) -> Generator[list[IsolatedPeer], None, None]:
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(theirs, name, opener), daemon=True)
     with _environment(_ALLOCATOR):
         process.start()
     theirs.close()
-    line = _Line(name, ours, process)
+    remote = _RemotePeers(name, ours, process)
     try:
         yield [
-            ApartPeer(peer, precision, mode, partial(line.ask, index, True), partial(line.ask, index, False))
-            for index, (peer, precision, mode) in enumerate(line.answer())
+            IsolatedPeer(
+                peer, precision, mode, partial(remote.run, index, True), partial(remote.run, index, False)
+            )
+            for index, (peer, precision, mode) in enumerate(remote.receive())
         ]
     finally:
-        process.kill()  # nothing that it holds is worth waiting for
+        process.kill()  # it holds no state that needs an orderly end
         process.join()
         ours.close()
 
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Generator[None, None, None]:
-    """For processes that start within the block; what is set already stays."""
+    """Set variables for processes that start within the block, keeping those that are set already."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -96,42 +98,42 @@ def _environment(values: Mapping[str, str]) -> Generator[None, None, None]:
             del os.environ[name]
 
 
-class _Line:
-    """Our end of the line to a process."""
+class _RemotePeers:
+    """Our end of the connection to a process."""
 
     def __init__(self, name: str, connection: Connection, process: SpawnProcess) -> None:
         self._name, self._connection, self._process = name, connection, process
 
-    def ask(self, index: int, wants_result: bool) -> Any:
-        """Have a peer run."""
+    def run(self, index: int, wants_result: bool) -> Any:
+        """Run a peer in the process; returns None unless the result is wanted."""
         try:
             self._connection.send((index, wants_result))
         except OSError as error:
-            raise self._gone() from error
-        return self.answer()
+            raise self._death() from error
+        return self.receive()
 
-    def answer(self) -> Any:
-        """What the process says; its errors are raised."""
+    def receive(self) -> Any:
+        """Receive a message from the process; raises it if it is an error."""
         try:
-            said = self._connection.recv()
+            message = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise self._gone() from error
-        if isinstance(said, SparsesrError):
-            raise said
-        return said
+            raise self._death() from error
+        if isinstance(message, SparsesrError):
+            raise message
+        return message
 
-    def _gone(self) -> BackendError:
+    def _death(self) -> BackendError:
         self._process.join()
         return BackendError(
             f"the peer {self._name}: its process ended with status {self._process.exitcode},"
-            " perhaps for want of memory",
-            remedy="leave it out, or take a smaller image",
+            " possibly out of memory",
+            remedy="leave it out, or use a smaller image",
         )
 
 
 def _serve(connection: Connection, name: str, opener: Opener) -> None:
-    """In the process: open the peers, then run them as asked until the line is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    """Body of the process: open the peers, then run them on request until the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     try:
         peers = opener()
         connection.send([(peer.name, peer.precision, peer.mode) for peer in peers])
@@ -140,7 +142,7 @@ def _serve(connection: Connection, name: str, opener: Opener) -> None:
             result = peers[index].run()
             connection.send(result if wants_result else None)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # nobody listens any more
+        return  # the parent has closed the connection
     except SparsesrError as error:
         connection.send(error)
     except Exception as error:

@@ -1,7 +1,7 @@
-"""The runtimes to compare with, and how any other is plugged in.
+"""Peer runtimes, and the interface for further ones.
 
-A peer runtime is named by its module, which is imported only where the runtime runs: in a process of its own. Whoever
-calls may add runtimes that this package must not know, as the command line adds torch.
+A runtime is named by its module, which is imported only in the process in which the runtime runs. Callers may add
+runtimes that this package must not import, as the command line adds torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import BackendError
-from sparsesr.measure.peers.dense_form import dense_model
+from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.peer import F32, Peer, Task
 from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import ModelFile
@@ -29,13 +29,13 @@ class PeerRuntime:
 
     name: str
     module: str
-    """Has a function ``open_peers(task: Task) -> list[Peer]``: a peer for each precision of the runtime. If it reads
-    ONNX, also ``open_onnx`` and ``PRECISIONS``, see :mod:`sparsesr.measure.peers.onnxruntime_peer`."""
+    """Module with a function ``open_peers(task: Task) -> list[Peer]``: one peer per precision. A runtime that reads
+    ONNX also has ``open_onnx`` and ``PRECISIONS``, see :mod:`sparsesr.measure.peers.onnxruntime_peer`."""
     packages: tuple[str, ...]
-    """What must be installed."""
+    """Required packages."""
 
     def check_installed(self) -> None:
-        """BackendError unless all packages are there."""
+        """Raise BackendError unless all required packages are installed."""
         for package in self.packages:
             if importlib.util.find_spec(package) is None:
                 raise BackendError(f"{self.name} needs the package {package}: pip install {package}")
@@ -53,7 +53,7 @@ _NO_PADDING = Padding(1)
 def open_peers(
     runtimes: Sequence[PeerRuntime], model: ModelFile, image: npt.NDArray[Any], threads: int
 ) -> list[Peer]:
-    """The runtimes, ready with a model's dense form and an image (H, W, 3) of 8 bits."""
+    """Open the runtimes with a model's dense form and an 8-bit image (H, W, 3)."""
     task = Task(dense_model(model), as_tensor(image, _padding(model)), threads)
     modules = [importlib.import_module(runtime.module) for runtime in runtimes]
     return [peer for module in modules for peer in module.open_peers(task)]
@@ -65,7 +65,7 @@ def _padding(model: ModelFile) -> Padding:
 
 
 def as_tensor(image: npt.NDArray[Any], padding: Padding = _NO_PADDING) -> F32:
-    """(H, W, 3), 8 bits or float, as (1, 3, H, W) in 0..1; padded by repeating the edge, as the native runtime pads."""
+    """Convert (H, W, 3), 8 bits or float, to (1, 3, H, W) in 0..1, padded by repeating the edge as in the runtime."""
     height, width = image.shape[:2]
     rows, columns = padding.size(height, width)
     padded = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")

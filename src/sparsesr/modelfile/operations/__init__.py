@@ -1,1 +1,1 @@
-"""The operations of model files: one entry each, with everything that anyone but a kernel needs to know."""
+"""Operations of model files: one entry each, with every fact about it that is not in its kernel."""

@@ -1,4 +1,4 @@
-"""Sums of maps, and activations by themselves."""
+"""Sums of maps, and separate activations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_ADDENDS = 16
 
 
 def add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Maps of one type, each with a factor if there are any; slopes belong to leaky_relu."""
+    """Check that all maps have one type, that factors match the inputs, and that slopes come with leaky_relu."""
     other = next((value for value in inputs if value != inputs[0]), None)
     if other is not None:
         raise ModelError(f"adds a {other} to a {inputs[0]}")

@@ -1,4 +1,4 @@
-"""The settings that nodes can have. A name means the same in every op that has it."""
+"""Attributes of nodes. A name means the same in every op that has it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ MAX_SCALE = 8
 
 @dataclass(frozen=True)
 class AttrSpec(Generic[T]):
-    """One setting: what values it can have, and how to read it from a node."""
+    """One attribute: its valid values, and how to read it from a node."""
 
     name: str
     kind: str
     """``int``, ``float``, ``str``, ``bool``, ``ints`` or ``floats``."""
     default: T | None = None
-    """Value when the node does not say; None: the node must say."""
+    """Value where the node has none; None: the attribute is required."""
     choices: tuple[int | str, ...] = ()
     low: float = -1e6
     high: float = 1e6
     length: int | None = None
 
     def of(self, node: Node) -> T:
-        """The value that a valid node has for this setting."""
+        """Return the attribute's value in a valid node."""
         return cast("T", node.attrs.get(self.name, self.default))
 
     def problem(self, node: Node) -> str | None:
-        """What is wrong with the value that a node has, or None."""
+        """Return what is wrong with the attribute's value in a node, or None."""
         value: Attr | None = node.attrs.get(self.name, self.default)
         if value is None:
             return "is missing"
@@ -53,7 +53,7 @@ class AttrSpec(Generic[T]):
 _KINDS = {
     "int": (("int",), "a whole number"),
     "float": (("int", "float"), "a number"),
-    "str": (("str",), "a text"),
+    "str": (("str",), "a string"),
     "bool": (("bool",), "true or false"),
     "ints": (("int",), "a list of whole numbers"),
     "floats": (("int", "float"), "a list of numbers"),
@@ -62,34 +62,34 @@ _KINDS = {
 AnyAttr: TypeAlias = "AttrSpec[Any]"
 
 KERNEL: AttrSpec[int] = AttrSpec("kernel", "int", choices=(1, 3))
-"""Side of the convolution kernel, pixels."""
+"""Side of the convolution kernel in pixels."""
 ACTIVATION: AttrSpec[str] = AttrSpec(
     "activation", "str", default="none", choices=("none", "relu", "leaky_relu")
 )
 """Function applied to the result of a convolution or sum."""
 SLOPE: AttrSpec[float] = AttrSpec("slope", "float", default=0.0, low=-16.0, high=16.0)
-"""Slope of leaky_relu below zero; learned ones (PReLU) may be anything."""
+"""Slope of leaky_relu below zero; learned slopes (PReLU) may have any value."""
 RESIDUAL: AttrSpec[bool] = AttrSpec("residual", "bool", default=False)
 """The last input is added after the activation."""
 ACCUMULATE: AttrSpec[bool] = AttrSpec("accumulate", "bool", default=False)
 """The last input is added before the activation."""
 DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)
-"""Leading channels of each feature input that are used at every pixel."""
+"""Leading channels of each feature input that are read at every pixel."""
 DENSE_OUT: AttrSpec[int] = AttrSpec("dense_out", "int", low=0)
-"""Leading output channels that are produced at every pixel."""
+"""Leading output channels that are computed at every pixel."""
 SCALE: AttrSpec[int] = AttrSpec("scale", "int", low=1, high=MAX_SCALE)
-"""Enlargement of the input."""
+"""Output size / input size."""
 FACTORS: AttrSpec[list[float]] = AttrSpec("factors", "floats", default=[])
-"""What each input is multiplied with; none: 1."""
+"""Factor of each input; empty: all 1."""
 HEADS: AttrSpec[int] = AttrSpec("heads", "int", low=1, high=64)
-"""Heads of an attention."""
+"""Attention heads."""
 SEGMENTS: AttrSpec[int] = AttrSpec("segments", "int", low=1, high=4096)
-"""Parts that the tokens of a picture are cut into for attention."""
+"""Number of segments into which the tokens of an image are cut for attention."""
 SCORE_SCALE: AttrSpec[float] = AttrSpec("score_scale", "float", low=0.0)
-"""What the scores of an attention are multiplied with."""
+"""Factor of attention scores."""
 EPSILON: AttrSpec[float] = AttrSpec("epsilon", "float", default=1e-5, low=0.0, high=1.0)
-"""Added to a variance before its root is taken."""
+"""Added to a variance before its square root is taken."""
 OFFSET: AttrSpec[list[float]] = AttrSpec(
     "offset", "floats", default=[0.0, 0.0, 0.0], low=-1.0, high=1.0, length=3
 )
-"""What is subtracted from red, green and blue."""
+"""Subtracted from red, green and blue."""

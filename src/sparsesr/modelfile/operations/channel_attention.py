@@ -1,4 +1,4 @@
-"""Attention among channels: mean over the image, two small layers, and the product with a map."""
+"""Channel attention: mean over the image, two fully connected layers, and the product with a map."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sparsesr.modelfile.spec import Node
 
 
 def attention_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Length of the vector; the hidden width ``M`` is the weights' business."""
+    """Length of the vector; the weights determine the hidden width ``M``."""
     return {"C": inputs[0].channels}
 
 
 def attention_macs(typed: TypedNode) -> Macs:
-    """Two small fully connected layers per picture."""
+    """Two fully connected layers per image."""
     both_layers = 2 * typed.sizes["C"] * typed.sizes["M"]
     return Macs(both_layers, both_layers, None)
 
 
 def scale_add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """All inputs must have the same channels, maps the same resolution."""
+    """Check that all inputs have the same channels, and the maps the same resolution."""
     feature, vector, *rest = inputs
     if vector.channels != feature.channels:
         raise ModelError(f"scales {feature.channels} channels by a vector of {vector.channels}")
@@ -41,7 +41,7 @@ def scale_add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     return {}
 
 
-def _scale_add_alike(node: Node) -> Sequence[Sequence[str]]:
+def _same_type_maps(node: Node) -> Sequence[Sequence[str]]:
     feature, _, *residual = node.inputs
     return [(feature, *residual, node.output)]
 
@@ -52,7 +52,7 @@ def _in_place(node: Node, index: int) -> bool:
 
 GLOBAL_MEAN = Operation(
     name="global_mean",
-    summary="mean of each channel over the whole picture",
+    summary="mean of each channel over the whole image",
     inputs=(InputSpec("x", Kind.MAP),),
     infer=vector_type,
     sees_whole_image=True,
@@ -89,6 +89,6 @@ SCALE_ADD = Operation(
     ),
     bind=scale_add_bind,
     infer=same_type,
-    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _scale_add_alike),
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _same_type_maps),
     in_place=_in_place,
 )

@@ -24,17 +24,17 @@ WEIGHTS = (WeightRole("weight", ("O", "I", "k", "k")), WeightRole("bias", ("O",)
 
 
 def has_addend(node: Node) -> bool:
-    """True if the last input is added to the result instead of convolved."""
+    """Return True if the last input is added to the result instead of convolved."""
     return bool(RESIDUAL.of(node) or ACCUMULATE.of(node))
 
 
 def feature_inputs(node: Node) -> tuple[str, ...]:
-    """Inputs that are concatenated and convolved."""
+    """Return the inputs that are concatenated and convolved."""
     return node.inputs[: len(node.inputs) - has_addend(node)]
 
 
 def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Channels in, without the addend, and the kernel."""
+    """Input channels without the addend, and kernel side."""
     if RESIDUAL.of(node) and ACCUMULATE.of(node):
         raise ModelError("cannot have both residual and accumulate")
     features = inputs[: len(inputs) - has_addend(node)]
@@ -42,7 +42,7 @@ def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 
 
 def conv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """The addend must be like the output."""
+    """Type of the output; the addend must have the same."""
     output = ValueType(Kind.MAP, sizes["O"], inputs[0].resolution)
     if has_addend(node) and inputs[-1] != output:
         raise ModelError(f"adds a {inputs[-1]} to a {output}")
@@ -50,7 +50,7 @@ def conv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueTy
 
 
 def conv_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """A 3x3 kernel reads one more row on both sides; the addend is read in place."""
+    """A 3x3 kernel reads one more row on each side; the addend's rows are the output's."""
     is_addend = has_addend(node) and index == len(node.inputs) - 1
     reach = 0 if is_addend else KERNEL.of(node) // 2
     return a - reach, b + reach
@@ -63,7 +63,7 @@ def conv_macs(typed: TypedNode) -> Macs:
     return Macs(dense, dense, typed.output.resolution)
 
 
-def _alike(node: Node) -> Sequence[Sequence[str]]:
+def _same_type_maps(node: Node) -> Sequence[Sequence[str]]:
     added = [(node.inputs[-1], node.output)] if has_addend(node) else []
     return [feature_inputs(node), *added]
 
@@ -74,7 +74,7 @@ def _in_place(node: Node, index: int) -> bool:
 
 
 def absorbs_activation(node: Node) -> bool:
-    """Kernels apply one activation, before the residual."""
+    """Return True if an activation can be fused: kernels apply one, before the residual."""
     return ACTIVATION.of(node) == "none" and not RESIDUAL.of(node)
 
 
@@ -90,7 +90,7 @@ CONV2D = Operation(
     rows=conv_rows,
     macs=conv_macs,
     features=feature_inputs,
-    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _alike),
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _same_type_maps),
     in_place=_in_place,
     absorbs_activation=absorbs_activation,
 )

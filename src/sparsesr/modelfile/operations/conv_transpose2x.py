@@ -21,12 +21,12 @@ from sparsesr.modelfile.spec import Node
 
 
 def deconv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Channels in."""
+    """Input channels."""
     return {"I": inputs[0].channels}
 
 
 def deconv_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """Channels out at twice the resolution."""
+    """Output channels at twice the resolution."""
     return resized(inputs[0], sizes["O"], 2)
 
 
@@ -36,7 +36,7 @@ def deconv_rows(node: Node, a: int, b: int, index: int) -> Rows:
 
 
 def deconv_macs(typed: TypedNode) -> Macs:
-    """Every tap of every input pixel is one multiply-add, whatever it is added to."""
+    """Each tap of each input pixel is one multiply-add, whichever output pixel it contributes to."""
     per_input_pixel = typed.sizes["I"] * typed.sizes["O"] * 9
     return Macs(per_input_pixel, per_input_pixel, typed.inputs[0].resolution)
 
@@ -50,7 +50,7 @@ CONV_TRANSPOSE2X = Operation(
     infer=deconv_infer,
     rows=deconv_rows,
     macs=deconv_macs,
-    enlarges=True,
+    upscales=True,
     features=all_inputs,
     number_types=NumberTypes(reads=FP32_OR_BF16, writes=FP32),
 )

@@ -1,4 +1,4 @@
-"""What an operation declares about itself."""
+"""Building blocks of an operation's entry: inputs, weights, multiply-adds, number types, masking."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Sizes: TypeAlias = "dict[str, int]"
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One input of an op; ``None`` means that any value is fine."""
+    """One input of an op; ``None`` accepts any value."""
 
     name: str
     kind: Kind
     resolution: Resolution | None = None
     channels: int | None = None
     optional: bool = False
-    """Only the last input may be left out."""
+    """May be left out; for the last input only."""
     repeats: bool = False
-    """Only the last input may be given several times."""
+    """May be given several times; for the last input only."""
 
     def accepts(self, value: ValueType) -> bool:
-        """True if a tensor of this type may stand here."""
+        """Return True if a tensor of this type is valid here."""
         return (
             value.kind is self.kind
             and (value.resolution is None or self.resolution in (None, value.resolution))
@@ -37,10 +37,10 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class WeightRole:
-    """A stored tensor that an op needs.
+    """A stored tensor of an op.
 
-    ``shape`` mixes numbers and symbols. A symbol is known from the inputs (``I`` channels in, ``C`` of a
-    vector) or the attributes (``k``), or else it is bound by the first role that has it (``O``).
+    ``shape`` mixes numbers and symbols. A symbol is known from the inputs (``I``: input channels, ``C``: channels
+    of a map or vector) or the attributes (``k``), or else is bound by the first role that has it (``O``).
     """
 
     name: str
@@ -50,17 +50,17 @@ class WeightRole:
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-adds of a node per pixel of the grid ``counted_at``, or per picture where that is None."""
+    """Multiply-adds of a node per pixel at the resolution ``counted_at``, or per image where that is None."""
 
     active: int
-    """At a pixel that is computed in full."""
+    """At an active pixel."""
     inactive: int
-    """At a pixel that the mask switches off; equal to ``active`` for ops without a mask."""
+    """At an inactive pixel; equal to ``active`` for ops without a mask."""
     counted_at: Resolution | None
     per_pair: int = 0
-    """Besides, for each two pixels (query and key) of the same segment."""
+    """In addition, for each pair of pixels (query and key) of one segment of attention."""
     segments: int = 1
-    """Parts that the pixels are cut into, in raster order."""
+    """Number of segments of attention into which the pixels are cut, in raster order."""
 
 
 def _no_groups(node: Node) -> Sequence[Sequence[str]]:
@@ -69,12 +69,12 @@ def _no_groups(node: Node) -> Sequence[Sequence[str]]:
 
 @dataclass(frozen=True)
 class NumberTypes:
-    """The types that maps may have, as kernels name them; sums are always in fp32."""
+    """Number types of maps, as kernels name them; sums are always in fp32."""
 
     reads: frozenset[str]
     writes: frozenset[str]
-    alike: Callable[[Node], Sequence[Sequence[str]]] = _no_groups
-    """Groups of maps that must all have the same type."""
+    same_type_maps: Callable[[Node], Sequence[Sequence[str]]] = _no_groups
+    """Groups of maps; the maps of a group must have the same number type."""
 
 
 FP32 = frozenset({"f32"})
@@ -84,19 +84,19 @@ FP32_ONLY = NumberTypes(FP32, FP32)
 
 @dataclass(frozen=True)
 class Masking:
-    """What an operation with a mask reads and computes at inactive pixels. Active ones are computed in full.
+    """Reads and results of a masked operation at inactive pixels. Active pixels are computed in full.
 
-    Lists have an entry for each of the operation's ``features``.
+    Lists have one entry for each of the operation's ``features``.
     """
 
     reach: Callable[[Node], int]
-    """Pixels around an active one that it reads in full: 1 for a 3x3 kernel."""
+    """Distance around an active pixel at which all channels are read: 1 for a 3x3 kernel."""
     dense_in: Callable[[Node], Sequence[int]]
-    """Leading channels that it reads at inactive pixels and around them."""
+    """Leading channels that are read at and around inactive pixels."""
     dense_out: Callable[[Node], int]
-    """Leading channels of the output that it computes at inactive pixels. The others are zero there, but those zeros
-    are written only where a reader needs them."""
+    """Leading output channels that are computed at inactive pixels. The others are zero there, but zeros are written
+    only where a reader needs them."""
     keeps_residual: Callable[[Node], bool]
-    """Whether inactive pixels of the output are instead those of the last input, the residual."""
+    """Whether inactive output pixels are instead those of the last input, the residual."""
     unmasked: Callable[[TypedNode], TypedNode]
-    """The node that computes every pixel in full, without the mask."""
+    """Equivalent node without the mask, which computes every pixel in full."""

@@ -1,4 +1,4 @@
-"""Normalisation of the channels of each pixel."""
+"""Layer normalisation over the channels of each pixel."""
 
 from __future__ import annotations
 

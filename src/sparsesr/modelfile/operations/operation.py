@@ -1,4 +1,4 @@
-"""The entry of an operation, and how a node is checked against it."""
+"""Entry of an operation, and the check of a node against it."""
 
 from __future__ import annotations
 
@@ -25,53 +25,53 @@ from sparsesr.modelfile.spec import Node
 
 @dataclass(frozen=True)
 class Operation:
-    """Everything about an operation that anyone but its kernel needs to know."""
+    """Every fact about an operation that is not in its kernel."""
 
     name: str
     summary: str
     inputs: tuple[InputSpec, ...]
     infer: Callable[[Node, Sequence[ValueType], Sizes], ValueType]
-    """Type of the output; raises ModelError where sizes disagree."""
+    """Type of the output; raises ModelError if sizes disagree."""
     produces: Kind = Kind.MAP
     """Kind of the output."""
     attrs: tuple[AnyAttr, ...] = ()
     weights: tuple[WeightRole, ...] = ()
     bind: Callable[[Node, Sequence[ValueType]], Sizes] = shared_rules.no_sizes
-    """Sizes known before the weights are looked at; raises ModelError where inputs or attributes disagree."""
+    """Sizes known before weights are checked; raises ModelError if inputs or attributes disagree."""
     rows: Callable[[Node, int, int, int], Rows] = shared_rules.same_rows
-    """``rows(node, a, b, i)``: rows [lo, hi) of input ``i`` that output rows [a, b) need, not clipped."""
+    """``rows(node, a, b, i)``: rows [lo, hi) of input ``i`` that output rows [a, b) depend on, not clipped."""
     macs: Callable[[TypedNode], Macs] = shared_rules.no_macs
     features: Callable[[Node], tuple[str, ...]] = shared_rules.no_features
-    """Input maps that are multiplied with weights, which are packed for their number type."""
+    """Input maps that are multiplied by weights; weights are packed for the maps' number type."""
     number_types: NumberTypes = FP32_ONLY
     masking: Masking | None = None
-    """For an operation with a mask, which is its first input."""
+    """For a masked operation, whose first input is the mask."""
     in_place: Callable[[Node, int], bool] = shared_rules.never_in_place
-    """``in_place(node, i)``: whether the output may be written over input ``i``, each pixel just after it was read."""
+    """``in_place(node, i)``: whether the output may overwrite input ``i``, each pixel right after it was read."""
     is_activation: Callable[[Node], bool] = shared_rules.never
-    """Whether a node only applies its activation (and weights ``slopes``) to its single input."""
+    """Whether a node does nothing but apply its activation (with weights ``slopes``) to its only input."""
     is_plain_sum: Callable[[Node], bool] = shared_rules.never
     """Whether a node does nothing but add its two inputs."""
     absorbs_activation: Callable[[Node], bool] = shared_rules.never
-    """Whether a node can take over the activation, with weights ``slopes``, of a node that follows it."""
+    """Whether the activation of the next node, with weights ``slopes``, can be fused into a node."""
     absorbs_residual: Callable[[Node], bool] = shared_rules.never
     """Whether a node can add a map to its result, as its last input with the attribute ``residual``."""
     sees_whole_image: bool = False
     """True if output values depend on the whole image: a barrier for row-wise execution."""
     attends_across_pixels: bool = False
-    """True if pixels attend to pixels, so that the work grows faster than the image."""
-    enlarges: bool = False
-    """True if it multiplies the size of its input, which must then be a whole fraction of the image."""
+    """True if pixels attend to pixels, so that the work grows faster than the number of pixels."""
+    upscales: bool = False
+    """True if it multiplies the size of its input, whose size must then divide the image's."""
     is_eager: bool = False
-    """True if it is computed as soon as its inputs are there, so that one map is kept instead of several."""
+    """True if it is computed as soon as its inputs are available, so that one map is kept instead of several."""
 
     @property
     def is_source(self) -> bool:
-        """True if it reads the image instead of tensors of the graph."""
+        """True if it reads the input image and no tensors of the graph."""
         return not self.inputs
 
     def mask_of(self, node: Node) -> str | None:
-        """The mask that selects the pixels which a node computes in full; None without one."""
+        """Return the mask that selects the active pixels of a node; None without one."""
         return None if self.masking is None else node.inputs[0]
 
     def type_node(
@@ -80,12 +80,12 @@ class Operation:
         """Check a node completely and infer its output.
 
         Args:
-            node: the node, whose ``op`` is this operation's name.
+            node: a node whose ``op`` is this operation's name.
             inputs: types of its inputs, in order.
             shapes: shape of every stored tensor.
 
         Raises:
-            ModelError: says what is wrong with the node; the caller adds which node it is.
+            ModelError: the node is not valid; the caller adds the node's name.
         """
         self._check_inputs(inputs)
         self._check_attrs(node)
@@ -132,7 +132,7 @@ class Operation:
 
 
 def _bind_shape(role: WeightRole, actual: tuple[int, ...], sizes: Sizes) -> None:
-    """Match a tensor's shape with the role's, binding symbols met for the first time."""
+    """Match a tensor's shape with the role's, binding symbols that have no value yet."""
     wanted = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in role.shape]
     fits = len(role.shape) == len(actual) and all(
         size > 0 and size == (sizes.setdefault(dim, size) if isinstance(dim, str) else dim)

@@ -1,4 +1,4 @@
-"""Neighbourhoods as channels, and back."""
+"""3x3 neighbourhoods as channels, and the adjoint."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PATCH = 9
 
 
 def unfold_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """A neighbourhood of 3x3 per pixel."""
+    """Nine times the channels: a 3x3 neighbourhood per pixel."""
     return ValueType(Kind.MAP, PATCH * inputs[0].channels, inputs[0].resolution)
 
 
 def fold_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Neighbourhoods of 3x3."""
+    """Check that the channels are those of 3x3 neighbourhoods."""
     if inputs[0].channels % PATCH:
         raise ModelError(f"needs a multiple of {PATCH} channels, got {inputs[0].channels}")
     return {}
 
 
 def fold_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """What the neighbourhoods were made of."""
+    """A ninth of the channels."""
     return ValueType(Kind.MAP, inputs[0].channels // PATCH, inputs[0].resolution)
 
 
 def patch_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """One more row on both sides."""
+    """One more row on each side."""
     return a - 1, b + 1
 
 
@@ -46,7 +46,7 @@ UNFOLD3X3 = Operation(
 
 FOLD3X3 = Operation(
     name="fold3x3",
-    summary="the adjoint of unfold3x3: sums what neighbourhoods hold for each pixel",
+    summary="the adjoint of unfold3x3: for each pixel, the sum of its values in all neighbourhoods",
     inputs=(InputSpec("x", Kind.MAP),),
     bind=fold_bind,
     infer=fold_infer,

@@ -1,4 +1,4 @@
-"""The closed set of operations that a model file may use, and questions about nodes that their entries answer."""
+"""Registry: the closed set of operations of model files, and queries about nodes that entries answer."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def operation_of(node: Node) -> Operation:
-    """The entry of a node's operation."""
+    """Return the entry of a node's operation."""
     return OPERATIONS[node.op]
 
 
 def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
-    """Rows [lo, hi) of one input that output rows [a, b) of a node depend on, not clipped to the image.
+    """Return the rows [lo, hi) of one input that output rows [a, b) of a node depend on, not clipped to the image.
 
-    Every map counts in its own rows. For operations that see the whole image and for vector inputs the answer has no
-    meaning: they need all of it.
+    Every map counts in its own rows. The result is meaningless for vector inputs and for operations that see the
+    whole image: they need all of it.
     """
     return operation_of(node).rows(node, a, b, input_index)
 
 
 def mask_of(node: Node) -> str | None:
-    """The mask that selects the pixels which a node computes in full; None without one."""
+    """Return the mask that selects the active pixels of a node; None without one."""
     return operation_of(node).mask_of(node)
 
 
 def feature_inputs(node: Node) -> tuple[str, ...]:
-    """Input maps that a node multiplies with its weights."""
+    """Return the input maps that a node multiplies by its weights."""
     return operation_of(node).features(node)
 
 
 def mask_names(graph: Graph) -> list[str]:
-    """All masks of a graph, in execution order."""
+    """Return the masks of a graph, in execution order."""
     return [node.output for node in graph.nodes if operation_of(node).produces is Kind.MASK]

@@ -1,4 +1,7 @@
-"""Attention among the pixels of a segment."""
+"""Attention among the pixels of a segment: a run of pixels in raster order.
+
+These segments of an image are unrelated to the segments of a graph (``runtime/graph/segments.py``).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ MAX_HEAD_CHANNELS = 32
 
 
 def segment_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Queries, keys and values of all heads."""
+    """Check that the channels are the queries, keys and values of all heads."""
     channels, heads = inputs[0].channels, HEADS.of(node)
     if channels % (3 * heads) or channels // (3 * heads) > MAX_HEAD_CHANNELS:
         raise ModelError(
@@ -26,30 +29,30 @@ def segment_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 
 
 def segment_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """As many channels as the values have."""
+    """The channels of the values."""
     return ValueType(Kind.MAP, inputs[0].channels // 3, inputs[0].resolution)
 
 
 def whole_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """All rows, from the first on."""
+    """All rows from the first."""
     return 0, b
 
 
 def segment_macs(typed: TypedNode) -> Macs:
-    """A score and a weighted value per pair of tokens, for each channel."""
+    """A score and a weighted value per channel and pair of tokens."""
     channels = typed.output.channels
     return Macs(0, 0, typed.output.resolution, 2 * channels, SEGMENTS.of(typed.node))
 
 
 def segment_tokens(tokens: int, segments: int) -> int:
-    """Tokens per segment, at least 1; what is left over makes further, shorter segments."""
+    """Tokens per segment, at least 1; the remainder forms further segments of at most that length."""
     return max(1, tokens // segments)
 
 
 SEGMENT_ATTENTION = Operation(
     name="segment_attention",
     summary="softmax(score_scale q k) v per head, among the pixels of a segment: pixels in raster order "
-    "are cut into segments of equal length, and what is left over into further ones",
+    "are cut into segments of equal length, and the remainder into further ones",
     inputs=(InputSpec("qkv", Kind.MAP),),
     attrs=(HEADS, SEGMENTS, SCORE_SCALE),
     bind=segment_bind,

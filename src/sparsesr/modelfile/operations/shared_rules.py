@@ -1,7 +1,7 @@
-"""Rules that several entries share.
+"""Rules shared by several entries.
 
-Families of one signature each: ``bind`` (sizes known from inputs and attributes), ``infer`` (type of the output),
-``rows`` (input rows that output rows depend on) and ``macs`` (multiply-adds).
+The rules of a family have one signature: ``bind`` (sizes known from inputs and attributes), ``infer`` (type of the
+output), ``rows`` (input rows that output rows depend on) and ``macs`` (multiply-adds).
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ MAX_CONCAT = 64
 
 
 def no_sizes(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Nothing is known beforehand."""
+    """No sizes are known before the weights."""
     return {}
 
 
 def same_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """The output is like the first input."""
+    """The output has the type of the first input."""
     return inputs[0]
 
 
 def same_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """Pixel by pixel: a row depends on the same row."""
+    """An output row depends on the same input row."""
     return a, b
 
 
 def no_macs(typed: TypedNode) -> Macs:
-    """Sums, copies, interpolation and products element by element are not counted, as usual."""
+    """Sums, copies, interpolation and elementwise products are not counted, as is usual."""
     return Macs(0, 0, typed.output.resolution)
 
 
 def no_features(node: Node) -> tuple[str, ...]:
-    """Nothing is multiplied with weights."""
+    """No input is multiplied by weights."""
     return ()
 
 
 def all_inputs(node: Node) -> tuple[str, ...]:
-    """Every input is multiplied with weights."""
+    """Every input is multiplied by weights."""
     return node.inputs
 
 
 def never(node: Node) -> bool:
-    """No node can."""
+    """False for every node."""
     return False
 
 
@@ -62,17 +62,17 @@ def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueT
 
 
 def resized(value: ValueType, channels: int, up: int, down: int = 1) -> ValueType:
-    """A map with so many channels at ``up / down`` times the resolution."""
+    """A map of ``channels`` channels at ``up / down`` times the resolution of ``value``."""
     return ValueType(Kind.MAP, channels, resolution_of(value).times(up, down))
 
 
 def resolution_of(value: ValueType) -> Resolution:
-    """Of a map, which always has one."""
+    """Resolution of a map, which always has one."""
     return value.resolution or FULL
 
 
 def concat_channels(features: Sequence[ValueType]) -> int:
-    """Channels of maps side by side."""
+    """Total channels of concatenated maps."""
     if not features:
         raise ModelError("has nothing to convolve")
     if len(features) > MAX_CONCAT:

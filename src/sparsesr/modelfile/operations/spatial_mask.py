@@ -1,4 +1,4 @@
-"""Which pixels are active."""
+"""Spatial mask: selection of the active pixels."""
 
 from __future__ import annotations
 

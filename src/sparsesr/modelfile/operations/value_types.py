@@ -1,8 +1,8 @@
 """Types of the tensors of a graph.
 
-A graph carries three kinds of tensors: *maps* (channels at the picture's resolution, or at any multiple or
-fraction of it), *masks* (which pixels are active) and *vectors* (one number per channel for the whole
-picture). Resolutions are relative to the LR picture. Rows of a map are its own rows.
+A graph carries three kinds of tensors: *maps* (channels at the image's resolution, or at any multiple or
+fraction of it), *masks* (one flag per pixel: active or inactive) and *vectors* (one number per channel for the
+whole image). Resolutions are relative to the LR image. Every map counts in its own rows.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from math import gcd
 
 from sparsesr.modelfile.spec import Node
 
-PICTURE_CHANNELS = 3
-"""A map of so many channels is a picture, whatever it means: it is stored as one and stays in fp32."""
+IMAGE_CHANNELS = 3
+"""Every map with this number of channels is treated as an image: it is stored as one and stays in fp32."""
 
 
 class Kind(Enum):
-    """What a tensor of the graph is."""
+    """Kind of a tensor of the graph."""
 
     MAP = "map"
     MASK = "mask"
@@ -28,18 +28,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Resolution:
-    """Size of a map or mask relative to the LR picture: ``up / down``, in lowest terms, of its sides."""
+    """Size of a map or mask relative to the LR image: each side is ``up / down`` of the image's, in lowest terms."""
 
     up: int = 1
     down: int = 1
 
     def times(self, up: int, down: int = 1) -> Resolution:
-        """The resolution of a map that is ``up / down`` times as large."""
+        """Return the resolution of a map ``up / down`` times as large."""
         common = gcd(self.up * up, self.down * down)
         return Resolution(self.up * up // common, self.down * down // common)
 
     def of(self, lr_px: int) -> int:
-        """Pixels of a side that has ``lr_px`` pixels in the LR picture; what does not divide is left out."""
+        """Return the length in pixels of a side that has ``lr_px`` pixels in the LR image, rounded down."""
         return lr_px * self.up // self.down
 
     def __str__(self) -> str:
@@ -60,9 +60,9 @@ class ValueType:
     resolution: Resolution | None
 
     @property
-    def is_picture(self) -> bool:
-        """True for a map that has the form of a picture."""
-        return self.kind is Kind.MAP and self.channels == PICTURE_CHANNELS
+    def is_image(self) -> bool:
+        """True for a map with the channels of an image."""
+        return self.kind is Kind.MAP and self.channels == IMAGE_CHANNELS
 
     def __str__(self) -> str:
         place = "" if self.resolution is None else f" at {self.resolution} resolution"
@@ -71,7 +71,7 @@ class ValueType:
 
 @dataclass(frozen=True)
 class TypedNode:
-    """A node that passed its schema, with the types of its inputs and output and the sizes of symbols."""
+    """A checked node, with the types of its inputs and output and the sizes of symbols."""
 
     node: Node
     inputs: tuple[ValueType, ...]

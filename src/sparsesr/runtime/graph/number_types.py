@@ -28,7 +28,7 @@ def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
 
 
 def _may_write(entry: TypedNode) -> bool:
-    is_map = entry.output.kind is Kind.MAP and not entry.output.is_picture
+    is_map = entry.output.kind is Kind.MAP and not entry.output.is_image
     return is_map and "bf16" in operation_of(entry.node).number_types.writes
 
 
@@ -38,7 +38,7 @@ def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
     types = operation_of(entry.node).number_types
     if "bf16" not in types.reads:
         return chosen & set(maps)
-    return {name for group in types.alike(entry.node) for name in _unless_all(group, chosen)}
+    return {name for group in types.same_type_maps(entry.node) for name in _unless_all(group, chosen)}
 
 
 def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sparsesr.modelfile.operations.value_types import PICTURE_CHANNELS, TypedNode
+from sparsesr.modelfile.operations.value_types import IMAGE_CHANNELS, TypedNode
 from sparsesr.runtime.plan.grid import Grid
 
 FLOAT_BYTES, BF16_BYTES = 4, 2
@@ -27,7 +27,7 @@ class MapLayout:
 
     def stride(self, channels: int) -> int:
         """Values per pixel of a map."""
-        if channels == PICTURE_CHANNELS:
+        if channels == IMAGE_CHANNELS:
             return self.image_stride
         return -(-channels // self.channel_block) * self.channel_block
 

@@ -1,4 +1,4 @@
-"""The adaptive residual feature block of ESRT (CVPRW 2022, section 3.2) and its residual unit.
+"""Adaptive residual feature block of ESRT (CVPRW 2022, section 3.2) and its residual unit.
 
 Shape suffixes: B batch, C channels, H and W rows and columns.
 """
@@ -17,7 +17,7 @@ from sparsesr.lab.nn.lowering import Lowering
 
 
 class ResidualUnit(nn.Module):
-    """Reduction to half the channels, expansion back, and both branches weighted."""
+    """Reduction to half the channels and expansion back, as a weighted residual branch."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ResidualUnit(nn.Module):
         return self.weight1(feat_BCHW) + self.weight2(self.conv1(self.relu(self.conv(feat_BCHW))))
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """Four nodes; returns the weighted sum."""
+        """Add four nodes; returns the weighted sum."""
         (feature,) = inputs
         hidden = graph.add_conv(self.conv, [feature], f"{name}.conv")
         slopes = {"slopes": self.relu.weight}
@@ -43,7 +43,7 @@ class ResidualUnit(nn.Module):
 
 
 class AdaptiveResidualBlock(nn.Module):
-    """Two residual units, their outputs fused and weighted by channel attention, and a weighted skip."""
+    """Two residual units, fused and weighted by channel attention, with a weighted skip."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class AdaptiveResidualBlock(nn.Module):
         self.layer4 = BiasFreeConv(channels, channels, 3)
         self.alise = BiasFreeConv(2 * channels, channels, 1)
         self.atten = ChannelAttention(channels, channels // reduction)
-        self.weight1 = Weight()  # published weights hold it, but nothing reads it
+        self.weight1 = Weight()  # unused, but part of published state dicts
         self.weight2 = Weight()
         self.weight3 = Weight()
         self.weight4 = Weight()
@@ -67,7 +67,7 @@ class AdaptiveResidualBlock(nn.Module):
         return self.weight4(feat_BCHW) + self.weight5(refined)
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """All nodes of the block; returns the weighted sum."""
+        """Add all nodes of the block; returns the weighted sum."""
         (feature,) = inputs
         first = self.layer1.lower(graph, [feature], f"{name}.layer1")
         second = self.layer2.lower(graph, [first], f"{name}.layer2")

@@ -1,4 +1,4 @@
-"""Channel attention over the whole picture (squeeze-and-excitation; RCAN, section 3.3)."""
+"""Channel attention over the whole image (squeeze-and-excitation; RCAN, section 3.3)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sparsesr.lab.nn.lowering import Lowering
 
 
 class ChannelAttention(nn.Module):
-    """Scales each channel by a weight computed from the picture's mean features.
+    """Scales each channel by a weight computed from the mean features of the image.
 
-    The mean is over the *whole* picture: a network with this layer is not local, so image tiles change its result.
+    The mean covers the *whole* image: a network with this layer is not local, so tiling changes its result.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -31,7 +31,7 @@ class ChannelAttention(nn.Module):
         return feat_BCHW * self.conv_du(self.avg_pool(feat_BCHW))
 
     def lower_vector(self, graph: Lowering, feature: str, name: str) -> str:
-        """Nodes from a map to the weights of its channels, a vector."""
+        """Add the nodes that compute the channel weights (a vector) of a map."""
         mean = graph.add("global_mean", [feature], f"{name}.mean")
         squeeze, _, expand, _ = cast(list[Any], list(self.conv_du))
         weights = {
@@ -43,6 +43,6 @@ class ChannelAttention(nn.Module):
         return graph.add("channel_attention", [mean], f"{name}.ca", weights)
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """Three nodes; returns the scaled map."""
+        """Add three nodes; returns the scaled map."""
         (feature,) = inputs
         return graph.add("scale_add", [feature, self.lower_vector(graph, feature, name)], name)

@@ -1,8 +1,8 @@
-"""Efficient multi-head attention (ESRT, CVPRW 2022, section 3.3): each token attends to its segment only.
+"""Efficient multi-head attention (ESRT, CVPRW 2022, section 3.3): each token attends only to its segment.
 
-Two forms of one computation: *materialised* builds every score matrix, as the authors' code does; *lean* leaves it to
-torch's scaled dot-product attention, which never holds one. Shape suffixes: B batch, M heads, N tokens, D numbers per
-token, d numbers per head.
+Two implementations: *materialised* builds every score matrix, as the authors' code does; *lean* uses torch's scaled
+dot-product attention, which never stores one. Shape suffixes: B batch, M heads, N tokens, D numbers per token,
+d numbers per head.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch.nn import functional
 
 
 def segment_length(tokens: int, segments: int) -> int:
-    """Tokens of a segment: ``tokens // segments``, at least 1.
+    """Tokens per segment: ``tokens // segments``, at least 1.
 
-    What is left over makes further, shorter segments: 4 segments of 10 tokens are five of 2. (The authors' code fails
-    for fewer tokens than segments; here each of them is then a segment of its own.)
+    The remainder forms further, shorter segments: 10 tokens in 4 segments become five of 2. (The authors' code fails
+    for fewer tokens than segments; here each token is then its own segment.)
     """
     return max(1, tokens // segments)
 
@@ -24,7 +24,7 @@ def segment_length(tokens: int, segments: int) -> int:
 class EfficientAttention(nn.Module):
     """Attention within contiguous segments of the token sequence, after a reduction to half the width.
 
-    The scores are scaled by ``(dim / heads)^-0.5``, the width per head *before* the reduction.
+    Scores are scaled by ``(dim / heads)^-0.5``, with the width per head *before* the reduction.
     """
 
     def __init__(self, dim: int, heads: int, segments: int, materialised: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The efficient transformer of ESRT (CVPRW 2022, section 3.3): 3x3 neighbourhoods as tokens, one encoder layer.
+"""Efficient transformer of ESRT (CVPRW 2022, section 3.3): one encoder layer on 3x3 neighbourhoods as tokens.
 
 Shape suffixes: B batch, C channels, H and W rows and columns, N tokens (H W, row by row), D = 9 C numbers per token.
 """
@@ -21,12 +21,12 @@ def unfold_tokens(feat_BCHW: Tensor) -> Tensor:
 
 
 def fold_tokens(tokens_BND: Tensor, height: int, width: int) -> Tensor:
-    """Put neighbourhoods back and *sum* where they overlap (9 times inside, 6 at edges, 4 in corners)."""
+    """Put neighbourhoods back and *sum* overlaps (9 inside, 6 at edges, 4 in corners)."""
     return functional.fold(tokens_BND.transpose(1, 2), (height, width), 3, padding=1)
 
 
 class TokenPerceptron(nn.Module):
-    """Two linear layers; the hidden one is a quarter of the width."""
+    """Two linear layers with a quarter of the width between them."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class TokenPerceptron(nn.Module):
 
 
 class EfficientTransformer(nn.Module):
-    """Attention and perceptron over the 3x3 neighbourhoods of a map, each normalised before and added to its input."""
+    """Attention and perceptron on the 3x3 neighbourhoods of a map, each with pre-normalisation and residual."""
 
     def __init__(self, channels: int, heads: int, segments: int) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ class EfficientTransformer(nn.Module):
         return fold_tokens(tokens_BND, *feat_BCHW.shape[-2:])
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """A map per step: tokens are pixels, linear layers are 1x1 convolutions.
+        """Add the nodes of all steps: tokens are pixels, linear layers are 1x1 convolutions.
 
-        The tokens are unfolded a second time for the sum after the attention: that costs less than keeping them.
+        Tokens are unfolded a second time for the sum after the attention, which costs less than keeping them.
         """
         (feature,) = inputs
         atten = self.atten

@@ -1,4 +1,4 @@
-"""The high preserving block of ESRT (CVPRW 2022, section 3.2): detail at full, the rest at half resolution.
+"""High preserving block of ESRT (CVPRW 2022, section 3.2): detail at full resolution, the rest at half.
 
 Shape suffixes: B batch, C channels, H and W rows and columns.
 """
@@ -18,7 +18,7 @@ from sparsesr.lab.nn.lowering import Lowering
 
 
 class HighPreservingBlock(nn.Module):
-    """Splits a map into its half-resolution mean and the detail that this loses, and refines both apart.
+    """Splits a map into its half-resolution mean and the remaining detail, and refines both separately.
 
     The low branch is one block, run ``low_passes`` times with the same weights.
     """
@@ -33,20 +33,20 @@ class HighPreservingBlock(nn.Module):
         self.alise2 = BiasFreeConv(2 * channels, channels, 1)
         self.att = ChannelAttention(channels, channels // reduction)
         self.down = HalfPool()
-        self.enlarge = BilinearLike()
+        self.upscale = BilinearLike()
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape; H and W at least 2."""
         encoded = self.encoder(feat_BCHW)
         low_BChw = self.down(encoded)
-        high = encoded - self.enlarge(low_BChw, encoded)
+        high = encoded - self.upscale(low_BChw, encoded)
         for _ in range(self.low_passes):
             low_BChw = self.decoder_low(low_BChw)
-        both = torch.cat([self.enlarge(low_BChw, encoded), self.decoder_high(high)], dim=1)
+        both = torch.cat([self.upscale(low_BChw, encoded), self.decoder_high(high)], dim=1)
         return self.alise(self.att(self.alise2(both))) + feat_BCHW
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """All nodes of the block. Of what is enlarged to the size of ``feature``, only that size matters."""
+        """Add all nodes of the block; ``bilinear_upsample`` uses only the size of its second input, ``feature``."""
         (feature,) = inputs
         encoded = self.encoder.lower(graph, [feature], f"{name}.encoder")
         low = graph.add("avg_pool2x2", [encoded], f"{name}.down")

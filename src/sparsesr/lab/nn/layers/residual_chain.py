@@ -19,18 +19,19 @@ from sparsesr.lab.nn.layers.residual_block import ResidualBlock
 class ResidualChain(nn.ModuleList):
     """Residual blocks one after another.
 
-    Training on a processor with AMX under autocast to bf16, without a mask, takes kernels that keep an image in the caches
-    through all blocks. Whatever else is computed by torch, block by block; so is evaluation, always.
+    Training under autocast to bf16, on a processor with AMX, uses native kernels that keep an image in the caches
+    through all blocks, unless the mask is soft or gradients must reach it. torch computes everything else, block by
+    block, and always evaluation.
     """
 
     def __init__(self, channels: int, blocks: int) -> None:
-        super().__init__(ResidualBlock(channels) for _ in range(blocks))
+        super().__init__([ResidualBlock(channels) for _ in range(blocks)])
         self.channels = channels
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        if mask_B1HW is None and self.training and self._is_native(feat_BCHW):
-            return self._forward_natively(feat_BCHW)
+        if self.training and self._is_native(feat_BCHW) and _is_given(mask_B1HW):
+            return self._forward_natively(feat_BCHW, mask_B1HW)  # type: ignore[call-arg]
         for block in self:
             feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
         return feat_BCHW
@@ -41,18 +42,19 @@ class ResidualChain(nn.ModuleList):
         return is_bf16 and is_there and _native.can_train_chain(self.channels)
 
     @torch.compiler.disable
-    def _forward_natively(self, feat_BCHW: Tensor) -> Tensor:
-        convolutions = [convolution for block in self for convolution in (block.a, block.b)]  # type: ignore[union-attr]
+    def _forward_natively(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None) -> Tensor:
+        blocks = cast("list[ResidualBlock]", list(self))
+        convolutions = [convolution for block in blocks for convolution in (block.a, block.b)]
         weights = [convolution.weight for convolution in convolutions]
         biases = [convolution.bias for convolution in convolutions]
-        return cast(Tensor, _NativeChain.apply(feat_BCHW, *weights, *biases))
+        return cast(Tensor, _NativeChain.apply(feat_BCHW, mask_B1HW, *weights, *biases))
 
 
 class _NativeChain(torch.autograd.Function):
-    """The features, all weights and all biases to the features behind the last block."""
+    """The features, a mask of 0 and 1 or None, all weights and all biases to the features behind the last block."""
 
     @staticmethod
-    def forward(ctx: Any, feat_BCHW: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, feat_BCHW: Tensor, mask_B1HW: Tensor | None, *parameters: Tensor) -> Tensor:
         layers = len(parameters) // 2
         chain = _native.ResidualChain(
             [_channels_last(weight, torch.float32) for weight in parameters[:layers]],
@@ -60,7 +62,8 @@ class _NativeChain(torch.autograd.Function):
             torch.get_num_threads(),
         )
         output_BCHW = _empty_like(feat_BCHW, torch.bfloat16)
-        maps = chain.forward(_bits(feat_BCHW), _bits(output_BCHW), torch.get_num_threads())
+        active_BHW = None if mask_B1HW is None else (mask_B1HW[:, 0] > 0).to(torch.uint8).contiguous().numpy()
+        maps = chain.forward(_bits(feat_BCHW), _bits(output_BCHW), torch.get_num_threads(), active_BHW)
         ctx.chain, ctx.maps = chain, maps
         ctx.shapes = [parameter.shape for parameter in parameters]
         ctx.feature_dtype = feat_BCHW.dtype
@@ -68,7 +71,7 @@ class _NativeChain(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient_BCHW: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient_BCHW: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         feature_gradient_BCHW = _empty_like(gradient_BCHW, torch.bfloat16)
         gradients = [_empty(shape, torch.float32) for shape in ctx.shapes]
         layers = len(gradients) // 2
@@ -80,11 +83,18 @@ class _NativeChain(torch.autograd.Function):
             [gradient.numpy() for gradient in gradients[layers:]],
             torch.get_num_threads(),
         )
-        return feature_gradient_BCHW.to(ctx.feature_dtype), *gradients
+        return feature_gradient_BCHW.to(ctx.feature_dtype), None, *gradients
+
+
+def _is_given(mask_B1HW: Tensor | None) -> bool:
+    """No mask, or a hard one that takes no gradient."""
+    if mask_B1HW is None:
+        return True
+    return not mask_B1HW.requires_grad and bool(((mask_B1HW == 0) | (mask_B1HW == 1)).all())
 
 
 def _empty(shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """Channels last where there are channels: the order that the kernels know, and weights of a training usually have."""
+    """With channels last, as the kernels write them and as weights are usually trained."""
     order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     return torch.empty(shape, dtype=dtype, memory_format=order)
 

@@ -1,4 +1,4 @@
-"""Half the resolution and back, at any size: an odd last row or column is dropped on the way down."""
+"""Halving the resolution and restoring it, for any size; an odd last row or column is dropped when halving."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class HalfPool(nn.Module):
-    """Mean of 2x2 blocks; a last row or column without a partner is left out."""
+    """Mean of 2x2 blocks; an odd last row or column is dropped."""
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H // 2, W // 2); ValueError below 2x2."""
@@ -17,7 +17,7 @@ class HalfPool(nn.Module):
 
 
 class BilinearLike(nn.Module):
-    """Bilinear enlargement to the size of another map, corner on corner (``align_corners=True``)."""
+    """Bilinear upscaling to the size of another map, with aligned corners (``align_corners=True``)."""
 
     def forward(self, feat_BCHW: Tensor, like_BCHW: Tensor) -> Tensor:
         """(B, C, h, w) and a map of H x W -> (B, C, H, W)."""

@@ -1,4 +1,4 @@
-"""Enlargement of feature maps by pixel shuffles, without activations."""
+"""Upscaling of feature maps by pixel shuffle, without activations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 class ShuffleUpsampler(nn.Sequential):
-    """(B, C, H, W) -> (B, C, scale H, scale W): one step for x2 and x3, two steps of x2 for x4."""
+    """(B, C, H, W) -> (B, C, scale H, scale W): one step for x2 and x3, two x2 steps for x4."""
 
     def __init__(self, channels: int, scale: int) -> None:
         steps = {2: (2,), 3: (3,), 4: (2, 2)}[scale]

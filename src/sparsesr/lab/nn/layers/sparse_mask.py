@@ -1,4 +1,4 @@
-"""The sparse mask module of SMSR (CVPR 2021, section 3.2): spatial mask, channel masks, masked convolutions.
+"""Sparse mask module of SMSR (CVPR 2021, section 3.2): spatial mask, channel masks, masked convolutions.
 
 Shape suffixes: B batch, C channels, H and W rows and columns, L masked layers, 1 a broadcast axis.
 """
@@ -19,10 +19,10 @@ from sparsesr.lab.sparsity.gumbel import gumbel_softmax
 
 
 class MaskedConvolutions(nn.Module):
-    """L masked 3x3 convolutions and the 1x1 that collects them ("sparse mask block", section 3.2.2).
+    """L masked 3x3 convolutions and a 1x1 convolution of all their outputs ("sparse mask block", section 3.2.2).
 
     ``ch_mask`` holds two logits per channel and layer: index 0 for *dense* (computed at every pixel), index 1 for
-    *sparse* (computed where the spatial mask is on). The input of layer l is split by the mask of layer l - 1.
+    *sparse* (computed at active pixels). The input of layer l is split by the channel mask of layer l - 1.
     """
 
     def __init__(self, channels: int, layers: int) -> None:
@@ -40,13 +40,13 @@ class MaskedConvolutions(nn.Module):
         return len(self.body)
 
     def is_dense_CL(self) -> Tensor:
-        """Boolean (C, L): which output channels of each layer are dense. A tie counts as sparse, never as lost."""
+        """Boolean (C, L): dense output channels of each layer. A tie counts as sparse."""
         logits = self.ch_mask.detach()[0]
         return logits[..., 0] > logits[..., 1]
 
     @torch.no_grad()
     def fix_dense(self, counts: Sequence[int]) -> None:
-        """Make the first ``counts[l]`` channels of layer l dense, the others sparse, with certainty."""
+        """Make the first ``counts[l]`` channels of layer l dense with certainty, and the others sparse."""
         for layer, count in enumerate(counts):
             is_dense_C = torch.arange(self.ch_mask.shape[1], device=self.ch_mask.device) < count
             gap_C = torch.where(is_dense_C, 1.0, -1.0).to(self.ch_mask)
@@ -54,19 +54,19 @@ class MaskedConvolutions(nn.Module):
 
     @torch.no_grad()
     def limit_dense(self, most: float, followed: float) -> None:
-        """Lower the logits of "dense" where more than ``most`` of the channels would be: ``followed`` of the way."""
+        """Lower the logits of "dense" if their share exceeds ``most``, by the fraction ``followed`` of the excess."""
         gap_CL = self.ch_mask[0, ..., 0] - self.ch_mask[0, ..., 1]
         excess = followed * torch.quantile(gap_CL.flatten().float(), 1 - most).clamp_min(0)
         self.ch_mask.add_(torch.stack([-excess / 2, excess / 2]))
 
     def dense_shares_CL(self, temperature: float) -> Tensor:
-        """(C, L) share of "dense" per channel: soft and random in training, 0 or 1 in evaluation or when frozen."""
+        """(C, L) weight of "dense" per channel: soft and random in training, 0 or 1 in evaluation or when frozen."""
         if self.training and not self.is_channel_mask_frozen:
             return gumbel_softmax(self.ch_mask, dim=3, temperature=temperature)[0, ..., 0]
         return self.is_dense_CL().to(self.ch_mask.dtype)
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
-        """Apply the block: masks may be soft (training) or 0/1 (evaluation)."""
+        """Apply the block with soft (training) or 0/1 (evaluation) masks."""
         is_hard = not self.training or self.is_channel_mask_frozen
         outputs: list[Tensor] = []
         feat = feat_BCHW
@@ -94,17 +94,17 @@ class MaskedConvolutions(nn.Module):
     def _convolve_soft(
         self, conv: nn.Module, feat: Tensor, layer: int, mask_B1HW: Tensor, dense_CL: Tensor
     ) -> Tensor:
-        """Dense inputs reach dense outputs everywhere, sparse outputs under the mask; sparse inputs count there."""
+        """Dense inputs contribute to dense outputs everywhere; all other contributions are limited to active pixels."""
         dense_in, dense_out = (dense_CL[:, index].reshape(1, -1, 1, 1) for index in (layer - 1, layer))
         from_dense, from_sparse = conv(feat * dense_in), conv(feat * (1 - dense_in))
-        # dense + (1 - dense) M, written with one multiplication less:
+        # dense + (1 - dense) M with one multiplication less
         return from_dense * (mask_B1HW + dense_out * (1 - mask_B1HW)) + from_sparse * mask_B1HW
 
     def _convolve_hard(self, conv: Any, feat: Tensor, layer: int, mask_B1HW: Tensor) -> Tensor:
-        """The same numbers with hard channel masks, for little more than one convolution.
+        """As :meth:`_convolve_soft` for hard channel masks, at little more than the cost of one convolution.
 
-        Under the mask all counts; outside it (1 - M) dense inputs to dense outputs only. Those outputs, few, are added
-        to the convolution as further rows in which sparse inputs have no weight.
+        Active pixels use all inputs; inactive ones only dense inputs for dense outputs. These few outputs are appended
+        to the convolution as rows whose weights of sparse inputs are zero.
         """
         is_dense_in, is_dense_out = self.is_dense_CL()[:, layer - 1 : layer + 1].T
         if not (is_dense_in.any() and is_dense_out.any()):
@@ -116,9 +116,9 @@ class MaskedConvolutions(nn.Module):
         return (under_mask * mask_B1HW).index_add(1, rows, outside * (1 - mask_B1HW))
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """``inputs`` are the mask and the features. Channels are reordered so that the dense ones come first.
+        """Add the nodes of the block; ``inputs`` are mask and features. Dense channels are moved to the front.
 
-        What leaves the block is made by the last 1x1, whose outputs keep their order: nothing outside changes.
+        The outputs of the final 1x1 convolution keep their order, so the new order does not show outside the block.
         """
         mask, feature = inputs
         orders, dense = self._dense_first()
@@ -145,7 +145,7 @@ class MaskedConvolutions(nn.Module):
         return graph.add("masked_conv2d", [mask, *maps], f"{name}.collect", weights, kernel=1, **sizes)
 
     def _dense_first(self) -> tuple[list[Tensor], list[int]]:
-        """Per layer: the order of channels that puts dense ones first, and how many those are."""
+        """Per layer, the channel order with dense ones first, and the number of dense ones."""
         is_dense_CL = self.is_dense_CL().cpu()
         orders = [
             torch.cat([column.nonzero()[:, 0], (~column).nonzero()[:, 0]]) for column in is_dense_CL.unbind(1)
@@ -154,7 +154,7 @@ class MaskedConvolutions(nn.Module):
 
 
 class SparseMaskModule(SpatialMaskUnit):
-    """One SMM: mask head, masked convolutions, channel attention and the residual connection."""
+    """Sparse mask module (SMM): mask head, masked convolutions, channel attention and residual connection."""
 
     def __init__(self, channels: int, layers: int, mask_channels: int, attention_channels: int) -> None:
         super().__init__(channels, mask_channels)
@@ -174,21 +174,21 @@ class SparseMaskModule(SpatialMaskUnit):
         return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
 
     def hard_dense_CL(self) -> Tensor:
-        """Boolean (C, L): channels that are computed at every pixel in evaluation."""
+        """Boolean (C, L): channels computed at every pixel in evaluation."""
         return self.body.is_dense_CL()
 
     def limit_dense(self, most: float, followed: float) -> None:
-        """Lower the share of such channels towards ``most``, unless channel masks are frozen."""
+        """Lower the share of dense channels towards ``most``, unless channel masks are frozen."""
         if not self.body.is_channel_mask_frozen:
             self.body.limit_dense(most, followed)
 
     def freeze_channel_masks(self) -> None:
-        """Make channel masks hard for the rest of the training; halves the work of the masked layers."""
+        """Make channel masks hard for the rest of the training, which halves the work of masked layers."""
         self.body.is_channel_mask_frozen = True
         self.body.ch_mask.requires_grad_(False)
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """Add the nodes of the evaluation form to ``graph``; returns the name of the output."""
+        """Add the nodes of the evaluation form; returns the name of the output."""
         (feature,) = inputs
         mask = self.spa_mask.lower(graph, [feature], f"{name}.mask")
         collected = self.body.lower(graph, [mask, feature], name)
@@ -196,15 +196,15 @@ class SparseMaskModule(SpatialMaskUnit):
         return graph.add("scale_add", [collected, attention, feature], name)
 
     @torch.no_grad()
-    def begin_masks(self, logit_gap: float, channel_gap: float) -> None:
-        """As in the base class; channel masks begin around ``channel_gap``."""
-        super().begin_masks(logit_gap, channel_gap)
+    def start_masks(self, logit_gap: float, channel_gap: float) -> None:
+        """See the base class; channel logit gaps start around ``channel_gap``."""
+        super().start_masks(logit_gap, channel_gap)
         noise = torch.rand_like(self.body.ch_mask) - 0.5
         centre = torch.tensor([channel_gap / 2, -channel_gap / 2], device=noise.device)
         self.body.ch_mask.copy_(centre + 0.2 * noise)
 
     @torch.no_grad()
     def copy_masks(self, other: SpatialMaskUnit) -> None:
-        """Take over the state of another unit's masks, channel masks included."""
+        """Copy the state of another unit's masks, including channel masks."""
         super().copy_masks(other)
         self.body.ch_mask.copy_(cast(SparseMaskModule, other).body.ch_mask)

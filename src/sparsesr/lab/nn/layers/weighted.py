@@ -1,4 +1,4 @@
-"""Learned scalar weights of the branches of a residual block."""
+"""Learned scalar weights for the branches of a residual block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsesr.lab.nn.lowering import Lowering
 
 
 class Weight(nn.Module):
-    """Multiplies by one learned number, at first 1."""
+    """Multiplies by one learned number, initially 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,6 +23,6 @@ class Weight(nn.Module):
 
 
 def weighted_sum(graph: Lowering, weights: Mapping[str, Weight], name: str) -> str:
-    """One node: the sum of the maps, each times its weight."""
+    """Add one node: the weighted sum of the maps."""
     factors = [float(weight.scale.detach()) for weight in weights.values()]
     return graph.add("add", list(weights), name, factors=factors)

@@ -14,7 +14,7 @@ class NativeArena:
 
     def __init__(self, plan: ExecutionPlan) -> None:
         self.plan = plan
-        self._windows = [window.aligned_zeros(shape) for shape in plan.buffers]
+        self._windows = window.windows_of_zeros(plan.buffers)
         self._masks = [_native.PixelMask(plan.grid.height, plan.grid.width) for _ in range(plan.masks)]
 
     def start(self, image: Image, threads: int, mask_bias: float) -> NativeRunState:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,11 +51,16 @@ class Window:
             self._end = self._place.rows + 1
 
 
-def aligned_zeros(shape: Shape) -> Map:
-    """Zeros that begin at a cache line, so that no vector of a pixel crosses one."""
-    flat = np.zeros(shape.nbytes + _ALIGNMENT_BYTES, np.uint8)
-    first = -flat.ctypes.data % _ALIGNMENT_BYTES
-    values = flat[first : first + shape.nbytes]
+def windows_of_zeros(shapes: Sequence[Shape]) -> list[Map]:
+    """Windows in one piece of memory, for which numpy asks for huge pages. Each begins at a cache line."""
+    starts = [0, *accumulate(-(-shape.nbytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES for shape in shapes)]
+    memory = np.zeros(starts[-1] + _ALIGNMENT_BYTES, np.uint8)
+    memory = memory[-memory.ctypes.data % _ALIGNMENT_BYTES :]
+    return [_window_at(memory[start:], shape) for start, shape in zip(starts, shapes, strict=False)]
+
+
+def _window_at(memory: NDArray[np.uint8], shape: Shape) -> Map:
+    values = memory[: shape.nbytes]
     size = (shape.rows, shape.columns, shape.stride)
     if shape.value_bytes == BF16_BYTES:
         return values.view(np.uint16).reshape(size)

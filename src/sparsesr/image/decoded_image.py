@@ -1,4 +1,4 @@
-"""``Picture``: decoded pixels together with what has to survive until they are written again."""
+"""``DecodedImage``: pixels together with the metadata that is preserved until they are written."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Transfer = Literal["gamma", "linear"]
 
 @dataclass(frozen=True)
 class Metadata:
-    """Side data of a picture, as raw bytes, so that it is written as it was read."""
+    """Metadata of an image as raw bytes, so that it is written as it was read."""
 
     icc: bytes | None = None
     exif: bytes | None = None
-    """A TIFF-structured block (``II*`` or ``MM*`` first), without the ``Exif`` prefix of JPEG."""
+    """A TIFF-structured block (starts with ``II*`` or ``MM*``), without the ``Exif`` prefix of JPEG."""
     xmp: bytes | None = None
     iptc: bytes | None = None
     pixels_per_mm: tuple[float, float] | None = None
-    """Horizontal and vertical print resolution, when the file states one."""
+    """Horizontal and vertical print resolution, if the file states one."""
     png_colour: bytes = b""
-    """Whole gAMA, cHRM, sRGB and cICP chunks: a PNG's numbers need them, so PNG output repeats them."""
+    """Whole gAMA, cHRM, sRGB and cICP chunks, which define a PNG's colours; PNG output repeats them."""
 
 
 @dataclass
-class Picture:
-    """A decoded picture, and equally the picture that ``encode`` writes.
+class DecodedImage:
+    """The result of ``decode`` and the input of ``encode``.
 
-    ``rgb`` is (H, W, 3) uint8 or uint16 and always gamma-coded: what a network should see. A grey file has
-    its grey repeated in the three channels and ``layout`` "grey". ``alpha`` is (H, W) of the same dtype, not
+    ``rgb`` is (H, W, 3) uint8 or uint16 and always gamma-coded, as networks expect. A grey file has its grey
+    repeated in the three channels and ``layout`` "grey". ``alpha`` is (H, W) of the same dtype, not
     premultiplied, or None.
     """
 
@@ -42,13 +42,13 @@ class Picture:
     alpha: Pixels | None = None
     layout: Layout = "rgb"
     bits: int = 8
-    """Bits per sample of the file, 8 or 16; ``rgb`` may be wider (linear 8-bit files are worked on in 16)."""
+    """Bits per sample of the file, 8 or 16; ``rgb`` may be wider (linear 8-bit files are processed in 16)."""
     metadata: Metadata = field(default_factory=Metadata)
     transfer: Transfer = "gamma"
-    """"linear": the file (and its ICC profile) is linear-light; ``encode`` turns the samples back."""
+    """"linear": the file (and its ICC profile) is linear-light; ``encode`` converts the samples back."""
     source_format: str = "array"
     notes: list[str] = field(default_factory=list[str])
-    """What was changed on the way in, one sentence each, for the report."""
+    """Changes made while decoding, one sentence each, for the report."""
 
     @property
     def height(self) -> int:
@@ -60,8 +60,8 @@ class Picture:
         """Columns."""
         return int(self.rgb.shape[1])
 
-    def with_pixels(self, rgb: Pixels, alpha: Pixels | None) -> Picture:
-        """Return the same picture (metadata, layout, depth, notes) with other pixels, of any size."""
+    def with_pixels(self, rgb: Pixels, alpha: Pixels | None) -> DecodedImage:
+        """Return the same image (metadata, layout, depth, notes) with other pixels, of any size."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name not in ("uint8", "uint16"):
             raise ValueError(f"rgb must be (H, W, 3) uint8 or uint16, not {rgb.shape} {rgb.dtype}")
         if alpha is not None and (alpha.shape != rgb.shape[:2] or alpha.dtype != rgb.dtype):

@@ -1,7 +1,7 @@
-"""The leanest dense form of a network: what a dense runtime should be given, and what skipping has to beat.
+"""Leanest dense form of a network: the input of dense runtimes, and the baseline for skipping.
 
-All pixels are computed in full, so the mask heads are left out, and so are the masks themselves. Chains of
-accumulating 1x1 convolutions, which suit the native runtime, become one convolution of the concatenation.
+All pixels are computed in full, without masks and mask heads. Chains of accumulating 1x1 convolutions, which suit the
+native runtime, become one convolution of the concatenation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparsesr.runtime.graph.unmasked import without_masks
 
 
 def dense_model(model: ModelFile) -> ModelFile:
-    """The model with every pixel active: the same function as ``Session.run(dense=True)``.
+    """Return the model with every pixel active: the same function as ``Session.run(dense=True)``.
 
     Raises:
         ModelError: the graph is not valid.
@@ -45,7 +45,7 @@ def _merge_chains(nodes: list[Node], tensors: dict[str, Tensor]) -> tuple[list[N
 
 
 def _is_plain_link(first: Node, then: Node) -> bool:
-    """Nothing happens to the sum of `first` before it is added to."""
+    """Return True if the result of ``first`` is a plain sum, to which ``then`` can be joined."""
     return (
         (first.op, first.attrs.get("kernel")) == (then.op, then.attrs.get("kernel"))
         and ACTIVATION.of(first) == "none"
@@ -55,7 +55,7 @@ def _is_plain_link(first: Node, then: Node) -> bool:
 
 
 def _joined(first: Node, then: Node, tensors: dict[str, Tensor]) -> Node:
-    """One convolution of the concatenation of what both convolve."""
+    """Join two convolutions into one of their concatenated inputs."""
     weights = {"weight": f"{then.output}.joined_weight"}
     parts = [tensors[first.weights["weight"]], tensors[then.weights["weight"]]]
     tensors[weights["weight"]] = np.concatenate(parts, axis=1)

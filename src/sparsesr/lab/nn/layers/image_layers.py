@@ -1,4 +1,4 @@
-"""Layers at the two ends of a network, where features meet the picture."""
+"""Layers at the ends of a network: mean colour and bicubic upscaling."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Mean colour of the DIV2K training pictures on a 0..1 scale, as EDSR and its descendants use it.
+# Mean colour of the DIV2K training images on 0..1, as used by EDSR and its descendants.
 DIV2K_MEAN_RGB = (0.4488, 0.4371, 0.4040)
 
 
 class MeanShift(nn.Conv2d):
-    """Adds (``sign`` +1) or subtracts (-1) the mean colour; a frozen 1x1 convolution, to keep the field's names."""
+    """Adds (``sign`` +1) or subtracts (-1) the mean colour; a frozen 1x1 convolution, for the usual tensor names."""
 
     def __init__(self, value_range: float, sign: int) -> None:
         super().__init__(3, 3, kernel_size=1)
@@ -24,7 +24,7 @@ class MeanShift(nn.Conv2d):
 
 
 class BicubicUpsample(nn.Module):
-    """Bicubic enlargement as torch does it: a = -0.75, half-pixel centres, clamped edges."""
+    """Bicubic upscaling as in torch: a = -0.75, half-pixel centres, clamped edges."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()

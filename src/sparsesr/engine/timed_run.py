@@ -1,4 +1,4 @@
-"""Runs a network with the effort that meets a target time."""
+"""Execution with the effort that meets a target time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sparsesr.modelfile.operations.registry import mask_names
 Pixels = npt.NDArray[Any]
 
 
-def execute_in_time(
+def execute_for_target(
     network: Network, pixels: Pixels, plan: Plan, options: RunOptions, report: TargetReport
 ) -> UpscaleResult:
-    """As :func:`execute`, with the effort of a report on a target; the report is completed."""
+    """As :func:`execute`, with the effort from ``report``, to which the actual time is added."""
     start = time.perf_counter()
     done = execute(network, pixels, plan, replace(options, effort=report.effort))
     report = replace(report, actual_ms=report.probe_ms + (time.perf_counter() - start) * 1000)
@@ -29,12 +29,14 @@ def execute_in_time(
     return replace(done, notes=notes, target=report)
 
 
-def choose(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> TargetReport | None:
+def effort_for_target(
+    network: Network, pixels: Pixels, plan: Plan, options: RunOptions
+) -> TargetReport | None:
     """Choose the effort for ``options.target_ms``; None without a target.
 
     Raises:
-        UsageError: the target means nothing.
-        CancelledError: ``options.cancelled`` said so.
+        UsageError: the target is invalid.
+        CancelledError: ``options.cancelled`` returned True.
     """
     has_masks = bool(mask_names(network.model.graph))
     check_target(options.target_ms, options.effort, has_masks=has_masks)

@@ -1,0 +1,53 @@
+#include "core/openmp_threads.h"
+
+#include <algorithm>
+#include <atomic>
+
+#if defined(__linux__)
+#include <dlfcn.h>
+#endif
+
+namespace sparsesr {
+namespace {
+
+// How GCC starts a parallel region: function, its argument, number of threads, flags.
+using StartRegion = void(void (*)(void*), void*, unsigned, unsigned);
+
+// Looked up each time, for the runtime may be loaded later than this module.
+StartRegion* find_runtime() {
+#if defined(__linux__)
+  void* const library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+  if (library == nullptr) return nullptr;
+  return reinterpret_cast<StartRegion*>(dlsym(library, "GOMP_parallel"));
+#else
+  return nullptr;
+#endif
+}
+
+// Each thread takes the next part until none is left.
+struct Parts {
+  RangeFunction* function;
+  const void* context;
+  int64_t end;
+  int64_t grain;
+  std::atomic<int64_t> next;
+
+  static void work(void* parts_pointer) {
+    Parts& parts = *static_cast<Parts*>(parts_pointer);
+    for (int64_t first; (first = parts.next.fetch_add(parts.grain)) < parts.end;) {
+      parts.function(parts.context, first, std::min(first + parts.grain, parts.end));
+    }
+  }
+};
+
+}  // namespace
+
+void run_parallel_by_openmp(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
+                            const void* context) {
+  StartRegion* const start = find_runtime();
+  if (start == nullptr || threads == 1) return run_parallel(threads, begin, end, grain, function, context);
+  Parts parts{function, context, end, grain, begin};
+  start(&Parts::work, &parts, static_cast<unsigned>(threads), 0);
+}
+
+}  // namespace sparsesr

@@ -1,0 +1,203 @@
+"""Chains of residual blocks: outputs and gradients against sums in float64, the same bits each time, and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sparsesr import _native as native
+
+F64 = NDArray[np.float64]
+
+needs_kernels = pytest.mark.skipif(not native.can_train_chain(64), reason="no kernels for training here")
+# Rows and columns around the edges of blocks (4 x 16 pixels) and of strips (12 x 16, by twos).
+SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (1, 12, 15), (3, 13, 33), (1, 3, 50), (9, 2, 7), (2, 48, 48)]
+
+
+def to_bits(values: F64) -> NDArray[np.uint16]:
+    """Rounded to bf16, ties to even."""
+    bits = values.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_bits(bits: NDArray[np.uint16]) -> F64:
+    return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+
+
+def rounded(values: F64) -> F64:
+    return from_bits(to_bits(values))
+
+
+def taps_of(x: F64) -> list[tuple[int, int, F64]]:
+    """(row of taps, column of taps, what that tap reads) for each tap of a 3x3 convolution."""
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = x.shape[1:3]
+    return [(i, j, padded[:, i : i + height, j : j + width]) for i in range(3) for j in range(3)]
+
+
+def convolve(x: F64, weight: F64) -> F64:
+    return sum(tap @ weight[:, i, j].T for i, j, tap in taps_of(x))  # type: ignore[return-value]
+
+
+class Chain:
+    """Blocks with weights that bf16 holds exactly, in both forms; ``store`` is how the one in float64 keeps maps."""
+
+    def __init__(
+        self, channels: int, blocks: int, seed: int = 0, store: Callable[[F64], F64] = lambda values: values
+    ) -> None:
+        self.store = store
+        rng = np.random.default_rng(seed)
+        shape, layers = (channels, 3, 3, channels), range(2 * blocks)
+        self.weights = [rounded(rng.normal(0, channels**-0.5 / 3, shape)) for _ in layers]
+        self.biases = [rounded(rng.normal(0, 0.1, channels)) for _ in layers]
+
+    def native(self, threads: int = 1) -> native.ResidualChain:
+        narrow = [[value.astype(np.float32) for value in values] for values in (self.weights, self.biases)]
+        return native.ResidualChain(*narrow, threads)
+
+    def forward(self, x: F64) -> list[F64]:
+        """What each convolution reads, and the output."""
+        maps = [x]
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            out = convolve(maps[-1], weight) + bias
+            maps.append(self.store(np.maximum(out, 0) if layer % 2 == 0 else out + maps[-2]))
+        return maps
+
+    def backward(self, maps: list[F64], gradient: F64) -> tuple[F64, list[F64], list[F64]]:
+        """Gradients of the input, the weights and the biases."""
+        weights, biases = [], []
+        skip = gradient
+        for layer in reversed(range(len(self.weights))):
+            taps = [np.tensordot(gradient, tap, ((0, 1, 2),) * 2) for *_, tap in taps_of(maps[layer])]
+            weights.append(np.stack(taps))
+            biases.append(gradient.sum((0, 1, 2)))
+            gradient = convolve(gradient, self.weights[layer][:, ::-1, ::-1].transpose(3, 1, 2, 0))
+            if layer % 2 == 0:
+                gradient = skip = self.store(gradient + skip)
+            else:
+                gradient = self.store(gradient * (maps[layer] > 0))
+        shaped = [w.reshape(3, 3, *w.shape[1:]).transpose(2, 0, 1, 3) for w in weights]
+        return gradient, shaped[::-1], biases[::-1]
+
+
+def run(
+    chain: Chain, x: F64, gradient: F64, threads: int = 1
+) -> list[NDArray[np.float32] | NDArray[np.uint16]]:
+    """Output and gradient of the input as bits, gradients of weights and biases."""
+    packed = chain.native(threads)
+    y, x_gradient = (np.empty(x.shape, np.uint16) for _ in range(2))
+    weights = [np.full(w.shape, np.nan, np.float32) for w in chain.weights]
+    biases = [np.full(b.shape, np.nan, np.float32) for b in chain.biases]
+    maps = packed.forward(to_bits(x), y, threads)
+    packed.backward(maps, to_bits(gradient), x_gradient, weights, biases, threads)
+    return [y, x_gradient, *weights, *biases]
+
+
+def make_batch(shape: tuple[int, int, int], channels: int) -> tuple[F64, F64]:
+    rng = np.random.default_rng(1)
+    return rounded(rng.normal(size=(*shape, channels))), rounded(rng.normal(size=(*shape, channels)))
+
+
+def assert_near(found: NDArray[np.generic], expected: F64, error: float) -> None:
+    """The relative error of the whole array."""
+    assert np.linalg.norm(found.astype(np.float64) - expected) <= error * np.linalg.norm(expected)
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("channels", [32, 64])
+def test_block__has_the_gradients_of_float64(channels: int, shape: tuple[int, int, int]) -> None:
+    chain, (x, gradient) = Chain(channels, 1), make_batch(shape, channels)
+    y, x_gradient, *others = run(chain, x, gradient)
+    maps = chain.forward(x)
+    expected_x, expected_weights, expected_biases = chain.backward(maps, gradient)
+    assert_near(from_bits(y), maps[-1], 3e-3)
+    assert_near(from_bits(x_gradient), expected_x, 3e-3)
+    for found, expected in zip(others, [*expected_weights, *expected_biases], strict=True):
+        assert_near(found, expected, 3e-3)
+
+
+@needs_kernels
+def test_chain__has_the_gradients_of_float64() -> None:
+    """Maps are rounded as the kernels do it: otherwise some features are on the other side of a ReLU."""
+    chain, (x, gradient) = Chain(32, 4, store=rounded), make_batch((3, 20, 24), 32)
+    y, x_gradient, *others = run(chain, x, gradient)
+    maps = chain.forward(x)
+    expected_x, expected_weights, expected_biases = chain.backward(maps, gradient)
+    assert_near(from_bits(y), maps[-1], 2e-3)
+    assert_near(from_bits(x_gradient), expected_x, 3e-3)
+    for found, expected in zip(others, [*expected_weights, *expected_biases], strict=True):
+        assert_near(found, expected, 3e-3)
+
+
+@needs_kernels
+@pytest.mark.parametrize("channels", [32, 64])
+def test_bits_do_not_depend_on_threads_nor_on_earlier_runs(channels: int) -> None:
+    chain, batch = Chain(channels, 2), make_batch((11, 13, 18), channels)
+    first = run(chain, *batch)
+    run(Chain(channels, 1, seed=5), *make_batch((2, 30, 7), channels), threads=2)
+    for threads in (1, 2, 3):
+        for found, expected in zip(run(chain, *batch, threads), first, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@needs_kernels
+def test_an_image_does_not_depend_on_the_others() -> None:
+    chain, (x, gradient) = Chain(64, 2), make_batch((3, 9, 21), 64)
+    y, x_gradient, *_ = run(chain, x, gradient)
+    for i in range(3):
+        alone = run(chain, x[i : i + 1], gradient[i : i + 1])
+        np.testing.assert_array_equal(alone[0][0], y[i])
+        np.testing.assert_array_equal(alone[1][0], x_gradient[i])
+
+
+@needs_kernels
+def test_one_forward_pass_may_have_several_backward_passes() -> None:
+    chain, (x, gradient) = Chain(32, 1), make_batch((2, 6, 6), 32)
+    packed, y = chain.native(), np.empty(x.shape, np.uint16)
+    maps = packed.forward(to_bits(x), y)
+    found = []
+    for _ in range(2):
+        weights = [np.empty(w.shape, np.float32) for w in chain.weights]
+        biases = [np.empty(b.shape, np.float32) for b in chain.biases]
+        packed.backward(maps, to_bits(gradient), np.empty_like(y), weights, biases)
+        found.append(weights)
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@needs_kernels
+def test_arguments_that_do_not_fit_are_refused() -> None:
+    chain = Chain(32, 1)
+    weights = [w.astype(np.float32) for w in chain.weights]
+    biases = [b.astype(np.float32) for b in chain.biases]
+    with pytest.raises(ValueError, match="two arrays per block"):
+        native.ResidualChain(weights[:1], biases[:1])
+    with pytest.raises(ValueError, match="as many as"):
+        native.ResidualChain(weights, biases[:1])
+    with pytest.raises(ValueError, match="one value per channel"):
+        native.ResidualChain(weights, [biases[0], biases[1][:5]])
+    with pytest.raises(ValueError, match="must have the shape"):
+        native.ResidualChain([weights[0], weights[1][:, :2].copy()], biases)
+    with pytest.raises(ValueError, match="no kernels"):
+        native.ResidualChain([np.zeros((8, 3, 3, 8), np.float32)] * 2, [np.zeros(8, np.float32)] * 2)
+    packed, x = chain.native(), np.zeros((1, 4, 4, 32), np.uint16)
+    with pytest.raises(ValueError, match="must have the shape"):
+        packed.forward(np.zeros((1, 4, 4, 64), np.uint16), x)
+    with pytest.raises(ValueError, match="'y' must have the shape"):
+        packed.forward(x, np.zeros((1, 4, 5, 32), np.uint16))
+    with pytest.raises(ValueError, match="uint16"):
+        packed.forward(x.astype(np.float32), x)
+    maps = packed.forward(x, x.copy())
+    with pytest.raises(ValueError, match="another chain"):
+        Chain(64, 1).native().backward(maps, x, x.copy(), weights, biases)
+    with pytest.raises(ValueError, match="as many as the chain has layers"):
+        packed.backward(maps, x, x.copy(), weights[:1], biases[:1])
+
+
+def test_can_train_chain__needs_kernels_for_so_many_channels(isa: str) -> None:
+    assert native.can_train_chain(64) == native.can_train_chain(32) == (isa == "amx")
+    assert not native.can_train_chain(48)
