@@ -1,0 +1,73 @@
+// Pixel shuffle to pictures: a row of a cell, two to four pixels, is one vector.
+#include <immintrin.h>
+
+#include "kernels/pixel_shuffle/rows.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr __mmask16 kColours = 0x7777;  // of four pixels
+
+// Which lane of the channels of a pixel comes where in row `i` of its cell.
+template <int kScale>
+__m512i source_lanes(int64_t i) {
+  alignas(64) int32_t lanes[kLanes] = {};
+  for (int j = 0; j < kScale; ++j) {
+    for (int c = 0; c < kPictureChannels; ++c) {
+      lanes[j * kPictureStride + c] = static_cast<int32_t>((c * kScale + i) * kScale + j);
+    }
+  }
+  return _mm512_load_si512(lanes);
+}
+
+// The lanes of 16, 32 or 48 channels, in another order.
+template <int kScale>
+__m512 reordered(const float* x, __m512i lanes) {
+  const __m512 first = _mm512_loadu_ps(x);
+  if constexpr (kScale == 2) return _mm512_permutexvar_ps(lanes, first);
+  const __m512 both = _mm512_permutex2var_ps(first, lanes, _mm512_loadu_ps(x + kLanes));
+  if constexpr (kScale == 3) return both;
+  const __mmask16 behind = _mm512_cmpge_epi32_mask(lanes, _mm512_set1_epi32(2 * kLanes));
+  return _mm512_mask_permutexvar_ps(both, behind, lanes, _mm512_loadu_ps(x + 2 * kLanes));
+}
+
+template <int kScale>
+void shuffle_picture(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
+  constexpr auto kWritten = static_cast<__mmask16>((1u << (kScale * kPictureStride)) - 1u);
+  for (int64_t r = begin; r < end; ++r) {
+    const __m512i lanes = source_lanes<kScale>(r % kScale);
+    const float* x = pixel_at(args.x, r / kScale, 0);
+    const float* skip = args.skip.data == nullptr ? nullptr : pixel_at(args.skip, r, 0);
+    float* out = pixel_at(args.out, r, 0);
+    for (int64_t n = 0; n < args.x.width; ++n, x += args.x.stride, out += kScale * kPictureStride) {
+      __m512 values = _mm512_maskz_mov_ps(kColours, reordered<kScale>(x, lanes));
+      if (skip != nullptr) {
+        values = _mm512_maskz_add_ps(kColours, values, _mm512_maskz_loadu_ps(kWritten & kColours, skip));
+        skip += kScale * kPictureStride;
+      }
+      _mm512_mask_storeu_ps(out, kWritten, values);
+    }
+  }
+}
+
+bool is_picture(const PixelShuffleArgs& args) {
+  const int64_t vectors = (kPictureChannels * args.scale * args.scale + kLanes - 1) / kLanes;
+  return args.channels == kPictureChannels && args.out.stride == kPictureStride &&
+         (args.skip.data == nullptr || args.skip.stride == kPictureStride) &&
+         args.x.stride >= vectors * kLanes;
+}
+
+}  // namespace
+
+void f32_pixel_shuffle__avx512(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
+  if (!is_picture(args)) return shuffle(args, begin, end);
+  switch (args.scale) {
+    case 2: return shuffle_picture<2>(args, begin, end);
+    case 3: return shuffle_picture<3>(args, begin, end);
+    case 4: return shuffle_picture<4>(args, begin, end);
+    default: return shuffle(args, begin, end);
+  }
+}
+
+}  // namespace sparsesr
