@@ -1,4 +1,8 @@
 // Fixed convolution runs whose instructions .ci/instruction_counts.py counts under valgrind.
+//   instruction_counts compiler | [step] RUN INSTRUCTION_SET
+// Only instructions inside `sparsesr_measured_run` count. Everything is fixed: sizes, seeds, one thread.
+// `step` counts without valgrind, which does not support AVX-512: it single-steps a child process through the run on
+// the processor itself.
 #include <csignal>
 #include <cstdio>
 #include <exception>

@@ -1,5 +1,6 @@
 // One planted bug of each kind: `make sanitize` fails unless every one is reported, so that a build without working
 // sanitizers (a missing flag, a runtime that is not loaded) cannot pass as clean.
+//   planted_bugs overflow INSTRUCTION_SET | guard INSTRUCTION_SET | undefined | race | shared INSTRUCTION_SET
 #include <sys/mman.h>
 #include <unistd.h>
 
