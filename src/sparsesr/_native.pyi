@@ -9,7 +9,8 @@ must include a row of zeros (row -1 or row `height`).
 ``r * (width + 2) + x + 1``. Rows r0 and r1 are always image rows, [r0, r1).
 
 Every function releases the GIL while it computes. Results depend neither on `threads` nor on how rows or pixels
-are split into calls. Invalid values and shapes raise ValueError; non-arrays and read-only outputs raise TypeError.
+are split into calls. Invalid values, shapes and dtypes raise ValueError; non-arrays and read-only outputs raise
+TypeError.
 """
 
 from collections.abc import Sequence
