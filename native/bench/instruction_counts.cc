@@ -1,8 +1,8 @@
-// Fixed runs of the convolutions whose instructions .ci/instruction_counts.py counts under valgrind.
+// Fixed convolution runs whose instructions .ci/instruction_counts.py counts under valgrind.
 //   instruction_counts compiler | [step] RUN INSTRUCTION_SET
-// Only what happens inside `sparsesr_measured_run` counts. Everything is fixed: sizes, seeds, one thread.
-// `step` counts without valgrind, which does not know AVX-512: a child process is stepped through the run,
-// one instruction at a time, on the processor itself.
+// Only instructions inside `sparsesr_measured_run` count. Everything is fixed: sizes, seeds, one thread.
+// `step` counts without valgrind, which does not support AVX-512: it single-steps a child process through the run on
+// the processor itself.
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -24,14 +24,14 @@ struct Size {
   int64_t width;
 };
 constexpr Size kUnderValgrind{24, 40};
-constexpr Size kStepped{6, 12};  // a step costs microseconds
+constexpr Size kStepped{6, 12};  // one step costs microseconds
 
 struct Run {
   std::string_view name;
   int64_t c_in;
   int64_t c_out;
   int kernel;
-  double density;  // 0: all pixels, by rows
+  double density;  // 0: all pixels, row by row
 };
 
 constexpr Run kRuns[] = {
@@ -60,7 +60,7 @@ extern "C" __attribute__((noinline)) void sparsesr_measured_run(sparsesr::SmallC
 
 namespace {
 
-constexpr int kMark = SIGTERM;  // a traced process stops at it instead of ending
+constexpr int kMark = SIGTERM;  // stops a traced process instead of ending it
 
 void measure(const Run& run, Size size, bool stops) {
   sparsesr::SmallConvolution conv(size.height, size.width, run.c_in, run.c_out, run.kernel,
@@ -79,8 +79,8 @@ int usage() {
 }
 
 #if defined(__linux__)
-// Instructions between the two marks of the child; -1 if it did not get there. Signals that others send to
-// it meanwhile, to pause it for instance, are dropped.
+// Instructions between the child's two marks; -1 if it did not reach them. Unrelated signals, such as one that pauses
+// the child, are dropped.
 long long count_steps(pid_t child) {
   long long steps = 0;
   for (int marks = 0; marks < 2;) {

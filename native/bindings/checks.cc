@@ -57,7 +57,7 @@ WindowOf<T> make_window(const Array& array, T* data, int64_t row0, std::string_v
           static_cast<int64_t>(array.shape(2))};
 }
 
-// Values of a map; bf16 comes as uint16.
+// Values of a map; bf16 is passed as uint16.
 template <typename T, typename Array>
 T* map_data(const Array& array, std::string_view name) {
   if constexpr (std::is_same_v<std::remove_const_t<T>, Bf16>) {
@@ -186,7 +186,7 @@ void check_picture(const Extent& window, std::string_view name) {
 }
 
 void check_pixel_numbers(int64_t r1, int64_t width) {
-  // Both factors are below 2^32 here, or the division catches them.
+  // Both factors are below 2^32 here; otherwise the division catches them.
   if (r1 + 1 > std::numeric_limits<int32_t>::max() / (width + 2)) {
     fail("the picture is too large: pixel numbers must fit in 32 bits");
   }

@@ -1,4 +1,4 @@
-// Turns Python arguments into windows and refuses what a kernel could not survive. Every failed check is a
+// Converts Python arguments to windows and rejects any that a kernel could not handle safely. Every failed check throws
 // std::invalid_argument, which Python sees as ValueError.
 #pragma once
 
@@ -23,13 +23,13 @@ using PlacedArray = std::pair<InArray, int64_t>;  // a window and its first row
 
 [[noreturn]] void fail(const std::string& message);
 
-// Contiguous array of `T` with `ndim` dimensions; -1 for any number.
+// Contiguous array of `T` with `ndim` dimensions; -1 accepts any number.
 template <typename T>
 const T* array_data(const InArray& array, int ndim, std::string_view name);
 template <typename T>
 T* array_data(const OutArray& array, int ndim, std::string_view name);
 
-// Windows of values of type T; for Bf16 the array is uint16 and holds the upper halves of floats.
+// Windows of values of type T; for Bf16 the array is uint16 and holds the upper halves of fp32 values.
 template <typename T = float>
 WindowOf<const T> input_window(const InArray& array, int64_t row0, std::string_view name);
 template <typename T = float>
@@ -45,7 +45,7 @@ WindowOf<const T> read_only(const WindowOf<T>& window) {
   return {window.data, window.row0, window.rows, window.width, window.stride};
 }
 
-// Windows of either type; an input among them is only read.
+// Windows of either type; inputs are only read.
 AnyWindow any_window(const InArray& array, int64_t row0, std::string_view name);
 AnyWindow any_window(const std::optional<PlacedArray>& placed, std::string_view name);
 AnyWindow any_output_window(const OutArray& array, int64_t row0, std::string_view name);
@@ -57,7 +57,7 @@ MapType parse_map_type(const std::string& name);
 void check_rows(int64_t r0, int64_t r1);
 void check_threads(int threads);
 
-// What a window is apart from its values.
+// A window's address and geometry, without its value type.
 struct Extent {
   const void* data;
   int64_t row0;

@@ -1,4 +1,4 @@
-// Calls of convolutions from Python's arguments.
+// Builds convolution calls from Python arguments.
 #pragma once
 
 #include <nanobind/stl/optional.h>
@@ -22,7 +22,7 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
                    const std::string& activation, float slope, const OptionalSlopes& slopes,
                    const OptionalMap& residual = {}, const OptionalMap& accumulate = {});
 
-// All that does not depend on the pixels: channels, widths and shared memory.
+// Checks everything that does not depend on the pixels: channels, widths and shared memory.
 void check_shapes(const ConvCall& call);
 void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1);
 

@@ -1,4 +1,4 @@
-// Operations on feature maps that are not convolutions.
+// Feature-map operations other than convolutions.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -26,7 +26,7 @@ void avg_pool2x2(const InArray& x, int64_t x_row0, const OutArray& out, int64_t 
   const AvgPoolArgsOf<T> args{input_window<T>(x, x_row0, "x"), output_window<T>(out, out_row0, "out")};
   check_threads(threads);
   check_rows(r0, r1);
-  const bool fits = args.x.width / 2 == args.out.width;  // an odd last column is left out
+  const bool fits = args.x.width / 2 == args.out.width;  // an odd last column is dropped
   if (!fits) check_width(args.x, 2 * args.out.width, "x");
   if (args.x.stride != args.out.stride) fail("'x' and 'out' must have the same stride");
   check_apart(args.out, args.x, Sharing::kNever, "x");

@@ -1,4 +1,4 @@
-// Masks, and convolutions under them.
+// Masks and masked convolutions.
 #include <algorithm>
 #include <vector>
 
@@ -65,7 +65,7 @@ void set_always(ConvCall& call, const std::vector<int64_t>& always) {
   call.always = always;
 }
 
-// Channels of `out` that a convolution outside the mask writes.
+// Channels of `out` written by a convolution outside the mask.
 int64_t written_channels(const PackedConv* outside) {
   if (outside == nullptr) return 0;
   return (outside->c_out() + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
@@ -87,7 +87,7 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
   if (outside != nullptr) {
     if (outside->c_out() > full.c_out()) fail("'outside' must not have more outputs than 'full'");
     call.outside = make_call(*outside, outside_inputs, out, out_row0, activation, slope, {});
-    call.outside.slopes = call.full.slopes;  // its outputs are the first ones
+    call.outside.slopes = call.full.slopes;  // its outputs are the first ones of `full`
     call.outside.clears_rest = false;
     check_shapes(call.outside);
     check_conv_rows(call.outside, r0, r1);

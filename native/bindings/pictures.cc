@@ -1,4 +1,4 @@
-// Operations on pictures: windows of three channels with four values per pixel, and image arrays.
+// Operations on images: windows of three channels with four values per pixel, and image arrays.
 #include <algorithm>
 
 #include "bindings/checks.h"

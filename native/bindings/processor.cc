@@ -1,4 +1,4 @@
-// What the processor can do and which kernels that gives.
+// Processor features and the resulting kernels.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -36,7 +36,7 @@ double peak(const std::string& dtype, int threads, int ms) {
   return multiply_add_peak(isa, type, threads, ms);
 }
 
-// Why the tiles of AMX may not be used; asks for them.
+// Requests the AMX tiles; returns the reason if they may not be used.
 std::optional<std::string> amx_refusal() {
   const std::string& refusal = amx_state().refusal;
   return refusal.empty() ? std::nullopt : std::optional(refusal);

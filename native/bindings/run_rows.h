@@ -9,7 +9,7 @@
 
 namespace sparsesr::bindings {
 
-// Runs a kernel over rows [r0, r1), without the GIL.
+// Runs a kernel over rows [r0, r1) without the GIL.
 template <typename Function, typename Args>
 void run_rows(const Kernel<Function>& kernel, const Args& args, int64_t r0, int64_t r1, int threads) {
   const nanobind::gil_scoped_release no_gil;

@@ -1,4 +1,4 @@
-// Operations of transformers: pixels as tokens.
+// Transformer operations: pixels as tokens.
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
@@ -34,7 +34,7 @@ void bilinear_rows(const InArray& x, int64_t x_row0, int64_t x_height, const Out
   run_rows(kernel_table(current_isa()).bilinear, args, r0, r1, threads);
 }
 
-// Both maps have the same pixels, one has `channels`, the other nine times as many.
+// Both maps have the same pixels; one has `channels` channels, the other nine times as many.
 template <typename Args>
 Args patch_args(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t channels,
                 int64_t in_factor, int64_t out_factor, int64_t r0, int64_t r1, int threads) {

@@ -1,4 +1,4 @@
-// Gradients for the lab: chains of residual blocks.
+// Training of residual-block chains, for the lab.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>

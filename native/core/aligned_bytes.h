@@ -1,4 +1,4 @@
-// Memory that begins at a cache line.
+// Cache-line-aligned memory.
 #pragma once
 
 #include <cstddef>

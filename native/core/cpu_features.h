@@ -1,12 +1,12 @@
-// What processors may have, as flags.
+// Processor features, as flags.
 #pragma once
 
 #include <cstdint>
 
 namespace sparsesr {
 
-// Each stands for itself: there are processors with AVX-VNNI and without AVX-512, with AVX512-VNNI and without
-// bf16, with AVX-512 and without AMX.
+// Features are independent: some processors have AVX-VNNI without AVX-512, AVX512-VNNI without bf16, or AVX-512 without
+// AMX.
 enum class CpuFeature : uint32_t {
   kAvx2 = 1u << 0,
   kFma = 1u << 1,
@@ -46,7 +46,7 @@ class CpuFeatures {
 
 constexpr CpuFeatures operator|(CpuFeature a, CpuFeature b) { return CpuFeatures(a) | CpuFeatures(b); }
 
-// What kernels of one file need together.
+// Features that all kernels of one file require.
 constexpr CpuFeatures kNoFeatures{};
 constexpr CpuFeatures kNeedsAvx2 = CpuFeature::kAvx2 | CpuFeature::kFma;
 constexpr CpuFeatures kNeedsAvx512 = kNeedsAvx2 | CpuFeature::kAvx512F | CpuFeature::kAvx512Bw |

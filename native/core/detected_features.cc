@@ -32,7 +32,7 @@ constexpr std::pair<CpuFeature, const char*> kNames[] = {
 
 #if defined(__x86_64__)
 struct Leaf {
-  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;  // zero if the processor does not know it
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;  // zero if the processor does not support the leaf
 };
 
 Leaf leaf7(uint32_t number) {
@@ -48,7 +48,7 @@ CpuFeatures when(bool is_there, CpuFeature feature) {
   return is_there ? CpuFeatures(feature) : CpuFeatures();
 }
 
-// The built-in also checks that the operating system saves the wide registers.
+// The compiler built-in also checks that the operating system saves the wide registers.
 CpuFeatures detect() {
   __builtin_cpu_init();
   CpuFeatures found = when(__builtin_cpu_supports("avx2"), CpuFeature::kAvx2) |
@@ -73,24 +73,24 @@ CpuFeatures advertised_amx() {
          when(has_bit(bits, 25), CpuFeature::kAmxInt8);
 }
 
-// Whether the system saves the tiles and their configuration (bits 17 and 18 of XCR0).
+// True if the operating system saves tile data and tile configuration (bits 17 and 18 of XCR0).
 bool saves_tiles() {
   Leaf leaf;
   __get_cpuid(1, &leaf.eax, &leaf.ebx, &leaf.ecx, &leaf.edx);
-  if (!has_bit(leaf.ecx, 27)) return false;  // xgetbv is not for us
+  if (!has_bit(leaf.ecx, 27)) return false;  // xgetbv is unavailable
   uint32_t low = 0;
   uint32_t high = 0;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (low >> 17 & 3u) == 3u;
 }
 
-// Hypervisors may advertise AMX and offer no palette of tiles.
+// Hypervisors may advertise AMX without offering any tile palette.
 bool has_palette() {
   Leaf leaf;
   return __get_cpuid_count(0x1d, 0, &leaf.eax, &leaf.ebx, &leaf.ecx, &leaf.edx) != 0 && leaf.eax >= 1;
 }
 
-// Empty if the system grants the tiles' registers to this process, else why not.
+// Requests the tile registers for this process; returns the reason for a refusal, or "" if granted.
 std::string request_tiles() {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM

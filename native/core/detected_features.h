@@ -1,4 +1,4 @@
-// What this processor has and the operating system lets it use.
+// Processor features that the operating system lets this process use.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace sparsesr {
 
-// All that kernels may use here, without AMX, which has to be asked for.
+// All usable features except AMX, which must be requested (see amx_state).
 CpuFeatures detected_features();
 
 struct AmxState {
-  CpuFeatures features;  // those of AMX that may be used
-  std::string refusal;   // why there are none; empty if there are some
+  CpuFeatures features;  // usable AMX features
+  std::string refusal;   // reason if there are none, otherwise empty
 };
 
-// Asks the system once for the tiles' registers; threads that exist already may use them too.
+// Requests the tile registers once per process; the grant also covers threads that already exist.
 const AmxState& amx_state();
 
 std::vector<std::string> feature_names(CpuFeatures features);

@@ -10,11 +10,11 @@ namespace {
 
 struct Level {
   std::string_view name;
-  CpuFeatures needs;   // without these the set is not available
-  CpuFeatures allows;  // beyond those and what lower sets allow
+  CpuFeatures needs;   // required for the set to be available
+  CpuFeatures allows;  // additional to `needs` and to what lower sets allow
 };
 
-// Ascending. A new set is one more line, and one more name in Isa.
+// Ascending. To add a set, add one line here and one name to Isa.
 constexpr Level kLevels[kIsaCount] = {
     {"scalar", kNoFeatures, kNoFeatures},
     {"avx2", kNeedsAvx2, CpuFeature::kAvxVnni},
@@ -25,12 +25,12 @@ constexpr Level kLevels[kIsaCount] = {
 
 constexpr int kNotForced = -1;
 
-// Of each thread by itself: forcing one set in one run must not change another's.
+// Per thread: forcing a set in one run must not affect another.
 thread_local int forced_isa = kNotForced;
 
 const Level& level_of(Isa isa) { return kLevels[static_cast<size_t>(isa)]; }
 
-// AMX is asked for only where it may be used.
+// Requests AMX only where it may be used.
 bool is_available(Isa isa) {
   CpuFeatures features = detected_features();
   const CpuFeatures needs = level_of(isa).needs;
@@ -55,7 +55,7 @@ Isa parse(std::string_view name, const std::string& where) {
                               all_names());
 }
 
-// The best available one up to `limit`.
+// The best available set up to `limit`.
 Isa best_up_to(Isa limit) {
   int i = static_cast<int>(limit);
   while (i > 0 && !is_available(static_cast<Isa>(i))) --i;

@@ -1,4 +1,4 @@
-// The only place that chooses kernels.
+// Kernel selection, in this file only.
 #include "core/kernel_table.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace sparsesr {
 
 namespace {
 
-// Kernels are listed in ascending order, so that a better one replaces a plainer one.
+// Kernels are listed in ascending order, so a later one replaces a plainer one.
 KernelTable fill(CpuFeatures features) {
   KernelTable table{};
 #define SPARSESR_KERNEL(slot, Type, needs, name) \
@@ -28,7 +28,7 @@ KernelTable fill(CpuFeatures features) {
   return table;
 }
 
-// The best kernels for inputs of a type, whatever their shape.
+// The best kernels for an input type, regardless of shape.
 const ConvKernels& best_conv(const KernelTable& table, MapType in) {
   return **std::find_if(table.conv.begin(), table.conv.end(),
                         [in](const ConvKernels* kernels) { return kernels->in == in; });

@@ -1,4 +1,4 @@
-// Which kernel runs each operation.
+// Kernel of each operation.
 #pragma once
 
 #include <string>
@@ -18,12 +18,12 @@ struct Kernel {
   Function* run;
 };
 
-// One slot per operation, and type of the maps where there are several: names without a type are of maps in fp32.
+// One slot per operation, and per map type where there are several; names without a type mean fp32 maps.
 struct KernelTable {
 #define SPARSESR_OPERATION(slot, Type, label) Kernel<Type> slot;
 #include "kernels/kernels.inc"
   std::vector<const ConvKernels*> conv;  // best first
-  const TrainConvKernels* train_conv;    // null: none, training is left to the lab's own framework
+  const TrainConvKernels* train_conv;    // null: none; the lab trains with its own framework
 };
 
 // The kernels for an instruction set.
@@ -32,10 +32,10 @@ const KernelTable& kernel_table(Isa isa);
 // The best kernels for a convolution.
 const ConvKernels& conv_kernels(Isa isa, const ConvWeights& weights);
 
-// True if the set multiplies bf16 in hardware; other sets have the definitions only, which are slow.
+// True if the set multiplies bf16 in hardware; other sets have only the slow reference kernels.
 bool has_fast_bf16(Isa isa);
 
-// (operation, kernel name) for everything in a table.
+// (operation, kernel name) for every entry of a table.
 std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table);
 
 }  // namespace sparsesr

@@ -5,7 +5,7 @@
 namespace sparsesr {
 namespace {
 
-// Grows to what the most demanding kernel needs.
+// Grows to the size that the most demanding kernel needs.
 class Scratch {
  public:
   std::byte* of_size(size_t count) {

@@ -1,4 +1,4 @@
-// Prepares a thread for a kernel, for as long as the object lives.
+// Prepares a thread for a kernel for the lifetime of the object.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace sparsesr {
 
-// At most one at a time in a thread.
+// At most one per thread at a time.
 class KernelThread {
  public:
   explicit KernelThread(const ThreadNeeds& needs);
@@ -15,7 +15,7 @@ class KernelThread {
   KernelThread(const KernelThread&) = delete;
   KernelThread& operator=(const KernelThread&) = delete;
 
-  // 64-byte aligned; kept by the thread for the next kernel. Null if the kernel needs none.
+  // 64-byte aligned; the thread keeps it for the next kernel. Null if the kernel needs none.
   std::byte* scratch() const { return scratch_; }
 
  private:

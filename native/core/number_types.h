@@ -6,22 +6,22 @@
 
 namespace sparsesr {
 
-// Type of the values of a feature map.
+// Value type of a feature map.
 enum class MapType : int { kF32, kBf16 };
 
 constexpr int kMapTypes = 2;
 
 inline int64_t value_bytes(MapType type) { return type == MapType::kBf16 ? 2 : 4; }
 
-// Type of the values of an image.
+// Value type of an image.
 enum class PixelType : int { kU8, kU16, kF32 };
 
-// bfloat16: the upper half of a float.
+// bfloat16: the upper half of an fp32 value.
 struct Bf16 {
   uint16_t bits;
 };
 
-// Internal linkage, as all that kernels share: this header is compiled for several instruction sets.
+// Internal linkage, like all code that kernels share: this header is compiled for several instruction sets.
 static inline float widen(float value) { return value; }
 static inline float widen(Bf16 value) {
   return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
@@ -35,7 +35,7 @@ inline float narrow<float>(float value) {
   return value;
 }
 
-// To the nearest, ties to even; NaN stays NaN.
+// Rounds to nearest, ties to even; NaN stays NaN.
 template <>
 inline Bf16 narrow<Bf16>(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);

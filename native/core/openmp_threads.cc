@@ -10,10 +10,10 @@
 namespace sparsesr {
 namespace {
 
-// How GCC starts a parallel region: function, its argument, number of threads, flags.
+// GCC's entry point for a parallel region: function, argument, number of threads, flags.
 using StartRegion = void(void (*)(void*), void*, unsigned, unsigned);
 
-// Looked up each time, for the runtime may be loaded later than this module.
+// Looked up on every call, because the runtime may be loaded after this module.
 StartRegion* find_runtime() {
 #if defined(__linux__)
   void* const library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
@@ -24,7 +24,7 @@ StartRegion* find_runtime() {
 #endif
 }
 
-// Each thread takes the next part until none is left.
+// Each thread takes the next part until none remain.
 struct Parts {
   RangeFunction* function;
   const void* context;

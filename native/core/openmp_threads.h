@@ -1,12 +1,12 @@
-// Work on the threads of the OpenMP runtime that another library of this process has loaded, such as torch. Its idle
-// threads keep their cores busy for milliseconds: a second pool beside them would get half of each.
+// Runs work on the threads of an OpenMP runtime that another library of this process, such as torch, has loaded. Its
+// idle threads spin for milliseconds, so a second pool would compete with them for the cores.
 #pragma once
 
 #include "core/threads.h"
 
 namespace sparsesr {
 
-// As run_parallel, which it falls back to where there is no such runtime.
+// Like run_parallel, which is the fallback if no such runtime is loaded.
 void run_parallel_by_openmp(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
                             const void* context);
 

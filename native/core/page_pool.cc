@@ -20,13 +20,13 @@ struct Kept {
   size_t size;
 };
 
-// The last given back first.
+// Last in, first out.
 struct Pool {
   std::mutex mutex;
   std::list<Kept> kept;
 };
 
-// Never destroyed: memory may be given back while the process ends.
+// Never destroyed: memory may still be returned during process exit.
 Pool& pool() {
   static Pool* const instance = new Pool;
   return *instance;
@@ -37,7 +37,7 @@ void release(std::byte* bytes) { ::operator delete[](bytes, kAlignment); }
 std::byte* new_pages(size_t size) {
   auto* const bytes = static_cast<std::byte*>(::operator new[](size, kAlignment));
 #if defined(__linux__)
-  madvise(bytes, size, MADV_HUGEPAGE);  // a wish: it does no harm where it is refused
+  madvise(bytes, size, MADV_HUGEPAGE);  // a hint; harmless if refused
 #endif
   return bytes;
 }

@@ -1,4 +1,4 @@
-// Large memory that is used again and again: kept when it is given back, since new pages cost more than the work on them.
+// Pool of large memory blocks. Returned blocks are kept, because new pages cost more than the work done on them.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ struct ReturnToPool {
   void operator()(std::byte* bytes) const;
 };
 
-// Of any contents; begins at a page, where possible at a huge one.
+// Uninitialised; aligned to a page, to a huge page where possible.
 using PooledBytes = std::unique_ptr<std::byte[], ReturnToPool>;
 
 PooledBytes pooled_bytes(size_t size);

@@ -1,4 +1,4 @@
-// What a kernel needs of each thread that runs it.
+// Per-thread resources of a kernel.
 #pragma once
 
 #include <cstddef>
@@ -6,9 +6,9 @@
 namespace sparsesr {
 
 struct ThreadNeeds {
-  size_t scratch_bytes = 0;   // working memory of the thread's own, with any contents
-  void (*set_up)() = nullptr;  // before the thread runs the kernel, and
-  void (*clean_up)() = nullptr;  // after it; null: nothing to do
+  size_t scratch_bytes = 0;   // private to the thread, uninitialised
+  void (*set_up)() = nullptr;  // runs before the kernel; null: nothing to do
+  void (*clean_up)() = nullptr;  // runs after the kernel; null: nothing to do
 };
 
 }  // namespace sparsesr

@@ -1,5 +1,5 @@
-// A small pool instead of OpenMP: no second OpenMP runtime beside the one that other packages bring, safe
-// after fork(), and concurrent callers never wait for each other.
+// A small thread pool instead of OpenMP: it adds no second OpenMP runtime to the one that other packages load, is safe
+// after fork(), and never makes concurrent callers wait for each other.
 #include "core/threads.h"
 
 #include <pthread.h>
@@ -13,11 +13,11 @@
 namespace sparsesr {
 namespace {
 
-// How long a thread looks for news before it sleeps: calls for one picture follow each other within
-// microseconds, and waking a thread costs more than that.
+// Polls before a thread sleeps: the calls of one image follow within microseconds, and waking a thread costs more than
+// that.
 constexpr int kSpins = 2000;
 
-// What is left of one thread's part of a range, in grains; in one word, since both ends change.
+// Remaining part of one thread's range, in grains; one word, because both ends change atomically.
 class alignas(64) Share {
  public:
   void reset(int64_t first, int64_t end) { word_.store(pack(first, end), std::memory_order_relaxed); }
@@ -26,9 +26,8 @@ class alignas(64) Share {
     int64_t first, end;
   };
 
-  // Half of what is left: large parts first, small ones at the end, so that all threads end together, also one
-  // that is slowed by other programs. The owner takes from the front, others from the back. Empty when
-  // nothing is left.
+  // Half of the remainder: large parts first, small ones last, so that all threads finish together even if other
+  // programs slow one down. The owner takes from the front, others from the back. Empty when nothing remains.
   Part take(bool from_front) {
     uint64_t word = word_.load(std::memory_order_relaxed);
     for (;;) {
@@ -49,9 +48,9 @@ class alignas(64) Share {
   std::atomic<uint64_t> word_;
 };
 
-// Every thread begins with its own share, about the same rows of a map in each call: those are still in its
-// cache. Then it helps the others. (After calls with more threads any of those may come, and two may begin
-// with one share.)
+// Each thread starts with its own share, covering about the same rows of a map in every call: those are still in its
+// cache. It then helps the others. (After calls with more threads, any of those may arrive, and two may start with the
+// same share.)
 struct Job {
   RangeFunction* function;
   const void* context;
@@ -84,7 +83,7 @@ void pause_briefly() {
 #endif
 }
 
-// Seats that helpers may still take, and helpers that are at work, in one word: both change together.
+// Open helper slots and working helpers, in one word: both change together.
 struct Crew {
   uint32_t seats;
   uint32_t active;
@@ -95,7 +94,7 @@ struct Crew {
 
 class Pool {
  public:
-  // False when the pool serves another caller.
+  // False if the pool is serving another caller.
   bool run(Job& job, int helpers) {
     const std::unique_lock busy(busy_, std::try_to_lock);
     if (!busy.owns_lock()) return false;
@@ -114,12 +113,12 @@ class Pool {
       try {
         std::thread([this, number = workers_ + 1] { serve(number); }).detach();
       } catch (const std::system_error&) {
-        return;  // the caller does the work of the missing thread
+        return;  // the caller takes over the missing thread's work
       }
     }
   }
 
-  // Who has not come by now is not needed any more; who is at work still reads the job.
+  // Helpers that have not arrived are no longer needed; those at work still read the job.
   void wait_for_helpers() {
     uint32_t word = crew_.fetch_and(0xffff, std::memory_order_acquire) & 0xffff;
     for (int spins = 0; word != 0; word = crew_.load(std::memory_order_acquire)) look_again(word, spins);
@@ -146,7 +145,7 @@ class Pool {
                                          std::memory_order_acquire);
   }
 
-  // Returns soon while `spins` is low, later only when the crew is no longer `word`.
+  // Returns at once while `spins` is low, afterwards only when the crew is no longer `word`.
   void look_again(uint32_t word, int& spins) {
     if (++spins < kSpins) {
       pause_briefly();
@@ -155,14 +154,14 @@ class Pool {
     }
   }
 
-  std::mutex busy_;  // held by the caller that the pool serves; guards workers_
+  std::mutex busy_;  // held by the caller being served; guards workers_
   std::atomic<Job*> job_{nullptr};
   std::atomic<uint32_t> crew_{0};
   int workers_ = 0;
 };
 
-// Never destroyed: detached workers may outlive static destructors. A child process starts with a new pool,
-// for the threads of the old one do not exist there.
+// Never destroyed: detached workers may outlive static destructors. A child process creates a new pool, because the
+// threads of the old one do not exist there.
 std::atomic<Pool*> pool{nullptr};
 std::once_flag pool_created;
 

@@ -1,4 +1,4 @@
-// Runs a range of independent work on several threads.
+// Parallel loops over independent work.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@ constexpr int kMaxThreads = 256;
 
 using RangeFunction = void(const void* context, int64_t begin, int64_t end);
 
-// Cuts [begin, end) into parts whose sizes are multiples of `grain` (the last one apart) and runs them on
-// up to `threads` threads, the caller among them. Returns when all are done. `function` must not throw, and
-// no part may depend on another; then the result does not depend on the number of threads. Grains are counted in
-// 32 bits, as pixels are.
+// Splits [begin, end) into parts whose sizes are multiples of `grain` (except the last) and runs them on up to
+// `threads` threads, including the caller. Returns when all are done. `function` must not throw. Parts must be
+// independent; then the result does not depend on the number of threads. The number of grains must fit in 32 bits, like
+// pixel counts.
 void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
                   const void* context);
 

@@ -1,4 +1,4 @@
-// Windows: the feature maps that every kernel reads and writes.
+// Windows: the feature maps that all kernels read and write.
 #pragma once
 
 #include <cstdint>
@@ -7,26 +7,26 @@
 
 namespace sparsesr {
 
-// Rows [row0, row0 + rows) of a picture, channels last, `stride` values per pixel. Each row has a zero
-// column on either side, so a 3x3 convolution needs no test for borders: it reads fixed offsets.
+// Rows [row0, row0 + rows) of an image, channels last, `stride` values per pixel. Each row has a zero column on either
+// side, so a 3x3 convolution reads fixed offsets without border tests.
 template <typename T>
 struct WindowOf {
   T* data;
   int64_t row0;
   int64_t rows;
-  int64_t width;   // without the two border columns
-  int64_t stride;  // values per pixel, channels rounded up
+  int64_t width;   // excluding the two border columns
+  int64_t stride;  // values per pixel: channels, rounded up
 };
 
 using Window = WindowOf<float>;
 using InputWindow = WindowOf<const float>;
 
-// Pictures are windows of three channels with four values per pixel.
+// Images are windows of three channels with four values per pixel.
 constexpr int kPictureChannels = 3;
 constexpr int kPictureStride = 4;
-constexpr int kMaxScale = 8;  // largest factor by which one may grow
+constexpr int kMaxScale = 8;  // largest upscaling factor
 
-// A window whose type of values is known at run time only.
+// A window whose value type is known only at run time.
 struct AnyWindow {
   void* data;
   int64_t row0;
@@ -36,14 +36,14 @@ struct AnyWindow {
   MapType type;
 };
 
-// Internal linkage on purpose: this header is compiled for several instruction sets, and the linker must
-// never keep the copy of one set for all of them.
+// Internal linkage on purpose: this header is compiled for several instruction sets, and the linker must never use one
+// set's copy for all of them.
 template <typename T>
 static inline T* pixel_at(const WindowOf<T>& window, int64_t row, int64_t x) {
   return window.data + ((row - window.row0) * (window.width + 2) + x + 1) * window.stride;
 }
 
-// The same by number in raster order.
+// The same, by number in raster order.
 template <typename T>
 static inline T* token_at(const WindowOf<T>& window, int64_t token) {
   return pixel_at(window, token / window.width, token % window.width);

@@ -1,4 +1,4 @@
-// What every operation's kernels are given.
+// Argument types of all operations' kernels.
 #pragma once
 
 #include "kernels/add/add.h"

@@ -1,4 +1,4 @@
-// Four values of a picture's pixel as one vector, in the portable form that GCC and Clang share.
+// The four values of an image pixel as one vector, in the portable syntax that GCC and Clang share.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace sparsesr {
 using Pixel4 = float __attribute__((vector_size(16)));
 using Pixel4Int = int32_t __attribute__((vector_size(16)));
 
-// Internal linkage, as all that kernels share.
+// Internal linkage, like all code that kernels share.
 static inline Pixel4 load_pixel(const float* source) {
   Pixel4 pixel;
   __builtin_memcpy(&pixel, source, sizeof(pixel));

@@ -1,5 +1,5 @@
-// The tiles of AMX, in one configuration for all kernels: eight of 16 rows of 64 bytes. Local to each file that includes
-// this. The compiler's own intrinsics do not say that they read memory.
+// AMX tiles, in one configuration for all kernels: eight tiles of 16 rows of 64 bytes. Local to each file that includes
+// this. Inline assembly, because the compiler's intrinsics do not declare that they read memory.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ void configure_tiles() {
 
 void release_tiles() { __asm__ volatile("tilerelease"); }
 
-// Row r from rows + r * stride bytes.
+// Loads row r from rows + r * stride bytes.
 template <int kTile>
 __attribute__((always_inline)) inline void load_tile(const void* rows, int64_t stride) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(rows), "r"(stride), "i"(kTile) : "memory");
@@ -37,7 +37,7 @@ __attribute__((always_inline)) inline void store_tile(void* rows, int64_t stride
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 
-// Adds the products of bf16 to sums in fp32.
+// Adds bf16 tile products to fp32 sums.
 template <int kSums, int kLeft, int kRight>
 __attribute__((always_inline)) inline void multiply_bf16_tiles() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kLeft), "i"(kRight));

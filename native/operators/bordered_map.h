@@ -1,4 +1,4 @@
-// The geometry of the maps that the convolutions of training read; see kernels/train_conv/train_conv.h.
+// Geometry of the maps that the training convolutions read; see kernels/train_conv/train_conv.h.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace sparsesr {
 
-// Calls `visit(y, x)` for the inactive pixels of an image's mask: its zeros.
+// Calls `visit(y, x)` for each inactive pixel (zero) of an image's mask.
 template <typename Visit>
 void for_each_inactive(const uint8_t* mask, int64_t height, int64_t width, const Visit& visit) {
   for (int64_t y = 0; y < height; ++y) {
@@ -18,14 +18,14 @@ void for_each_inactive(const uint8_t* mask, int64_t height, int64_t width, const
   }
 }
 
-// Sizes and distances are in values.
+// All sizes and distances are in values.
 struct BorderedShape {
   int64_t height;
   int64_t width;
   int64_t channels;
 
   int64_t row() const { return (width + 1) * channels; }
-  int64_t first() const { return row() + channels; }  // of pixel (0, 0)
+  int64_t first() const { return row() + channels; }  // offset of pixel (0, 0)
   int64_t size() const { return (height + 2) * row() + channels; }
   int64_t slack() const { return kTrainSlackRows * row() + kTrainSlackPixels * channels; }
   int64_t plain_row() const { return width * channels; }

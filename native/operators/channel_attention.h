@@ -1,4 +1,4 @@
-// Channel attention with the working memory that its kernel needs.
+// Channel attention, including the working memory that its kernel needs.
 #pragma once
 
 #include "core/instruction_set.h"
@@ -6,7 +6,7 @@
 
 namespace sparsesr {
 
-// `args` without hidden_values.
+// Sets hidden_values of `args` itself.
 void run_channel_attention(Isa isa, ChannelAttentionArgs args);
 
 }  // namespace sparsesr

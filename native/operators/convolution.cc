@@ -17,7 +17,7 @@ ConvArgs make_args(const ConvCall& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const AnyWindow& input = call.inputs[i];
     const int64_t channels = conv.splits()[i];
-    // In bf16 channels are multiplied by pairs.
+    // bf16 kernels multiply channels in pairs.
     const int64_t always = call.always.empty() ? channels : std::min((call.always[i] + 1) / 2 * 2, channels);
     args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, channels, always};
   }
@@ -35,7 +35,7 @@ ConvArgs make_args(const ConvCall& call) {
   return args;
 }
 
-// Numbers of the pixels of rows from r0 on, counted row by row: those from `first` to `end`.
+// Pixel numbers of positions `first` to `end`, counted row by row from row r0.
 void list_pixels(int64_t r0, int64_t width, int64_t first, int64_t end, int32_t* pixels) {
   int64_t row = r0 + first / width;
   for (int64_t n = first; n < end; ++row) {
@@ -56,7 +56,7 @@ PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, in
   const int64_t taps = kernel * kernel;
   ConvWeights weights{in, c_out, {}, bias};
   ConvSum& sum = weights.sum;
-  std::vector<int64_t> first_channels;  // of each tap of each input
+  std::vector<int64_t> first_channels;  // per tap of each input
   int64_t first = 0;
   for (const int64_t channels : splits_) {
     sum.tap_channels.insert(sum.tap_channels.end(), static_cast<size_t>(taps), channels);
@@ -83,7 +83,7 @@ void ConvWorker::run(const ConvArgs& args, std::span<const int32_t> pixels) cons
 
 void ConvWorker::at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
   if (!run_.kernels().leaves_taps_out) return at(pixels);
-  std::array<uint32_t, (1 << kMaxTaps) + 1> places{};  // of the first pixel with each set of taps
+  std::array<uint32_t, (1 << kMaxTaps) + 1> places{};  // position of the first pixel of each tap set
   for (const uint16_t set : taps) ++places[set + 1u];
   std::partial_sum(places.begin(), places.end(), places.begin());
   std::vector<int32_t> sorted_pixels(pixels.size());

@@ -1,4 +1,4 @@
-// Dense and masked convolution over windows: one kernel, with a list of pixels.
+// Dense and masked convolution over windows, using one kernel with a pixel list.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace sparsesr {
 
-// Weights of a 1x1 or 3x3 convolution, packed for the kernels of one instruction set. The input is the
-// concatenation of windows with splits[0], splits[1], ... channels, which is never built.
+// Weights of a 1x1 or 3x3 convolution, packed for the kernels of one instruction set. The input is the concatenation of
+// windows with splits[0], splits[1], ... channels, which is never materialised.
 class PackedConv {
  public:
-  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null. The windows will be of type `in`.
+  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null; `in` is the type of the input windows.
   PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
              std::vector<int64_t> splits, MapType in, Isa isa);
 
@@ -40,18 +40,19 @@ class PackedConv {
 struct ConvCall {
   const PackedConv* conv = nullptr;
   std::vector<AnyWindow> inputs;  // one per split
-  std::vector<int64_t> always;    // of each input: channels that count at every tap; empty: all of them
-  AnyWindow addend{};             // of the type of `out`; data is null without one
-  AnyWindow residual{};           // the same
+  std::vector<int64_t> always;    // per input: channels used at every tap; empty: all
+  AnyWindow addend{};             // same type as `out`; data is null if unused
+  AnyWindow residual{};           // likewise
   AnyWindow out{};
   Activation activation = Activation::kNone;
-  float slope = 0.0f;             // of kLeakyRelu, for all outputs
-  const float* slopes = nullptr;  // one per output instead, not copied
-  // Channels of `out` behind the outputs become zero; else only up to a multiple of kOutputGranule.
+  float slope = 0.0f;             // for kLeakyRelu, shared by all outputs
+  const float* slopes = nullptr;  // instead of `slope`, one per output; not copied
+  // If true, all channels of `out` beyond the outputs become zero, otherwise only those up to a multiple of
+  // kOutputGranule.
   bool clears_rest = true;
 };
 
-// A call that is ready to run at any pixels.
+// A prepared call that can run at any pixels.
 class ConvRun {
  public:
   ConvRun() = default;  // empty placeholder; must not be run
@@ -67,15 +68,15 @@ class ConvRun {
   ConvArgs args_{};
 };
 
-// Such a call on one thread, which is prepared for the kernels as long as the worker lives.
+// Runs a ConvRun on one thread, which stays prepared for the kernels for the lifetime of the worker.
 class ConvWorker {
  public:
   explicit ConvWorker(const ConvRun& run);
 
   void at(std::span<const int32_t> pixels) const { run(args_, pixels); }
 
-  // The same with the taps of each pixel, see ConvArgs. Kernels that leave taps out are given the pixels sorted
-  // by them, so that pixels that are computed together need the same.
+  // The same, with the taps of each pixel (see ConvArgs). Kernels that skip taps receive the pixels sorted by tap set,
+  // so that pixels computed together need the same taps.
   void at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
 
  private:
@@ -86,7 +87,7 @@ class ConvWorker {
   ConvArgs args_;
 };
 
-// Every pixel of rows [r0, r1).
+// Computes every pixel of rows [r0, r1).
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads);
 
 }  // namespace sparsesr

@@ -10,7 +10,7 @@
 namespace sparsesr {
 namespace {
 
-// Constants in the type of a map.
+// Constants in a map's value type.
 class FillValues {
  public:
   FillValues(const std::vector<float>& values, MapType type) : bytes_(values.size() * value_bytes(type)) {
@@ -30,7 +30,7 @@ class FillValues {
   std::vector<std::byte> bytes_;
 };
 
-// Inactive pixels to fill: those whose border is known, and all of those whose border is not.
+// Inactive pixels to fill: the border where it is known, all inactive pixels where it is not.
 std::array<PixelMask::Pixels, 2> pixels_to_fill(const MaskedConvCall& call, int64_t r0, int64_t r1) {
   if (call.fill == Fill::kNowhere || call.constants.empty()) return {};
   if (call.fill == Fill::kEverywhere) return {call.mask->inactive(r0, r1)};
@@ -38,10 +38,10 @@ std::array<PixelMask::Pixels, 2> pixels_to_fill(const MaskedConvCall& call, int6
   return {call.mask->border(r0, known), call.mask->inactive(known, r1)};
 }
 
-// Pixels that one function takes, by units of about equal work.
+// Pixels processed by one function, in units of about equal work.
 struct Section {
   PixelMask::Pixels pixels;
-  int64_t unit_pixels;  // a multiple of what the function takes together
+  int64_t unit_pixels;  // a multiple of the number of pixels processed together
 
   int64_t units() const { return (static_cast<int64_t>(pixels.size()) + unit_pixels - 1) / unit_pixels; }
 
@@ -57,10 +57,10 @@ int64_t multiply_adds(const PackedConv& conv) {
   return conv.c_in() * conv.c_out() * conv.kernel() * conv.kernel();
 }
 
-// Pixels that are filled in the time that one active pixel takes.
+// Pixels filled in the time of one active pixel.
 constexpr int64_t kFilledPerActive = 32;
 
-// How many pixels outside the mask are as much work as one inside. Small convolutions get less done per time.
+// Number of pixels outside the mask that cost as much as one inside. Small convolutions run less efficiently.
 int64_t pixels_outside_per_active(const MaskedConvCall& call) {
   if (call.outside.conv == nullptr) return kFilledPerActive;
   const int64_t ratio = multiply_adds(*call.full.conv) / (2 * multiply_adds(*call.outside.conv));
@@ -86,7 +86,7 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
   const Section border{known, fill_unit};
   const Section no_border_yet{unknown, fill_unit};
 
-  // One range of units, so that threads wait for each other once.
+  // A single range of units, so that threads wait for each other only once.
   const int64_t first_inactive = active.units();
   const int64_t first_border = first_inactive + inactive.units();
   const int64_t first_unknown = first_border + border.units();

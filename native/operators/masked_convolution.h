@@ -1,4 +1,4 @@
-// Convolution under a mask: in full at its active pixels, less at the others.
+// Convolution under a mask: complete at active pixels, reduced at inactive ones.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 
 namespace sparsesr {
 
-// At which inactive pixels the last channels become constants.
+// Inactive pixels at which the last channels become constants.
 enum class Fill { kEverywhere, kBorder, kNowhere };
 
 struct MaskedConvCall {
-  ConvCall full;  // with `always`: channels behind these are zero at inactive pixels, which saves their work
-  ConvCall outside;  // from dense inputs to dense outputs; conv is null without them
+  ConvCall full;  // with `always`: channels beyond it are zero at inactive pixels, so their work is skipped
+  ConvCall outside;  // from dense inputs to dense outputs; conv is null if there are none
   const PixelMask* mask = nullptr;
   Fill fill = Fill::kEverywhere;
-  std::vector<float> constants;  // of the last channels of `out`
+  std::vector<float> constants;  // for the last channels of `out`
 };
 
-// Rows [r0, r1).
+// Computes rows [r0, r1).
 void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int threads);
 
 }  // namespace sparsesr

@@ -17,8 +17,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 double best_slice(PeakKernel* kernel, double limit_s) {
-  constexpr int64_t kIterations = 20000;  // some tenths of a millisecond
-  constexpr int kLeastSlices = 10;        // a thread that has to wait may find its time over after one
+  constexpr int64_t kIterations = 20000;  // a few tenths of a millisecond
+  constexpr int kLeastSlices = 10;        // a delayed thread may run out of time after a single slice
   const Clock::time_point start = Clock::now();
   volatile float sink = 0.0f;
   double best = 0.0;
@@ -44,7 +44,7 @@ double multiply_add_peak(Isa isa, MapType type, int threads, int milliseconds) {
     others.emplace_back([&, i] { rates[i] = best_slice(kernel, limit_s); });
   }
   rates[0] = best_slice(kernel, limit_s);
-  others.clear();  // joins
+  others.clear();  // joins the threads
   double sum = 0.0;
   for (const double rate : rates) sum += rate;
   return sum;

@@ -5,8 +5,8 @@
 
 namespace sparsesr {
 
-// GFLOP/s (two per multiply-add) that `threads` threads reach in registers with the vectors of `isa` and
-// `type`: the best of many short slices of each thread, summed, within about `milliseconds`.
+// Peak GFLOP/s (two per multiply-add) of `threads` threads computing in registers with the vectors of `isa` and `type`:
+// the best of many short slices per thread, summed, measured for about `milliseconds`.
 double multiply_add_peak(Isa isa, MapType type, int threads, int milliseconds);
 
 }  // namespace sparsesr

@@ -17,8 +17,8 @@ class PackedKernel {
   const ConvKernels& kernels() const { return *kernels_; }
   size_t nbytes() const { return packed_.byte_count; }
 
-  // All outputs, of type `out`, at any number of pixels: chunk by chunk, so that the rows around a chunk stay in
-  // L2 between blocks of outputs. The thread is prepared for the kernels (see KernelThread).
+  // Computes all outputs, of type `out`, at any number of pixels: chunk by chunk, so that the rows around a chunk stay
+  // in L2 between output blocks. The thread must be prepared for the kernels (see KernelThread).
   void run(ConvArgs args, MapType out, const int32_t* in_pixels, const int32_t* out_pixels,
            int64_t count) const;
 

@@ -11,8 +11,7 @@ namespace {
 
 constexpr uint16_t kAllNeighbours = 0x1ff;
 
-// Appends the set bytes of a row as pixel numbers from `pixel` on. Few are set, so eight are looked at
-// together.
+// Appends the set bytes of a row as pixel numbers, starting at `pixel`. Few are set, so eight are tested at once.
 int32_t* append_set(const uint8_t* flags, int64_t count, int32_t pixel, int32_t* end) {
   for (int64_t c = 0; c < count; c += 8) {
     uint64_t eight = 0;
@@ -34,14 +33,14 @@ PixelMask::PixelMask(int64_t height, int64_t width)
       width_(width),
       active_(new int32_t[static_cast<size_t>(height * width)]),
       inactive_(new int32_t[static_cast<size_t>(height * width)]),
-      border_(new int32_t[static_cast<size_t>(height * width) + 1]),  // append_set writes one place further
+      border_(new int32_t[static_cast<size_t>(height * width) + 1]),  // append_set writes one element past its result
       neighbours_(new uint16_t[static_cast<size_t>(height * width)]) {}
 
 void PixelMask::clear() { n_active_ = n_inactive_ = n_border_ = rows_ = border_rows_ = 0; }
 
 void PixelMask::grow(const InputWindow& logits, int64_t r1, float bias, Isa isa) {
   MaskArgs args{logits, bias, active_.get(), inactive_.get(), n_active_, n_inactive_};
-  // The kernel writes a pixel before it knows its list, so it must not run on full lists.
+  // The kernel writes a pixel before it knows which list it belongs to, so it must not run on full lists.
   if (rows_ < r1) kernel_table(isa).mask.run(args, rows_, r1);
   std::fill(neighbours_.get() + n_active_, neighbours_.get() + args.active_count, kAllNeighbours);
   n_active_ = args.active_count;
@@ -62,7 +61,7 @@ std::span<const uint16_t> PixelMask::neighbours(int64_t r0, int64_t r1) const {
   return {neighbours_.get() + (pixels.data() - active_.get()), pixels.size()};
 }
 
-// `flags` begin with row r0 - 1.
+// `flags` start at row r0 - 1.
 void PixelMask::find_neighbours(int64_t r0, int64_t end, const uint8_t* flags) {
   const int64_t columns = width_ + 2;
   const int64_t first = (r0 - 1) * columns;
@@ -88,8 +87,8 @@ void PixelMask::grow_border(int64_t end) {
   const int64_t first = (r0 - 1) * static_cast<int64_t>(columns);
   for (const int32_t pixel : active(r0 - 1, end + 1)) flags[static_cast<size_t>(pixel - first)] = 1;
   find_neighbours(r0, end, flags.data());
-  std::vector<uint8_t> near(columns);    // of one row: active here, above or below
-  std::vector<uint8_t> wanted(columns);  // of its pixels: inactive beside one that is near
+  std::vector<uint8_t> near(columns);    // for one row: active here, above or below
+  std::vector<uint8_t> wanted(columns);  // for its pixels: inactive, next to one that is near
   int32_t* found = border_.get() + n_border_;
   for (int64_t r = r0; r < end; ++r) {
     const uint8_t* row = flags.data() + static_cast<size_t>(r - r0 + 1) * columns;

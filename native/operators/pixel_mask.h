@@ -1,4 +1,4 @@
-// A spatial mask as lists of pixels, growing row by row.
+// A spatial mask as pixel lists that grow row by row.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace sparsesr {
 
-// Pixels are numbered r * (width + 2) + x + 1 and listed in raster order. All pixels that a list holds are
-// inside the picture, so kernels may trust it.
+// Pixels are numbered r * (width + 2) + x + 1 and listed in raster order. Every listed pixel lies inside the image, so
+// kernels need not check.
 class PixelMask {
  public:
   using Pixels = std::span<const int32_t>;
 
-  // Memory for every pixel of height x width, used as far as rows are added.
+  // Reserves memory for every pixel of height x width; pages are touched only as rows are added.
   PixelMask(int64_t height, int64_t width);
 
   int64_t height() const { return height_; }
@@ -30,11 +30,11 @@ class PixelMask {
   // Adds rows up to `r1`. A pixel is active if logits[1] + bias > logits[0].
   void grow(const InputWindow& logits, int64_t r1, float bias, Isa isa);
 
-  // Pixels of rows [r0, r1), which have been added.
+  // Pixels of rows [r0, r1), which must have been added.
   Pixels active(int64_t r0, int64_t r1) const { return cut(active_.get(), n_active_, r0, r1); }
   Pixels inactive(int64_t r0, int64_t r1) const { return cut(inactive_.get(), n_inactive_, r0, r1); }
-  // For each of active(r0, r1), as bits row by row, which pixels of the 3x3 around it are active; all, as
-  // long as the border of its row is not known.
+  // For each of active(r0, r1), a bit mask, row by row, of the active pixels in its 3x3 neighbourhood; all bits are set
+  // while the border of its row is unknown.
   std::span<const uint16_t> neighbours(int64_t r0, int64_t r1) const;
   // Inactive pixels of rows [r0, r1) that touch an active one, diagonally too. They are known for rows below
   // border_rows() only: the border of the last row depends on the next one.
@@ -51,7 +51,7 @@ class PixelMask {
   std::unique_ptr<int32_t[]> active_;
   std::unique_ptr<int32_t[]> inactive_;
   std::unique_ptr<int32_t[]> border_;
-  std::unique_ptr<uint16_t[]> neighbours_;  // as active_
+  std::unique_ptr<uint16_t[]> neighbours_;  // parallel to active_
   int64_t n_active_ = 0;
   int64_t n_inactive_ = 0;
   int64_t n_border_ = 0;

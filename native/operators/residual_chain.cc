@@ -10,7 +10,7 @@
 namespace sparsesr {
 namespace {
 
-// Groups of images whose gradients of weights are summed apart: each costs memory, few leave threads without work.
+// Groups of images whose weight gradients are summed separately: each costs memory; too few leave threads idle.
 constexpr int64_t kMostGroups = 8;
 
 TrainConvArgs conv_args(const BorderedShape& shape, const Bf16* in, const Bf16* weights, const float* bias,
@@ -31,7 +31,7 @@ BorderedShape bordered(const BatchShape& shape, int64_t channels) {
   return {shape.height, shape.width, channels};
 }
 
-// The images of a group.
+// Images of a group.
 struct Group {
   int64_t begin;
   int64_t end;
@@ -41,7 +41,7 @@ Group group_of(int64_t images, int64_t groups, int64_t number) {
   return {images * number / groups, images * (number + 1) / groups};
 }
 
-// Sums of gradients: per layer one part per group.
+// Gradient sums: one part per layer and group.
 struct GradientSums {
   int64_t weights_size;
   int64_t channels;
@@ -61,7 +61,7 @@ void add_groups(const GradientSums& sums, int64_t layer, float* biases) {
   }
 }
 
-// One group on its way back through the chain; all its gradients stay in the thread's caches.
+// Backward pass of one group; all its gradients stay in the thread's caches.
 class GroupBackward {
  public:
   GroupBackward(const TrainConvKernels& kernels, const ChainMaps& maps, const GradientSums& sums, Group group,
@@ -85,13 +85,13 @@ class GroupBackward {
     }
   }
 
-  // Block whose first layer is `layer`, for one image.
+  // Backward pass of the block whose first layer is `layer`, for one image.
   void pass_block(int64_t image, int64_t layer, const Bf16* a, const Bf16* b, const float* zeros) const {
     Bf16* const gradient = of_image(image);
     const Bf16* const branch_gradient = masked(gradient, image);
     const Bf16* const input = maps_.map(image, layer);
     const Bf16* const hidden = maps_.map(image, layer + 1);
-    // Hidden features of inactive pixels are zero, and so are their gradients, as behind any ReLU.
+    // Hidden features of inactive pixels are zero, and so are their gradients, as after any ReLU.
     TrainConvArgs to_hidden = conv_args(shape_, branch_gradient, b, zeros, scratch_);
     to_hidden.finish = TrainFinish::kMask;
     to_hidden.out = shape_.pixels(hidden_gradient());
@@ -113,7 +113,7 @@ class GroupBackward {
   Bf16* of_image(int64_t image) const { return at(image - group_.begin); }
   Bf16* hidden_gradient() const { return at(group_.end - group_.begin); }
 
-  // The gradient of a block's output as its branch sees it: none at inactive pixels.
+  // Gradient of a block's output as seen by its branch: zero at inactive pixels.
   const Bf16* masked(const Bf16* gradient, int64_t image) const {
     const uint8_t* const mask = maps_.mask(image);
     if (mask == nullptr) return gradient;
@@ -123,7 +123,7 @@ class GroupBackward {
     return copy;
   }
 
-  // What the next call of pass_block reads first.
+  // First map that the next call of pass_block reads.
   const Bf16* next_hidden(int64_t image, int64_t layer) const {
     if (image + 1 < group_.end) return maps_.map(image + 1, layer + 1);
     return layer > 0 ? maps_.map(group_.begin, layer - 1) : nullptr;

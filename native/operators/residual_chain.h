@@ -1,5 +1,5 @@
-// Training of a chain of residual blocks x + m b(m relu(a(x))) with a mask m of 0 and 1, or without one: the forward pass
-// and all gradients but the mask's, in bf16 with fp32 sums.
+// Training of a chain of residual blocks x + m b(m relu(a(x))) with an optional mask m of 0 and 1: the forward pass and
+// all gradients except the mask's, in bf16 with fp32 sums.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ struct BatchShape {
   int64_t width;
 };
 
-// What each convolution of a batch read, as bordered maps: kept between the passes.
+// Inputs of every convolution of a batch as bordered maps, kept from the forward to the backward pass.
 class ChainMaps {
  public:
-  // `mask`: one byte per pixel of all images, 0 for inactive ones; null without a mask. It is copied.
+  // `mask`: one byte per pixel of all images, 0 if inactive; null without a mask. It is copied.
   ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers, const uint8_t* mask);
 
   const BatchShape& shape() const { return shape_; }
@@ -36,27 +36,28 @@ class ChainMaps {
   std::vector<uint8_t> mask_;
 };
 
-// Gradients of a layer: weights (channels, 3, 3, channels), biases.
+// Gradients of a layer: weights (channels, 3, 3, channels) and biases.
 struct LayerGradients {
   float* weights;
   float* biases;
 };
 
-// The weights of one step.
+// Weights of one training step.
 class ResidualChain {
  public:
-  // Per layer (a and b of each block in turn) fp32 weights of the shape (channels, 3, 3, channels), and biases.
+  // Per layer (a and b of each block in turn): fp32 weights of shape (channels, 3, 3, channels), and biases.
   ResidualChain(const TrainConvKernels& kernels, int64_t channels, const std::vector<const float*>& weights,
                 const std::vector<const float*>& biases, int threads);
 
   int64_t channels() const { return channels_; }
   int64_t layers() const { return static_cast<int64_t>(biases_.size()); }
 
-  // `x` and `y`: (images, height, width, channels) without borders; `mask` as in ChainMaps. Returns what the gradients need.
+  // `x` and `y`: (images, height, width, channels) without borders; `mask` as in ChainMaps. Returns the maps that
+  // backward() needs.
   ChainMaps forward(const BatchShape& shape, const Bf16* x, Bf16* y, const uint8_t* mask, int threads) const;
 
-  // From the gradient of `y` those of `x` and of all layers. The same bits for any number of threads: images are grouped by
-  // their number alone, and the sums of groups are added in order.
+  // Computes the gradients of `x` and of all layers from the gradient of `y`. The result is bit-identical for any
+  // number of threads: the number of images alone determines the groups, and group sums are added in order.
   void backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16* x_gradient,
                 const std::vector<LayerGradients>& gradients, int threads) const;
 
@@ -67,7 +68,7 @@ class ResidualChain {
   int64_t channels_;
   std::vector<std::vector<float>> biases_;
   std::vector<float> zeros_;
-  PooledBytes packed_;  // per layer forward, backward
+  PooledBytes packed_;  // per layer: forward, then backward
 };
 
 }  // namespace sparsesr

@@ -18,7 +18,7 @@ int64_t padded_dim(const SegmentAttention& attention) {
   return rounded_up(attention.head_dim, kAttentionDims);
 }
 
-// Packs groups [begin, end) of the keys (or values) at `channel`, from the segment's first token on.
+// Packs groups [begin, end) of the keys (or values) that start at `channel`, counted from the segment's first token.
 void pack(const SegmentAttention& attention, int64_t channel, int64_t first, int64_t count, float* out,
           int64_t begin, int64_t end) {
   const int64_t dims = padded_dim(attention);
@@ -30,7 +30,7 @@ void pack(const SegmentAttention& attention, int64_t channel, int64_t first, int
   }
 }
 
-// Queries [begin, end) of one head and the keys of their segment, `count` tokens from `first` on.
+// Attends queries [begin, end) of one head to the keys of their segment: `count` tokens from `first`.
 void attend(const KernelTable& table, const SegmentAttention& attention, float* workspace, int64_t head,
             int64_t first, int64_t count, int64_t begin, int64_t end, int threads) {
   const int64_t dims = padded_dim(attention);
@@ -58,7 +58,7 @@ void clear_padding(const SegmentAttention& attention, int64_t begin, int64_t end
   }
 }
 
-// Values of keys and values of one head of one segment.
+// Number of values in the packed keys and values of one head and segment.
 int64_t workspace_values(const SegmentAttention& attention) {
   const int64_t keys = std::min(attention.segment_tokens, attention.tokens);
   return 2 * rounded_up(keys, kAttentionKeys) * padded_dim(attention);

@@ -1,5 +1,4 @@
-// Attention of the tokens of a map within segments: which keys belong to which queries, and how they are
-// packed.
+// Attention of a map's tokens within segments: assigns keys to queries and packs them.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +9,7 @@
 namespace sparsesr {
 
 struct SegmentAttention {
-  InputWindow qkv;  // the whole map: channels of all queries, then of all keys, then of all values
+  InputWindow qkv;  // the whole map: all query channels, then all key channels, then all value channels
   Window out;
   int64_t tokens;
   int64_t segment_tokens;
@@ -19,8 +18,8 @@ struct SegmentAttention {
   float scale;
 };
 
-// Computes tokens [begin, end) with the kernels of `isa`. No more than keys and values of one head of one segment
-// are held besides; throws std::bad_alloc if there is no memory for them.
+// Computes tokens [begin, end) with the kernels of `isa`. Extra memory: the keys and values of one head of one segment;
+// throws std::bad_alloc if it cannot be allocated.
 void run_segment_attention(Isa isa, const SegmentAttention& attention, int64_t begin, int64_t end, int threads);
 
 }  // namespace sparsesr

@@ -9,11 +9,11 @@
 namespace sparsesr {
 namespace {
 
-// Input pixel i reaches output pixels 2i - 1 (weight 0), 2i (weight 1) and 2i + 1 (weight 2). So an even
+// Input pixel i contributes to output pixels 2i - 1 (weight 0), 2i (weight 1) and 2i + 1 (weight 2). Hence an even
 // output reads i with weight 1; an odd one reads i with weight 2 and i + 1 with weight 0.
 struct Tap {
-  int64_t step;    // 0: the same pixel, 1: the next
-  int64_t weight;  // index in the 3 weights of this axis
+  int64_t step;    // 0: same pixel, 1: next pixel
+  int64_t weight;  // index into the 3 weights of this axis
 };
 
 std::vector<Tap> axis_taps(int phase) {
@@ -38,7 +38,7 @@ PackedKernel pack_phase(const PackedDeconv& deconv, const float* weight, const f
 // One phase of one output row.
 struct Phase {
   const PackedKernel& packed;
-  int64_t first_input;  // pixel numbers of the row's first pixels
+  int64_t first_input;  // pixel numbers of the first pixel of each row
   int64_t first_output;
 
   void run(ConvArgs args, MapType out, int64_t width) const {
@@ -64,7 +64,7 @@ void run_row(const PackedDeconv& deconv, ConvArgs args, MapType out, int64_t wid
   for (int column_phase = 0; column_phase < 2; ++column_phase) {
     args.tap_count = 0;
     for (const Tap& r : axis_taps(row_phase)) {
-      if (r.step == 1 && !has_next_row) break;  // rows come first in the weights, so the rest is just left
+      if (r.step == 1 && !has_next_row) break;  // rows are the outer order of the weights, so the rest can be skipped
       for (const Tap& c : axis_taps(column_phase)) {
         args.tap_pixels[args.tap_count++] = r.step * (width + 2) + c.step;
       }

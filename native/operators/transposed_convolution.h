@@ -1,4 +1,4 @@
-// Transposed 3x3 convolution with stride 2, padding 1 and output padding 1: twice the size.
+// Transposed 3x3 convolution with stride 2, padding 1 and output padding 1: doubles the size.
 #pragma once
 
 #include <array>
@@ -9,11 +9,11 @@
 
 namespace sparsesr {
 
-// Each of the four output phases (even or odd row, even or odd column) is a small convolution with
-// 1, 2, 2 and 4 taps; the convolution kernel runs them.
+// Each of the four output phases (even or odd row and column) is a small convolution with 1, 2, 2 or 4 taps, run by the
+// convolution kernel.
 class PackedDeconv {
  public:
-  // `weight` is [c_in][c_out][3][3]; `bias` may be null. The input will be of type `in`.
+  // `weight` is [c_in][c_out][3][3]; `bias` may be null; `in` is the type of the input.
   PackedDeconv(const float* weight, const float* bias, int64_t c_in, int64_t c_out, MapType in, Isa isa);
 
   int64_t c_in() const { return c_in_; }
@@ -33,7 +33,7 @@ class PackedDeconv {
   std::array<PackedKernel, 4> phases_;
 };
 
-// Rows [r0, r1) of the output. Reads rows r / 2 and, for odd r, the one below unless it is x_height.
+// Computes output rows [r0, r1). Reads input rows r / 2 and, for odd r, the row below unless it is x_height.
 void conv_transpose2x_rows(const PackedDeconv& deconv, const AnyWindow& x, int64_t x_height,
                            const AnyWindow& out, int64_t r0, int64_t r1, int threads);
 

@@ -1,5 +1,5 @@
-// One bug of each kind, on purpose: `make sanitize` fails unless every one of them is reported. So a build
-// whose sanitizers have been lost (a missing flag, a runtime that is not loaded) cannot pass for a clean one.
+// One planted bug of each kind: `make sanitize` fails unless every one is reported, so that a build without working
+// sanitizers (a missing flag, a runtime that is not loaded) cannot pass as clean.
 //   planted_bugs overflow INSTRUCTION_SET | guard INSTRUCTION_SET | undefined | race | shared INSTRUCTION_SET
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr int64_t kHeight = 4;
 constexpr int64_t kWidth = 8;
-// Rows -1 to 2; row 3 is written too.
+// Rows -1 to 2; row 3 is also written.
 constexpr size_t kOutputBytes = kHeight * (kWidth + 2) * 16 * sizeof(float);
 
 void write_a_row_too_many(const char* isa, float* output) {
@@ -35,8 +35,7 @@ void overflow(const char* isa) {
   write_a_row_too_many(isa, output.get());
 }
 
-// The output ends where a page begins that may not be touched. This is how masked stores are caught, which
-// the compiler does not instrument.
+// The output ends at an inaccessible page. This catches masked stores, which the compiler does not instrument.
 void guard(const char* isa) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t usable = (kOutputBytes + page - 1) / page * page;
@@ -52,7 +51,7 @@ int undefined(int step) {
   return value += step;
 }
 
-// All parts count in the same place, and last long enough for two threads to be at it together.
+// All parts count in the same place, for long enough that two threads overlap.
 void race() {
   int64_t count = 0;
   parallel_for(2, 0, 100, 1, [&](int64_t first, int64_t last) {
@@ -64,8 +63,7 @@ void race() {
   std::printf("%lld\n", static_cast<long long>(count));
 }
 
-// Two threads run the same masked convolution into the same memory: stores of the kernels, which write the
-// same values twice.
+// Two threads run the same masked convolution into the same memory; the kernels store the same values twice.
 void shared(const char* isa) {
   force_isa(isa);
   const SmallMaskedConvolution conv(16, 16, 64, 9, current_isa());

@@ -1,4 +1,4 @@
-// A convolution with its maps, for the executables that run without Python.
+// A convolution with its maps, for executables that run without Python.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace sparsesr {
 
-// Random weights and a random input of height x width pixels, which is multiplied in fp32 or bf16; the output is in fp32
-// and starts at zero.
+// Random weights and a random input of height x width pixels, multiplied in fp32 or bf16; the output is fp32, initially
+// zero.
 class SmallConvolution {
  public:
   SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa,
@@ -41,7 +41,7 @@ class SmallConvolution {
   void clear() { std::fill(output_.begin(), output_.end(), 0.0f); }
 
   void run_rows(int threads) { conv_rows(call(output_.data()), 0, height_, threads); }
-  // At the listed pixels only, numbered as in a PixelMask.
+  // Runs at the listed pixels only, numbered as in a PixelMask.
   void run_pixels(const std::vector<int32_t>& pixels, int threads) {
     const ConvRun run(call(output_.data()));
     const std::span<const int32_t> all(pixels);
@@ -49,15 +49,15 @@ class SmallConvolution {
       ConvWorker(run).at(all.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
     });
   }
-  // The same into memory of the caller's: rows -1 to height of the output's width and stride.
+  // Runs into memory of the caller: rows -1 to height with the output's width and stride.
   void run_rows_into(float* output, int threads) const { conv_rows(call(output), 0, height_, threads); }
 
-  // What these run, into rows -1 to height of `output`.
+  // The call behind run_pixels and run_rows_into, writing rows -1 to height of `output`.
   ConvCall call(float* output) const {
     ConvCall call;
     call.conv = &conv_;
     const void* input = conv_.in() == MapType::kBf16 ? static_cast<const void*>(narrowed_.data()) : input_.data();
-    call.inputs = {window(const_cast<void*>(input), conv_.c_in(), conv_.in())};  // only read
+    call.inputs = {window(const_cast<void*>(input), conv_.c_in(), conv_.in())};  // read only
     call.out = window(output, conv_.c_out(), MapType::kF32);
     call.activation = Activation::kRelu;
     return call;
@@ -65,7 +65,7 @@ class SmallConvolution {
 
   InputWindow input() const { return {input_.data(), -1, height_ + 2, width_, padded(conv_.c_in())}; }
 
-  // Makes the channels from `first` on zero at these pixels of the input.
+  // Clears the channels from `first` at these pixels of the input.
   void clear_input(std::span<const int32_t> pixels, int64_t first) {
     const int64_t stride = padded(conv_.c_in());
     for (const int32_t pixel : pixels) {
@@ -75,7 +75,7 @@ class SmallConvolution {
     narrow_input();
   }
 
-  // Every pixel that is chosen with this probability, in raster order.
+  // Picks each pixel with this probability, in raster order.
   std::vector<int32_t> random_pixels(double density) {
     std::vector<int32_t> pixels;
     for (int64_t row = 0; row < height_; ++row) {
@@ -115,7 +115,7 @@ class SmallConvolution {
   int64_t width_;
   PackedConv conv_;
   std::vector<float> input_;
-  std::vector<Bf16> narrowed_;  // the same
+  std::vector<Bf16> narrowed_;  // the same values in bf16
   std::vector<float> output_;
 };
 

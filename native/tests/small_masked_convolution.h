@@ -1,4 +1,4 @@
-// A convolution under a mask, for the executables that run without Python.
+// A masked convolution, for executables that run without Python.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace sparsesr {
 
-// From as many channels to as many; outside the mask, from the first `dense` ones to the first `dense` ones.
-// The first two channels of the input are the logits of the mask.
+// Same number of input and output channels; outside the mask, from the first `dense` inputs to the first `dense`
+// outputs. The first two channels of the input are the logits of the mask.
 class SmallMaskedConvolution {
  public:
   SmallMaskedConvolution(int64_t height, int64_t width, int64_t channels, int64_t dense, Isa isa,
@@ -25,12 +25,12 @@ class SmallMaskedConvolution {
   }
 
   const PixelMask& mask() const { return mask_; }
-  // Of what was run here.
+  // Result of the run into the object's own memory.
   const std::vector<float>& output() const { return inside_.output(); }
 
   void run_everywhere() { inside_.run_rows(1); }
 
-  // In two bands, as a network is: the mask is known as far as the band goes.
+  // Runs in two bands, as a network does: the mask is known only up to the end of the band.
   void run_in_bands(Fill fill, bool leaves_taps_out, int threads) {
     inside_.clear();
     mask_.clear();
@@ -42,13 +42,13 @@ class SmallMaskedConvolution {
     masked_conv_rows(masked, middle, inside_.height(), threads);
   }
 
-  // All rows, into memory of the caller's: rows -1 to height.
+  // Runs all rows into memory of the caller: rows -1 to height.
   void run_into(float* output, Fill fill, bool leaves_taps_out, int threads) const {
     masked_conv_rows(call(output, fill, leaves_taps_out), 0, inside_.height(), threads);
   }
 
  private:
-  // About a third of their pixels is active.
+  // About a third of the pixels are active.
   void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, isa_); }
 
   MaskedConvCall call(float* output, Fill fill, bool leaves_taps_out) const {

@@ -1,5 +1,5 @@
-// Drives the thread pool and the convolutions from several threads at once; built with ThreadSanitizer by
-// `make sanitize`. Exit status 0 if every result is right.
+// Runs the thread pool and the convolutions from several threads at once; `make sanitize` builds it with
+// ThreadSanitizer. Exit status 0 if every result is correct.
 #include <atomic>
 #include <cstdio>
 #include <span>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kCallers = 4;
 constexpr int kRounds = 30;
-constexpr int kMaskedRounds = 6;  // of more work
+constexpr int kMaskedRounds = 6;  // fewer, because each does more work
 
 std::atomic<int> failures{0};
 
@@ -32,8 +32,8 @@ void from_several_threads(const Body& body) {
   for (int caller = 0; caller < kCallers; ++caller) callers.emplace_back([&body, caller] { body(caller); });
 }
 
-// Plain integers on purpose: two threads that touch the same one, or a caller that reads before a worker
-// has finished, are a race that the sanitizer reports.
+// Plain integers on purpose: two threads touching the same one, or a caller reading before a worker has finished, is a
+// race that the sanitizer reports.
 void each_index_is_visited_once() {
   from_several_threads([](int caller) {
     for (int round = 0; round < 10 * kRounds; ++round) {
@@ -87,7 +87,7 @@ void convolutions_do_not_depend_on_threads(Isa isa, MapType in) {
   });
 }
 
-// The weights and the input are shared; every caller has an output of its own.
+// The weights and the input are shared; every caller has its own output.
 void one_convolution_serves_several_callers(Isa isa, MapType in) {
   SmallConvolution conv(11, 31, 16, 48, 3, isa, in);
   conv.run_rows(1);
@@ -103,7 +103,7 @@ void one_convolution_serves_several_callers(Isa isa, MapType in) {
 
 constexpr Fill kFills[] = {Fill::kEverywhere, Fill::kBorder, Fill::kNowhere};
 
-// Whether these pixels have the same values in two outputs, which begin with row -1.
+// True if these pixels have the same values in two outputs, which start at row -1.
 bool are_equal_at(std::span<const int32_t> pixels, const std::vector<float>& output,
                   const std::vector<float>& expected, int64_t row_pixels, int64_t stride) {
   bool all_equal = true;
@@ -116,7 +116,7 @@ bool are_equal_at(std::span<const int32_t> pixels, const std::vector<float>& out
   return all_equal;
 }
 
-// Every caller grows a mask of its own between bands, as a network does.
+// Every caller grows its own mask between bands, as a network does.
 void masked_convolutions_do_not_depend_on_threads(Isa isa, MapType in) {
   from_several_threads([isa, in](int caller) {
     const int64_t channels = caller % 2 == 0 ? 64 : 48;
@@ -137,7 +137,7 @@ void masked_convolutions_do_not_depend_on_threads(Isa isa, MapType in) {
   });
 }
 
-// The mask, the weights and the input are shared; every caller has an output of its own.
+// The mask, the weights and the input are shared; every caller has its own output.
 void one_mask_serves_several_callers(Isa isa, MapType in) {
   const SmallMaskedConvolution conv(19, 41, 64, 9, isa, in);
   std::vector<float> expected(conv.output().size());

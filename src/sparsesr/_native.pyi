@@ -1,16 +1,16 @@
 """Types of the native kernels.
 
-*Windows* are C-contiguous arrays of shape (rows, width + 2, stride): float32 or, where a type says `Map` and the
-operation knows it, uint16 that holds bf16. They hold rows [row0, row0 + rows) of a picture, channels last; pixel
+*Windows* are C-contiguous arrays of shape (rows, width + 2, stride): float32 or, where the type is `Map` and the
+operation supports it, uint16 holding bf16. They hold rows [row0, row0 + rows) of an image, channels last; pixel
 (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and width + 1 are a zero border, and channels beyond the map's own
-are zero. A 3x3 convolution reads one row above and one below the rows it computes, so at the picture's edge the
-window holds a row of zeros (row -1 or row `height`).
-*Pictures* are windows of three channels with a stride of 4. *Pixel lists* are int32 arrays of
-``r * (width + 2) + x + 1``. Rows r0 and r1 are always picture rows, [r0, r1).
+are zero. A 3x3 convolution reads one row above and one below the rows it computes, so at the image edge the window
+must include a row of zeros (row -1 or row `height`).
+*Image windows* have three channels and a stride of 4. *Pixel lists* are int32 arrays of
+``r * (width + 2) + x + 1``. Rows r0 and r1 are always image rows, [r0, r1).
 
-Every function releases the GIL while it computes. Results do not depend on `threads`, nor on how rows or
-pixels are cut into calls. Arguments that do not fit raise ValueError; arguments that are no arrays, or
-outputs that are read-only, raise TypeError.
+Every function releases the GIL while it computes. Results depend neither on `threads` nor on how rows or pixels
+are split into calls. Invalid values, shapes and dtypes raise ValueError; non-arrays and read-only outputs raise
+TypeError.
 """
 
 from collections.abc import Sequence
@@ -23,42 +23,42 @@ F32: TypeAlias = NDArray[np.float32]
 I32: TypeAlias = NDArray[np.int32]
 Image: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 Map: TypeAlias = NDArray[np.float32] | NDArray[np.uint16]
-"""A window; uint16 holds bf16, the upper halves of floats."""
+"""A window; uint16 holds bf16, the upper halves of fp32 values."""
 Placed: TypeAlias = tuple[Map, int]
-"""A window and the picture row that it begins with."""
+"""A window and its first image row."""
 
 def cpu_features() -> list[str]:
-    """Instruction sets that kernels may use here, ascending; the variable SPARSESR_CPU lowers the last."""
+    """Instruction sets usable here, ascending; the environment variable SPARSESR_CPU lowers the highest."""
 
 def processor_features() -> list[str]:
-    """Features of the processor that the instruction set in force may use, such as fma or avx512_vnni."""
+    """Processor features that the instruction set in force may use, such as fma or avx512_vnni."""
 
 def amx_refusal() -> str | None:
-    """Why the tiles of AMX may not be used here, or None if they may."""
+    """The reason why AMX tiles may not be used here, or None if they may."""
 
 def set_cpu(name: str | None) -> str | None:
-    """Force an instruction set of `cpu_features()` in this thread, and return what was forced before.
+    """Force an instruction set of `cpu_features()` in this thread and return the previously forced one.
 
-    None stands for the best one. Weights that are packed keep the set that they were packed for.
+    None restores the best set. Packed weights keep the set they were packed for.
     """
 
 def kernel_table() -> dict[str, str]:
-    """Operation to name of the kernel that runs it with the instruction set in force."""
+    """Map each operation to the name of its kernel for the instruction set in force."""
 
 def has_fast_bf16() -> bool:
     """True if the instruction set in force multiplies bf16 in hardware."""
 
 def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
-    """Measure GFLOP/s (two per multiply-add) of the vectors in force, in registers, for about `ms` ms."""
+    """Measure peak GFLOP/s (two per multiply-add) in registers with the set in force, for about `ms` ms."""
 
 class PackedConv:
-    """Weights of a 1x1 or 3x3 convolution, packed for the instruction set in force when built.
+    """Weights of a 1x1 or 3x3 convolution, packed for the instruction set in force at construction.
 
-    The input is the channel-wise concatenation of ``len(splits)`` windows, which is never built in memory.
+    The input is the channel-wise concatenation of ``len(splits)`` windows, which is never materialised.
     """
 
     def __init__(self, weight: F32, bias: F32 | None, splits: Sequence[int], dtype: str = "f32") -> None:
-        """Weight [c_out, c_in, k, k], bias [c_out]; the splits add up to c_in; type of the inputs f32 or bf16."""
+        """Take weight [c_out, c_in, k, k] and bias [c_out]; splits sum to c_in; `dtype` of the inputs: f32 or bf16."""
     @property
     def c_in(self) -> int: ...
     @property
@@ -88,33 +88,33 @@ def conv_rows(
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
 
-    The activation is none, relu or leaky_relu with `slope`, or with `slopes` [c_out], one per output. `out` may be
-    the buffer of `residual` or of `accumulate`, not of an input. Channels of `out` beyond c_out become zero.
+    The activation is none, relu, or leaky_relu with either `slope` or `slopes` [c_out], one per output. `out` may
+    alias `residual` or `accumulate`, but not an input. Channels of `out` beyond c_out become zero.
     """
 
 class PixelMask:
-    """A spatial mask as lists of pixels in raster order, growing row by row; memory for height x width pixels."""
+    """A spatial mask as pixel lists in raster order that grow row by row, up to height x width pixels."""
 
     def __init__(self, height: int, width: int) -> None: ...
     @property
     def rows(self) -> int:
-        """Rows added so far."""
+        """Number of rows added so far."""
     @property
     def n_active(self) -> int:
-        """Active pixels of these rows."""
+        """Number of active pixels in these rows."""
     @property
     def border_rows(self) -> int:
-        """Rows whose border is known: the border of the last row depends on the next one."""
+        """Number of rows whose border is known: the border of the last row depends on the next one."""
     def clear(self) -> None:
         """Forget all rows."""
     def grow(self, logits: Map, row0: int, r1: int, bias: float) -> None:
         """Add rows up to `r1`. A pixel is active if logits[1] + bias > logits[0]."""
     def active(self, r0: int, r1: int) -> I32:
-        """Active pixels of rows [r0, r1), copied."""
+        """Return a copy of the active pixels of rows [r0, r1)."""
     def inactive(self, r0: int, r1: int) -> I32:
-        """Inactive pixels of rows [r0, r1), copied."""
+        """Return a copy of the inactive pixels of rows [r0, r1)."""
     def border(self, r0: int, r1: int) -> I32:
-        """Inactive pixels that touch an active one, diagonally too, of those of the rows whose border is known."""
+        """Return the inactive pixels that touch an active one, diagonally too, in rows whose border is known."""
 
 def masked_conv_rows(
     full: PackedConv,
@@ -137,16 +137,16 @@ def masked_conv_rows(
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
 
-    The outputs of `outside` are the first ones of `full`, and so are their `slopes`.
-    The last ``len(constants)`` channels, those of the stride included, become constants at inactive pixels:
-    everywhere, at the border of the active pixels (and perhaps at more), or nowhere. They must lie behind those of
-    `outside`, which clears channels behind its own up to the next multiple of 16.
+    The outputs of `outside` are the first ones of `full` and use the same `slopes`.
+    At inactive pixels the last ``len(constants)`` channels, including stride padding, become constants. `fill` is
+    everywhere, border (inactive pixels next to active ones, possibly more) or nowhere. These channels must lie
+    beyond those of `outside`, which clears channels beyond its own up to the next multiple of 16.
 
-    Of each input, channels from `always` on may be left out at inactive pixels around an active one, for they are
-    zero there.
+    Channels of each input from `always` on may be skipped at inactive pixels around an active one, where they are
+    zero.
 
-    A `residual` is added at active pixels, and may be `out` itself. Inactive pixels are then left as they are, so
-    `outside` must be None and `fill` nowhere.
+    A `residual` is added at active pixels and may be `out` itself. Inactive pixels then stay unchanged, so `outside`
+    must be None and `fill` nowhere.
     """
 
 def avg_pool2x2_rows(
@@ -154,14 +154,14 @@ def avg_pool2x2_rows(
 ) -> None:
     """Compute rows [r0, r1) of the half-size map; both windows have the same stride.
 
-    An odd last row or column of `x` has no part in it.
+    An odd last row or column of `x` is ignored.
     """
 
 class PackedDeconv:
     """Weights of a transposed 3x3 convolution with stride 2, padding 1 and output padding 1."""
 
     def __init__(self, weight: F32, bias: F32 | None, dtype: str = "f32") -> None:
-        """Weight [c_in, c_out, 3, 3], bias [c_out]; type of the input f32 or bf16."""
+        """Take weight [c_in, c_out, 3, 3] and bias [c_out]; `dtype` of the input: f32 or bf16."""
     @property
     def c_in(self) -> int: ...
     @property
@@ -182,10 +182,10 @@ def conv_transpose2x_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Compute rows [r0, r1) of the double-size map, given one of `x_height` rows; reads none beyond."""
+    """Compute rows [r0, r1) of the double-size map from one of `x_height` rows; reads no rows beyond it."""
 
 def row_sums(x: Map, row0: int, r0: int, r1: int, sums: NDArray[np.float64], threads: int = 1) -> None:
-    """Write sums[r, c] = sum of channel c over row r, from left to right, for c < sums.shape[1]."""
+    """Write sums[r, c] = sum of channel c over row r, left to right, for c < sums.shape[1]."""
 
 def channel_attention(mean: F32, w1: F32, b1: F32, w2: F32, b2: F32) -> F32:
     """Return sigmoid(w2 relu(w1 mean + b1) + b2), with w1 [M, C] and w2 [C, M]."""
@@ -201,7 +201,7 @@ def scale_add_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Compute out = x * scale[channel] + residual; `out` may be the buffer of `x` or of `residual`."""
+    """Compute out = x * scale[channel] + residual; `out` may alias `x` or `residual`."""
 
 def bilinear_rows(
     x: Map,
@@ -214,9 +214,9 @@ def bilinear_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Compute rows [r0, r1) of a map of `x_height` rows brought to `out_height` rows and the width of `out`.
+    """Compute rows [r0, r1) of a map of `x_height` rows resized to `out_height` rows and the width of `out`.
 
-    As torch.nn.functional.interpolate(mode="bilinear", align_corners=True); reads no rows beyond the map.
+    Same as torch.nn.functional.interpolate(mode="bilinear", align_corners=True); reads no rows beyond the map.
     """
 
 def unfold3x3_rows(
@@ -227,7 +227,7 @@ def unfold3x3_rows(
 def fold3x3_rows(
     x: Map, x_row0: int, channels: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
 ) -> None:
-    """The adjoint of `unfold3x3_rows`: sum what all neighbourhoods hold for a pixel; `channels` are those of `out`."""
+    """Apply the adjoint of `unfold3x3_rows`: sum each pixel over all neighbourhoods; `channels` of `out`."""
 
 def layer_norm_rows(
     x: Map,
@@ -243,7 +243,7 @@ def layer_norm_rows(
 ) -> None:
     """Normalise the channels of each pixel: (x - mean) / sqrt(variance + epsilon) * weight + bias.
 
-    `out` may be the buffer of `x`.
+    `out` may alias `x`.
     """
 
 def segment_attention_rows(
@@ -263,8 +263,8 @@ def segment_attention_rows(
     """Compute rows [r0, r1) of multi-head attention; pixels in raster order are tokens.
 
     `qkv` holds the whole map, `height` rows: queries, keys and values of `heads` heads with `head_dim` (1 to 32)
-    channels each. A token attends to its segment: tokens [n * segment_tokens, (n + 1) * segment_tokens). The
-    scores are scaled by `scale`. No more than keys and values of one head of a segment are held besides.
+    channels each. A token attends to its segment: tokens [n * segment_tokens, (n + 1) * segment_tokens). Scores are
+    multiplied by `scale`. Extra memory: the keys and values of one head of one segment.
     """
 
 def pixel_shuffle_rows(
@@ -279,9 +279,9 @@ def pixel_shuffle_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Compute rows [r0, r1) of a map of `channels` out of one of channels * scale**2, plus `skip`.
+    """Compute rows [r0, r1) of a map of `channels` from one of channels * scale**2, plus `skip`.
 
-    The order of channels is that of torch.nn.PixelShuffle. `out` may be the buffer of `skip`.
+    Channels are ordered as in torch.nn.PixelShuffle. `out` may alias `skip`.
     """
 
 def add_rows(
@@ -297,8 +297,8 @@ def add_rows(
 ) -> None:
     """Compute out = activation(sum of inputs[i] * factors[i], from the first to the last).
 
-    The activation is none, relu or leaky_relu with `slopes`, one per channel. All windows have the same
-    stride; `out` may be the buffer of any input.
+    The activation is none, relu, or leaky_relu with `slopes`, one per channel. All windows have the same
+    stride; `out` may alias any input.
     """
 
 def bicubic_rows(
@@ -312,9 +312,9 @@ def bicubic_rows(
     r1: int,
     threads: int = 1,
 ) -> None:
-    """Compute rows [r0, r1) of the picture enlarged `scale` times (1 to 8), given one of `x_height` rows.
+    """Compute rows [r0, r1) of an image of `x_height` rows upscaled `scale` times (1 to 8).
 
-    As torch.nn.functional.interpolate(mode="bicubic", align_corners=False): a = -0.75, edges repeated.
+    Same as torch.nn.functional.interpolate(mode="bicubic", align_corners=False): a = -0.75, edges repeated.
     """
 
 def image_rows(
@@ -328,31 +328,31 @@ def image_rows(
     width: int,
     threads: int = 1,
 ) -> None:
-    """Fill rows of a picture of height x width with image values as 0..1 minus offset [3].
+    """Fill rows of an image window of height x width with image values in 0..1 minus offset [3].
 
-    Integer images are divided by their largest value. Rows and columns beyond the image repeat its edge.
+    Integer images are divided by the largest value of their type. Rows and columns beyond the image repeat its edge.
     """
 
 def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
-    """Write rows of a picture into an image, cut to its width.
+    """Write rows of an image window into an image array, cropped to its width.
 
-    For integer images values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.
+    For integer images, values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.
     """
 
 def can_train_chain(channels: int) -> bool:
-    """True if there are kernels here that train a ResidualChain of so many channels."""
+    """True if this machine has kernels to train a ResidualChain with this number of channels."""
 
 class ChainMaps:
-    """What the gradients of a chain need of its forward pass. May be read by one backward pass or several."""
+    """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
 
 class ResidualChain:
-    """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one step of training, in bf16.
+    """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one training step, in bf16.
 
-    Images are uint16 that holds bf16, (images, height, width, channels), C-contiguous.
+    Feature maps are C-contiguous uint16 arrays holding bf16, of shape (images, height, width, channels).
     """
 
     def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
-        """Weights (channels, 3, 3, channels): outputs, rows, columns, inputs; of a and b of each block in turn."""
+        """Take weights (outputs, 3, 3, inputs), both `channels`, and biases: a and b of each block in turn."""
 
     def forward(
         self,
@@ -372,4 +372,4 @@ class ResidualChain:
         biases: Sequence[F32],
         threads: int = 1,
     ) -> None:
-        """From the gradient of the output, write those of the input, of all weights and of all biases."""
+        """Write the gradients of the input, weights and biases, computed from the gradient of the output."""

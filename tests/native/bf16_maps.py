@@ -1,4 +1,4 @@
-"""Maps in bf16, or in fp32 where a test runs with both."""
+"""Maps in bf16, or in fp32 where a test covers both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP = 2.0**-8
 
 
 def to_bf16(values: F32) -> U16:
-    """To the nearest, ties to even."""
+    """Round to nearest, ties to even."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
@@ -27,7 +27,7 @@ def rounded(values: F32) -> F32:
 
 
 def empty(h: int, w: int, c: int, dtype: str) -> F32 | U16:
-    """A window full of canaries."""
+    """A window filled with canaries."""
     shape = (h, w + 2, stride_of(c))
     return np.full(shape, CANARY_BITS, np.uint16) if dtype == "bf16" else np.full(shape, -7.5, np.float32)
 
@@ -43,7 +43,7 @@ def assert_border_untouched(window: F32 | U16) -> None:
 
 
 def assert_rounded(actual: F32, expected: F64, magnitude: F64, out: str) -> None:
-    """Within the error of the sum, and of rounding it if the output is bf16."""
+    """Equal within the error of the sum, plus that of rounding if the output is bf16."""
     if out == "f32":
         return assert_close(actual, expected, magnitude)
     allowed = 2e-6 * magnitude + STEP * np.abs(expected) + 1e-37

@@ -17,7 +17,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(params=native.cpu_features())
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Runs the test with each instruction set of this machine."""
+    """Runs the test with each instruction set available here."""
     native.set_cpu(request.param)
     yield request.param
     native.set_cpu(None)

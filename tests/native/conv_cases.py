@@ -1,6 +1,6 @@
-"""Convolutions that are proved and timed: `test_conv_cases.py` and `benchmarks/kernels.py` run the same cases.
+"""Convolutions that are tested and timed: `test_conv_cases.py` and `benchmarks/kernels.py` run the same cases.
 
-`random` masks are the hardest case for caches; `edges` are thin curves, as networks learn them.
+`random` masks are the hardest case for caches; `edges` are thin curves, like learned masks.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ DENSITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class ConvCase:
-    """A layer, and where it is computed."""
+    """A layer and the pixels at which it is computed."""
 
     splits: tuple[int, ...]
     c_out: int
     kernel: int = 3
     mask: str = "dense"
-    """``dense``: by rows; ``random`` or ``edges``: at that share of the pixels."""
+    """``dense``: whole rows; ``random`` or ``edges``: a share ``density`` of the pixels."""
     density: float = 1.0
 
     @property
     def layer(self) -> str:
-        """Such as ``3x3 64->64``."""
+        """For example ``3x3 64->64``."""
         return f"{self.kernel}x{self.kernel} {'+'.join(map(str, self.splits))}->{self.c_out}"
 
     def flops(self, pixels: int) -> float:
-        """Two per multiply-add, on active work only."""
+        """Two per multiply-add, counting active pixels only."""
         return 2.0 * sum(self.splits) * self.c_out * self.kernel**2 * pixels
 
 
@@ -55,7 +55,7 @@ SHAPES = [
 
 
 def masked(case: ConvCase) -> list[ConvCase]:
-    """The layer under masks."""
+    """The layer with masks of every density."""
     return [
         ConvCase(case.splits, case.c_out, case.kernel, mask, density)
         for mask in ("edges", "random")
@@ -66,8 +66,8 @@ def masked(case: ConvCase) -> list[ConvCase]:
 CASES = [*MAIN, *[under for case in MAIN for under in masked(case)], *SHAPES]
 
 
-def _share(values: NDArray[np.float64], density: float) -> Mask:
-    """The lowest ones, that many of all."""
+def _lowest(values: NDArray[np.float64], density: float) -> Mask:
+    """Mask of the lowest values, with this density."""
     order = np.argsort(values, axis=None)
     mask = np.zeros(values.size, np.bool_)
     mask[order[: round(density * values.size)]] = True
@@ -75,17 +75,17 @@ def _share(values: NDArray[np.float64], density: float) -> Mask:
 
 
 def make_mask(rng: np.random.Generator, case: ConvCase, height: int, width: int) -> Mask:
-    """Where the case computes."""
+    """Mask of the pixels at which the case computes."""
     noise = rng.standard_normal((height, width))
     if case.mask != "edges":
-        return _share(noise, case.density)
+        return _lowest(noise, case.density)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
     smooth = np.fft.ifft2(np.fft.fft2(noise) * np.exp(-((frequency * 20) ** 2))).real
-    return _share(np.abs(smooth), case.density)
+    return _lowest(np.abs(smooth), case.density)
 
 
 def in_large_memory(values: Map) -> Map:
-    """A copy where maps of a run lie: in memory of so many bytes that numpy asks for huge pages."""
+    """A copy in memory like that of a real run: a block large enough for numpy to request huge pages."""
     memory = np.zeros(max(values.nbytes, _HUGE_PAGES_FROM_BYTES) + _LINE_BYTES, np.uint8)
     start = -memory.ctypes.data % _LINE_BYTES
     copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
@@ -94,9 +94,9 @@ def in_large_memory(values: Map) -> Map:
 
 
 class BuiltConv:
-    """A case with weights, maps and a mask. ``dtype`` is that of all maps.
+    """A case with weights, maps and a mask. ``dtype`` applies to all maps.
 
-    ``place`` says where the maps lie; as they come, inputs end at guard pages.
+    ``place`` moves the maps in memory; by default, inputs end at guard pages.
     """
 
     def __init__(
@@ -140,11 +140,11 @@ class BuiltConv:
 
     @property
     def flops(self) -> float:
-        """Of one run."""
+        """Floating-point operations of one run."""
         return self.case.flops(int(self.active.sum()))
 
     def assert_right(self) -> None:
-        """What the last run wrote is the convolution at active pixels, and nothing elsewhere."""
+        """The last run wrote the convolution at active pixels and nothing elsewhere."""
         total, magnitude = conv_reference(np.concatenate(self.maps, axis=2), self.weight, self.bias)
         found = self.out[:, 1:-1, : self.case.c_out]
         found = from_bf16(np.ascontiguousarray(found)) if self.dtype == "bf16" else found

@@ -1,4 +1,4 @@
-"""Arrays with a page on either side that may be neither read nor written: touching it ends the process."""
+"""Arrays with an inaccessible page on either side: touching it ends the process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NO_ACCESS = 0  # PROT_NONE
 
 
 def guarded(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, at_start: bool = False) -> NDArray[Any]:
-    """Zeros that end where a guard page begins, or, with ``at_start``, begin where one ends.
+    """Zeros that end at a guard page or, with ``at_start``, start right after one.
 
-    Masked vector stores, which sanitizers do not see, are caught too.
+    This also catches masked vector stores, which sanitizers do not see.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     usable = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -31,7 +31,7 @@ def guarded(shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, at_start: 
 
 
 def guarded_copy(values: NDArray[Any], *, at_start: bool = False) -> NDArray[Any]:
-    """The same values between guard pages."""
+    """A copy between guard pages."""
     array = guarded(values.shape, values.dtype, at_start=at_start)
     array[...] = values
     return array

@@ -18,12 +18,12 @@ CANARY = np.float32(-12345.678)
 
 
 def stride_of(channels: int) -> int:
-    """Channels rounded up as feature maps are."""
+    """Number of channels, rounded up as in feature maps."""
     return (channels + 15) // 16 * 16
 
 
 def make_window(map_hwc: F32, stride: int | None = None) -> F32:
-    """A window of the whole map with a zero row above and below: its first row is -1. It ends at a guard page."""
+    """A window of the whole map with a zero row above and below (first row -1), ending at a guard page."""
     h, w, c = map_hwc.shape
     window: F32 = guarded((h + 2, w + 2, stride or stride_of(c)))
     window[1:-1, 1:-1, :c] = map_hwc
@@ -31,7 +31,7 @@ def make_window(map_hwc: F32, stride: int | None = None) -> F32:
 
 
 def random_map(rng: np.random.Generator, h: int, w: int, c: int) -> F32:
-    """Values as feature maps have them, with some zeros and some extremes among them."""
+    """Typical feature-map values, including some zeros and extremes."""
     values = rng.standard_normal((h, w, c)).astype(np.float32)
     kind = rng.random(values.shape)
     values[kind < 0.1] = 0.0
@@ -42,14 +42,14 @@ def random_map(rng: np.random.Generator, h: int, w: int, c: int) -> F32:
 
 @dataclass
 class Guarded:
-    """An output window inside a larger buffer of canaries, between guard pages; it starts as canaries too."""
+    """An output window inside a larger buffer of canaries, between guard pages; initially canaries too."""
 
     buffer: F32
     window: F32
 
     @classmethod
     def make(cls, h: int, w: int, stride: int) -> Guarded:
-        """Rows 0..h of a picture, with guard rows above and below."""
+        """Rows 0 to h of an image, with guard rows above and below."""
         buffer: F32 = guarded((h + 4, w + 2, stride))
         buffer[...] = CANARY
         return cls(buffer, buffer[2:-2])
@@ -59,7 +59,7 @@ class Guarded:
         return self.window[:, 1:-1, :channels]
 
     def assert_only_written(self, written_hw: NDArray[np.bool_]) -> None:
-        """Whatever is not in `written_hw` still holds canaries."""
+        """Everything outside `written_hw` still holds canaries."""
         kept = np.ones(self.buffer.shape[:2], np.bool_)
         kept[2:-2, 1:-1] = ~written_hw
         assert (self.buffer[kept] == CANARY).all()
@@ -106,7 +106,7 @@ def conv_at(
     slope: float = 0.0,
     slopes: F32 | None = None,
 ) -> Callable[[int], None]:
-    """The convolution at these pixels only, to be called with a number of threads; `out` begins with row 0."""
+    """The convolution at these pixels only, as a function of the number of threads; `out` starts at row 0."""
     mask, nothing = mask_of(active_hw), np.zeros(0, np.float32)
     return lambda threads: native.masked_conv_rows(
         packed, inputs, None, [], mask, out, 0, 0, len(active_hw), activation, slope, slopes, "nowhere", nothing,
@@ -115,7 +115,7 @@ def conv_at(
 
 
 def conv_reference(map_hwc: F32, weight: F32, bias: F32 | None) -> tuple[F64, F64]:
-    """The convolution in float64, and for each output the sum of all magnitudes that were added."""
+    """The convolution in float64, and for each output the sum of the magnitudes of its terms."""
     h, w, _ = map_hwc.shape
     k = weight.shape[2]
     padded = np.pad(map_hwc.astype(np.float64), ((k // 2, k // 2), (k // 2, k // 2), (0, 0)))
@@ -126,6 +126,6 @@ def conv_reference(map_hwc: F32, weight: F32, bias: F32 | None) -> tuple[F64, F6
 
 
 def assert_close(actual: F32, expected: F64, magnitude: F64) -> None:
-    """Within 2e-6 of the sum of magnitudes."""
+    """Equal within 2e-6 of the sum of magnitudes."""
     assert actual.shape == expected.shape
     assert (np.abs(actual - expected) <= 2e-6 * magnitude + 1e-37).all()

@@ -1,4 +1,4 @@
-"""Convolutions by tiles give the bits that an emulation of the tile product gives, however pixels are grouped."""
+"""Tile convolutions match an emulation of the tile product bit for bit, however pixels are grouped."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def amx() -> Iterator[None]:
 
 
 def flushed(values: F32) -> F32:
-    """Denormals become zero."""
+    """Denormals flushed to zero."""
     return np.where(np.abs(values) < SMALLEST_NORMAL, np.float32(0), values)
 
 
 def fused(sums: F32, left: F32, right: F32) -> F32:
-    """Multiply-add, rounded once: products of bf16 are exact in 64 bits, and so are such sums."""
+    """Multiply-add, rounded once: in float64, products of bf16 values and these sums are exact."""
     return flushed((sums.astype(np.float64) + left.astype(np.float64) * right).astype(np.float32))
 
 
 def tile_product(sums: F32, pixels: F32, weights: F32) -> F32:
-    """`sums` plus pixels [n, 32] times weights [32, outputs]: even and odd channels from zero, then both, then all."""
+    """`sums` + pixels [n, 32] @ weights [32, outputs]: even and odd channels apart, then both, then all."""
     even, odd = (np.zeros_like(sums) for _ in range(2))
     for channel in range(0, pixels.shape[1], 2):
         even = fused(even, pixels[:, channel, None], weights[None, channel])
@@ -44,7 +44,7 @@ def tile_product(sums: F32, pixels: F32, weights: F32) -> F32:
 
 
 def emulated(maps: list[F32], weight: F32, bias: F32) -> F32:
-    """The convolution of maps [h, w, c], step by step: per input, tap and 32 channels."""
+    """The convolution of maps [h, w, c] in steps: per input, tap and 32 channels."""
     h, w, _ = maps[0].shape
     reach = weight.shape[2] // 2
     sums = np.repeat(bias[None], h * w, axis=0)
@@ -74,9 +74,7 @@ def random_maps(rng: np.random.Generator, h: int, w: int, splits: list[int]) -> 
     ("splits", "c_out"),
     [([64], 64), ([32], 32), ([40], 48), ([16], 16), ([64, 64], 64), ([64, 7, 32], 80), ([3], 5)],
 )
-def test_bits_are_those_of_the_tile_product(
-    rng: np.random.Generator, splits: list[int], c_out: int, k: int
-) -> None:
+def test_bits_match_the_tile_product(rng: np.random.Generator, splits: list[int], c_out: int, k: int) -> None:
     h, w = 5, 39
     maps = random_maps(rng, h, w, splits)
     weight = rounded(rng.standard_normal((c_out, sum(splits), k, k)).astype(np.float32) * 0.2)
@@ -93,8 +91,8 @@ def test_bits_are_those_of_the_tile_product(
         assert np.array_equal(some[:, 1:-1, :c_out][mask], expected[mask])
 
 
-def test_denormals_are_zero() -> None:
-    values = from_bf16(np.array([0x0040, 0x0001, 0x3F80], np.uint16))  # two denormals and one
+def test_denormals_become_zero() -> None:
+    values = from_bf16(np.array([0x0040, 0x0001, 0x3F80], np.uint16))  # two denormals and 1.0
     packed = native.PackedConv(np.full((16, 3, 1, 1), 1e30, np.float32), None, [3], "bf16")
     out = np.zeros((1, 3, 16), np.float32)
     native.conv_rows(packed, [(to_bf16(make_window(values.reshape(1, 1, 3))), -1)], out, 0, 0, 1)
@@ -102,8 +100,8 @@ def test_denormals_are_zero() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 14, 15, 16, 17, 30, 31, 33, 47, 65])
-def test_windows_end_where_the_list_does(rng: np.random.Generator, width: int) -> None:
-    """Rows of every length around the tiles; what lies beyond the last pixel, NaN here, is not multiplied."""
+def test_windows_end_with_the_pixel_list(rng: np.random.Generator, width: int) -> None:
+    """Row lengths around the tile size; values beyond the last pixel (NaN here) are not multiplied."""
     values = random_maps(rng, 1, width, [64])[0]
     weight = rounded(rng.standard_normal((32, 64, 1, 1)).astype(np.float32))
     window = to_bf16(make_window(values))
@@ -114,7 +112,7 @@ def test_windows_end_where_the_list_does(rng: np.random.Generator, width: int) -
     assert np.array_equal(out[:, 1:-1], emulated([values], weight, np.zeros(32, np.float32)))
 
 
-def test_sums_of_more_steps_than_tiles_know_are_left_to_vectors(rng: np.random.Generator) -> None:
+def test_sums_with_too_many_steps_for_tiles_use_vectors(rng: np.random.Generator) -> None:
     """Two thousand channels at nine taps are 576 steps."""
     values = random_maps(rng, 1, 2, [2048])[0]
     weight = rounded(rng.standard_normal((16, 2048, 3, 3)).astype(np.float32) * 0.01)

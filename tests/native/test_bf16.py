@@ -1,4 +1,4 @@
-"""Maps in bf16: every operation that takes them, against float64 of the rounded values."""
+"""Maps in bf16: every operation that accepts them, against float64 on the rounded values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cases(rng: np.random.Generator, c_in: int, c_out: int, k: int) -> tuple[F32,
 @pytest.mark.parametrize(
     ("c_in", "c_out"), [(1, 16), (3, 64), (16, 7), (27, 32), (33, 48), (64, 64), (64, 80)]
 )
-def test_conv__sums_of_products_of_rounded_values(
+def test_conv__sums_products_of_rounded_values(
     isa: str, rng: np.random.Generator, c_in: int, c_out: int, k: int, out: str
 ) -> None:
     weight, x = cases(rng, c_in, c_out, k)
@@ -50,13 +50,13 @@ def test_conv__sums_of_products_of_rounded_values(
 
 
 @pytest.mark.parametrize("c_out", [12, 64])
-def test_conv__from_fp32_rounds_what_fp32_gives(isa: str, rng: np.random.Generator, c_out: int) -> None:
+def test_conv__from_fp32_rounds_the_fp32_result(isa: str, rng: np.random.Generator, c_out: int) -> None:
     weight, x = cases(rng, 3, c_out, 3)
     packed = native.PackedConv(weight, None, [3])
     exact, short = empty(4, 27, c_out, "f32"), empty(4, 27, c_out, "bf16")
     for result in (exact, short):
         native.conv_rows(packed, [(make_window(x, 4), -1)], result, 0, 0, 4, "relu")
-    tolerance = 0.0 if isa != "avx2" else 2e-6  # avx2 has the scalar form only, whose sums are not fused
+    tolerance = 0.0 if isa != "avx2" else 2e-6  # avx2 has only the scalar kernel, whose sums are not fused
     np.testing.assert_allclose(
         inside(short), rounded(inside(exact)), rtol=STEP if tolerance else 0, atol=tolerance
     )
@@ -86,7 +86,7 @@ def test_conv__splits_accumulate_activation_residual(
     assert_rounded(inside(result, c_out), expected, magnitude + np.abs(residual), out)
 
 
-def test_conv__nan_and_infinity_pass(isa: str) -> None:
+def test_conv__propagates_nan_and_infinity(isa: str) -> None:
     x = np.ones((1, 3, 2), np.float32)
     x[0, 0, 0], x[0, 2, 1] = np.nan, np.inf
     packed = native.PackedConv(np.ones((16, 2, 1, 1), np.float32), None, [2], "bf16")
@@ -138,7 +138,7 @@ def test_scale_add__may_share_its_output(isa: str, rng: np.random.Generator, sha
     np.testing.assert_allclose(inside(out[1:-1], 20), x * scale + residual, rtol=STEP, atol=1e-6)
 
 
-def test_types_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
+def test_mismatched_types_are_refused(rng: np.random.Generator) -> None:
     weight = np.zeros((16, 16, 1, 1), np.float32)
     short, exact = np.zeros((3, 6, 16), np.uint16), np.zeros((3, 6, 16), np.float32)
     with pytest.raises(ValueError, match="packed for"):

@@ -1,4 +1,4 @@
-"""The cases that `benchmarks/kernels.py` times give the right results, with every instruction set."""
+"""The cases that `benchmarks/kernels.py` times are correct with every instruction set."""
 
 from __future__ import annotations
 

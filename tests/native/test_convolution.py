@@ -96,7 +96,9 @@ def test_conv__vector_sets_agree_bit_for_bit_where_outputs_are_in_the_lanes(rng:
 
 
 @pytest.mark.parametrize("c_out", [12, 64])
-def test_conv__threads_and_row_cuts_change_no_bit(isa: str, rng: np.random.Generator, c_out: int) -> None:
+def test_conv__bits_do_not_depend_on_threads_or_row_cuts(
+    isa: str, rng: np.random.Generator, c_out: int
+) -> None:
     h, w = 23, 31
     weight = random_weight(rng, c_out, 16, 3)
     x = random_map(rng, h, w, 16)
@@ -115,7 +117,7 @@ def test_conv__threads_and_row_cuts_change_no_bit(isa: str, rng: np.random.Gener
 
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("splits", [[64, 64, 64, 64], [3, 16, 1], [65, 2]])
-def test_conv__splits_are_a_concatenation(
+def test_conv__splits_equal_the_concatenation(
     isa: str, rng: np.random.Generator, splits: list[int], k: int
 ) -> None:
     h, w, c_out = 4, 9, 20
@@ -159,7 +161,7 @@ def test_conv__accumulate_activation_residual(
 
 
 def test_conv__accumulated_links_equal_the_concatenation(isa: str, rng: np.random.Generator) -> None:
-    """A concatenation cut into links that add to each other, in place, gives the same bits."""
+    """A concatenation split into links that accumulate in place gives the same bits."""
     h, w = 3, 8
     maps = [random_map(rng, h, w, 32) for _ in range(3)]
     weight, bias = random_weight(rng, 24, 96, 1), rng.standard_normal(24).astype(np.float32)
@@ -211,7 +213,7 @@ def test_conv__extreme_values_stay_in_their_neighbourhood(
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
-def test_conv__activation_lets_nan_pass(isa: str, activation: str) -> None:
+def test_conv__activation_propagates_nan(isa: str, activation: str) -> None:
     x = np.full((1, 7, 1), np.nan, np.float32)
     out = np.zeros((1, 9, 16), np.float32)
     packed = native.PackedConv(np.ones((1, 1, 1, 1), np.float32), None, [1])
@@ -220,7 +222,7 @@ def test_conv__activation_lets_nan_pass(isa: str, activation: str) -> None:
     assert (out[0, 1:-1, 1:] == 0).all()
 
 
-def test_conv__packed_weights_outlive_a_change_of_instruction_set(rng: np.random.Generator) -> None:
+def test_conv__packed_weights_survive_a_change_of_instruction_set(rng: np.random.Generator) -> None:
     weight = random_weight(rng, 64, 16, 3)
     x = random_map(rng, 3, 7, 16)
     for isa in native.cpu_features():
@@ -233,7 +235,7 @@ def test_conv__packed_weights_outlive_a_change_of_instruction_set(rng: np.random
         assert_close(out[:, 1:-1], *conv_reference(x, weight, None))
 
 
-def test_conv__facts_of_packed_weights() -> None:
+def test_conv__properties_of_packed_weights() -> None:
     packed = native.PackedConv(np.zeros((20, 7, 3, 3), np.float32), None, [3, 4])
     assert (packed.c_in, packed.c_out, packed.kernel, packed.splits) == (7, 20, 3, [3, 4])
     assert packed.nbytes == 32 * (7 * 9 + 1) * 4
@@ -255,7 +257,7 @@ def test_conv__agrees_with_torch(isa: str, rng: np.random.Generator, k: int) -> 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])
 def test_conv__masked_layer_agrees_with_torch(isa: str, rng: np.random.Generator, density: float) -> None:
-    """Full weights at active pixels, the dense-to-dense part at others: two calls make a masked layer."""
+    """A masked layer in two calls: full weights at active pixels, the dense-to-dense part at the others."""
     torch = pytest.importorskip("torch")
     h, w, c, dense_in, dense_out = 16, 18, 64, 24, 9
     mask = rng.random((h, w)) < density

@@ -1,4 +1,4 @@
-"""Arguments of the convolutions that a kernel could not survive are refused."""
+"""The convolutions refuse arguments that a kernel could not handle safely."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_conv_rows__refuses_shared_memory() -> None:
     call(residual=(shared, -1), accumulate=(shared[1:], 0), out=shared)
 
 
-def test_conv_rows__refuses_a_picture_beyond_32_bit_numbers() -> None:
+def test_conv_rows__refuses_an_image_beyond_32_bit_pixel_numbers() -> None:
     with pytest.raises(ValueError, match="32 bits"):
         call(r0=2**29, r1=2**29 + 1)
 
@@ -104,7 +104,7 @@ def test_packed_conv__refuses() -> None:
 @pytest.mark.parametrize("c_out", [1, 3, 24, 64])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 def test_windows_may_lie_anywhere(isa: str, rng: np.random.Generator, dtype: str, c_out: int) -> None:
-    """Vectors of pixels are not aligned: of 48 channels in bf16 every other pixel begins within one."""
+    """Pixel vectors need not be aligned: with 48 bf16 channels every other pixel starts mid-vector."""
 
     def moved(array: Any) -> Any:
         buffer = np.zeros(array.nbytes + 128, np.uint8)
@@ -126,7 +126,7 @@ def test_windows_may_lie_anywhere(isa: str, rng: np.random.Generator, dtype: str
     assert np.array_equal(*results)
 
 
-def test_outputs__read_only_is_refused_and_inputs_may_be() -> None:
+def test_read_only_arrays__are_refused_as_outputs_only() -> None:
     frozen = window()
     frozen.flags.writeable = False
     call(inputs=[(frozen, -1)])

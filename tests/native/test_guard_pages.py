@@ -1,4 +1,4 @@
-"""Every operation between guard pages: no kernel reads or writes one byte beyond its arrays."""
+"""Every operation between guard pages: no kernel reads or writes a single byte beyond its arrays."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ H, W = 5, 23
 
 @pytest.fixture(params=["below", "above"])
 def guard(request: pytest.FixtureRequest) -> Guard:
-    """Copies an array to where it touches a guard page on one side."""
+    """Copies an array so that one end touches a guard page."""
     return partial(guarded_copy, at_start=request.param == "below")
 
 
 def needed_rows(window: F32, reach: int) -> F32:
-    """Without the rows around the picture, if they may not be read."""
+    """The window without the rows around the image, unless they may be read."""
     return window if reach else np.ascontiguousarray(window[1:-1])
 
 
@@ -95,22 +95,22 @@ def test_masked_convolution(isa: str, guard: Guard, rng: np.random.Generator, fi
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_pictures(isa: str, guard: Guard, rng: np.random.Generator, dtype: type, scale: int) -> None:
+def test_images(isa: str, guard: Guard, rng: np.random.Generator, dtype: type, scale: int) -> None:
     image = guard((rng.random((H, W, 3)) * 200).astype(dtype))
-    picture = guard(np.zeros((H, W + 2, 4), np.float32))
-    native.image_rows(image, guard(np.zeros(3, np.float32)), picture, 0, 0, H, H, W)
-    enlarged = guard(np.zeros((scale * H, scale * W + 2, 4), np.float32))
-    native.bicubic_rows(picture, 0, H, scale, enlarged, 0, 0, scale * H)
+    window = guard(np.zeros((H, W + 2, 4), np.float32))
+    native.image_rows(image, guard(np.zeros(3, np.float32)), window, 0, 0, H, H, W)
+    upscaled = guard(np.zeros((scale * H, scale * W + 2, 4), np.float32))
+    native.bicubic_rows(window, 0, H, scale, upscaled, 0, 0, scale * H)
     x = guard(make_window(rng.standard_normal((H, W, 3 * scale**2)).astype(np.float32))[1:-1])
-    out = guard(np.zeros_like(enlarged))
-    native.pixel_shuffle_rows(x, 0, scale, 3, (enlarged, 0), out, 0, 0, H, threads=2)
+    out = guard(np.zeros_like(upscaled))
+    native.pixel_shuffle_rows(x, 0, scale, 3, (upscaled, 0), out, 0, 0, H, threads=2)
     result = guard(np.zeros((scale * H, scale * W, 3), dtype))
     native.store_rows(out, 0, result, 0, scale * H)
     assert result.any()
 
 
 @pytest.mark.parametrize("place", ["array.ctypes.data - 4", "array.ctypes.data + array.nbytes"])
-def test_the_guard_ends_a_process_that_reads_beyond(place: str) -> None:
+def test_guard_page__ends_a_process_that_reads_beyond_it(place: str) -> None:
     side = "True" if "-" in place else "False"
     code = (
         "import ctypes, faulthandler; faulthandler.disable(); from guard_pages import guarded;"

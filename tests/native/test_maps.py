@@ -36,7 +36,7 @@ def deconv_reference(x: F32, weight: F32, bias: F32 | None) -> np.ndarray:
 
 @pytest.mark.parametrize(("c_in", "c_out"), [(16, 2), (3, 1), (20, 70)])
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (3, 5), (2, 33)])
-def test_conv_transpose__is_the_definition(
+def test_conv_transpose__matches_the_definition(
     isa: str, rng: np.random.Generator, h: int, w: int, c_in: int, c_out: int
 ) -> None:
     x = rng.standard_normal((h, w, c_in)).astype(np.float32)
@@ -44,7 +44,7 @@ def test_conv_transpose__is_the_definition(
     bias = rng.standard_normal(c_out).astype(np.float32)
     packed = native.PackedDeconv(weight, bias)
     out = Guarded.make(2 * h, 2 * w, stride_of(c_out))
-    window = make_window(x)[1:-1]  # no rows beyond the map are read
+    window = make_window(x)[1:-1]  # rows beyond the map must not be read
     native.conv_transpose2x_rows(packed, window, 0, h, out.window, 0, 0, 2 * h, threads=2)
     np.testing.assert_allclose(out.inside(c_out), deconv_reference(x, weight, bias), atol=2e-5)
     assert (out.inside()[:, :, c_out:] == 0).all()
@@ -67,7 +67,7 @@ def test_conv_transpose__agrees_with_torch(isa: str, rng: np.random.Generator) -
 
 
 @pytest.mark.parametrize("c", [1, 16, 20, 64])
-def test_row_sums__are_exact_and_fill_their_rows_only(isa: str, rng: np.random.Generator, c: int) -> None:
+def test_row_sums__are_exact_and_write_only_their_rows(isa: str, rng: np.random.Generator, c: int) -> None:
     x = random_map(rng, 5, 37, c)
     sums = np.full((7, c), np.nan)
     native.row_sums(make_window(x), -1, 1, 4, sums, threads=2)
@@ -75,7 +75,7 @@ def test_row_sums__are_exact_and_fill_their_rows_only(isa: str, rng: np.random.G
     assert np.isnan(sums[[0, 4, 5, 6]]).all()
 
 
-def test_channel_attention__is_the_formula(isa: str, rng: np.random.Generator) -> None:
+def test_channel_attention__matches_the_formula(isa: str, rng: np.random.Generator) -> None:
     c, m = 64, 4
     mean, w1, b1, w2, b2 = (
         rng.standard_normal(shape).astype(np.float32) for shape in ((c,), (m, c), (m,), (c, m), (c,))
@@ -89,7 +89,7 @@ def test_channel_attention__is_the_formula(isa: str, rng: np.random.Generator) -
 
 @pytest.mark.parametrize("c", [3, 16, 64])
 @pytest.mark.parametrize("shared", ["nothing", "x", "residual"])
-def test_scale_add__also_in_place(isa: str, rng: np.random.Generator, c: int, shared: str) -> None:
+def test_scale_add__works_in_place(isa: str, rng: np.random.Generator, c: int, shared: str) -> None:
     h, w = 4, 9
     x, residual = random_map(rng, h, w, c), random_map(rng, h, w, c)
     scale = rng.random(c).astype(np.float32)
@@ -112,7 +112,7 @@ def test_scale_add__without_residual(isa: str, rng: np.random.Generator) -> None
 @pytest.mark.parametrize("c", [3, 16, 20])
 @pytest.mark.parametrize("activation", ["none", "relu", "leaky_relu"])
 @pytest.mark.parametrize("shared", [None, 0, 2])
-def test_add__is_the_sum_also_in_place(
+def test_add__sums_also_in_place(
     isa: str, rng: np.random.Generator, c: int, activation: str, shared: int | None
 ) -> None:
     h, w, stride = 4, 9, 4 if c == 3 else stride_of(c)
@@ -129,7 +129,7 @@ def test_add__is_the_sum_also_in_place(
     assert (out[1:-1, 1:-1, c:] == 0).all()
 
 
-def test_add__one_map_only_activates(isa: str, rng: np.random.Generator) -> None:
+def test_add__of_one_map_applies_the_activation(isa: str, rng: np.random.Generator) -> None:
     x, one, slopes = random_map(rng, 3, 5, 16), np.ones(1, np.float32), np.full(16, 0.25, np.float32)
     out = Guarded.make(3, 5, 16)
     native.add_rows([(make_window(x), -1)], one, "leaky_relu", slopes, out.window, 0, 0, 3)
@@ -137,7 +137,7 @@ def test_add__one_map_only_activates(isa: str, rng: np.random.Generator) -> None
     out.assert_only_written(np.ones((3, 5), np.bool_))
 
 
-def test_add__refuses_what_does_not_fit() -> None:
+def test_add__refuses_invalid_arguments() -> None:
     x, wide = np.zeros((6, 10, 16), np.float32), np.zeros((6, 10, 32), np.float32)
     one, two, slopes = np.ones(1, np.float32), np.ones(2, np.float32), np.ones(16, np.float32)
     out = np.zeros_like(x)
@@ -159,7 +159,7 @@ def test_add__refuses_what_does_not_fit() -> None:
         native.add_rows([(x, -1)], one, "none", np.ones(17, np.float32), out, -1, 0, 4)
 
 
-def test_maps__refuse_what_does_not_fit() -> None:
+def test_maps__refuse_invalid_arguments() -> None:
     x, half = np.zeros((6, 10, 16), np.float32), np.zeros((2, 6, 16), np.float32)
     with pytest.raises(ValueError, match="width 8"):
         native.avg_pool2x2_rows(np.zeros((6, 9, 16), np.float32), -1, half, 0, 0, 2)

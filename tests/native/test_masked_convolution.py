@@ -1,4 +1,4 @@
-"""Masked convolutions: each pixel is what the plain convolution for it gives, bit for bit, and no other is touched."""
+"""Masked convolutions: each pixel equals its plain convolution bit for bit; no other memory is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def everywhere(packed: native.PackedConv, inputs: list, like: np.ndarray) -> np.
     ("c_out", "dense_in", "dense_out"), [(64, 24, 9), (64, 16, 16), (48, 5, 0), (20, 8, 3)]
 )
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-def test_each_pixel_gets_what_it_should(
+def test_each_pixel_equals_its_plain_convolution(
     isa: str, rng: np.random.Generator, dtype: str, c_out: int, dense_in: int, dense_out: int, fill: str
 ) -> None:
     weight = rng.standard_normal((c_out, 32, 3, 3)).astype(np.float32)
@@ -69,7 +69,7 @@ def test_each_pixel_gets_what_it_should(
 
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-def test_with_a_residual_inactive_pixels_are_left_alone(
+def test_with_a_residual_inactive_pixels_stay_unchanged(
     isa: str, rng: np.random.Generator, dtype: str, in_place: bool
 ) -> None:
     weight = rng.standard_normal((48, 24, 3, 3)).astype(np.float32)
@@ -95,9 +95,7 @@ def test_with_a_residual_inactive_pixels_are_left_alone(
 
 @pytest.mark.parametrize("always", [0, 5, 24])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-def test_taps_that_are_left_out_change_nothing(
-    isa: str, rng: np.random.Generator, dtype: str, always: int
-) -> None:
+def test_skipped_taps_change_nothing(isa: str, rng: np.random.Generator, dtype: str, always: int) -> None:
     weight = rng.standard_normal((48, 24, 3, 3)).astype(np.float32)
     full = native.PackedConv(weight, None, [24], dtype)
     for active in [*masks(rng, H, W), rng.random((H, W)) < 0.1]:
@@ -116,7 +114,7 @@ def test_taps_that_are_left_out_change_nothing(
         np.testing.assert_array_equal(*results)
 
 
-def test_taps_at_inactive_pixels_are_left_out(isa: str) -> None:
+def test_taps_at_inactive_pixels_are_skipped(isa: str) -> None:
     if isa == "scalar":
         pytest.skip("the definition computes them")
     active = np.zeros((H, W), np.bool_)
@@ -167,7 +165,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_arguments_that_do_not_fit_are_refused(message: str) -> None:
+def test_invalid_arguments_are_refused(message: str) -> None:
     packed = native.PackedConv(np.zeros((16, 16, 3, 3), np.float32), None, [16])
     x = np.zeros((H + 2, W + 2, 16), np.float32)
     arguments: dict[str, Any] = {
@@ -180,7 +178,7 @@ def test_arguments_that_do_not_fit_are_refused(message: str) -> None:
         native.masked_conv_rows(**(arguments | BAD[message]))
 
 
-def test_outputs_outside_the_mask_are_some_of_those_inside() -> None:
+def test_outputs_outside_the_mask_are_a_subset_of_those_inside() -> None:
     full, outside = (native.PackedConv(np.zeros((c, 4, 1, 1), np.float32), None, [4]) for c in (16, 17))
     mask, x = mask_of(np.ones((H, W), np.bool_)), [(np.zeros((H, W + 2, 16), np.float32), 0)]
     out, nothing = np.zeros((H, W + 2, 32), np.float32), np.zeros(0, np.float32)
@@ -190,7 +188,7 @@ def test_outputs_outside_the_mask_are_some_of_those_inside() -> None:
         )
 
 
-def test_masks_that_do_not_fit_are_refused() -> None:
+def test_mismatched_masks_are_refused() -> None:
     packed = native.PackedConv(np.zeros((16, 16, 3, 3), np.float32), None, [16])
     x, out = np.zeros((H + 2, W + 2, 16), np.float32), np.zeros((H, W + 2, 16), np.float32)
     for mask, message in (

@@ -27,7 +27,7 @@ def test_grow__lists_are_in_raster_order(isa: str, rng: np.random.Generator, bia
         assert np.array_equal(mask.active(3, 6), some)
 
 
-def test_border__is_the_inactive_neighbours_of_active_pixels(rng: np.random.Generator) -> None:
+def test_border__lists_inactive_neighbours_of_active_pixels(rng: np.random.Generator) -> None:
     for h, w in ((12, 7), (5, 31), (3, 1)):
         for active in [*masks(rng, h, w), rng.random((h, w)) < 0.1]:
             for ends in ([h], [1, 2, h]):
@@ -36,7 +36,7 @@ def test_border__is_the_inactive_neighbours_of_active_pixels(rng: np.random.Gene
                 assert np.array_equal(mask.border(0, h), pixel_numbers(border_of(active)))
 
 
-def test_border__of_the_last_row_is_known_when_the_next_one_is(rng: np.random.Generator) -> None:
+def test_border__of_the_last_row_needs_the_next_row(rng: np.random.Generator) -> None:
     active = rng.random((8, 9)) < 0.3
     mask = mask_of(active, [5])
     assert (mask.rows, mask.border_rows) == (5, 4)
@@ -44,7 +44,7 @@ def test_border__of_the_last_row_is_known_when_the_next_one_is(rng: np.random.Ge
     assert np.array_equal(mask.border(0, 5), expected[expected < 4 * 11])
 
 
-def test_clear__forgets_all_rows(rng: np.random.Generator) -> None:
+def test_clear__removes_all_rows(rng: np.random.Generator) -> None:
     active = rng.random((4, 5)) < 0.5
     mask = mask_of(~active)
     mask.clear()
@@ -54,7 +54,7 @@ def test_clear__forgets_all_rows(rng: np.random.Generator) -> None:
     assert np.array_equal(mask.active(0, 4), pixel_numbers(active))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     logits = np.zeros((4, 6, 16), np.float32)
     mask = native.PixelMask(4, 4)
     mask.grow(logits, 0, 2, 0.0)

@@ -22,7 +22,7 @@ def test_cpu_features__ascend() -> None:
     assert features == ALL[: len(features)]
 
 
-def test_kernel_table__names_say_dtype_and_instruction_set(isa: str) -> None:
+def test_kernel_table__names_contain_dtype_and_instruction_set(isa: str) -> None:
     table = native.kernel_table()
     assert set(table) >= {"conv", "mask", "bicubic", "peak"}
     for name in table.values():
@@ -43,7 +43,7 @@ def test_set_cpu__refuses_unknown_names() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("scalar", "['scalar']"), ("", "['scalar'"), ("mmx", "SPARSESR_CPU: unknown")]
 )
-def test_environment__forces_the_instruction_set_down(value: str, expected: str) -> None:
+def test_environment__lowers_the_instruction_set(value: str, expected: str) -> None:
     code = "import sparsesr._native as n\ntry: print(n.cpu_features())\nexcept ValueError as e: print(e)"
     environment = os.environ | {"SPARSESR_CPU": value}
     run = subprocess.run(
@@ -52,7 +52,7 @@ def test_environment__forces_the_instruction_set_down(value: str, expected: str)
     assert run.stdout.startswith(expected)
 
 
-def test_processor_features__are_those_that_the_set_allows(isa: str) -> None:
+def test_processor_features__match_the_instruction_set(isa: str) -> None:
     features = set(native.processor_features())
     assert (isa == "scalar") == (not features)
     assert ("fma" in features) == (ALL.index(isa) >= ALL.index("avx2"))
@@ -61,7 +61,7 @@ def test_processor_features__are_those_that_the_set_allows(isa: str) -> None:
 
 
 def run_python(code: str, **variables: str) -> str:
-    """What another process prints, in which the native module has not been loaded yet."""
+    """Output of a new process, which has not loaded the native module yet."""
     environment = os.environ | variables
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
@@ -71,19 +71,19 @@ def run_python(code: str, **variables: str) -> str:
 
 needs_amx = pytest.mark.skipif(native.amx_refusal() is not None, reason=f"{native.amx_refusal()}")
 PERMITTED = "import ctypes; bits = ctypes.c_uint64(); libc = ctypes.CDLL(None); print(libc.syscall(158, 0x1022, ctypes.byref(bits)) or bits.value >> 18 & 1)"  # noqa: E501
-"""Prints whether the process has asked for tiles: arch_prctl(ARCH_GET_XCOMP_PERM)."""
+"""Prints whether the process has requested tiles: arch_prctl(ARCH_GET_XCOMP_PERM)."""
 
 
 @needs_amx
 @pytest.mark.parametrize(("cpu", "permitted"), [("avx512_bf16", "0"), ("amx", "1"), ("", "1")])
-def test_amx__is_asked_for_where_it_may_be_used(cpu: str, permitted: str) -> None:
+def test_amx__is_requested_only_where_it_may_be_used(cpu: str, permitted: str) -> None:
     code = f"import sparsesr._native as n; n.kernel_table(); {PERMITTED}"
     assert run_python(code, SPARSESR_CPU=cpu) == permitted
 
 
 @needs_amx
-def test_amx__refused_by_the_system_leaves_the_next_set() -> None:
-    """The system grants no tiles to a process with a signal stack on which they do not fit."""
+def test_amx__falls_back_to_the_next_set_if_refused() -> None:
+    """The system refuses tiles to a process whose signal stack is too small for them."""
     code = (
         "import ctypes\n"
         "class Stack(ctypes.Structure):\n"
@@ -144,7 +144,7 @@ def test_pool__works_in_a_forked_child() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=30)
 
 
-def test_set_cpu__is_for_one_thread_and_tells_what_was_forced() -> None:
+def test_set_cpu__is_per_thread_and_returns_the_previous_set() -> None:
     def force() -> None:
         seen.append(native.set_cpu("scalar"))
         seen.append(native.set_cpu(None))

@@ -1,4 +1,4 @@
-"""Convolutions with a slope per output channel (PReLU): against float64, and against what is equal by definition."""
+"""Convolutions with a slope per output channel (PReLU): against float64 and against equivalent forms."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sparsesr import _native as native
 
 H, W = 4, 13
 SHAPES = [(64, 1), (64, 3), (33, 7), (17, 65), (64, 12), (5, 16), (27, 24), (16, 33), (3, 64), (16, 80)]
-"""Inputs and outputs. With AVX-512 the first three and the 65th output have channels in the lanes, others outputs."""
+"""Inputs and outputs. With AVX-512, channels are in the lanes for the first three and the 65th output."""
 
 
 def slopes_of(rng: np.random.Generator, c_out: int) -> F32:
-    """At a guard page; learned slopes may be anything."""
+    """Ending at a guard page; learned slopes may have any value."""
     return guarded_copy(rng.uniform(-1.5, 1.5, c_out).astype(np.float32))
 
 
@@ -62,8 +62,8 @@ def test_each_output_has_its_slope(
     assert (inside(result)[:, :, c_out:] == 0).all()
 
 
-def test_the_shapes_have_both_forms_of_blocks() -> None:
-    """Weights with channels in the lanes take another size than by vectors of outputs."""
+def test_the_shapes_cover_both_block_layouts() -> None:
+    """Packed weights differ in size between channels in the lanes and outputs in the lanes."""
     if "avx512" not in native.cpu_features():
         pytest.skip("only AVX-512 kernels know channels in the lanes")
 
@@ -101,7 +101,7 @@ def test_listed_pixels_get_the_same_bits(isa: str, rng: np.random.Generator, c_o
 
 @pytest.mark.parametrize(("c_out", "dense_out"), [(64, 9), (48, 33), (20, 3)])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-def test_outside_a_mask_the_first_slopes_count(
+def test_outside_a_mask_the_first_slopes_apply(
     isa: str, rng: np.random.Generator, dtype: str, c_out: int, dense_out: int
 ) -> None:
     weight, slopes = random_weight(rng, c_out, 32, 3), slopes_of(rng, c_out)
@@ -117,13 +117,13 @@ def test_outside_a_mask_the_first_slopes_count(
         np.zeros(0, np.float32), threads=2,
     )  # fmt: skip
     assert np.array_equal(result[:, 1:-1][active], expected[:, 1:-1][active])
-    # A narrower block may have the channels in its lanes and so add in another order.
+    # A narrower block may have channels in the lanes and thus another order of additions.
     outer, whole = inside(result, dense_out)[~active], inside(expected, dense_out)[~active]
     np.testing.assert_allclose(outer, whole, rtol=1e-2 if dtype == "bf16" else 1e-4, atol=0.05)
 
 
 @pytest.mark.parametrize("c_out", [1, 16])
-def test_nan_passes_and_zero_is_not_below_zero(isa: str, c_out: int) -> None:
+def test_nan_propagates_and_zero_is_not_below_zero(isa: str, c_out: int) -> None:
     x = np.array([np.nan, 0.0, -0.0, -2.0, 3.0, -np.inf, np.inf], np.float32).reshape(1, 7, 1)
     packed = native.PackedConv(np.ones((c_out, 1, 1, 1), np.float32), None, [1])
     result = empty(1, 7, c_out, "f32")
@@ -142,7 +142,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_slopes_that_do_not_fit_are_refused(message: str) -> None:
+def test_mismatched_slopes_are_refused(message: str) -> None:
     packed = native.PackedConv(np.zeros((16, 16, 3, 3), np.float32), None, [16])
     x = np.zeros((H + 2, W + 2, 16), np.float32)
     given: dict[str, Any] = {"activation": "leaky_relu", "slope": 0.0, "slopes": np.zeros(16, np.float32)}

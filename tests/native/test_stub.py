@@ -1,4 +1,4 @@
-"""The hand-written stub names exactly what the module has."""
+"""The hand-written stub matches the module exactly."""
 
 from __future__ import annotations
 

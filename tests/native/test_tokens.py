@@ -1,4 +1,4 @@
-"""Pixels as tokens: unfold, fold, layer norm, attention within segments; and bilinear enlargement."""
+"""Pixels as tokens: unfold, fold, layer norm, attention within segments; and bilinear interpolation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparsesr import _native as native
 
 
 def patches(x: F32) -> F32:
-    """Neighbourhoods (h, w, 9 c), channel by channel."""
+    """Neighbourhoods (h, w, 9 c), grouped by channel."""
     h, w, c = x.shape
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     taps = [padded[dy : dy + h, dx : dx + w] for dy in range(3) for dx in range(3)]
@@ -49,8 +49,8 @@ def test_fold__sums_nine_six_or_four(isa: str) -> None:
 
 @pytest.mark.parametrize("c", [1, 5, 16, 72, 288])
 def test_layer_norm__is_the_formula(isa: str, rng: np.random.Generator, c: int) -> None:
-    x = (rng.standard_normal((3, 7, c)) * 3 + 100).astype(np.float32)  # far from zero on purpose
-    x[0, 0] = 1.5  # no variance at all
+    x = (rng.standard_normal((3, 7, c)) * 3 + 100).astype(np.float32)  # a large mean, on purpose
+    x[0, 0] = 1.5  # zero variance
     weight, bias = (rng.standard_normal(c).astype(np.float32) for _ in range(2))
     wide = x.astype(np.float64)
     centred = wide - wide.mean(axis=2, keepdims=True)
@@ -108,16 +108,16 @@ def test_attention__is_the_softmax_of_its_segment(
         np.testing.assert_allclose(attend(qkv, heads, dim, length), expected, atol=1e-5)
 
 
-def test_attention__survives_scores_far_apart(isa: str, rng: np.random.Generator) -> None:
+def test_attention__handles_widely_spread_scores(isa: str, rng: np.random.Generator) -> None:
     qkv = (rng.standard_normal((9, 31, 54)) * 30).astype(np.float32)
     expected = attention_reference(qkv, 1, 18, 80, 0.3)
     assert np.abs(expected).max() > 30
-    np.testing.assert_allclose(attend(qkv, 1, 18, 80), expected, atol=2e-2)  # scores of thousands, in float32
+    np.testing.assert_allclose(attend(qkv, 1, 18, 80), expected, atol=2e-2)  # scores in the thousands
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_attention__same_bits_whatever_bands_and_threads(
+def test_attention__bits_do_not_depend_on_bands_or_threads(
     isa: str, rng: np.random.Generator, rows: int, threads: int
 ) -> None:
     qkv = rng.standard_normal((11, 29, 108)).astype(np.float32)
@@ -130,7 +130,7 @@ def test_attention__same_bits_whatever_bands_and_threads(
 @pytest.mark.parametrize(
     ("size", "to"), [((3, 4), (6, 8)), ((3, 4), (7, 9)), ((1, 1), (2, 3)), ((2, 1), (5, 2))]
 )
-def test_bilinear__puts_corners_on_corners(
+def test_bilinear__aligns_corners(
     isa: str, rng: np.random.Generator, size: tuple[int, int], to: tuple[int, int]
 ) -> None:
     torch = pytest.importorskip("torch")
@@ -152,7 +152,7 @@ def test_pooling__drops_an_odd_row_and_column(isa: str, rng: np.random.Generator
         native.avg_pool2x2_rows(make_window(x)[:-2], -1, np.zeros((3, 5, 16), np.float32), 0, 0, 3)
 
 
-def test_tokens__refuse_what_does_not_fit() -> None:
+def test_tokens__refuse_invalid_arguments() -> None:
     x, out = np.zeros((6, 10, 48), np.float32), np.full((4, 10, 16), CANARY)
     attention = (x, -1, 4, 2, 8, 8, 1.0, out, 0, 0, 4)
     native.segment_attention_rows(*attention)

@@ -1,4 +1,4 @@
-"""Chains of residual blocks: outputs and gradients against sums in float64, the same bits each time, and refusals."""
+"""Chains of residual blocks: outputs and gradients against float64, reproducibility, and refusals."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sparsesr import _native as native
 F64 = NDArray[np.float64]
 
 needs_kernels = pytest.mark.skipif(not native.can_train_chain(64), reason="no kernels for training here")
-# Rows and columns around the edges of blocks (4 x 16 pixels) and of strips (12 x 16, by twos).
+# Sizes around the edges of blocks (4 x 16 pixels) and of strips (pairs of 12 x 16).
 SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (1, 12, 15), (3, 13, 33), (1, 3, 50), (9, 2, 7), (2, 48, 48)]
 
 
 def to_bits(values: F64) -> NDArray[np.uint16]:
-    """Rounded to bf16, ties to even."""
+    """Bits of the values rounded to bf16, ties to even."""
     bits = values.astype(np.float32).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
@@ -32,7 +32,7 @@ def rounded(values: F64) -> F64:
 
 
 def taps_of(x: F64) -> list[tuple[int, int, F64]]:
-    """(row of taps, column of taps, what that tap reads) for each tap of a 3x3 convolution."""
+    """(tap row, tap column, values that the tap reads) for each tap of a 3x3 convolution."""
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     height, width = x.shape[1:3]
     return [(i, j, padded[:, i : i + height, j : j + width]) for i in range(3) for j in range(3)]
@@ -43,7 +43,7 @@ def convolve(x: F64, weight: F64) -> F64:
 
 
 class Chain:
-    """Blocks with weights that bf16 holds exactly, in both forms; ``store`` is how the one in float64 keeps maps."""
+    """Blocks with weights exact in bf16, as kernels and as float64; ``store`` is applied to the float64 maps."""
 
     def __init__(
         self, channels: int, blocks: int, seed: int = 0, store: Callable[[F64], F64] = lambda values: values
@@ -59,7 +59,7 @@ class Chain:
         return native.ResidualChain(*narrow, threads)
 
     def forward(self, x: F64) -> list[F64]:
-        """What each convolution reads, and the output."""
+        """Input of each convolution, then the output."""
         maps = [x]
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             out = convolve(maps[-1], weight) + bias
@@ -86,7 +86,7 @@ class Chain:
 def run(
     chain: Chain, x: F64, gradient: F64, threads: int = 1
 ) -> list[NDArray[np.float32] | NDArray[np.uint16]]:
-    """Output and gradient of the input as bits, gradients of weights and biases."""
+    """Output and input gradient as bits, then the gradients of weights and biases."""
     packed = chain.native(threads)
     y, x_gradient = (np.empty(x.shape, np.uint16) for _ in range(2))
     weights = [np.full(w.shape, np.nan, np.float32) for w in chain.weights]
@@ -102,7 +102,7 @@ def make_batch(shape: tuple[int, int, int], channels: int) -> tuple[F64, F64]:
 
 
 def assert_near(found: NDArray[np.generic], expected: F64, error: float) -> None:
-    """The relative error of the whole array."""
+    """Relative error of the array as a whole."""
     assert np.linalg.norm(found.astype(np.float64) - expected) <= error * np.linalg.norm(expected)
 
 
@@ -122,7 +122,7 @@ def test_block__has_the_gradients_of_float64(channels: int, shape: tuple[int, in
 
 @needs_kernels
 def test_chain__has_the_gradients_of_float64() -> None:
-    """Maps are rounded as the kernels do it: otherwise some features are on the other side of a ReLU."""
+    """Maps are rounded as in the kernels: otherwise some features end up on the other side of a ReLU."""
     chain, (x, gradient) = Chain(32, 4, store=rounded), make_batch((3, 20, 24), 32)
     y, x_gradient, *others = run(chain, x, gradient)
     maps = chain.forward(x)
@@ -135,7 +135,7 @@ def test_chain__has_the_gradients_of_float64() -> None:
 
 @needs_kernels
 @pytest.mark.parametrize("channels", [32, 64])
-def test_bits_do_not_depend_on_threads_nor_on_earlier_runs(channels: int) -> None:
+def test_bits_do_not_depend_on_threads_or_earlier_runs(channels: int) -> None:
     chain, batch = Chain(channels, 2), make_batch((11, 13, 18), channels)
     first = run(chain, *batch)
     run(Chain(channels, 1, seed=5), *make_batch((2, 30, 7), channels), threads=2)
@@ -155,7 +155,7 @@ def test_an_image_does_not_depend_on_the_others() -> None:
 
 
 @needs_kernels
-def test_one_forward_pass_may_have_several_backward_passes() -> None:
+def test_one_forward_pass_allows_several_backward_passes() -> None:
     chain, (x, gradient) = Chain(32, 1), make_batch((2, 6, 6), 32)
     packed, y = chain.native(), np.empty(x.shape, np.uint16)
     maps = packed.forward(to_bits(x), y)
@@ -170,7 +170,7 @@ def test_one_forward_pass_may_have_several_backward_passes() -> None:
 
 
 @needs_kernels
-def test_arguments_that_do_not_fit_are_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     chain = Chain(32, 1)
     weights = [w.astype(np.float32) for w in chain.weights]
     biases = [b.astype(np.float32) for b in chain.biases]
@@ -198,6 +198,6 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         packed.backward(maps, x, x.copy(), weights[:1], biases[:1])
 
 
-def test_can_train_chain__needs_kernels_for_so_many_channels(isa: str) -> None:
+def test_can_train_chain__depends_on_channels_and_instruction_set(isa: str) -> None:
     assert native.can_train_chain(64) == native.can_train_chain(32) == (isa == "amx")
     assert not native.can_train_chain(48)

@@ -1,4 +1,4 @@
-// Sum of maps of the same stride, each times a factor, then the activation.
+// Weighted sum of maps with the same stride, followed by the activation.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct AddArgs {
   float factors[kMaxAddends];
   int input_count;
   Activation activation;
-  const float* slopes;  // of kLeakyRelu, one per channel
+  const float* slopes;  // for kLeakyRelu, one per channel
   int64_t channels;
   Window out;
 };

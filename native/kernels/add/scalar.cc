@@ -3,9 +3,9 @@
 namespace sparsesr {
 namespace {
 
-constexpr int64_t kBlock = 4;  // every stride is a multiple
+constexpr int64_t kBlock = 4;  // divides every stride
 
-// All inputs of a block are read before it is written: `out` may be the buffer of any of them.
+// All inputs of a block are read before the block is written, because `out` may alias any of them.
 void add_pixel(const AddArgs& args, const float* const* x, float* out) {
   for (int64_t c = 0; c < args.out.stride; c += kBlock) {
     float sum[kBlock];
@@ -14,7 +14,7 @@ void add_pixel(const AddArgs& args, const float* const* x, float* out) {
       for (int64_t k = 0; k < kBlock; ++k) sum[k] += x[i][c + k] * args.factors[i];
     }
     if (args.activation == Activation::kRelu) {
-      for (int64_t k = 0; k < kBlock; ++k) sum[k] = sum[k] < 0.0f ? 0.0f : sum[k];  // NaN passes
+      for (int64_t k = 0; k < kBlock; ++k) sum[k] = sum[k] < 0.0f ? 0.0f : sum[k];  // NaN propagates
     } else if (args.activation == Activation::kLeakyRelu) {
       for (int64_t k = 0; k < kBlock; ++k) {
         const float scaled = c + k < args.channels ? sum[k] * args.slopes[c + k] : 0.0f;

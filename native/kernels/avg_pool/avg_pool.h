@@ -1,4 +1,4 @@
-// Mean of 2x2 blocks.
+// Mean over 2x2 blocks.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The definition of the 2x2 mean; compiled for each instruction set, with the same bits.
+// Reference 2x2 mean; compiled for each instruction set, with bit-identical results.
 #pragma once
 
 #include "kernels/avg_pool/avg_pool.h"

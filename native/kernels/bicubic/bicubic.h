@@ -1,4 +1,4 @@
-// Bicubic enlargement of a picture.
+// Bicubic upscaling of an image.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct BicubicArgs {
   int64_t x_height;
   Window out;
   int64_t scale;
-  float weights[kMaxScale][4];  // per phase, the four source pixels from offset[phase] on
+  float weights[kMaxScale][4];  // per phase: weights of the four source pixels from offset[phase] on
   int64_t offset[kMaxScale];
 };
 using BicubicKernel = void(const BicubicArgs& args, int64_t begin, int64_t end);

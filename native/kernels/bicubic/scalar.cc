@@ -4,14 +4,14 @@
 namespace sparsesr {
 namespace {
 
-constexpr int64_t kBlock = 64;  // source columns at a time
+constexpr int64_t kBlock = 64;  // source columns per block
 constexpr int64_t kTaps = 4;
-// Columns of a blended block: the block and two more on either side.
+// Columns of a blended block, including two more on either side.
 constexpr int64_t kColumns = kBlock + kTaps;
 
 int64_t clamp(int64_t value, int64_t limit) { return value < 0 ? 0 : (value > limit ? limit : value); }
 
-// `columns` columns from first - 2 on of the four source rows, blended into one row.
+// Blends the four source rows into one row, for `columns` columns starting at first - 2.
 void blend_rows(const BicubicArgs& args, int64_t row, const float* weights, int64_t first, int64_t columns,
                 float* blended) {
   const float* source[kTaps];

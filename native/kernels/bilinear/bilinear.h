@@ -1,4 +1,4 @@
-// Bilinear interpolation, corners on corners.
+// Bilinear interpolation with aligned corners.
 #pragma once
 
 #include <cstdint>

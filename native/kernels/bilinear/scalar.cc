@@ -3,14 +3,14 @@
 namespace sparsesr {
 namespace {
 
-// Source position of an output row or column: the two neighbours, and the share of the second.
+// Source position of an output row or column: both neighbours, and the weight of the second.
 struct Source {
   int64_t first;
   int64_t second;
   float share;
 };
 
-// Corners lie on corners. Computed in whole numbers, so that every compiler gets the same.
+// Aligned corners. Integer arithmetic, so that every compiler gives the same result.
 Source source_of(int64_t index, int64_t size, int64_t source_size) {
   if (size == 1 || source_size == 1) return {0, 0, 0.0f};
   const int64_t position = index * (source_size - 1);

@@ -1,8 +1,8 @@
-// Convolution of maps in bf16 by tiles: 32 pixels x 32 outputs in four accumulators.
+// Convolution of bf16 maps with AMX tiles: 32 pixels x 32 outputs in four accumulators.
 //
-// Per step of the sum (32 channels of a tap): two tiles of pixels, two of weights, four products of 16 cycles each. Pixels
-// that lie side by side are loaded from the map as they are; others are copied into a ring, one step ahead. Results of a
-// pass are finished beside the products of the next.
+// Per step of the sum (32 channels of one tap): two pixel tiles, two weight tiles, four tile products of 16 cycles
+// each. Adjacent pixels are loaded straight from the map; others are copied into a ring, one step ahead. The results of
+// a pass are written while the next pass is multiplied.
 #include "kernels/conv/tile_copies.h"
 #include "kernels/conv/tile_results.h"
 #include "kernels/tiles.h"
@@ -21,7 +21,7 @@ struct alignas(64) Scratch {
   TilePlan plan;
 };
 
-// A call at one block of outputs.
+// A call restricted to one block of outputs.
 struct Work {
   const ConvArgs& args;
   const ConvBlock& block;
@@ -29,10 +29,10 @@ struct Work {
   int step_count;
 };
 
-// Results of a pass that are still to be written, a few beside each step of the next.
+// Results of a pass that are still to be written, a few beside each step of the next pass.
 //
-// `kBesideStep` of them, if there is nothing special about them: all 32 outputs exist and nothing is added. Results that
-// repeat the last one are then written, too. 0: anything may be special, and their number is found out.
+// `kBesideStep` > 0: that many per step, for plain results (see is_plain); results that repeat the last one are also
+// written. 0: no assumptions; the number is computed at run time.
 template <typename Out, int kBesideStep>
 struct Unfinished {
   PassResults<Out> results;
@@ -104,7 +104,7 @@ __attribute__((always_inline)) inline void multiply_add(const char* first, const
   }
 }
 
-// A pass of outputs at a group.
+// One pass of outputs over a pixel group.
 struct PassOf {
   const PixelGroup* group;
   int64_t pass;
@@ -126,8 +126,8 @@ __attribute__((always_inline)) inline void start_sums(const Work& work, const Pa
   load_starts<kTiles, kOutTiles>(starts.values[0], kSumsBytes);
 }
 
-// Computes one pass and writes the results of the one before it. If pixels are gathered, `slot` of the ring holds those of
-// the first step, and in the end those of `next`, if there is one.
+// Computes one pass and writes the results of the previous one. For gathered pixels, `slot` of the ring holds those of
+// the first step on entry, and on return those of `next`, if any.
 template <typename Out, Source kSource, int kTiles, int kOutTiles, int kBesideStep>
 __attribute__((noinline)) void run_pass(const Work& work, const PassOf& before, const PassOf& now, const PassOf& next,
                                         int& slot) {
@@ -169,7 +169,7 @@ __attribute__((noinline)) void run_pass(const Work& work, const PassOf& before, 
 
 using RunPass = void(const Work&, const PassOf&, const PassOf&, const PassOf&, int&);
 
-// By how many results there are to write beside a step.
+// Dispatches on the number of results to write beside a step.
 template <typename Out, Source kSource>
 RunPass* full_pass(int step_count, bool is_plain) {
   if (!is_plain) return run_pass<Out, kSource, 2, 2, 0>;
@@ -178,7 +178,7 @@ RunPass* full_pass(int step_count, bool is_plain) {
   return run_pass<Out, kSource, 2, 2, 8>;
 }
 
-// `is_first`: there are no results to write yet.
+// `is_first`: there are no earlier results to write.
 template <typename Out, Source kSource>
 RunPass* pass_for(const Work& work, const PassOf& now, bool is_first) {
   const bool has_two = work.block.width / kTileOutputs - now.pass * kPassTiles > 1;
@@ -217,8 +217,8 @@ void run_groups(const Work& work, const PixelGroup* groups, int64_t count) {
 
 struct StepList {
   int count;
-  bool has_narrow;  // steps of fewer channels than a tile holds
-  bool is_paired;   // by two steps of a tap
+  bool has_narrow;  // some steps have fewer channels than a tile holds
+  bool is_paired;   // two steps of a tap are copied together
 };
 
 StepList list_steps(const ConvArgs& args, Step* steps) {

@@ -11,7 +11,7 @@ namespace {
 constexpr int kLanes = 8;
 constexpr int kVectors = 2;
 constexpr int kTilePixels = 6;
-constexpr int kLineFloats = 16;  // of a cache line
+constexpr int kLineFloats = 16;  // per cache line
 
 // All bits set in the lanes below `count`.
 __m256i lanes_below(int64_t count) {
@@ -24,7 +24,7 @@ inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
   return all ? _mm256_loadu_ps(source) : _mm256_maskload_ps(source, lanes);
 }
 
-// The slopes of outputs from `first` on.
+// Slopes of the outputs from `first` on.
 inline __m256 load_slopes(const ConvArgs& args, int64_t first, __m256i valid, bool all_valid) {
   if (args.slopes == nullptr) return _mm256_set1_ps(args.slope);
   return load_lanes(args.slopes + first, valid, all_valid);
@@ -32,7 +32,7 @@ inline __m256 load_slopes(const ConvArgs& args, int64_t first, __m256i valid, bo
 
 inline __m256 activate(__m256 value, Activation activation, __m256 slopes) {
   const __m256 zero = _mm256_setzero_ps();
-  if (activation == Activation::kRelu) return _mm256_max_ps(zero, value);  // this order lets NaN pass
+  if (activation == Activation::kRelu) return _mm256_max_ps(zero, value);  // this operand order propagates NaN
   if (activation == Activation::kNone) return value;
   const __m256 negative = _mm256_cmp_ps(value, zero, _CMP_LT_OQ);
   return _mm256_blendv_ps(value, _mm256_mul_ps(value, slopes), negative);
@@ -63,8 +63,8 @@ struct Tile {
     }
   }
 
-  // Fetches what the next group of pixels reads at one tap: a sparse list has no pattern that the processor
-  // could foresee. Into L2 only, for the weights pass through L1.
+  // Prefetches what the next pixel group reads at one tap: sparse lists have no pattern that the hardware prefetcher
+  // could predict. Into L2 only, because the weights stream through L1.
   static __attribute__((always_inline)) void prefetch(const ConvInput& input, int64_t tap_pixels,
                                                       const int32_t* next_pixels) {
     for (int p = 0; p < kPixels; ++p) {
@@ -77,7 +77,7 @@ struct Tile {
   __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const ConvBlock& block,
                                                    const int32_t* pixels, const int32_t* next_pixels,
                                                    uint32_t taps) {
-    const bool reads_first = block.first == 0;  // the other blocks find the pixels in the cache
+    const bool reads_first = block.first == 0;  // later blocks find the pixels in the cache
     const float* weights = static_cast<const float*>(block.weights);
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];

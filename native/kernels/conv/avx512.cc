@@ -1,4 +1,4 @@
-// Convolution of maps in fp32.
+// Convolution of fp32 maps.
 #include "kernels/conv/tile_avx512.h"
 #include "kernels/conv/vector_weights.h"
 

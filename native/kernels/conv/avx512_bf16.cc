@@ -1,4 +1,4 @@
-// Convolution of maps in bf16: products of bf16, sums in fp32.
+// Convolution of bf16 maps: bf16 products, fp32 sums.
 #include "kernels/conv/tile_avx512.h"
 #include "kernels/conv/vector_weights.h"
 

@@ -1,5 +1,5 @@
-// Indirect convolution: what its kernels are given, and what each of them brings along. A kernel has no checks,
-// no allocation, no exceptions and no logging.
+// Indirect convolution: arguments of its kernels, and the description that each kernel provides. Kernels contain no
+// checks, allocation, exceptions or logging.
 #pragma once
 
 #include <cstddef>
@@ -14,52 +14,51 @@ namespace sparsesr {
 
 constexpr int kMaxSplits = 16;
 constexpr int kMaxTaps = 9;
-constexpr int kOutputGranule = 16;  // channels behind the outputs are cleared up to a multiple of this
+constexpr int kOutputGranule = 16;  // channels beyond the outputs are cleared up to a multiple of this
 
 struct ConvInput {
   const void* data;
   int64_t shift;
   int64_t stride;
   int64_t channels;
-  // Of these, those that count at every tap, a multiple of what is multiplied at once; see ConvArgs::taps.
+  // Leading channels used at every tap, a multiple of the channels multiplied at once; see ConvArgs::taps.
   int64_t always;
 };
 
-// All that is the same for every pixel and block of outputs of one call. The inputs are of one type, `out`,
-// `addend` and `residual` of another or the same.
+// Everything that is the same for all pixels and output blocks of one call. All inputs have one type; `out`, `addend`
+// and `residual` share another or the same.
 struct ConvArgs {
   ConvInput inputs[kMaxSplits];
-  int64_t tap_pixels[kMaxTaps];  // what to add to a pixel number, per tap
+  int64_t tap_pixels[kMaxTaps];  // offset added to a pixel number, per tap
   int input_count;
   int tap_count;
-  // For each listed pixel, bit by bit, at which taps channels behind `always` may be other than zero; null:
-  // at all. A kernel may leave the others out: what they would add is zero.
+  // Per listed pixel, a bit mask of the taps at which channels beyond `always` may be nonzero; null: all taps. Kernels
+  // may skip the other taps, which contribute zero.
   const uint16_t* taps;
   NumberedMap out;
-  int64_t clear_end;     // the last block also clears the channels of `out` behind it, up to this one
-  NumberedMap addend;    // added before the activation; data is null without one
-  NumberedMap residual;  // added after the activation; data is null without one
+  int64_t clear_end;     // the last block also clears the channels of `out` beyond it, up to this one
+  NumberedMap addend;    // added before the activation; data is null if unused
+  NumberedMap residual;  // added after the activation; data is null if unused
   Activation activation;
-  float slope;          // of kLeakyRelu, for all outputs
-  const float* slopes;  // one per output instead; may be null
-  std::byte* scratch;   // what the kernels said they need, of this thread's own
+  float slope;          // for kLeakyRelu, shared by all outputs
+  const float* slopes;  // instead of `slope`, one per output; may be null
+  std::byte* scratch;   // private to this thread, of the size that the kernels requested
 };
 
-// Outputs that are computed together. Their weights are 64-byte aligned, in a layout that only the kernels know
-// that packed them.
+// Outputs computed together. Their weights are 64-byte aligned, in a layout known only to the kernels that packed them.
 struct ConvBlock {
   const void* weights;
   const float* bias;   // width values
   int64_t first;       // first output channel
   int64_t width;       // multiple of kOutputGranule, padded with zero weights
   int64_t valid;       // channels that exist
-  int64_t layout_steps;  // what the layout says it is
-  bool is_last;        // the kernel clears what is behind it, see ConvArgs::clear_end
+  int64_t layout_steps;  // meaning defined by the layout
+  bool is_last;        // the kernel clears the channels beyond it, see ConvArgs::clear_end
 };
 
-// Computes one block of outputs at `count` pixels. Input and output pixel numbers are the same list for an
-// ordinary convolution; they differ for the phases of a transposed one. All pixels between the first and the last
-// one may be read, as may their taps. The order of additions must not depend on the list.
+// Computes one block of outputs at `count` pixels. The lists of input and output pixels are the same for an ordinary
+// convolution and differ for the phases of a transposed one. All pixels between the first and the last, and their taps,
+// may be read. The order of additions must not depend on the list.
 using ConvKernel = void(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                         const int32_t* out_pixels, int64_t count);
 
@@ -68,24 +67,24 @@ struct NamedConvKernel {
   ConvKernel* run;
 };
 
-// Not defined here: this header is compiled for several instruction sets, and must bring no inline functions of
-// the standard library.
+// Defined elsewhere: this header is compiled for several instruction sets and must not bring in inline functions of the
+// standard library.
 struct ConvSum;
 struct ConvWeights;
 struct PackedWeights;
 
 constexpr int64_t kMaxChunkPixels = 1024;
 
-// A layout of weights with the kernels that read it: all that is particular to it is said here.
+// A weight layout with the kernels that read it: everything specific to the layout is stated here.
 struct ConvKernels {
   MapType in;
   CpuFeatures needs;
   PackedWeights (*pack)(const ConvWeights& weights);
-  bool (*suits)(const ConvWeights& weights);  // whether it is the better choice where it can run; null: always
-  NamedConvKernel to[kMapTypes];              // by type of the output
-  int64_t group_pixels;  // lists are cut at multiples of this where they are shared among threads
-  int64_t chunk_pixels;  // at most as many at once, so that the rows around stay in L2 between blocks
-  bool leaves_taps_out;  // profits by lists that are sorted by their taps, see ConvArgs::taps
+  bool (*suits)(const ConvWeights& weights);  // true if this is the better choice where it can run; null: always
+  NamedConvKernel to[kMapTypes];              // by output type
+  int64_t group_pixels;  // multiple at which pixel lists are split among threads
+  int64_t chunk_pixels;  // most pixels per call, so that the surrounding rows stay in L2 between blocks
+  bool leaves_taps_out;  // benefits from lists sorted by tap set, see ConvArgs::taps
   ThreadNeeds thread;
 };
 

@@ -1,9 +1,8 @@
-// Convolution to few outputs for AVX-512: the lanes of a vector hold input channels, and are added up at the
-// end.
+// Convolution with few outputs for AVX-512: vector lanes hold input channels and are summed at the end.
 //
-// Per step: one vector of weights per output of a quad, one vector of channels per pixel, and their products,
-// 6 x 4 multiply-adds for 10 loads. Outputs in the lanes would leave most of them idle, and load for each
-// multiply-add.
+// Per step: one weight vector per output of a quad, one channel vector per pixel, and their products: 6 x 4
+// multiply-adds for 10 loads. With outputs in the lanes, most lanes would be idle and each multiply-add would need a
+// load.
 #pragma once
 
 #include "kernels/conv/vector_weights.h"
@@ -12,9 +11,9 @@
 namespace sparsesr {
 namespace {
 
-constexpr int64_t kAhead = 24;  // pixels between the tile that is computed and the one that is fetched
+constexpr int64_t kAhead = 24;  // pixels between the computed tile and the prefetched one
 
-// Sums of the lanes of up to four vectors, in the first lanes of the result; the order of additions is fixed.
+// Sums the lanes of up to four vectors into the first lanes of the result; the order of additions is fixed.
 template <int kCount>
 __m512 add_lanes(const __m512* sums) {
   const __m512 zero = _mm512_setzero_ps();
@@ -26,19 +25,19 @@ __m512 add_lanes(const __m512* sums) {
   const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
   const __m512d low = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
   const __m512d high = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
-  const __m512 abcd = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));  // in each quarter
+  const __m512 abcd = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));  // within each 128-bit quarter
   const __m512 half = _mm512_add_ps(abcd, _mm512_shuffle_f32x4(abcd, abcd, 0x4e));
   return _mm512_add_ps(half, _mm512_shuffle_f32x4(half, half, 0xb1));
 }
 
-// The sums of kOutputs outputs at kPixels pixels.
+// Sums of kOutputs outputs at kPixels pixels.
 template <typename Product, typename Out, int kOutputs, int kPixels>
 struct LaneTile {
   using In = typename Product::Value;
   static constexpr int64_t kChannels = 64 / sizeof(In);
 
   __m512 acc[kPixels][kOutputs];
-  __m512 values[kPixels];  // of the outputs, in the first lanes
+  __m512 values[kPixels];  // one per output, in the first lanes
 
   __attribute__((always_inline)) void multiply_add(const ConvArgs& args, const In* weights,
                                                    const int32_t* pixels) {
@@ -57,14 +56,14 @@ struct LaneTile {
           step(weights, [&](int p) { return Product::load_values(x.at(p) + offset + c); });
         }
         if (c == input.channels) continue;
-        const auto rest = Product::lanes_below(input.channels - c);  // what is behind them may be anything
+        const auto rest = Product::lanes_below(input.channels - c);  // values beyond them are arbitrary
         step(weights, [&](int p) { return Product::load_some(rest, x.at(p) + offset + c); });
         weights += kOutputs * kChannels;
       }
     }
   }
 
-  // What these pixels read below and to the right: what lies above, their predecessors have read.
+  // Prefetches the rows right of and below these pixels; the row above was already read by preceding pixels.
   static __attribute__((always_inline)) void prefetch(const ConvArgs& args, const int32_t* pixels) {
     for (int i = 0; i < args.input_count; ++i) {
       const ConvInput& input = args.inputs[i];
@@ -90,7 +89,7 @@ struct LaneTile {
     }
   }
 
-  // `first` is the quad's first output. Reads all that is added before anything is written.
+  // `first` is the quad's first output. Reads all addends before writing anything.
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block, int64_t first,
                                              const int32_t* pixels) {
     constexpr __mmask16 kValid = (1u << kOutputs) - 1u;
@@ -116,7 +115,7 @@ struct LaneTile {
   }
 };
 
-// One quad of outputs (or what is left of one) at all pixels.
+// One quad of outputs (or the remainder of one) at all pixels.
 template <typename Product, typename Out, int kOutputs>
 __attribute__((noinline)) void run_quad(const ConvArgs& args, const ConvBlock& block, int64_t quad,
                                         const int32_t* in_pixels, const int32_t* out_pixels, int64_t count) {
@@ -126,7 +125,7 @@ __attribute__((noinline)) void run_quad(const ConvArgs& args, const ConvBlock& b
   LaneTile<Product, Out, kOutputs, kPixels> tile;
   int64_t n = 0;
   for (; n + kPixels <= count; n += kPixels) {
-    // The first quad brings the pixels that the others then find in the cache.
+    // The first quad brings the pixels into the cache for the others.
     if (quad == 0) tile.prefetch(args, in_pixels + (n + kAhead + kPixels <= count ? n + kAhead : n));
     tile.multiply_add(args, weights, in_pixels + n);
     tile.finish(args, block, block.first + quad, out_pixels + n);

@@ -1,4 +1,4 @@
-// Convolution weights: as they come, and in the order in which kernels read them.
+// Convolution weights, as passed in and as packed for the kernels.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace sparsesr {
 
-// What an output is the sum of: for each tap of each input, in order, its channels.
+// Terms of one output's sum: the channels of each tap of each input, in order.
 struct ConvSum {
   std::vector<int64_t> tap_channels;
   std::function<float(int64_t output, size_t tap, int64_t channel)> weight_at;
@@ -24,7 +24,7 @@ struct ConvWeights {
   const float* bias;  // one per output; may be null
 };
 
-// Weights and biases of all blocks of outputs. Movable; the blocks point into `bytes`.
+// Weights and biases of all output blocks. Movable; the blocks point into `bytes`.
 struct PackedWeights {
   AlignedBytes bytes;
   size_t byte_count = 0;

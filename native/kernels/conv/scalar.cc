@@ -1,4 +1,4 @@
-// The definition of the indirect convolution.
+// Reference implementation of the indirect convolution.
 #include <algorithm>
 
 #include "kernels/conv/scalar.h"
@@ -10,7 +10,7 @@ namespace {
 constexpr int kMaxWidth = 16;
 
 float activate(float value, Activation activation, float slope) {
-  if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN passes
+  if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN propagates
   return activation == Activation::kRelu ? 0.0f : value * slope;
 }
 
@@ -31,7 +31,7 @@ const float* add_channels(const float* x, int64_t channels, const float* weights
   return weights;
 }
 
-// By pairs; the partner of an odd last channel has a weight of zero, and is zero itself in every map.
+// In pairs; an odd last channel is paired with a zero weight, and its partner is zero in every map.
 const Bf16* add_channels(const Bf16* x, int64_t channels, const Bf16* weights, float* acc) {
   for (int64_t c = 0; c < channels; c += 2, weights += 2 * kMaxWidth) {
     for (int o = 0; o < kMaxWidth; ++o) {

@@ -1,4 +1,4 @@
-// A plain kernel that better ones leave a pair of types to.
+// Scalar kernel that vector layouts use for type pairs they do not implement.
 #pragma once
 
 #include "kernels/conv/conv.h"

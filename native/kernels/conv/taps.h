@@ -1,5 +1,4 @@
-// Taps that a tile may leave out. Local to each file that includes this: files differ in their instruction
-// sets.
+// Taps that a tile may skip. Internal linkage, because including files differ in their instruction sets.
 #pragma once
 
 #include "kernels/conv/conv.h"
@@ -7,7 +6,7 @@
 namespace sparsesr {
 namespace {
 
-// Those that one of these listed pixels needs.
+// Taps needed by any of these listed pixels.
 uint32_t taps_of_any(const ConvArgs& args, int64_t first, int64_t count) {
   if (args.taps == nullptr) return ~0u;
   uint32_t taps = 0;

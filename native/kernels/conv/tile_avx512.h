@@ -1,11 +1,10 @@
 // Indirect convolution for AVX-512: 24 accumulators hold 6 pixels x 64 outputs (or 8 x 48, 12 x 32, 24 x 16).
 //
-// Per step of the sum: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. The
-// weights of a block stream from L2 once per tile; the pixels come from L1. (Keeping a part of the weights in
-// L1 for several tiles was tried: their accumulators must then be stored and loaded more often, which costs
-// more.)
+// Per step of the sum: one weight vector per 16 outputs, one broadcast per pixel, 24 multiply-adds. A block's weights
+// stream from L2 once per tile; the pixels come from L1. (Keeping part of the weights in L1 across several tiles was
+// slower: their accumulators must be stored and reloaded more often.)
 //
-// A Product says what a step is: one channel in fp32, a pair of channels in bf16.
+// A Product defines a step: one channel in fp32, a pair of channels in bf16.
 #pragma once
 
 #include <type_traits>
@@ -21,7 +20,7 @@ constexpr int kAccumulators = 24;
 constexpr int kPointersInRegisters = 8;
 constexpr int kSmallestTail = 3;
 
-// Side by side: one pointer and constant distances.
+// Adjacent pixels: one pointer and constant offsets.
 template <typename Value, int64_t kStride>
 struct SideBySide {
   const Value* x;
@@ -31,15 +30,15 @@ struct SideBySide {
   __attribute__((always_inline)) const Value* at(int p) const { return x + p * kStride; }
 };
 
-// Vectors x pixels accumulators of one group of pixels; all loops over them unroll into registers.
+// Vectors x pixels accumulators of one pixel group; all loops over them unroll into registers.
 template <typename Product, typename Out, int kVectors, int kPixels, typename Places>
 struct Tile {
   using In = typename Product::Value;
 
-  // Steps at a time: pointers that do not fit in registers are then loaded less often.
+  // Steps per iteration: pointers that do not fit in registers are then loaded less often.
   static constexpr int kSteps = kVectors == 1 ? 4 : (kVectors == 2 ? 2 : 1);
 
-  // Weights of a step for one vector of outputs.
+  // Weights of one step for one vector of outputs.
   static constexpr int kWeights = kLanes * Product::kChannels;
   static constexpr int64_t kLineValues = 64 / sizeof(In);
 
@@ -65,7 +64,7 @@ struct Tile {
     }
   }
 
-  // kCount steps from channel `offset` on; the order of additions within an accumulator never changes.
+  // kCount steps from channel `offset`; the order of additions within an accumulator is fixed.
   template <int kCount>
   __attribute__((always_inline)) void step(const Places& x, int64_t offset, const In* weights) {
     typename Product::Vector w[kCount][kVectors];
@@ -89,7 +88,7 @@ struct Tile {
     }
   }
 
-  // The lines that the tile will write, long before it does.
+  // Prefetches the cache lines that the tile will write, well in advance.
   static __attribute__((always_inline)) void prefetch_output(const ConvArgs& args, const ConvBlock& block,
                                                              const int32_t* pixels) {
     const int64_t end = block.is_last ? args.clear_end : block.first + kVectors * kLanes;
@@ -116,8 +115,8 @@ struct Tile {
     }
   }
 
-  // Fetches what the next tile reads at one tap: a sparse list has no pattern that the processor could
-  // foresee. Into L2 only, for the weights pass through L1.
+  // Prefetches what the next tile reads at one tap: sparse lists have no pattern that the hardware prefetcher could
+  // predict. Into L2 only, because the weights stream through L1.
   static __attribute__((always_inline)) void prefetch(const Places& x, int64_t offset, int64_t channels) {
     for (int64_t c = 0; c < channels; c += kLineValues) {
 #pragma GCC unroll 24
@@ -125,7 +124,7 @@ struct Tile {
     }
   }
 
-  // The channels of one tap.
+  // Adds the channels of one tap.
   __attribute__((always_inline)) void add_channels(const Places& x, int64_t offset, int64_t channels,
                                                    const In* weights) {
     constexpr int64_t kTogether = kSteps * Product::kChannels;
@@ -195,7 +194,7 @@ struct Tile {
     }
   }
 
-  // The channels that exist, and zeros behind them as far as the pixel has room.
+  // Stores the existing channels, and zeros beyond them as far as the pixel has room.
   __attribute__((always_inline)) void store_some(Out* const* out, int64_t valid, int64_t room) const {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -224,9 +223,8 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
   tile.finish(args, block, out_pixels);
 }
 
-// Fewer pixels than a tile holds: the smallest half (of a half) of it that is large enough, its last pixel
-// standing for those that are missing. A tile reads all that it adds before it writes, so a pixel may come
-// twice.
+// Handles fewer pixels than a tile holds: uses the smallest sufficient half or quarter tile and repeats its last pixel.
+// Repeats are safe, because a tile reads all addends before it writes.
 template <typename Product, typename Out, int kVectors, int kPixels>
 void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count, uint32_t taps) {
@@ -249,7 +247,7 @@ bool are_side_by_side(const int32_t* pixels) {
   return gaps == 0;
 }
 
-// The common stride of the inputs; 0 if there is none.
+// Common stride of the inputs; 0 if they differ.
 int64_t common_stride(const ConvArgs& args) {
   for (int i = 1; i < args.input_count; ++i) {
     if (args.inputs[i].stride != args.inputs[0].stride) return 0;
@@ -257,8 +255,8 @@ int64_t common_stride(const ConvArgs& args) {
   return args.inputs[0].stride;
 }
 
-// The instance for a full tile of pixels side by side, where it is worth while: tiles of many pixels spend
-// loads on pointers that pixels side by side do not need.
+// Specialisation for a full tile of adjacent pixels, where worthwhile: tiles of many pixels spend loads on pointers
+// that adjacent pixels do not need.
 template <typename Product, typename Out, int kVectors, int kPixels>
 RunTile* side_by_side_tile(const ConvArgs& args) {
   using In = typename Product::Value;

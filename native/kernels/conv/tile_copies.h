@@ -1,4 +1,4 @@
-// Steps of a sum by tiles, and copies of pixels that do not lie side by side. Local to each file that includes this.
+// Steps of a tiled sum, and copies of non-adjacent pixels. Local to each file that includes this.
 #pragma once
 
 #include <immintrin.h>
@@ -10,20 +10,20 @@ namespace {
 
 constexpr int64_t kRowBytes = kTileBytes / kTilePixels;
 
-// What a step multiplies: of pixel n, `channels` values from data + n * stride on.
+// Operands of a step: `channels` values of pixel n, from data + n * stride.
 struct Step {
   const char* data;
   int64_t stride;  // bytes
   int64_t channels;
 };
 
-// Where pixels are multiplied from: the map, or copies in the ring. Steps of fewer channels than a tile holds are copied
-// with zeros behind them; two steps of 64 channels of a tap are copied together.
+// Source of the multiplied pixels: the map, or copies in the ring. Steps with fewer channels than a tile holds are
+// copied with zero padding; two steps of 64 channels of a tap are copied together.
 enum class Source { kMap, kCopies, kNarrowCopies, kPairedCopies };
 
 constexpr int steps_together(Source source) { return source == Source::kPairedCopies ? 2 : 1; }
 
-// Copied pixels: of the steps that are multiplied, and of those that come next.
+// Copied pixels of the current steps and of the next ones.
 struct alignas(64) Ring {
   char slots[2][kGroupPixels * 2 * kRowBytes];
   int64_t offsets[kGroupPixels];  // bytes from a step's data to the pixels of `group`
@@ -31,7 +31,8 @@ struct alignas(64) Ring {
   int64_t stride;
 };
 
-// Copies a part of the pixels of a group for the steps from `step` on that are copied together: as many parts as steps.
+// Copies one part of a group's pixels, for all steps from `step` that are copied together. There are as many parts as
+// such steps.
 template <Source kSource>
 __attribute__((always_inline)) inline void copy_rows(Ring& ring, int slot, const PixelGroup& group, const Step& step,
                                                      int part) {

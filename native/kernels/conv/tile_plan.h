@@ -1,5 +1,4 @@
-// Which pixels are multiplied together by tiles. Local to each file that includes this: files differ in their
-// instruction sets.
+// Grouping of pixels into tiles. Internal linkage, because including files differ in their instruction sets.
 #pragma once
 
 #include "kernels/conv/tile_weights.h"
@@ -10,18 +9,18 @@ namespace {
 constexpr int kGroupTiles = 2;
 constexpr int kGroupPixels = kGroupTiles * kTilePixels;
 
-// The rows of up to two tiles, of which `count` give results; further ones repeat the last.
+// Rows of up to two tiles with `count` results; entries beyond `count` repeat the last one.
 struct PixelGroup {
   int32_t tiles;
   int32_t count;
   int32_t base[kGroupTiles];  // direct: the rows of a tile are pixels base, base + 1, ...
   int32_t in[kGroupPixels];   // gathered: the pixel of each row
-  int32_t out[kGroupPixels];  // of each result
-  uint8_t row[kGroupPixels];  // of each result
+  int32_t out[kGroupPixels];  // output pixel of each result
+  uint8_t row[kGroupPixels];  // tile row of each result
 };
 
-// A window of 16 neighbouring pixels is multiplied as it lies in the map if at least so many of them are wanted; others
-// are gathered.
+// A window of 16 adjacent pixels is multiplied in place if at least this many of them are listed; other pixels are
+// gathered.
 constexpr int kWantedOfWindow = 12;
 
 struct TilePlan {
@@ -31,7 +30,7 @@ struct TilePlan {
   int64_t gathered_count;
 };
 
-// An ascending list of pixels.
+// An ascending pixel list.
 struct PixelList {
   const int32_t* in;
   const int32_t* out;
@@ -43,8 +42,8 @@ inline void add_result(PixelGroup& group, int row, int32_t out) {
   group.out[group.count++] = out;
 }
 
-// Takes the listed pixels from number i on that lie in the window of the first of them; returns the number of the next.
-// The window ends with the list's last pixel at the latest: only what lies between the first and the last may be read.
+// Adds the listed pixels from index i that lie in the window starting at pixel i; returns the index of the next one.
+// The window ends at the list's last pixel at the latest: only pixels between the first and the last may be read.
 inline int64_t add_window(const PixelList& list, int64_t i, TilePlan& plan) {
   PixelGroup* group = plan.direct + plan.direct_count - 1;
   if (plan.direct_count == 0 || group->tiles == kGroupTiles) {
@@ -82,7 +81,7 @@ inline void add_pixel(const PixelList& list, int64_t i, TilePlan& plan) {
   add_result(*group, group->count, list.out[i]);
 }
 
-// The last result stands for those that are missing.
+// Repeats the last result in unused entries.
 inline void pad_results(PixelGroup& group) {
   for (int i = group.count; i < kGroupPixels; ++i) {
     group.row[i] = group.row[group.count - 1];
@@ -90,13 +89,13 @@ inline void pad_results(PixelGroup& group) {
   }
 }
 
-// So does the last pixel for rows that are missing.
+// Repeats the last pixel in unused rows.
 inline void pad_gathered(PixelGroup& group) {
   group.tiles = group.count > kTilePixels ? 2 : 1;
   for (int row = group.count; row < kGroupPixels; ++row) group.in[row] = group.in[group.count - 1];
 }
 
-// Without windows if `gathers_all`.
+// Gathers every pixel if `gathers_all`.
 inline void plan_tiles(const PixelList& list, bool gathers_all, TilePlan& plan) {
   plan.direct_count = plan.gathered_count = 0;
   const bool has_room = list.in[list.count - 1] - list.in[0] >= kTilePixels - 1;

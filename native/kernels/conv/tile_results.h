@@ -1,4 +1,4 @@
-// What becomes of the sums of a pass of tiles. Local to each file that includes this.
+// Finishing and storing the sums of a pass of tiles. Local to each file that includes this.
 #pragma once
 
 #include "kernels/conv/tile_plan.h"
@@ -7,7 +7,7 @@
 namespace sparsesr {
 namespace {
 
-// Sums of two tiles of pixels by a pass of outputs.
+// Sums of two pixel tiles for one pass of outputs.
 struct alignas(64) TileSums {
   float values[kGroupPixels][kPassOutputs];
 };
@@ -17,7 +17,7 @@ inline void narrow_all(float* target, __m512 low, __m512 high) {
   _mm512_storeu_ps(target + kLanes, high);
 }
 
-// To the nearest; denormals become zero, as the tiles' own.
+// Rounds to nearest; denormals become zero, as in the tile products.
 inline void narrow_all(Bf16* target, __m512 low, __m512 high) {
   _mm512_storeu_si512(target, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
@@ -28,7 +28,7 @@ inline void narrow_some(Bf16* target, __mmask16 lanes, __m512 value) {
   _mm256_mask_storeu_epi16(target, lanes, (__m256i)_mm512_cvtneps_pbh(value));
 }
 
-// Whether all outputs of all passes exist and nothing is added or cleared.
+// True if all outputs of all passes exist and nothing is added or cleared.
 inline bool is_plain(const ConvArgs& args, const ConvBlock& block) {
   const bool is_full = block.valid % kPassOutputs == 0 && block.valid == block.width;
   const bool clears = block.is_last && args.clear_end > block.first + block.width;
@@ -40,11 +40,11 @@ template <typename Out>
 struct PassResults {
   const ConvArgs* call;
   const ConvBlock* outputs;
-  int64_t first;  // output of the pass
+  int64_t first;  // first output of the pass
   int64_t valid;  // outputs of the pass that exist
-  bool is_last;   // of the last block
-  __m512 floor;   // what a plain result is raised to: zero, or nothing
-  Out* out;       // of pixel 0
+  bool is_last;   // last pass of the last block
+  __m512 floor;   // lower bound of plain results: zero for ReLU, otherwise minus infinity
+  Out* out;       // at pixel 0
   int64_t stride;
 
   __attribute__((always_inline)) PassResults(const ConvArgs& args, const ConvBlock& block, int64_t pass)
@@ -57,9 +57,9 @@ struct PassResults {
         out(pixel_of<Out>(args.out, 0) + first),
         stride(args.out.stride) {}
 
-  // See is_plain.
+  // Requires is_plain().
   __attribute__((always_inline)) void store_plain(const float* sums, int32_t pixel) const {
-    const __m512 low = _mm512_max_ps(floor, _mm512_load_ps(sums));  // this order lets NaN pass
+    const __m512 low = _mm512_max_ps(floor, _mm512_load_ps(sums));  // this operand order propagates NaN
     const __m512 high = _mm512_max_ps(floor, _mm512_load_ps(sums + kLanes));
     narrow_all(out + pixel * stride, low, high);
   }
@@ -91,7 +91,7 @@ struct PassResults {
     }
   }
 
-  // The outputs that exist, and zeros behind them up to the block's end and to `clear_end`.
+  // Stores the existing outputs, and zeros beyond them up to the block's end and `clear_end`.
   void store_some(Out* target, __m512 low, __m512 high) const {
     const int64_t padded = outputs->first + outputs->width;
     const int64_t block_end = padded < call->out.stride ? padded : call->out.stride;
@@ -101,7 +101,7 @@ struct PassResults {
                 _mm512_maskz_mov_ps(lanes_below(valid - kLanes), high));
   }
 
-  // Bias and addend of one pixel.
+  // Initialises the sums of one pixel: bias plus addend.
   void start(float* sums, int32_t pixel) const {
     const float* bias = outputs->bias + (first - outputs->first);
     const Out* addend = pixel_of<const Out>(call->addend, pixel) + first;

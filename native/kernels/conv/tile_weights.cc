@@ -36,7 +36,7 @@ int64_t weight_bytes(const ConvBlock& block) {
   return block.width / kTileOutputs * block.layout_steps * kTileBytes;
 }
 
-// One output of a block: every second value of a column of its tiles, pair by pair.
+// Packs one output of a block: every second value in a column of its tiles, pair by pair.
 void pack_output(const ConvSum& sum, const ConvBlock& block, int64_t output, Bf16* values) {
   constexpr int64_t kTileValues = kTileBytes / sizeof(Bf16);
   const int64_t pass = output / kPassOutputs;

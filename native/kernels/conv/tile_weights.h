@@ -1,9 +1,9 @@
-// The layout of kernels that multiply tiles of bf16: 16 pixels x 32 channels times 32 channels x 16 outputs.
+// Weight layout of bf16 tile kernels: 16 pixels x 32 channels times 32 channels x 16 outputs.
 //
-// The sum is cut into steps of up to 32 channels of one tap of one input, in order. Weights of a block are
-// [pass][step][tile of outputs][pair of channels][output][2], padded with zeros: a pass is two tiles of outputs, the last
-// one if need be one. `layout_steps` of the block is the number of steps. Each output value is bias (+ addend), then per
-// step the sum of the products of even channels plus that of odd channels, each added up from zero.
+// The sum is split into steps of up to 32 channels of one tap of one input, in order. A block's weights are
+// [pass][step][output tile][channel pair][output][2], zero-padded; a pass is two output tiles, or one if only one
+// remains. `layout_steps` of the block is the number of steps. Each output is bias (+ addend), then per step the sum of
+// the even channels' products plus that of the odd channels', each accumulated from zero.
 #pragma once
 
 #include "kernels/conv/conv.h"
@@ -21,7 +21,7 @@ constexpr int kMaxTileSteps = 512;
 
 PackedWeights pack_tiles(const ConvWeights& weights);
 
-// Whether the sum has no more steps than kernels know.
+// True if the sum has no more steps than the kernels support.
 bool suits_tiles(const ConvWeights& weights);
 
 }  // namespace sparsesr

@@ -9,25 +9,25 @@ namespace {
 
 struct Layout {
   MapType type;
-  int64_t tile_outputs;   // outputs of a block
-  int64_t lane_channels;  // channels in the lanes of a vector, 0 if the kernel does not know that form
+  int64_t tile_outputs;   // outputs per block
+  int64_t lane_channels;  // channels per vector, 0 if the kernel does not support that layout
 };
 
 int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Channels that a kernel multiplies at once: those of a pair in bf16.
+// Channels multiplied at once: a pair in bf16.
 int64_t channel_group(MapType type) { return type == MapType::kBf16 ? 2 : 1; }
 
-// Groups of channels of all taps.
+// Channel groups over all taps.
 int64_t count_steps(const ConvSum& sum, int64_t group) {
   int64_t steps = 0;
   for (const int64_t channels : sum.tap_channels) steps += rounded_up(channels, group) / group;
   return steps;
 }
 
-// True if channels should be in the lanes. Costs are multiply-adds per pixel: adding up sixteen lanes costs
-// as much as some three, and for want of work per pixel the form gets as much done in five cycles as the
-// other in four (measured with 64 channels and 16 outputs, where all lanes of both are busy).
+// True if channels should be in the lanes. Costs are multiply-adds per pixel: summing sixteen lanes costs about three,
+// and because it has less work per pixel, this layout does in five cycles what the other does in four (measured with 64
+// channels and 16 outputs, where both use all lanes).
 bool channels_in_lanes(const Layout& layout, const ConvBlock& block, const ConvSum& sum) {
   constexpr double kLanesToAdd = 3.25;
   constexpr double kSlower = 1.25;
@@ -38,7 +38,7 @@ bool channels_in_lanes(const Layout& layout, const ConvBlock& block, const ConvS
   return kSlower * per_output * static_cast<double>(block.valid) < outputs_in_lanes;
 }
 
-// Puts a block's weights in place, one call per tap and output.
+// Packs a block's weights, one call per tap and output.
 template <typename T>
 class Packer {
  public:

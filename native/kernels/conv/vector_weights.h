@@ -1,24 +1,24 @@
-// The layouts of kernels that multiply vectors.
+// Weight layouts of the vector kernels.
 //
-// Outputs in the lanes of a vector: weights are [input][tap][channel][width], in bf16 by pairs of channels,
-// [input][tap][pair][width][2], an odd last channel being paired with a weight of zero. Each output value is bias
-// (+ addend), then one multiply-add in fp32 per input, tap and channel, in this order, whatever the tile (in bf16,
-// of the two channels of a pair the second comes first).
+// Outputs in the lanes: weights are [input][tap][channel][width]; in bf16, by channel pairs,
+// [input][tap][pair][width][2], where an odd last channel is paired with a zero weight. Each output is bias (+ addend),
+// then one fp32 multiply-add per input, tap and channel, in this order, regardless of the tile (in bf16, the second
+// channel of a pair comes first).
 //
-// Channels in the lanes, for few outputs, where most lanes of the other form would be idle: by quads of outputs,
-// [quad][input][tap][group of channels][output of the quad][channel], padded with zeros; `layout_steps` of the block
-// is the number of vectors per output, 0 in the other form. Each lane adds up as above, then the lanes are added in
-// a fixed order, and bias and addend to that.
+// Channels in the lanes, for few outputs, where the other layout would leave most lanes idle: by quads of outputs,
+// [quad][input][tap][channel group][output of the quad][channel], zero-padded; `layout_steps` of the block is the
+// number of vectors per output, 0 in the other layout. Each lane accumulates as above, then the lanes are summed in a
+// fixed order, and bias and addend are added last.
 #pragma once
 
 #include "kernels/conv/conv.h"
 
 namespace sparsesr {
 
-constexpr int kQuad = 4;  // outputs that are computed together where channels are in the lanes
+constexpr int kQuad = 4;  // outputs computed together if channels are in the lanes
 
-// By blocks of kTileOutputs, each in the form that costs less. kLaneChannels channels fill a vector; 0: the kernel
-// knows the first form only.
+// Packs blocks of kTileOutputs, each in the cheaper layout. kLaneChannels channels fill a vector; 0: the kernel
+// supports only the first layout.
 template <typename T, int kTileOutputs, int kLaneChannels>
 PackedWeights pack_vectors(const ConvWeights& weights);
 

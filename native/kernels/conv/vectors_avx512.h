@@ -1,5 +1,5 @@
-// What the AVX-512 convolutions share. Each file that includes this compiles it for its own instruction set,
-// so everything is local to it.
+// Helpers of the AVX-512 convolutions. Each including file compiles them for its own instruction set, so everything has
+// internal linkage.
 #pragma once
 
 #include <immintrin.h>
@@ -16,13 +16,13 @@ inline __mmask16 lanes_below(int64_t count) {
   return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
 }
 
-// The slopes of outputs from `first` on, of which those in `lanes` exist.
+// Slopes of the outputs from `first`; only those in `lanes` exist.
 inline __m512 load_slopes(const ConvArgs& args, int64_t first, __mmask16 lanes) {
   return args.slopes == nullptr ? _mm512_set1_ps(args.slope)
                                 : _mm512_maskz_loadu_ps(lanes, args.slopes + first);
 }
 
-// This order of operands lets NaN pass.
+// This operand order propagates NaN.
 inline __m512 relu(__m512 value) { return _mm512_max_ps(_mm512_setzero_ps(), value); }
 
 inline __m512 leaky_relu(__m512 value, __m512 slopes) {
@@ -36,7 +36,7 @@ inline __m512 activate(__m512 value, Activation activation, __m512 slopes) {
   return leaky_relu(value, slopes);
 }
 
-// Sixteen values of a map, of which those in `lanes` exist; the others are zero.
+// Loads sixteen values of a map; lanes outside `lanes` are zero.
 inline __m512 load_lanes(const float* source, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, source); }
 
 inline __m512 load_lanes(const Bf16* source, __mmask16 lanes) {
@@ -48,7 +48,7 @@ inline void store_lanes(float* target, __mmask16 lanes, __m512 value) {
   _mm512_mask_storeu_ps(target, lanes, value);
 }
 
-// Rounds as narrow<Bf16>.
+// Rounds like narrow<Bf16>.
 inline void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
   const __m512i bits = _mm512_castps_si512(value);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -61,7 +61,7 @@ inline void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
 inline void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
 inline void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
 
-// Where the pixels of a tile are. Anywhere: one pointer each, of which not all may fit in registers.
+// Pixel addresses of a tile, at arbitrary positions: one pointer each, not all of which may fit in registers.
 template <typename Value, int kPixels>
 struct Scattered {
   const Value* x[kPixels];
@@ -75,7 +75,7 @@ struct Scattered {
   __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
 };
 
-// Zeros from channel `first` to `end`.
+// Clears channels `first` to `end`.
 template <typename Out>
 void clear_channels(Out* pixel, int64_t first, int64_t end) {
   for (; first < end; first += kLanes) {
@@ -83,7 +83,7 @@ void clear_channels(Out* pixel, int64_t first, int64_t end) {
   }
 }
 
-// `count` pixels, and the last of them as often as it takes to have `wanted`.
+// Copies `count` pixels and repeats the last until there are `wanted`.
 inline void repeat_last(const int32_t* pixels, int64_t count, int64_t wanted, int32_t* result) {
   for (int64_t p = 0; p < wanted; ++p) result[p] = pixels[p < count ? p : count - 1];
 }

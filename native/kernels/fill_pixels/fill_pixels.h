@@ -1,4 +1,4 @@
-// Copies the same bytes to each listed pixel: its last channels.
+// Copies the same bytes into the last channels of each listed pixel.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace sparsesr {
 
 struct FillPixelsArgs {
   NumberedMap out;
-  int64_t pixel_bytes;  // of all channels
+  int64_t pixel_bytes;  // for all channels
   const void* values;
   int64_t bytes;
 };

@@ -1,4 +1,4 @@
-// The adjoint of unfold: sums what all neighbourhoods hold for a pixel.
+// Adjoint of unfold: sums the values that all neighbourhoods hold for a pixel.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace sparsesr {
 struct FoldArgs {
   InputWindow x;
   Window out;
-  int64_t channels;  // of out
+  int64_t channels;  // channels of `out`
 };
 using FoldKernel = void(const FoldArgs& args, int64_t begin, int64_t end);
 

@@ -1,4 +1,4 @@
-// An image as a picture in 0..1.
+// Conversion of an image array to a window in 0..1.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 namespace sparsesr {
 namespace {
 
-// Rows of the window from an image whose value `white` is 1.
+// Fills rows of the window from an image in which the value `white` represents 1.
 template <typename T>
 void read_rows(const ImageArgs& args, float white, int64_t begin, int64_t end) {
   const auto* image = static_cast<const T*>(args.image);

@@ -1,4 +1,4 @@
-// Normalises the channels of each pixel.
+// Normalisation over the channels of each pixel.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
-// Sum in a fixed number of lanes, so that it can be vectorised and stays the same.
+// Sums in a fixed number of lanes: vectorisable, with a fixed order of additions.
 template <typename Term>
 float sum_of(int64_t count, const Term& term) {
   float lanes[kLanes] = {};

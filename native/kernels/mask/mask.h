@@ -1,4 +1,4 @@
-// Sorts pixels into active and inactive ones.
+// Sorting of pixels into active and inactive ones.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct MaskArgs {
   int64_t active_count;
   int64_t inactive_count;
 };
-// Appends to both lists and updates the counts; serial, for the lists are in raster order.
+// Appends to both lists and updates the counts; serial, because the lists are in raster order.
 using MaskKernel = void(MaskArgs& args, int64_t begin, int64_t end);
 
 }  // namespace sparsesr

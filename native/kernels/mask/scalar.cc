@@ -2,8 +2,8 @@
 
 namespace sparsesr {
 
-// Without branches: the pixel is written behind both lists and only one of the counts grows. The caller
-// leaves room for every pixel in each list.
+// Branch-free: the pixel is appended to both lists and only one count grows. The caller reserves room for every pixel
+// in each list.
 void f32_mask__scalar(MaskArgs& args, int64_t begin, int64_t end) {
   int64_t active_count = args.active_count;
   int64_t inactive_count = args.inactive_count;

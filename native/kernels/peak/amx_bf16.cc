@@ -5,7 +5,7 @@
 
 namespace sparsesr {
 
-// Four products of 16 x 16 x 32 multiply-adds per iteration.
+// Four tile products of 16 x 16 x 32 multiply-adds per iteration.
 PeakRun bf16_peak__amx_bf16(int64_t iterations) {
   configure_tiles();
   for (int64_t n = 0; n < iterations; ++n) {

@@ -1,4 +1,4 @@
-// What peak measurements by vector instructions share: accumulators that depend on nothing but themselves.
+// Independent accumulators for peak measurements with vector instructions.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 namespace sparsesr {
 namespace {
 
-// Runs `step` on each of kVectors vectors, `iterations` times; returns a number that depends on all, so that nothing
-// can be left out. As many vectors as a kernel has accumulators hide the latency of the instruction.
+// Applies `step` to each of kVectors vectors, `iterations` times; returns a number that depends on all of them, so that
+// nothing is optimised away. Using as many vectors as a kernel has accumulators hides the instruction's latency.
 template <typename Vector, int kVectors, typename Step>
 __attribute__((always_inline)) inline float run_independently(int64_t iterations, Step step) {
   Vector acc[kVectors];

@@ -1,4 +1,4 @@
-// Independent multiply-adds in registers, to measure how many the processor can do.
+// Independent multiply-adds in registers, to measure the processor's peak rate.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace sparsesr {
 
 struct PeakRun {
   double flops;  // two per multiply-add
-  float sink;    // depends on all of them, so that none is left out
+  float sink;    // depends on all results, so that none is optimised away
 };
 using PeakKernel = PeakRun(int64_t iterations);
 

@@ -18,7 +18,7 @@ PeakRun f32_peak__scalar(int64_t iterations) {
   return {2.0 * kValues * static_cast<double>(iterations), sum};
 }
 
-// The same of values in bf16, widened before they are multiplied.
+// The same with bf16 values, widened before multiplication.
 PeakRun bf16_peak__scalar(int64_t iterations) {
   constexpr int kValues = 32;
   float acc[kValues];

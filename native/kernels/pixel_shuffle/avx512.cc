@@ -1,4 +1,4 @@
-// Pixel shuffle to pictures: a row of a cell, two to four pixels, is one vector.
+// Pixel shuffle to images: a row of a cell, two to four pixels, is one vector.
 #include <immintrin.h>
 
 #include "kernels/pixel_shuffle/rows.h"
@@ -9,7 +9,7 @@ namespace {
 constexpr int kLanes = 16;
 constexpr __mmask16 kColours = 0x7777;  // of four pixels
 
-// Which lane of the channels of a pixel comes where in row `i` of its cell.
+// Channel lane of the input pixel for each lane of row `i` of its cell.
 template <int kScale>
 __m512i source_lanes(int64_t i) {
   alignas(64) int32_t lanes[kLanes] = {};
@@ -21,7 +21,7 @@ __m512i source_lanes(int64_t i) {
   return _mm512_load_si512(lanes);
 }
 
-// The lanes of 16, 32 or 48 channels, in another order.
+// Permutes the lanes of 16, 32 or 48 channels.
 template <int kScale>
 __m512 reordered(const float* x, __m512i lanes) {
   const __m512 first = _mm512_loadu_ps(x);

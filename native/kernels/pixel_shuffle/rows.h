@@ -1,4 +1,4 @@
-// The definition of the pixel shuffle; compiled for each file that includes it, with the same bits.
+// Reference pixel shuffle; compiled for each file that includes it, with bit-identical results.
 #pragma once
 
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
@@ -6,8 +6,8 @@
 namespace sparsesr {
 namespace {
 
-// One row of `out`. Channel c * scale^2 + i * scale + j of a pixel of `x` is channel c of pixel (i, j) in the
-// cell that the pixel becomes.
+// One row of `out`. Channel c * scale^2 + i * scale + j of a pixel of `x` becomes channel c of pixel (i, j) in its
+// output cell.
 template <int64_t kScale, int64_t kChannels>
 void shuffle_row(const PixelShuffleArgs& args, int64_t r) {
   const int64_t scale = kScale == 0 ? args.scale : kScale;
@@ -18,7 +18,7 @@ void shuffle_row(const PixelShuffleArgs& args, int64_t r) {
   float* out = pixel_at(args.out, r, 0);
   for (int64_t n = 0; n < args.x.width; ++n, x += args.x.stride) {
     for (int64_t j = 0; j < scale; ++j, out += stride) {
-      // `out` may be the buffer of the skip; then each value is read before it is written.
+      // `out` may alias the skip, so each value is read before it is written.
       if (skip == nullptr) {
 #pragma GCC ivdep
         for (int64_t c = 0; c < channels; ++c) out[c] = x[c * scale * scale + j];
@@ -39,7 +39,7 @@ void shuffle_rows(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) row(args, r);
 }
 
-// Rows of `out`, whatever its form.
+// Rows of `out`, for any scale and number of channels.
 inline void shuffle(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
   switch (args.scale) {
     case 2: return shuffle_rows<2>(args, begin, end);

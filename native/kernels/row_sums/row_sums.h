@@ -10,7 +10,7 @@ namespace sparsesr {
 template <typename T>
 struct RowSumsArgsOf {
   WindowOf<const T> x;
-  double* sums;  // [row of the picture][channel]
+  double* sums;  // [image row][channel]
   int64_t channels;
 };
 using RowSumsArgs = RowSumsArgsOf<float>;

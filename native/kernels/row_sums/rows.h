@@ -1,4 +1,4 @@
-// The definition of the sums of rows; compiled for each instruction set, with the same bits.
+// Reference row sums; compiled for each instruction set, with bit-identical results.
 #pragma once
 
 #include "kernels/row_sums/row_sums.h"

@@ -1,4 +1,4 @@
-// The definition of the scaling of channels; compiled for each instruction set, with the same bits.
+// Reference channel scaling; compiled for each instruction set, with bit-identical results.
 #pragma once
 
 #include "kernels/scale_add/scale_add.h"
@@ -14,7 +14,7 @@ void scale_add(const ScaleAddArgsOf<T>& args, int64_t begin, int64_t end) {
     for (int64_t i = 0; i < args.out.width; ++i) {
       const T* x = pixel_at(args.x, r, i);
       T* out = pixel_at(args.out, r, i);
-      // `out` may be the buffer of x or of the residual; then each value is read before it is written.
+      // `out` may alias x or the residual, so each value is read before it is written.
       if (args.residual.data == nullptr) {
 #pragma GCC ivdep
         for (int64_t c = 0; c < channels; ++c) out[c] = narrow<T>(widen(x[c]) * scale[c]);

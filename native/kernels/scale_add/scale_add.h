@@ -1,4 +1,4 @@
-// Map times a factor per channel, plus a map.
+// Map scaled by a factor per channel, plus an optional map.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace sparsesr {
 template <typename T>
 struct ScaleAddArgsOf {
   WindowOf<const T> x;
-  WindowOf<const T> residual;  // data is null without one
+  WindowOf<const T> residual;  // data is null if unused
   WindowOf<T> out;
   const float* scale;
   int64_t channels;

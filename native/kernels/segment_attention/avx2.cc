@@ -19,7 +19,7 @@ struct Avx2 {
   static Vector maximum(Vector a, Vector b) { return _mm256_max_ps(a, b); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 
-  // 2^x for x <= 0, as in avx512.cc; the exponent -127 stands for all below and gives zero.
+  // 2^x for x <= 0, as in avx512.cc; the exponent is clamped at -127, which gives zero.
   static Vector exp2(Vector x) {
     x = _mm256_max_ps(x, _mm256_set1_ps(-127.0f));
     const Vector whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

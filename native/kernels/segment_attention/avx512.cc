@@ -19,7 +19,7 @@ struct Avx512 {
   static Vector maximum(Vector a, Vector b) { return _mm512_max_ps(a, b); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 
-  // 2^x for x <= 0: Taylor's series of the fraction in -0.5..0.5, relative error below 2e-7.
+  // 2^x for x <= 0: Taylor series of the fractional part in -0.5..0.5, relative error below 2e-7.
   static Vector exp2(Vector x) {
     const Vector whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const Vector fraction = _mm512_sub_ps(x, whole);

@@ -1,12 +1,11 @@
-// Attention of a tile of queries to all keys of a segment, one head, without ever holding a row of scores.
+// Attention of a query tile to all keys of a segment, for one head, without materialising a row of scores.
 //
-// Keys lie in lanes: each lane is an online softmax of its own, over every n-th key, with its own running
-// maximum; only the end adds lanes up. Keys and values are taken block by block, so that a block stays in L1
-// while all queries of the tile pass over it. What a query goes through depends on nothing but the keys, so
-// neither tiles nor threads change a bit.
+// Keys are in the lanes: each lane runs its own online softmax over every n-th key, with its own running maximum; lanes
+// are combined only at the end. Keys and values are processed in blocks, so that a block stays in L1 while all queries
+// of the tile use it. The computation for a query depends only on the keys, so neither tiles nor threads change a bit.
 //
-// `V` is the instruction set: a vector type, its lanes, and the operations below. Everything has internal
-// linkage on purpose, see window.h.
+// `V` is the instruction set: a vector type, its lanes, and the operations below. Everything has internal linkage on
+// purpose, see window.h.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ namespace sparsesr {
 namespace {
 
 constexpr int kTileQueries = 12;  // their sums (13.5 KiB) and a block of keys and values (27 KiB) stay in L1
-constexpr float kNoScore = -3e38f;  // of keys that do not exist; not infinite, for infinities make NaN
+constexpr float kNoScore = -3e38f;  // for missing keys; finite, because infinities would produce NaN
 constexpr float kNoMaximum = -1e30f;
 constexpr float kLog2E = 1.4426950408889634f;
 
@@ -26,7 +25,7 @@ constexpr int kExp2Terms = 7;
 constexpr float kExp2Series[kExp2Terms] = {1.5403530e-4f, 1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f,
                                            0.24022651f,   0.69314718f,   1.0f};
 
-// kQueries x kGroups score vectors, and kQueries x kAttentionDims accumulators, are what registers hold.
+// kQueries x kGroups score vectors and kQueries x kAttentionDims accumulators fit in the registers.
 template <typename V, int kQueries, int kGroups, int kGroupsPerBlock>
 struct OnlineSoftmax {
   using Vector = typename V::Vector;
@@ -56,7 +55,7 @@ struct OnlineSoftmax {
   }
 
  private:
-  // Queries are scaled once, to base 2; those beyond the last are zero.
+  // Scales the queries once, to base 2; missing queries are zero.
   void begin(int64_t first, int64_t count) {
     const float factor = args.scale * kLog2E;
     for (int64_t q = 0; q < kTileQueries; ++q) {
@@ -125,7 +124,7 @@ struct OnlineSoftmax {
     }
   }
 
-  // Scores become weights; `correction` is what earlier sums must be multiplied with.
+  // Turns scores into weights; earlier sums must be multiplied by `correction`.
   __attribute__((always_inline)) void exponentiate(int q, int64_t vectors, Vector* correction) {
     Vector highest[kQueries];
     Vector sum[kQueries];
@@ -182,7 +181,7 @@ struct OnlineSoftmax {
     }
   }
 
-  // Brings the lanes of each query to a common maximum and adds them.
+  // Rescales the lanes of each query to a common maximum and adds them.
   void finish(int64_t first, int64_t count) {
     alignas(64) float share[kLanes];
     for (int64_t q = 0; q < count; ++q) {
@@ -205,7 +204,7 @@ struct OnlineSoftmax {
   float* score_at(int i, int64_t vector) { return scores + (i * kBlockVectors + vector) * kLanes; }
   float* state_at(int64_t q, int64_t d) { return state + (q * dims + d) * kLanes; }
 
-  // Where vector `vector` of the block that begins with group `group` has its first dimension.
+  // First dimension of vector `vector` in the block that starts at group `group`.
   const float* packed(const float* data, int64_t group, int64_t vector) const {
     return data + (group + vector / kParts) * dims * kAttentionKeys + vector % kParts * kLanes;
   }

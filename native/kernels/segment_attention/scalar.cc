@@ -18,7 +18,7 @@ float score(const SegmentAttentionArgs& args, const float* query, int64_t key) {
 
 }  // namespace
 
-// Twice over the keys: first for the highest score, then for the weighted sum.
+// Two passes over the keys: the highest score, then the weighted sum.
 void f32_segment_attention__scalar(const SegmentAttentionArgs& args, int64_t begin, int64_t end) {
   float sums[kMaxHeadDim];
   for (int64_t token = begin; token < end; ++token) {

@@ -1,4 +1,4 @@
-// Four pixels at a time, without their fourth values.
+// Stores four pixels at a time, dropping the fourth value of each.
 #include <immintrin.h>
 
 #include "kernels/store/store.h"
@@ -9,9 +9,9 @@ namespace {
 constexpr int64_t kPixels = 4;
 constexpr __mmask16 kColours = 0x7777;
 
-// As the definition: clips to 0..1 (NaN becomes 0), scales and rounds half up.
+// As in scalar.cc: clips to 0..1 (NaN becomes 0), scales and rounds half up.
 __m512i quantize(__m512 values, float white) {
-  const __m512 low = _mm512_max_ps(values, _mm512_setzero_ps());  // this order of operands turns NaN into zero
+  const __m512 low = _mm512_max_ps(values, _mm512_setzero_ps());  // this operand order turns NaN into zero
   const __m512 clipped = _mm512_min_ps(low, _mm512_set1_ps(1.0f));
   return _mm512_cvttps_epi32(_mm512_add_ps(_mm512_mul_ps(clipped, _mm512_set1_ps(white)), _mm512_set1_ps(0.5f)));
 }

@@ -1,4 +1,4 @@
-// A picture as an image.
+// Conversion of a window to an image array.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// One bordered map, 4 rows x 16 pixels x 16 outputs at a time: four sums.
+// Training convolution of one bordered map: blocks of 4 rows x 16 pixels x 16 outputs, four sum tiles.
 //
-// A step takes 32 channels of the three taps of one column. Its three tiles of weights stay in registers while six rows of
-// pixels pass by: twelve products for nine loads. Products take 16 cycles each, so loads are hidden, even those of weights
-// from L2. Each sum is stored while the others are still computed, and what it becomes is computed beside the products
-// of the next block.
+// A step covers 32 channels of the three taps of one column. Its three weight tiles stay in registers while six pixel
+// rows are loaded in turn: twelve tile products for nine loads. Products take 16 cycles each, which hides the loads,
+// even those of weights from L2. Each sum is stored while the others are still accumulating, and is finished beside the
+// products of the next block.
 #pragma once
 
 #include <immintrin.h>
@@ -20,9 +20,9 @@ constexpr int64_t kBlockOutputs = 16;
 constexpr int kBlockResults = kBlockRows * kBlockPixels;
 constexpr int kStepTaps = 3;
 constexpr int64_t kStepBytes = kStepTaps * kTileBytes;
-constexpr int kFetchedLines = 4;  // per step: a whole map beside a convolution, nearly
+constexpr int kFetchedLines = 4;  // per step: covers nearly a whole map during a convolution
 
-// In turn of the block that is computed and the one that is finished.
+// Alternate between the block being computed and the one being finished.
 struct alignas(64) BlockSums {
   float values[2][kBlockResults][kBlockOutputs];
 };
@@ -69,7 +69,7 @@ __attribute__((always_inline)) inline void finish_some(const TrainConvArgs& args
   for (int i = kFrom; i < kTo; ++i) finish_at<kFinish>(args, r, bias, i / kBlockPixels, i % kBlockPixels);
 }
 
-// Of a block that reaches over the edge.
+// Finishes a block that extends beyond the edge.
 template <TrainFinish kFinish>
 void finish_part(const TrainConvArgs& args, const Results& r, int64_t rows, int64_t columns) {
   const __m512 bias = _mm512_loadu_ps(r.bias);
@@ -78,8 +78,8 @@ void finish_part(const TrainConvArgs& args, const Results& r, int64_t rows, int6
   }
 }
 
-// `pixels`: 32 channels of the pixels of the row above the block, `row` bytes between rows. Tiles 0 to 3: sums of the rows,
-// 4 to 6: weights of the taps above, beside and below, 7: pixels.
+// `pixels`: 32 channels of the pixels in the row above the block; `row`: bytes between rows. Tiles 0 to 3: sums of the
+// rows; 4 to 6: weights of the taps above, beside and below; 7: pixels.
 template <int64_t kPixelBytes, bool kIsLast>
 __attribute__((always_inline)) inline void take_step(const char* pixels, int64_t row, const char* weights,
                                                      float* sums) {
@@ -110,7 +110,7 @@ __attribute__((always_inline)) inline void take_step(const char* pixels, int64_t
   if constexpr (kIsLast) store_packed<3>(sums + 3 * kTileFloats);
 }
 
-// Brings the next map into the caches, some lines per step.
+// Prefetches the next map, a few cache lines per step.
 class Fetcher {
  public:
   Fetcher(const void* map, bool is_written) : line_(static_cast<const char*>(map)), is_written_(is_written) {}
@@ -120,7 +120,7 @@ class Fetcher {
 #pragma GCC unroll 8
     for (int i = 0; i < kFetchedLines; ++i) {
       if (is_written_) {
-        __asm__ volatile("prefetchw %0" ::"m"(line_[64 * i]));  // every processor with AMX has it
+        __asm__ volatile("prefetchw %0" ::"m"(line_[64 * i]));  // every AMX processor supports it
       } else {
         _mm_prefetch(line_ + 64 * i, _MM_HINT_T1);
       }

@@ -1,4 +1,4 @@
-// Tiles that lie in one piece, and their sizes.
+// Contiguous tiles and their sizes.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kTileRowBytes = 64;
 constexpr int64_t kTileBytes = 16 * kTileRowBytes;
 constexpr int64_t kTileFloats = kTileBytes / 4;
-constexpr int64_t kTileValues = kTileBytes / 2;  // of bf16
+constexpr int64_t kTileValues = kTileBytes / 2;  // in bf16
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

@@ -1,4 +1,4 @@
-// Layouts of pixels that tiles multiply pixel by pixel: pairs of pixels side by side, and channels by pixels.
+// Pixel layouts for tile products that sum over pixels: pairs of adjacent pixels, and channels x pixels.
 #pragma once
 
 #include <immintrin.h>
@@ -11,16 +11,16 @@ namespace {
 
 constexpr int kRunPixels = 16;
 
-// Indices that alternate between the lower (or upper) 16 values of two vectors.
+// Indices that interleave the lower (or upper) 16 values of two vectors.
 inline __m512i alternating(uint16_t first) {
   alignas(64) static constexpr uint16_t kLower[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                                                       8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
   return _mm512_add_epi16(_mm512_load_si512(kLower), _mm512_set1_epi16(static_cast<int16_t>(first)));
 }
 
-// 32 channels of the 18 pixels from one before a run to one behind it. `even` gets pairs of pixels 0 and 1, 2 and 3 ... of
-// the run, `odd` pairs -1 and 0, 1 and 2 ..., each [16 channels][2]; the other 16 channels go `next_tile` values further.
-// A second run's pairs stand between, hence the distance of two pairs.
+// Pairs 32 channels of 18 pixels, from one before a run to one after it. `even` receives the pairs (0, 1), (2, 3), ...
+// of the run, `odd` the pairs (-1, 0), (1, 2), ..., each [16 channels][2]; the other 16 channels go `next_tile` values
+// further. A second run's pairs are interleaved, hence the stride of two pairs.
 __attribute__((always_inline)) inline void pair_pixels(const Bf16* before, int64_t pixel, Bf16* even, Bf16* odd,
                                                        int64_t next_tile) {
   constexpr int64_t kTwoPairs = 2 * 32;
@@ -37,7 +37,7 @@ __attribute__((always_inline)) inline void pair_pixels(const Bf16* before, int64
   }
 }
 
-// A 16 x 16 matrix of 32-bit values, one row per vector.
+// Transposes a 16 x 16 matrix of 32-bit values, one row per vector.
 __attribute__((always_inline)) inline void transpose(__m512i (&rows)[16]) {
   __m512i t[16];
 #pragma GCC unroll 8
@@ -66,7 +66,7 @@ __attribute__((always_inline)) inline void transpose(__m512i (&rows)[16]) {
   }
 }
 
-// 16 channels of two runs of pixels, of which those in `kept` count; the others are zeros.
+// 16 channels of a run of pixels; pixels not set in `kept` count as zeros.
 struct RunPixels {
   const Bf16* first;
   uint32_t kept;
@@ -79,7 +79,8 @@ __attribute__((always_inline)) inline __m512i load_pixel(const RunPixels& run, i
   return _mm512_castsi256_si512(is_kept ? _mm256_loadu_si256(from) : _mm256_setzero_si256());
 }
 
-// Pixels x channels to channels x pixels, whose order is that of pair_pixels; adds the pixels to the channels' sums.
+// Transposes pixels x channels to channels x pixels, in the order of pair_pixels, and adds the pixels to the channel
+// sums.
 template <bool kKeepsAll>
 __attribute__((always_inline)) inline void transpose_pixels(const RunPixels (&runs)[2], int64_t pixel, Bf16* to,
                                                             float* sums) {

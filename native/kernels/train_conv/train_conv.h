@@ -1,9 +1,10 @@
-// Convolutions of training: 3x3 in bf16 with as many inputs as outputs, their gradients, and the sums over pixels that
-// are the gradients of weights. One map per call. A kernel has no checks, no allocation, no exceptions and no logging.
+// Training convolutions: 3x3 in bf16 with equal numbers of inputs and outputs, their input gradients, and their weight
+// gradients, which are sums over pixels. One map per call. Kernels contain no checks, allocation, exceptions or
+// logging.
 //
-// Inputs are *bordered* maps: (height + 2) rows of width + 1 pixels with zeros around the image, where the last pixel of
-// a row is also the one before the first of the next row. Kernels work in whole tiles and may read kTrainSlackRows
-// rows and kTrainSlackPixels pixels behind a map; values there must be finite, and change no result.
+// Inputs are *bordered* maps: (height + 2) rows of width + 1 pixels with zeros around the image; the last pixel of a
+// row also serves as the border pixel before the next row. Kernels work in whole tiles and may read kTrainSlackRows
+// rows and kTrainSlackPixels pixels beyond a map; values there must be finite and do not affect results.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +19,14 @@ namespace sparsesr {
 constexpr int64_t kTrainSlackRows = 5;
 constexpr int64_t kTrainSlackPixels = 32;
 
-// What happens to the sum of a convolution before it is rounded to bf16.
+// Operation on a convolution's sum before it is rounded to bf16.
 enum class TrainFinish {
   kRelu,  // bias, then ReLU
   kAdd,   // bias, then the other map is added
   kMask,  // zero wherever the other map, the result of a ReLU, is zero
 };
 
-// Pixel (0, 0) of a map, and how many values further the next row and the next pixel are.
+// Pixel (0, 0) of a map, and the distances in values to the next row and the next pixel.
 template <typename T>
 struct TrainMap {
   T* first;
@@ -43,28 +44,28 @@ struct TrainConvArgs {
   const float* bias;    // one per channel
   TrainFinish finish;
   TrainMap<Bf16> out;
-  TrainMap<const Bf16> other;  // of kAdd and kMask
-  // A map that is needed next is fetched into the caches meanwhile: to be read, or to be overwritten. May be null.
+  TrainMap<const Bf16> other;  // for kAdd and kMask
+  // Map needed next, prefetched meanwhile for reading or for overwriting. May be null.
   const void* next;
   bool next_is_written;
   std::byte* scratch;
 };
 
 struct TrainWeightArgs {
-  const Bf16* in;        // pixel (-1, -1) of a bordered map: what the convolution read
-  const Bf16* gradient;  // pixel (0, 0) of a map with the same row: that of what it computed
+  const Bf16* in;        // pixel (-1, -1) of a bordered map: the convolution's input
+  const Bf16* gradient;  // pixel (0, 0) of a map with the same row distance: gradient of the convolution's output
   int64_t row;           // values
   int64_t channels;
   int64_t height;
   int64_t width;
-  float* sums;       // of the weights, in a layout that only the kernels know
+  float* sums;       // weight sums, in a layout known only to the kernels
   float* bias_sums;  // one per channel
-  bool is_first;     // begins the sums of the weights; otherwise, and for the biases always, adds to what is there
+  bool is_first;     // overwrites the weight sums instead of adding to them; bias sums are always added to
   std::byte* scratch;
 };
 
-// Sums of several calls with `stride` values between them, added in their order, become gradients of weights of the shape
-// (outputs, 3, 3, inputs); rows `begin` to `end` of outputs.
+// Adds the sums of several calls, `stride` values apart, in order, and converts rows `begin` to `end` (outputs) to
+// weight gradients of shape (outputs, 3, 3, inputs).
 struct TrainGradientArgs {
   const float* sums;
   int64_t count;
@@ -78,7 +79,7 @@ struct TrainConvKernels {
   const char* name;
   CpuFeatures needs;
   bool (*has_channels)(int64_t channels);
-  // From fp32 weights of the shape (outputs, 3, 3, inputs): for the convolution, and for its gradient.
+  // Packs fp32 weights of shape (outputs, 3, 3, inputs) for the convolution and for its gradient.
   void (*pack)(const float* weights, int64_t channels, Bf16* forward, Bf16* backward);
   void (*convolve)(const TrainConvArgs& args);
   void (*add_weight_gradient)(const TrainWeightArgs& args);

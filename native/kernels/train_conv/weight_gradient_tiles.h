@@ -1,9 +1,9 @@
-// Gradients of 3x3 weights: for each tap and pair of channels a sum over pixels, 32 pixels per product of tiles.
+// Gradients of 3x3 weights: a sum over pixels per tap and channel pair, 32 pixels per tile product.
 //
-// A strip is two runs of 16 columns and up to 12 rows of the map. It is copied first: the gradient as channels x pixels, the
-// input as pairs of pixels; even and odd pairs, which serve the three columns of taps. Rows roll: of three products with
-// one row of the gradient, one reads a new row of the input, two read rows that are in registers. A strip is copied, a
-// little at a time, beside the products of the one before.
+// A strip is two runs of 16 columns and up to 12 rows of the map. It is first copied: the gradient as channels x
+// pixels, the input as pixel pairs, both even and odd, which serve the three tap columns. Rows are reused: of the three
+// products with one gradient row, one loads a new input row and two use rows already in registers. Each strip is copied
+// piecemeal beside the products of the previous one.
 #pragma once
 
 #include "kernels/train_conv/pixel_pairs.h"
@@ -29,17 +29,17 @@ struct alignas(64) StripCopies {
 
 struct Run {
   const Bf16* input;     // one pixel before and above the run
-  const Bf16* gradient;  // its first pixel
+  const Bf16* gradient;  // first pixel of the run
   int64_t rows;          // 0: none
   int64_t columns;
 };
 
 struct Strip {
   Run runs[2];
-  int rows;  // a multiple of three; those behind the runs' count as zeros
+  int rows;  // a multiple of three; rows beyond the runs' count as zeros
 };
 
-// The strips of a map, numbered.
+// Numbered strips of a map.
 class Strips {
  public:
   explicit Strips(const TrainWeightArgs& args)
@@ -95,9 +95,9 @@ class StripCopier {
 
  private:
   static constexpr int64_t kPixel = 16 * kChannelTiles;
-  static constexpr int64_t kInputValues = sizeof(InputRow) / sizeof(Bf16) * (kStripRows + 2);  // of 16 channels
+  static constexpr int64_t kInputValues = sizeof(InputRow) / sizeof(Bf16) * (kStripRows + 2);  // per 16 channels
 
-  // 32 channels of a row of a run.
+  // Copies 32 channels of one row of a run.
   __attribute__((always_inline)) void copy_input(int step) {
     const int tile = step % (kChannelTiles / 2) * 2;
     const int run = step / (kChannelTiles / 2) % 2;
@@ -107,7 +107,7 @@ class StripCopier {
                 kInputValues);
   }
 
-  // 16 channels of a row of both runs.
+  // Copies 16 channels of one row of both runs.
   __attribute__((always_inline)) void copy_gradient(int step) {
     const int tile = step % kChannelTiles;
     const int row = step / kChannelTiles;
@@ -138,8 +138,8 @@ class StripCopier {
   int next_ = 0;
 };
 
-// Tiles 0 to 2: sums of the taps above, beside and below; 4 to 6: rows of the input; 7 (at the end also 3 and 4): of the
-// gradient. At the end sum by sum, so that one is stored while the next is computed.
+// Tiles 0 to 2: sums of the taps above, beside and below; 4 to 6: input rows; 7 (at the end also 3 and 4): gradient. At
+// the end the sums are completed one by one, so that each is stored while the next is computed.
 template <int kChannelTiles>
 __attribute__((always_inline)) inline void add_products(const char* gradient, const char* input, int rows, float* sums,
                                                         bool is_first, StripCopier<kChannelTiles>* copier) {
@@ -196,7 +196,7 @@ __attribute__((always_inline)) inline void add_products(const char* gradient, co
   store_packed<2>(sums + 2 * kTileFloats);
 }
 
-// The tiles of the sums: [outputs][inputs][column of taps][row of taps].
+// Sum tiles: [outputs][inputs][tap column][tap row].
 template <int kChannelTiles>
 void add_strip(const StripCopies<kChannelTiles>& strip, int rows, float* sums, bool is_first,
                StripCopier<kChannelTiles>* copier) {

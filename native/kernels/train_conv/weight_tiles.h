@@ -1,4 +1,4 @@
-// Weights to tiles, and sums of gradients back to weights.
+// Packing of weights into tiles, and unpacking of gradient sums to weights.
 #pragma once
 
 #include "kernels/train_conv/pixel_pairs.h"
@@ -21,7 +21,7 @@ inline __m512i narrow32(const float* lower, const float* upper) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(upper), _mm512_loadu_ps(lower)));
 }
 
-// A tile is [pair of channels that are summed][16 channels that are computed][2].
+// A tile is [pair of summed channels][16 computed channels][2].
 inline void pack_forward_tile(const PlainWeights& weights, int64_t output, int dy, int dx, int64_t input, Bf16* to) {
   __m512i rows[16];
   for (int i = 0; i < 16; ++i) {
@@ -32,7 +32,7 @@ inline void pack_forward_tile(const PlainWeights& weights, int64_t output, int d
   for (int i = 0; i < 16; ++i) _mm512_storeu_si512(to + 32 * i, rows[i]);
 }
 
-// Of the gradient: inputs are computed, outputs summed, taps mirrored.
+// For the input gradient: computes inputs, sums over outputs, mirrors the taps.
 inline void pack_backward_tile(const PlainWeights& weights, int64_t input, int dy, int dx, int64_t output, Bf16* to) {
   const __m512i halves = _mm512_setr_epi32(0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006,
                                            0x170007, 0x180008, 0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d,
@@ -44,7 +44,7 @@ inline void pack_backward_tile(const PlainWeights& weights, int64_t input, int d
   }
 }
 
-// Tiles in the order in which the convolution takes them.
+// Packs the tiles in the order in which the convolution reads them.
 inline void pack_tiles(const float* values, int64_t channels, Bf16* forward, Bf16* backward) {
   const PlainWeights weights{values, channels};
   for (int64_t computed = 0; computed < channels; computed += 16) {

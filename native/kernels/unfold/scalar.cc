@@ -2,7 +2,7 @@
 
 namespace sparsesr {
 
-// Columns and rows beyond the picture are zero in every window.
+// Columns and rows outside the image are zero in every window.
 void f32_unfold__scalar(const UnfoldArgs& args, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
     for (int64_t i = 0; i < args.out.width; ++i) {

@@ -12,7 +12,7 @@ constexpr int kNeighbourhood = 9;
 struct UnfoldArgs {
   InputWindow x;
   Window out;
-  int64_t channels;  // of x; `out` has nine times as many, channel by channel
+  int64_t channels;  // channels of `x`; `out` has nine times as many, channel by channel
 };
 using UnfoldKernel = void(const UnfoldArgs& args, int64_t begin, int64_t end);
 

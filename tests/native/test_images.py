@@ -1,4 +1,4 @@
-"""Images in and out, pixel shuffle, bicubic enlargement."""
+"""Image conversion, pixel shuffle and bicubic upscaling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from native_cases import CANARY, Guarded, make_window, stride_of
 from sparsesr import _native as native
 
 
-def random_picture(rng: np.random.Generator, h: int, w: int) -> Any:
+def random_image(rng: np.random.Generator, h: int, w: int) -> Any:
     return rng.standard_normal((h, w, 3)).astype(np.float32)
 
 
@@ -23,7 +23,7 @@ def test_pixel_shuffle__has_the_order_of_torch(
     h, w = 3, 7
     x = rng.standard_normal((h, w, 3 * scale**2)).astype(np.float32)
     cells = x.reshape(h, w, 3, scale, scale).transpose(0, 3, 1, 4, 2).reshape(h * scale, w * scale, 3)
-    skip = random_picture(rng, h * scale, w * scale)
+    skip = random_image(rng, h * scale, w * scale)
     out = Guarded.make(h * scale, w * scale, 4)
     placed = (make_window(skip, 4), -1) if with_skip else None
     native.pixel_shuffle_rows(make_window(x), -1, scale, 3, placed, out.window, 0, 0, h * scale, threads=2)
@@ -34,7 +34,7 @@ def test_pixel_shuffle__has_the_order_of_torch(
 
 def test_pixel_shuffle__adds_in_place(isa: str, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 3, 12)).astype(np.float32)
-    skip = make_window(random_picture(rng, 4, 6), 4)
+    skip = make_window(random_image(rng, 4, 6), 4)
     apart = np.zeros_like(skip)
     native.pixel_shuffle_rows(make_window(x), -1, 2, 3, (skip, -1), apart, -1, 0, 4)
     native.pixel_shuffle_rows(make_window(x), -1, 2, 3, (skip, -1), skip, -1, 0, 4)
@@ -59,8 +59,8 @@ def test_pixel_shuffle__of_maps_row_by_row(isa: str, rng: np.random.Generator, s
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 3), (5, 63), (4, 64), (3, 130)])
 def test_bicubic__agrees_with_torch(isa: str, rng: np.random.Generator, h: int, w: int, scale: int) -> None:
     torch = pytest.importorskip("torch")
-    x = random_picture(rng, h, w)
-    # In double, for torch computes the positions of the pixels in the type of the picture.
+    x = random_image(rng, h, w)
+    # In float64, because torch computes pixel positions in the type of the image.
     image = torch.from_numpy(x.transpose(2, 0, 1)[None].astype(np.float64))
     resized = torch.nn.functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
     out = Guarded.make(h * scale, w * scale, 4)
@@ -71,7 +71,7 @@ def test_bicubic__agrees_with_torch(isa: str, rng: np.random.Generator, h: int, 
 
 
 def test_bicubic__keeps_constants_and_rows_can_be_cut(isa: str, rng: np.random.Generator) -> None:
-    x = random_picture(rng, 9, 70)
+    x = random_image(rng, 9, 70)
     x[:, :, 1] = 0.5
     window = make_window(x, 4)
     whole = np.zeros((27, 212, 4), np.float32)
@@ -100,7 +100,7 @@ def test_image_rows__scales_subtracts_and_repeats_the_edge(
 
 
 def test_image_rows__floats_pass_unscaled(isa: str, rng: np.random.Generator) -> None:
-    image = random_picture(rng, 4, 6)
+    image = random_image(rng, 4, 6)
     out = np.zeros((2, 8, 4), np.float32)
     native.image_rows(image, np.zeros(3, np.float32), out, 1, 1, 3, 4, 6)
     assert np.array_equal(out[:, 1:-1, :3], image[1:3])
@@ -121,7 +121,7 @@ def test_store_rows__clips_rounds_half_up_and_crops(
 
 
 def test_store_rows__floats_are_not_clipped(isa: str, rng: np.random.Generator) -> None:
-    x = random_picture(rng, 6, 8)
+    x = random_image(rng, 6, 8)
     out = np.full((6, 8, 3), CANARY)
     native.store_rows(make_window(x, 4), -1, out, 0, 6)
     assert np.array_equal(out, x)
@@ -139,32 +139,32 @@ def test_image_and_store__are_inverse(isa: str, dtype: Any) -> None:
     assert np.array_equal(image, back)
 
 
-def test_pictures__refuse_what_does_not_fit() -> None:
-    picture, big = np.zeros((4, 6, 4), np.float32), np.zeros((8, 10, 4), np.float32)
+def test_images__refuse_invalid_arguments() -> None:
+    window, big = np.zeros((4, 6, 4), np.float32), np.zeros((8, 10, 4), np.float32)
     image, offset = np.zeros((4, 4, 3), np.uint8), np.zeros(3, np.float32)
-    native.bicubic_rows(picture, 0, 4, 2, big, 0, 0, 8)
-    native.pixel_shuffle_rows(picture, 0, 2, 1, None, big, 0, 0, 8)
-    native.image_rows(image, offset, picture, 0, 0, 4, 4, 4)
-    native.store_rows(picture, 0, image, 0, 4)
+    native.bicubic_rows(window, 0, 4, 2, big, 0, 0, 8)
+    native.pixel_shuffle_rows(window, 0, 2, 1, None, big, 0, 0, 8)
+    native.image_rows(image, offset, window, 0, 0, 4, 4, 4)
+    native.store_rows(window, 0, image, 0, 4)
     for bad in (
-        lambda: native.bicubic_rows(picture, 0, 4, 0, big, 0, 0, 8),
-        lambda: native.bicubic_rows(picture, 0, 4, 9, big, 0, 0, 8),
-        lambda: native.bicubic_rows(picture, 0, 3, 2, big, 0, 0, 8),
-        lambda: native.bicubic_rows(picture[:2], 0, 4, 2, big, 0, 0, 8),
+        lambda: native.bicubic_rows(window, 0, 4, 0, big, 0, 0, 8),
+        lambda: native.bicubic_rows(window, 0, 4, 9, big, 0, 0, 8),
+        lambda: native.bicubic_rows(window, 0, 3, 2, big, 0, 0, 8),
+        lambda: native.bicubic_rows(window[:2], 0, 4, 2, big, 0, 0, 8),
         lambda: native.bicubic_rows(np.zeros((4, 6, 16), np.float32), 0, 4, 2, big, 0, 0, 8),
-        lambda: native.pixel_shuffle_rows(picture, 0, 2, 3, None, big, 0, 0, 4),
-        lambda: native.pixel_shuffle_rows(picture, 0, 2, 0, None, big, 0, 0, 4),
-        lambda: native.pixel_shuffle_rows(picture, 0, 2, 1, None, big, 0, 0, 9),
-        lambda: native.pixel_shuffle_rows(picture, 0, 2, 1, (picture, 0), big, 0, 0, 8),
-        lambda: native.pixel_shuffle_rows(picture, 0, 9, 1, None, big, 0, 0, 8),
-        lambda: native.image_rows(image, offset, picture, 0, 0, 5, 4, 4),
-        lambda: native.image_rows(image, offset, picture, 0, 0, 3, 3, 4),
-        lambda: native.image_rows(image, offset[:2], picture, 0, 0, 4, 4, 4),
-        lambda: native.image_rows(image[:, :, :2], offset, picture, 0, 0, 4, 4, 4),
-        lambda: native.image_rows(image.astype(np.int8), offset, picture, 0, 0, 4, 4, 4),  # type: ignore[arg-type]
-        lambda: native.store_rows(picture, 0, image, 0, 5),
-        lambda: native.store_rows(picture, 0, np.zeros((4, 5, 3), np.uint8), 0, 4),
-        lambda: native.store_rows(picture, 0, image[:, ::-1], 0, 4),
+        lambda: native.pixel_shuffle_rows(window, 0, 2, 3, None, big, 0, 0, 4),
+        lambda: native.pixel_shuffle_rows(window, 0, 2, 0, None, big, 0, 0, 4),
+        lambda: native.pixel_shuffle_rows(window, 0, 2, 1, None, big, 0, 0, 9),
+        lambda: native.pixel_shuffle_rows(window, 0, 2, 1, (window, 0), big, 0, 0, 8),
+        lambda: native.pixel_shuffle_rows(window, 0, 9, 1, None, big, 0, 0, 8),
+        lambda: native.image_rows(image, offset, window, 0, 0, 5, 4, 4),
+        lambda: native.image_rows(image, offset, window, 0, 0, 3, 3, 4),
+        lambda: native.image_rows(image, offset[:2], window, 0, 0, 4, 4, 4),
+        lambda: native.image_rows(image[:, :, :2], offset, window, 0, 0, 4, 4, 4),
+        lambda: native.image_rows(image.astype(np.int8), offset, window, 0, 0, 4, 4, 4),  # type: ignore[arg-type]
+        lambda: native.store_rows(window, 0, image, 0, 5),
+        lambda: native.store_rows(window, 0, np.zeros((4, 5, 3), np.uint8), 0, 4),
+        lambda: native.store_rows(window, 0, image[:, ::-1], 0, 4),
     ):
         with pytest.raises(ValueError, match=r"."):
             bad()
