@@ -62,7 +62,7 @@ class Session:
 
         Args:
             model: the model; one for several scales runs at its own scale (see :meth:`ModelFile.at_scale`).
-            threads: threads that the kernels of one run use; None: as many as this process may use processors.
+            threads: threads that the kernels of one run use; None: one per processor available to this process.
             precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, if the processor has the
                 instructions) or ``auto`` (bf16 if it is faster and the model file says that it keeps the
                 quality); the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
