@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from runtime.random_graphs import picture, residual_blocks
+from runtime.random_graphs import random_image, residual_blocks
 from sparsesr import _native
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.validation import type_graph
@@ -70,7 +70,7 @@ def test_no_bit_changes_in_fp32(threads, dense, monkeypatch):
     one, other = Session(MODEL, threads), not_fused(monkeypatch, threads)
     assert len(other._planner.masked.typed) - len(one._planner.masked.typed) == len(FUSED)
     for height, width in SIZES:
-        image = picture(height, width, seed=height)
+        image = random_image(height, width, seed=height)
         expected = other.run(image, dense=dense, band_rows=height, keep_masks=True)
         for band_rows in (1, 2, 3, 5, 8, 32, None):
             result = one.run(image, dense=dense, band_rows=band_rows)
@@ -85,7 +85,7 @@ def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch
     """Against windows of their own, where it is copied."""
     one, other = (Session(MODEL, threads, precision, emulate_bf16=True) for _ in range(2))
     monkeypatch.setattr(execution_plan, "window_groups", _windows_of_their_own)
-    images = [picture(*size, seed=size[0]) for size in SIZES]
+    images = [random_image(*size, seed=size[0]) for size in SIZES]
     expected = [other.run(image, band_rows=len(image)).image for image in images]
     monkeypatch.undo()
     for image, values in zip(images, expected, strict=True):
@@ -117,7 +117,7 @@ def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
     buffer = {name: place.buffer for name, place in segment.places.items()}
     assert len({buffer[f"block{index}.a"] for index in range(3)} | {buffer["activated.a"]}) == 1
     assert buffer["other.a"] != buffer["block0.a"]  # of another mask
-    state = NATIVE.make_arena(plan).start(picture(64, 30), 1, 0.0)
+    state = NATIVE.make_arena(plan).start(random_image(64, 30), 1, 0.0)
     state.begin(segment)
     for name, fill in (
         ("block0.a", BORDER),
@@ -131,7 +131,7 @@ def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
 
 
 def test_layers_keep_names_densities_and_multiply_adds():
-    stats = Session(MODEL, 1).run(picture(20, 24)).stats
+    stats = Session(MODEL, 1).run(random_image(20, 24)).stats
     cost = count_macs(MODEL, 20, 24, stats.densities)
     counted = {node.name: (node.op, node.macs_dense, node.macs) for node in cost.nodes if node.macs}
     assert counted == {x.name: (x.op, x.macs_dense, x.macs) for x in stats.layers if x.macs}
