@@ -159,7 +159,7 @@ def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
 def tokens(seed: int = 0) -> ModelFile:
     """A transformer at full and half resolution, for any size: pooling drops an odd row or column.
 
-    Attention at two resolutions, one over maps of an earlier segment whose buffers could be reused too early.
+    Attention at two resolutions, one over maps of an earlier segment that later maps overwrite.
     """
     build = GraphBuilder(seed)
     image = build.add("image", (), "image", offset=[0.5, 0.5, 0.5])

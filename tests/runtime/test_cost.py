@@ -1,3 +1,5 @@
+"""Multiply-adds of models, compared with the SMSR paper, with counts by hand and with runs."""
+
 from __future__ import annotations
 
 import pytest
@@ -111,7 +113,7 @@ def test_halved_grids_of_odd_images_round_up():
 
 
 def pooled() -> ModelFile:
-    """Images of any size, of which a layer sees the half."""
+    """A model for images of any size, with a layer at half resolution."""
     build = graphs.GraphBuilder()
     head = build.conv([build.add("image", (), "image")], "head", 3, 8)
     low = build.conv([build.add("avg_pool2x2", [head], "half")], "low", 8, 8)
@@ -122,7 +124,7 @@ def pooled() -> ModelFile:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7)])
 def test_small_images_cost_what_they_cost_to_run(height, width):
-    """They are padded, so that no map of half their size is empty."""
+    """They are padded, so that no half-resolution map is empty."""
     model = pooled()
     stats = Session(model, 1).run(random_image(height, width)).stats
     assert count_macs(model, height, width).macs == stats.macs > 0

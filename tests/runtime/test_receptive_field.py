@@ -1,3 +1,5 @@
+"""Receptive fields, compared with an independent search of dependencies."""
+
 from __future__ import annotations
 
 import math
