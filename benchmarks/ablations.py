@@ -69,7 +69,7 @@ def main() -> None:
     for name, heads in sources.items():
         NETWORKS[f"ablation_{name}_x2"] = lambda heads=heads: _fixed(heads)
         recipe = replace(second, network=f"ablation_{name}_x2", init_from=str(same_channels), sparsity=FIXED)
-        # A learned run with other settings reaches other densities; fixed masks are then trained anew.
+        # A learned run with other settings reaches other densities, so fixed masks must be trained again.
         runs[name] = _train(recipe, options.run_folder / f"{name}_{np.mean(densities):.4f}")
 
     networks = {"dense": _network(SMSR(CONFIG), runs["dense"]), "learned": learned}
@@ -136,7 +136,7 @@ def _fixed(heads: list) -> SMSR:
 
 
 def _mask_densities(network: SMSR, folder: Path) -> list[float]:
-    """Mean share of active pixels of each module on a folder of images."""
+    """Mean density of each module's mask on a folder of images."""
     found = []
     for pair in Validation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs:
         run_torch(network, pair.lr, 2, 2)

@@ -3,7 +3,7 @@
     python benchmarks/acnet_folding.py [--scales 2 3 4] [--size 128] [--threads 1] [--repeats 5]
 
 The runtime has no 1x3 and 3x1 kernels: unfolded, it computes them as 3x3 with zeros, 27 taps where torch has 15 and
-the folded form 9. Weights are random; time does not depend on them.
+the folded network 9. Weights are random; time does not depend on them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _measure(scale: int, size: int, threads: int, repeats: int) -> dict[str, float]:
-    """Median seconds of each form, and the fractions of time and multiply-adds that remain after folding."""
+    """Median seconds of each network, and the fractions of time and multiply-adds that remain after folding."""
     torch.manual_seed(0)
     module = create(f"acnet_x{scale}").eval()
     folded, apart = (export(module, "acnet", check=False, fold=fold) for fold in (True, False))
@@ -56,7 +56,7 @@ def _measure(scale: int, size: int, threads: int, repeats: int) -> dict[str, flo
     timing = time_in_turns(contenders, repeats)
     median = {name: timing.ms(name) / 1000 for name in contenders}
     macs = count_macs(folded, size, size).macs
-    # Of the 27 taps counted for the runtime's unfolded form, 15 are not padding.
+    # Of the 27 taps counted for the runtime's unfolded network, 15 are not padding.
     real = (count_macs(apart, size, size).macs - macs) * 6 / 18 + macs
     return {
         "scale": scale,

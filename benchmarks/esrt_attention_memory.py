@@ -1,9 +1,9 @@
 """Peak memory of a training step of ESRT: full attention against efficient attention.
 
-The abstract of the paper claims 16,057 M against 4,191 M in an unstated setting. Reconstructed setting: fp32, batch 16,
-LR patches of 48x48, one training step, scores materialised. That needs 16 GB, so the step's allocations are accounted
-exactly, one by one, at small batches: the peak is linear in the batch size (three batches show it), which gives the
-peak of batch 16. The size of the score matrices alone is computed beside it.
+The paper's abstract claims 16,057 M against 4,191 M without stating the setting. Reconstructed setting: fp32, batch 16,
+LR patches of 48x48, one training step, scores materialised. That needs 16 GB, so allocations are tracked exactly at
+small batches instead: the peak is linear in the batch size (three batches confirm it) and is extrapolated to batch 16.
+The size of the score matrices alone is computed as well.
 
     .venv/bin/python benchmarks/esrt_attention_memory.py --write esrt_attention_memory
 """
@@ -33,7 +33,7 @@ CLAIMED_BATCH = 16
 
 
 def allocated_peak(step: Any) -> int:
-    """Peak of the bytes allocated while ``step`` runs, beyond those allocated before."""
+    """Peak bytes allocated while ``step`` runs, in addition to those allocated before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     events = profiler.profiler.kineto_results.experimental_event_tree()
@@ -66,12 +66,12 @@ def training_step(segments: int, materialised: bool, batch: int, patch: int) -> 
 
 
 def score_bytes(tokens: int, segments: int, batch: int, heads: int = 8) -> int:
-    """Bytes of all score matrices of a batch, once."""
+    """Bytes of one copy of all score matrices of a batch."""
     return 4 * batch * heads * segments * (tokens // segments) ** 2
 
 
 def measure(batches: list[int], patch: int) -> dict[str, Any]:
-    """Peaks per form and batch, the line through them, and its value at batch 16."""
+    """Peaks per kind of attention and batch size, the line through them, and its value at batch 16."""
     rows: dict[str, Any] = {}
     for name, (segments, materialised) in FORMS.items():
         peaks = [allocated_peak(training_step(segments, materialised, batch, patch)) for batch in batches]

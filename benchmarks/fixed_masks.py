@@ -33,7 +33,7 @@ class FixedMaskHead(nn.Module):
         self._image_B3HW = image_B3HW
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
-        """Logits (B, 2, H, W) with certain outcome; the features (B, C, H, W) only give the dtype."""
+        """Logits (B, 2, H, W) that always give the fixed mask; the features (B, C, H, W) only give the dtype."""
         mask_B1HW = self.source(self._image_B3HW).to(feat_BCHW.dtype)
         return _CERTAIN * torch.cat([1 - mask_B1HW, mask_B1HW], dim=1)
 
@@ -62,7 +62,7 @@ def edge_strength_B1HW(image_B3HW: Tensor) -> Tensor:
 
 
 def fix_masks(network: nn.Module, sources: list[MaskSource]) -> None:
-    """Replace the mask heads of a network, in order, by heads with these sources, which see the network's input."""
+    """Replace a network's mask heads, in order, by heads with these mask sources, which see the network's input."""
     modules = [module for module in network.modules() if hasattr(module, "spa_mask")]
     for module, source in zip(modules, sources, strict=True):
         module.spa_mask = FixedMaskHead(source)

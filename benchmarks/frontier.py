@@ -1,10 +1,10 @@
-"""Quality over time: our networks at several efforts beside other networks, each in its best runtime and precision.
+"""Quality over time: our networks at several efforts and other networks, each in its best runtime and precision.
 
     python benchmarks/frontier.py --set FOLDER/Set5 --set FOLDER/val --set FOLDER/Urban100 --images 20 --peers FOLDER \
         [--models smsr_s_x2 smsr_x2] [--dense smsr_x2_official] [--write frontier_x2]
 
 ``--peers`` names a folder of ONNX files with one input (1, 3, H, W), RGB in 0..1, and an output ``--scale`` times as
-large. They and the dense forms of ``--dense`` run in ``--runtimes``; the fastest runtime is kept for each precision.
+large. They and the networks of ``--dense``, run dense, use ``--runtimes``; each precision keeps the fastest runtime.
 Times are of one photo, all kept entries taking turns; PSNR-Y is the mean over a set, in the same runtime and precision.
 ``--write NAME`` writes results/NAME.json, and the plots NAME_fp32.svg and NAME_best.svg: every network in fp32, and in
 its fastest precision.
@@ -145,7 +145,7 @@ def _fastest(file: OnnxFile, image: Any, runtimes: Sequence[PeerRuntime], thread
 
 
 def _own(chosen: argparse.Namespace, image: Any) -> dict[Entry, Contender]:
-    """Our networks at every effort, and those of ``--dense`` with every pixel active."""
+    """Our networks at every effort, and those of ``--dense`` with all pixels active."""
     found: dict[Entry, Contender] = {}
     for name, precision in product(chosen.models, PRECISIONS):
         model = load(name).at_scale(chosen.scale)
@@ -172,7 +172,7 @@ def _session(model: ModelFile, threads: int, precision: str, image: Any) -> Sess
 
 
 def _time(peers: Sequence[PeerEntry], own: Mapping[Entry, Contender], rounds: int) -> dict[str, float]:
-    """Median ms by name, interleaved; peers run in processes of their own."""
+    """Median ms by name, interleaved; each peer runs in a separate process."""
     with open_isolated({peer.name: peer.opener for peer in peers}) as opened:
         contenders = {
             entry.name: Contender(peer.work, entry.threads, entry.precision)
@@ -238,7 +238,7 @@ def _in_best_precision(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _points(row: dict[str, Any]) -> list[TableRow]:
-    """Points of a row: one in the panel of each set."""
+    """Points of a row, one per panel (image set)."""
     return [
         TableRow(
             name,

@@ -2,8 +2,8 @@
 
     python benchmarks/target_time.py smsr_x2_official --data FOLDER [--set Set14] [--threads 2] [--write NAME]
 
-The targets lie a quarter, half and three quarters of the way between the times of the least and the most effort on the
-image. The time includes choosing the effort, as for users.
+The targets lie a quarter, half and three quarters of the way between the times at minimum and maximum effort on the
+image. Times include choosing the effort, as for users.
 """
 
 from __future__ import annotations

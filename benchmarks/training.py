@@ -2,8 +2,8 @@
 
     python benchmarks/training.py --packed FILE [--network smsr_s_x2] [--batch 8] [--patch 48] [--threads 1]
 
-Processor time is that of this process, independent of other load. The arithmetic of a step is three times that of its
-forward pass (once for the result, twice for the gradients), counted for dense convolutions.
+Processor time is that of this process, independent of other load. A step counts three times the multiply-adds of its
+forward pass (once for the result, twice for the gradients), for dense convolutions.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python benchmarks/whole_network.py smsr_x2_official PHOTO... [--threads 1 2] [--peers torch,openvino] [--save]
     python benchmarks/whole_network.py smsr_x2_official FOLDER/*.png --threads 2 --peers openvino --write NAME
 
-Figures are those of ``sparsesr bench``: medians of interleaved runs, with the layers reduced to the share of everything
-but convolutions. ``upscale`` is the whole command in a process of its own, including start-up, decoding and encoding;
-``page_faults`` are those of one further run, when all buffers exist. ``--save`` writes
+Figures are those of ``sparsesr bench``: medians of interleaved runs, with layers summarised as the share of everything
+but convolutions. ``upscale`` is the complete command in a separate process, including start-up, decoding and encoding;
+``page_faults`` are those of one more run, when all buffers exist. ``--save`` writes
 benchmarks/results/MODEL_WIDTHxHEIGHT.json, replacing rows of the same number of threads; ``--write`` writes the rows of
 all photos into one file.
 """
@@ -92,13 +92,13 @@ def _measure(chosen: argparse.Namespace, photo: Path, threads: int) -> dict[str,
 
 
 def _others_share(layers: list[dict[str, Any]]) -> float:
-    """Share of everything but convolutions in the sparse time; transposed convolutions count as others."""
+    """Fraction of the sparse time outside convolutions; transposed convolutions count as outside."""
     others = [layer["sparse_ms"] for layer in layers if layer["op"] not in ("conv2d", "masked_conv2d")]
     return sum(others) / sum(layer["sparse_ms"] for layer in layers)
 
 
 def _page_faults(request: BenchRequest) -> int:
-    """Minor page faults of one sparse run after others of the same size."""
+    """Minor page faults of a sparse run after earlier runs of the same size."""
     session = Session(request.model, request.threads, request.precision)
     session.keep_buffers(session.peak_bytes(*request.image.shape[:2]))
     for _ in range(_RUNS_BEFORE):
@@ -139,7 +139,7 @@ def _upscale(model: str, photo: Path, threads: int) -> dict[str, float]:
     return {"upscale_s": seconds, "upscale_peak_mb": int(done.stdout.split()[-1]) * 1024 / 1e6}
 
 
-# Not ru_maxrss, which a child inherits from its parent. VmHWM is of the program itself, in KiB.
+# Not ru_maxrss, which a child inherits from its parent. VmHWM is the peak of the program itself, in KiB.
 _CHILD = """
 import sys
 from sparsesr.cli.main import main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphs import smsr
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
 from sparsesr.measure.latency import Contender
 from sparsesr.runtime.session import Session
@@ -22,7 +22,7 @@ def test_derived_figures():
 
 
 def test_layers_match_the_sparse_run():
-    session, image = Session(smsr(16, modules=2, layers=2), 1), picture(20, 24)
+    session, image = Session(smsr(16, modules=2, layers=2), 1), random_image(20, 24)
     others = []
     result = benchmark(session, image, 2, {"other": Contender(lambda: others.append(1), 1)})
     assert len(others) == 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphs import GraphBuilder
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.cli.peers import PEERS
 from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.export.torch_run import run_torch
@@ -29,13 +29,13 @@ def scaled_by_a_quarter() -> ModelFile:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 9), (6, 2)])
 def test_torch_pads_as_the_runtime_does(height, width):
-    model, image = scaled_by_a_quarter(), picture(height, width, np.float32, seed=1)
+    model, image = scaled_by_a_quarter(), random_image(height, width, np.float32, seed=1)
     expected = Session(model, 1).run(image).image
     np.testing.assert_allclose(run_torch(graph_module(model), image, 2, 1), expected, atol=1e-5)
 
 
 def test_peers_get_what_the_runtime_pads():
-    model, image = scaled_by_a_quarter(), picture(2, 5, np.uint8, seed=1)
+    model, image = scaled_by_a_quarter(), random_image(2, 5, np.uint8, seed=1)
     expected = Session(model, 1).run(image, out_dtype=np.float32).image
     for peer in open_peers([PEERS["torch"]], model, image, threads=1):
         tolerance = 1e-5 if peer.precision == "fp32" else 0.1

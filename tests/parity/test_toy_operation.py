@@ -7,7 +7,7 @@ import pytest
 
 from graphs import GraphBuilder
 from runtime.banding import check_same_bits
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.cli.peers import PEERS
 from sparsesr.errors import ModelError
 from sparsesr.lab.export import graph_module
@@ -116,7 +116,7 @@ def test_files_with_it_are_read_and_described(model):
 
 
 def test_it_runs_in_bands_and_in_both_precisions(model):
-    image = picture(37, 21, np.float32, seed=2)
+    image = random_image(37, 21, np.float32, seed=2)
     expected = run_torch(graph_module.graph_module(model), image, 2, 1)
     for emulate, tolerance in ((False, 1e-5), (True, 0.05)):
         session = Session(model, 2, "bf16" if emulate else "fp32", emulate_bf16=emulate)
@@ -129,7 +129,7 @@ def test_it_runs_in_bands_and_in_both_precisions(model):
 
 
 def test_it_fuses_an_activation(toy):
-    model, image = toy_model(prelu=True), picture(9, 13, np.float32, seed=3)
+    model, image = toy_model(prelu=True), random_image(9, 13, np.float32, seed=3)
     session = Session(model, 1)
     assert "add" not in {layer.op for layer in session.run(image).stats.layers}
     expected = run_torch(graph_module.graph_module(model), image, 2, 1)
@@ -139,7 +139,7 @@ def test_it_fuses_an_activation(toy):
 def test_a_peer_runs_it(model):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    image = picture(9, 13, np.uint8, seed=3)
+    image = random_image(9, 13, np.uint8, seed=3)
     (peer,) = open_peers([PEERS["onnxruntime"]], model, image, threads=1)
     expected = Session(model, 1).run(image, out_dtype=np.float32).image
     np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What bands, threads and windows must not change, and the memory that they take: the same for each precision."""
+"""Checks that bands, threads and windows change no bit, and of the memory that runs take; shared by all precisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 from hypothesis import strategies as st
 
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.runtime.plan.execution_plan import make_execution_plan
 from sparsesr.runtime.plan.grid import Grid
@@ -24,8 +24,8 @@ WAYS_TO_RUN = {
 
 
 def check_same_bits(one: Session, other: Session, height: int, width: int, dense: bool, **banded) -> None:
-    """The whole picture in one band, and the other session in bands: result, masks and attention are equal."""
-    image = picture(height, width, np.uint16, seed=height)
+    """The image in one band, and in bands by another session: result, masks and attention vectors are equal."""
+    image = random_image(height, width, np.uint16, seed=height)
     given = {"out_dtype": np.float32, "dense": dense, "keep_masks": True}
     whole, cut = one.run(image, band_rows=height, **given), other.run(image, **banded, **given)
     np.testing.assert_array_equal(cut.image, whole.image)
@@ -37,10 +37,10 @@ def check_same_bits(one: Session, other: Session, height: int, width: int, dense
 
 
 def check_peak_is_allocated(session: Session, low_memory: bool) -> None:
-    """What a run allocates is what was promised; an attention, whose time grows with the square, gets few pixels."""
+    """A run allocates what `peak_bytes` says. Attention, whose time is quadratic, gets a small image."""
     has_attention = any(operation_of(node).attends_across_pixels for node in session.model.graph.nodes)
     height, width = (100, 80) if has_attention else (400, 250)
-    image = picture(height, width, np.uint8)
+    image = random_image(height, width, np.uint8)
     session.run(image[:8, :8])
     promised = session.peak_bytes(height, width, np.uint8, np.float32, low_memory)
     planner = session._planner
@@ -50,12 +50,12 @@ def check_peak_is_allocated(session: Session, low_memory: bool) -> None:
     session.run(image, out_dtype=np.float32, low_memory=low_memory)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    peak += masks * grid.height * grid.width  # of native code, which is not traced
+    peak += masks * grid.height * grid.width  # allocated by native code, which is not traced
     assert 0.95 * promised <= peak <= 1.1 * promised
 
 
 def check_peak_without_full_plan(session: Session, low_memory: bool) -> None:
-    """The peak of a tall picture, computed from a low one, is that of the full plan."""
+    """The peak of a tall image, computed from the plan of a lower one, equals that of the full plan."""
     height, width = 1804, 600
     grid = Grid(height, width, session.model.facts.scale)
     planner = session._planner

@@ -1,4 +1,4 @@
-"""Graphs unlike SMSR, to hold the executor to the rules of the ops rather than to one network."""
+"""Graphs unlike SMSR, to test the executor against the rules of the operations rather than against one network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def _model(build: GraphBuilder, output: str, scale: int = 2) -> ModelFile:
 
 
 def shared_mask(seed: int = 0) -> ModelFile:
-    """One mask for layers before and after a barrier; a mean as the scale; masked layers without dense part,
-    with a bias but no dense input, and 1x1 over windows of which some give nothing."""
+    """One mask for layers on both sides of a barrier; scaling by a mean; masked layers without a dense part, with a
+    bias but no dense input, and 1x1 over inputs of which some have no dense channels."""
     build = GraphBuilder(seed)
     image = build.add("image", (), "image", offset=[0.1, 0.2, 0.3])
     f = build.conv([image], "f", 3, 20, activation="leaky_relu", slope=0.2)
@@ -32,12 +32,12 @@ def shared_mask(seed: int = 0) -> ModelFile:
     up = build.add_weighted("conv_transpose2x", [half], "up", {"weight": (20, 20, 3, 3)})
     tail = build.conv([g, up, c], "tail", 60, 12)
     small = build.conv([image], "small", 3, 3)
-    enlarged = build.add("bicubic_upsample", [small], "enlarged", scale=2)
-    return _model(build, build.add("pixel_shuffle", [tail, enlarged], "output", scale=2))
+    upscaled = build.add("bicubic_upsample", [small], "upscaled", scale=2)
+    return _model(build, build.add("pixel_shuffle", [tail, upscaled], "output", scale=2))
 
 
 def halves(seed: int = 0, scale: int = 3) -> ModelFile:
-    """Half-resolution chains that read themselves far apart, an HR picture as a plain sum of two shuffles."""
+    """A half-resolution chain whose last map is read with its first, and an HR image as a plain sum of two shuffles."""
     build = GraphBuilder(seed)
     image = build.add("image", (), "image")
     pooled = build.add("avg_pool2x2", [image], "pooled")
@@ -54,10 +54,10 @@ def halves(seed: int = 0, scale: int = 3) -> ModelFile:
 
 
 def at_every_size(seed: int = 0) -> ModelFile:
-    """x4 in two steps, with convolutions at x1/4, x1/2, x1, x2 and x4, and down again; sums as they come.
+    """x4 in two steps, with convolutions at x1/4, x1/2, x1, x2 and x4, and down again.
 
-    Sums of long chains that grow while the chain does, in and out of order, with factors and slopes; a mean of
-    an enlarged map; a shuffle with a skip that is no picture; a skip over the whole network.
+    Sums that grow along a chain, in and out of order, with factors and slopes; a mean of an upscaled map; a shuffle
+    whose skip is not an image; a skip over the whole network.
     """
     build = GraphBuilder(seed)
     image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
@@ -87,17 +87,17 @@ def at_every_size(seed: int = 0) -> ModelFile:
     both = build.add("pixel_shuffle", [wide, straight], "both", scale=2)
     large = build.conv([both], "large", 3, 16, activation="relu")
     large = build.add("add", [large], "large_again", activation="relu")
-    enlarged = build.add("bicubic_upsample", [image], "enlarged", scale=4)
-    picture = build.conv([large, enlarged], "picture", 16, 3, residual=True)
+    upscaled = build.add("bicubic_upsample", [image], "upscaled", scale=4)
+    output = build.conv([large, upscaled], "output", 16, 3, residual=True)
     facts = Facts(name="sizes", architecture="sizes", scale=4, size_multiple=4)
-    return ModelFile(facts, Graph("image", picture, tuple(build.nodes)), build.tensors)
+    return ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
 
 
 def slopes_per_channel(seed: int = 0) -> ModelFile:
-    """Activations as nodes of their own, most with a slope per channel; a name in *_own* stays a node when it runs.
+    """Separate activation nodes, most with a slope per channel; those named *_own* cannot be fused.
 
-    The others follow a convolution that nobody else reads: dense, accumulating or under a mask, with and without
-    dense outputs. An odd number of channels, fewer than the lanes of a vector, and more than a block.
+    The others follow a convolution without another reader: dense, accumulating or masked, with and without dense
+    outputs. Channel counts are odd, less than a vector's lanes, and more than a channel block.
     """
     build = GraphBuilder(seed)
 
@@ -123,10 +123,10 @@ def slopes_per_channel(seed: int = 0) -> ModelFile:
 
 
 def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
-    """A trunk of residual blocks under one mask, as it is learned, and others that do not end as those do.
+    """A trunk of residual blocks under one mask, as learned, then blocks with unusual ends.
 
-    The first sum is of a map that a long skip reads as well; one activates its branch; one branch has dense
-    outputs, one another mask, one a reader of its own; one sum has factors.
+    The first sum reads a map that a long skip reads too; one block activates its branch; one branch has dense outputs,
+    one another mask, one a second reader; one sum has factors.
     """
     build = GraphBuilder(seed)
 
@@ -152,14 +152,14 @@ def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
     x = build.add("add", [x, read], "read_own")
     x = block(x, "last")
     tail = build.conv([x, head, read], "tail", 60, 12)
-    enlarged = build.add("bicubic_upsample", [image], "enlarged", scale=2)
-    return _model(build, build.add("pixel_shuffle", [tail, enlarged], "output", scale=2))
+    upscaled = build.add("bicubic_upsample", [image], "upscaled", scale=2)
+    return _model(build, build.add("pixel_shuffle", [tail, upscaled], "output", scale=2))
 
 
 def tokens(seed: int = 0) -> ModelFile:
-    """A transformer on halves and wholes of any size, odd ones too: an odd row or column is lost on the way down.
+    """A transformer at full and half resolution, for any size: pooling drops an odd row or column.
 
-    Attention at two resolutions, one over maps of an earlier segment that others overwrite in the meantime.
+    Attention at two resolutions, one over maps of an earlier segment that later maps overwrite.
     """
     build = GraphBuilder(seed)
     image = build.add("image", (), "image", offset=[0.5, 0.5, 0.5])
@@ -187,7 +187,7 @@ def tokens(seed: int = 0) -> ModelFile:
 
 
 def only_bicubic() -> ModelFile:
-    """No convolution at all."""
+    """A graph without convolutions."""
     build = GraphBuilder()
     image = build.add("image", (), "image")
     facts = Facts(name="bicubic", architecture="bicubic", scale=2)
@@ -195,14 +195,14 @@ def only_bicubic() -> ModelFile:
     return ModelFile(facts, Graph(image, output, tuple(build.nodes)), {})
 
 
-def picture(height: int, width: int, dtype: type = np.float32, seed: int = 0) -> np.ndarray:
-    """Random pixels of any type of picture."""
+def random_image(height: int, width: int, dtype: type = np.float32, seed: int = 0) -> np.ndarray:
+    """Random pixels (height, width, 3) in any image dtype."""
     values = np.random.default_rng(seed).random((height, width, 3), np.float32)
     return values if dtype is np.float32 else (values * np.iinfo(dtype).max).round().astype(dtype)
 
 
 def one_of_each() -> dict[str, ModelFile]:
-    """Graphs that differ from SMSR's, by name."""
+    """All these graphs, by name."""
     return {
         "plain": plain(),
         "shared_mask": shared_mask(),

@@ -1,17 +1,17 @@
-"""A session runs on any backend that provides what the interface asks for."""
+"""A session runs on any backend that implements the interface."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from graphs import smsr
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.runtime.backend.native.backend import NativeBackend
 from sparsesr.runtime.session import Session
 
 
-class Noting(NativeBackend):
-    """Notes what it is asked for."""
+class RecordingBackend(NativeBackend):
+    """Records the arenas and layers that a session requests."""
 
     def __init__(self):
         self.layers, self.arenas = [], 0
@@ -26,8 +26,8 @@ class Noting(NativeBackend):
 
 
 def test_every_layer_and_buffer_comes_from_the_backend():
-    model, image = smsr(16, modules=2, layers=2), picture(20, 24)
-    backend = Noting()
+    model, image = smsr(16, modules=2, layers=2), random_image(20, 24)
+    backend = RecordingBackend()
     session = Session(model, 1, backend=backend)
     for _ in range(2):
         result = session.run(image, keep_masks=True)

@@ -1,4 +1,4 @@
-"""Bands, threads, reuse of buffers: none may change a bit. Memory is what was promised."""
+"""Bands, threads and reuse of buffers change no bit; memory is as `peak_bytes` says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.banding import (
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import one_of_each, picture
+from runtime.random_graphs import one_of_each, random_image
 from sparsesr.errors import CancelledError, LimitError
 from sparsesr.runtime.session import Session
 
@@ -37,17 +37,17 @@ def test_bands_and_threads_change_no_bit(index, **way):
     check_same_bits(SESSIONS[index], PARALLEL[index], **way)
 
 
-def test_buffers_of_another_picture_leave_no_trace():
+def test_reused_buffers_leave_no_trace_of_another_image():
     session = Session(MODELS[0])
-    first, second = picture(30, 20, seed=1), picture(30, 20, seed=2)
+    first, second = random_image(30, 20, seed=1), random_image(30, 20, seed=2)
     expected = session.run(second).image
     session.run(first * 100, band_rows=3)
     session.run(first * 100)
     np.testing.assert_array_equal(session.run(second).image, expected)
 
 
-def test_buffers_are_used_again():
-    session, image = Session(MODELS[0], threads=1), picture(200, 150, np.uint8)
+def test_buffers_are_reused():
+    session, image = Session(MODELS[0], threads=1), random_image(200, 150, np.uint8)
     session.run(image)
     tracemalloc.start()
     session.run(image)
@@ -57,7 +57,7 @@ def test_buffers_are_used_again():
 
 
 def test_threads_share_a_session():
-    images = [picture(20 + i % 3, 22, np.uint8, seed=i) for i in range(12)]
+    images = [random_image(20 + i % 3, 22, np.uint8, seed=i) for i in range(12)]
     session = Session(MODELS[0], threads=1)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda image: session.run(image).image, images))
@@ -67,7 +67,9 @@ def test_threads_share_a_session():
 
 def test_progress_reaches_the_end():
     calls: list[tuple[int, int]] = []
-    SESSIONS[0].run(picture(21, 9), band_rows=5, progress=lambda done, total: calls.append((done, total)))
+    SESSIONS[0].run(
+        random_image(21, 9), band_rows=5, progress=lambda done, total: calls.append((done, total))
+    )
     dones = [done for done, _ in calls]
     assert dones == sorted(set(dones))
     assert calls[-1] == (22 * 4, 22 * 4)
@@ -75,7 +77,7 @@ def test_progress_reaches_the_end():
 
 
 def test_cancel_at_any_band_and_run_again():
-    session, image = Session(MODELS[0]), picture(20, 20)
+    session, image = Session(MODELS[0]), random_image(20, 20)
     expected = session.run(image, band_rows=4).image
     for limit in (0, 1, 7, 19):
         asked = iter(range(100))
@@ -84,15 +86,15 @@ def test_cancel_at_any_band_and_run_again():
         np.testing.assert_array_equal(session.run(image, band_rows=4).image, expected)
 
 
-def test_an_error_in_a_callback_passes_and_frees_the_buffers():
+def test_an_error_in_a_callback_propagates_and_frees_the_buffers():
     session = Session(MODELS[0])
 
     def fail(done: int, total: int) -> None:
         raise RuntimeError("no display")
 
     with pytest.raises(RuntimeError, match="no display"):
-        session.run(picture(20, 20), progress=fail)
-    session.run(picture(20, 20))
+        session.run(random_image(20, 20), progress=fail)
+    session.run(random_image(20, 20))
 
 
 @pytest.mark.parametrize("low_memory", [False, True])
@@ -103,7 +105,7 @@ def test_peak_bytes_is_what_a_run_allocates(index, low_memory):
 
 @pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("index", range(len(MODELS)))
-def test_peak_bytes_of_tall_pictures_needs_no_full_plan(index, low_memory):
+def test_peak_bytes_of_tall_images_needs_no_full_plan(index, low_memory):
     check_peak_without_full_plan(SESSIONS[index], low_memory)
 
 
@@ -114,17 +116,17 @@ def test_full_hd_needs_three_maps_in_low_memory_mode():
     assert session.peak_bytes(1080, 1920) < 4 * one_map + 150e6
 
 
-def test_a_picture_that_is_too_large_is_refused():
+def test_an_image_that_is_too_large_is_refused():
     with pytest.raises(LimitError, match="too large"):
         SESSIONS[0].peak_bytes(40_000, 40_000)
 
 
 def test_parallel_runs_have_buffers_of_their_own():
-    session, image = Session(MODELS[0], threads=1), picture(20, 20)
+    session, image = Session(MODELS[0], threads=1), random_image(20, 20)
     barrier = threading.Barrier(2, timeout=60)
 
     def meet(done: int, total: int) -> None:
-        """Both runs do the same bands at the same time."""
+        """Both runs compute the same bands at the same time."""
         barrier.wait()
 
     with ThreadPoolExecutor(2) as pool:

@@ -1,11 +1,11 @@
-"""What a session keeps between runs, and what it gives back."""
+"""Buffers that a session keeps between runs and those that it frees."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from graphs import smsr
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.runtime.session import Session
 
 MODEL = smsr(16, modules=1, layers=2)
@@ -16,7 +16,7 @@ def session_after(*sizes: tuple[int, int], limit: int | None = None) -> Session:
     if limit is not None:
         session.keep_buffers(limit)
     for height, width in sizes:
-        session.run(picture(height, width))
+        session.run(random_image(height, width))
     return session
 
 
@@ -36,10 +36,10 @@ def test_the_oldest_buffers_go_first():
 
 def test_a_lower_limit_holds_at_once_and_changes_no_result():
     session = session_after((40, 60), (60, 80))
-    before = session.run(picture(40, 60)).image
+    before = session.run(random_image(40, 60)).image
     session.keep_buffers(0)
     assert session.idle_bytes == 0
-    np.testing.assert_array_equal(session.run(picture(40, 60)).image, before)
+    np.testing.assert_array_equal(session.run(random_image(40, 60)).image, before)
     assert session.idle_bytes == 0
 
 

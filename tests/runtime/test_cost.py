@@ -1,16 +1,18 @@
+"""Multiply-adds of models, compared with the SMSR paper, with counts by hand and with runs."""
+
 from __future__ import annotations
 
 import pytest
 
 import graphs
-from runtime.random_graphs import picture, tokens
+from runtime.random_graphs import random_image, tokens
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 from support.paper_macs import paper_macs
 
 # The published counts are for a 1280x720 output: 230,400 / 102,400 / 57,600 LR pixels.
-# x3 does not divide 1280, so it stands for a LR picture of 320x320, which has as many pixels.
+# 1280 is not a multiple of 3, so x3 uses an LR image of 320x320, which has as many pixels.
 PAPER = [
     (2, (360, 640), 0.51, 224.05, 131.57),
     (3, (320, 320), 0.61, 100.46, 67.75),
@@ -34,8 +36,8 @@ def masks(model) -> list[str]:
     return [node.output for node in model.graph.nodes if node.op == "spatial_mask"]
 
 
-def test_dense_count_is_the_papers_but_for_the_conventions():
-    """The transposed convolution once per input pixel, not output pixel, and the channel attention."""
+def test_dense_count_is_the_papers_apart_from_conventions():
+    """Transposed convolutions count once per input pixel, not output pixel, and channel attention counts."""
     model = graphs.smsr()
     deconvs, attention = 5 * 16 * 2 * 9, 5 * 2 * 64 * 4
     expected = paper_macs(model, 360, 640) - deconvs * 360 * 640 * 3 // 4 + attention
@@ -43,7 +45,7 @@ def test_dense_count_is_the_papers_but_for_the_conventions():
 
 
 def test_by_hand_for_one_module():
-    """The masked part of a module of 8 channels, on 10 x 6 pixels of which 15 are active."""
+    """The masked part of a module with 8 channels, on 10 x 6 pixels, 15 of them active."""
     model = graphs.smsr(channels=8, modules=1, layers=2, dense_out=[[3, 1]])
     cost = count_macs(model, 10, 6, {"body.0.mask": 0.25})
     macs = {node.output: node.macs for node in cost.nodes}
@@ -64,7 +66,7 @@ def test_all_active_costs_as_much_as_dense():
 
 
 def test_true_cost_is_a_little_below_the_papers():
-    """The paper charges dense channels for reading sparse ones even where there is nothing to read."""
+    """The paper charges dense channels for reading sparse ones even at inactive pixels, where those are zero."""
     model = graphs.smsr()
     densities = dict.fromkeys(masks(model), 0.37)
     density = paper_density(model, densities)
@@ -104,14 +106,14 @@ def test_attention_costs_pairs_of_pixels():
     assert macs(9, 7)["low_attended"] == 2 * 10 * 3 * 4**2  # 4 x 3 pixels at half resolution
 
 
-def test_halved_grids_of_odd_pictures_round_up():
+def test_halved_grids_of_odd_images_round_up():
     model = graphs.smsr(channels=4, modules=1, layers=1)
     costs = {node.output: node.macs for node in count_macs(model, 5, 3).nodes}
     assert costs["body.0.mask.3"] == 3 * 2 * 16 * 16 * 9
 
 
 def pooled() -> ModelFile:
-    """Images of any size, of which a layer sees the half."""
+    """A model for images of any size, with a layer at half resolution."""
     build = graphs.GraphBuilder()
     head = build.conv([build.add("image", (), "image")], "head", 3, 8)
     low = build.conv([build.add("avg_pool2x2", [head], "half")], "low", 8, 8)
@@ -122,9 +124,9 @@ def pooled() -> ModelFile:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7)])
 def test_small_images_cost_what_they_cost_to_run(height, width):
-    """They are padded, so that no map of half their size is empty."""
+    """They are padded, so that no half-resolution map is empty."""
     model = pooled()
-    stats = Session(model, 1).run(picture(height, width)).stats
+    stats = Session(model, 1).run(random_image(height, width)).stats
     assert count_macs(model, height, width).macs == stats.macs > 0
     assert [node.macs for node in count_macs(model, height, width).nodes if node.output == "low"] == [
         max(1, width // 2) * 9 * 8 * 8

@@ -1,4 +1,4 @@
-"""Residual blocks under a mask: which sums their convolutions take over, and that nothing else changes."""
+"""Masked residual blocks: which sums are fused into convolutions, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from runtime.random_graphs import picture, residual_blocks
+from runtime.random_graphs import random_image, residual_blocks
 from sparsesr import _native
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.validation import type_graph
@@ -35,13 +35,13 @@ def not_fused(monkeypatch, *arguments, **options) -> Session:
 
 @pytest.fixture(params=_native.cpu_features())
 def isa(request) -> Iterator[str]:
-    """Kernels of each instruction set of this machine."""
+    """Each instruction set of this machine."""
     before = _native.set_cpu(request.param)
     yield request.param
     _native.set_cpu(before)
 
 
-def test_only_branches_that_are_zero_outside_and_read_by_their_sum_are_fused():
+def test_only_branches_that_are_zero_at_inactive_pixels_and_read_once_are_fused():
     fused = with_fused_residuals(TYPED, MODEL.graph.output)
     with_residual = [e.node for e in fused if e.node.attrs.get("residual")]
     assert [node.output for node in with_residual] == FUSED
@@ -50,12 +50,12 @@ def test_only_branches_that_are_zero_outside_and_read_by_their_sum_are_fused():
     assert [e.node.output for e in fused if e.node.op == "add"] == ["factors_own", "dense_own", "read_own"]
 
 
-def test_a_branch_that_is_the_result_stays():
+def test_a_branch_that_is_the_result_is_not_fused():
     outputs = {e.node.output for e in with_fused_residuals(TYPED, "last.b")}
     assert {"last", "last.b"} <= outputs
 
 
-def test_hidden_maps_are_zero_at_the_border_only_and_trunks_are_never_filled():
+def test_hidden_maps_are_filled_at_the_border_only_and_trunks_never():
     fused = with_fused_residuals(TYPED, MODEL.graph.output)
     zeros = mask_zeros(fused, MODEL.graph.output)
     assert zeros["block1.a"] == (ZeroFill.BORDER, None)
@@ -70,7 +70,7 @@ def test_no_bit_changes_in_fp32(threads, dense, monkeypatch):
     one, other = Session(MODEL, threads), not_fused(monkeypatch, threads)
     assert len(other._planner.masked.typed) - len(one._planner.masked.typed) == len(FUSED)
     for height, width in SIZES:
-        image = picture(height, width, seed=height)
+        image = random_image(height, width, seed=height)
         expected = other.run(image, dense=dense, band_rows=height, keep_masks=True)
         for band_rows in (1, 2, 3, 5, 8, 32, None):
             result = one.run(image, dense=dense, band_rows=band_rows)
@@ -82,10 +82,10 @@ def test_no_bit_changes_in_fp32(threads, dense, monkeypatch):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch):
-    """Against windows of their own, where it is copied."""
+    """Compared with separate windows, into which the residual is copied."""
     one, other = (Session(MODEL, threads, precision, emulate_bf16=True) for _ in range(2))
-    monkeypatch.setattr(execution_plan, "window_groups", _windows_of_their_own)
-    images = [picture(*size, seed=size[0]) for size in SIZES]
+    monkeypatch.setattr(execution_plan, "window_groups", _separate_windows)
+    images = [random_image(*size, seed=size[0]) for size in SIZES]
     expected = [other.run(image, band_rows=len(image)).image for image in images]
     monkeypatch.undo()
     for image, values in zip(images, expected, strict=True):
@@ -93,14 +93,15 @@ def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch
             np.testing.assert_array_equal(one.run(image, band_rows=band_rows).image, values)
 
 
-def _windows_of_their_own(segment, bands, grid, rolling, layout, bf16) -> list[list[int]]:
+def _separate_windows(segment, bands, grid, rolling, layout, bf16) -> list[list[int]]:
     return [[node] for node, entry in enumerate(segment.nodes) if entry.node.output in rolling]
 
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("band_rows", [2, 8, 64])
 def test_the_trunk_is_one_window(band_rows, dense):
-    """From its beginning, which the long skip still reads, to a map that is read all around just before its sum."""
+    """The window starts after the head, which the long skip still reads, and ends at a map that is read around
+    each pixel just before its sum."""
     planner = Session(MODEL, 1)._planner
     plan = planner.plan(planner.grid(64, 30), PlanOptions(dense=dense, band_rows=band_rows))
     (segment,) = plan.segments
@@ -116,8 +117,8 @@ def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
     (segment,) = plan.segments
     buffer = {name: place.buffer for name, place in segment.places.items()}
     assert len({buffer[f"block{index}.a"] for index in range(3)} | {buffer["activated.a"]}) == 1
-    assert buffer["other.a"] != buffer["block0.a"]  # of another mask
-    state = NATIVE.make_arena(plan).start(picture(64, 30), 1, 0.0)
+    assert buffer["other.a"] != buffer["block0.a"]  # under another mask
+    state = NATIVE.make_arena(plan).start(random_image(64, 30), 1, 0.0)
     state.begin(segment)
     for name, fill in (
         ("block0.a", BORDER),
@@ -131,7 +132,7 @@ def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
 
 
 def test_layers_keep_names_densities_and_multiply_adds():
-    stats = Session(MODEL, 1).run(picture(20, 24)).stats
+    stats = Session(MODEL, 1).run(random_image(20, 24)).stats
     cost = count_macs(MODEL, 20, 24, stats.densities)
     counted = {node.name: (node.op, node.macs_dense, node.macs) for node in cost.nodes if node.macs}
     assert counted == {x.name: (x.op, x.macs_dense, x.macs) for x in stats.layers if x.macs}

@@ -1,4 +1,4 @@
-"""Activations that convolutions take over: which, and that nothing else changes."""
+"""Fusion of activations into convolutions: which are fused, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphs import GraphBuilder
-from runtime.random_graphs import picture, slopes_per_channel
+from runtime.random_graphs import random_image, slopes_per_channel
 from sparsesr import _native
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
@@ -28,7 +28,7 @@ def not_fused(model, monkeypatch, *arguments, **options) -> Session:
         return Session(model, *arguments, **options)
 
 
-def test_only_what_a_convolution_can_compute_is_folded():
+def test_only_activations_that_convolutions_support_are_fused():
     fused = with_fused_activations(typed(MODEL), MODEL.graph.output)
     left = [entry.node.output for entry in fused if entry.node.op == "add"]
     assert left == ["h_own", "twice_own", "read_own", "sum_own"]
@@ -39,8 +39,8 @@ def test_only_what_a_convolution_can_compute_is_folded():
     assert next(e.node for e in fused if e.node.output == "relu").attrs["activation"] == "relu"
 
 
-def test_a_result_stays_what_it_is_called():
-    """The activation may make the result; a convolution that is the result keeps its output."""
+def test_the_result_keeps_its_name():
+    """An activation that is the result may be fused; a convolution that is the result is left alone."""
     build = GraphBuilder()
     image = build.add("image", (), "image")
     build.add("add", [build.conv([image], "conv", 3, 3)], "late", activation="relu")
@@ -48,14 +48,14 @@ def test_a_result_stays_what_it_is_called():
     for output, expected in (("late", ["image", "late"]), ("conv", ["image", "conv", "late"])):
         model = ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
         assert [e.node.output for e in with_fused_activations(typed(model), output)] == expected
-        image_HW3 = picture(5, 6)
+        image_HW3 = random_image(5, 6)
         values = Session(model, 1).run(image_HW3).image
         assert (values < 0).any() == (output == "conv")
 
 
 @pytest.fixture(params=_native.cpu_features())
 def isa(request):
-    """Kernels of each instruction set of this machine."""
+    """Each instruction set of this machine."""
     before = _native.set_cpu(request.param)
     yield request.param
     _native.set_cpu(before)
@@ -64,7 +64,7 @@ def isa(request):
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("dense", [False, True])
 def test_no_bit_changes_in_fp32(dense, monkeypatch):
-    image = picture(22, 27, seed=4)
+    image = random_image(22, 27, seed=4)
     one, other = Session(MODEL, 2), not_fused(MODEL, monkeypatch, 2)
     assert len(other._planner.masked.typed) - len(one._planner.masked.typed) == 8
     expected = other.run(image, dense=dense, keep_masks=True)
@@ -74,9 +74,9 @@ def test_no_bit_changes_in_fp32(dense, monkeypatch):
 
 
 @pytest.mark.usefixtures("isa")
-def test_what_is_no_sum_any_more_can_be_bf16(monkeypatch):
-    """Sums are computed in fp32 only."""
-    image = picture(22, 27, seed=4)
+def test_fused_activations_can_run_in_bf16(monkeypatch):
+    """Separate ``add`` nodes are computed in fp32 only."""
+    image = random_image(22, 27, seed=4)
     one = Session(MODEL, 1, "bf16", emulate_bf16=True)
     assert one._planner.masked.bf16 == {"relu", "b"}
     assert not_fused(MODEL, monkeypatch, 1, "bf16", emulate_bf16=True).precision == "fp32"
@@ -86,7 +86,7 @@ def test_what_is_no_sum_any_more_can_be_bf16(monkeypatch):
 
 
 def test_layers_keep_names_densities_and_multiply_adds():
-    image = picture(20, 24)
+    image = random_image(20, 24)
     for dense in (False, True):
         stats = Session(MODEL, 1).run(image, dense=dense).stats
         cost = count_macs(MODEL, 20, 24, stats.densities)

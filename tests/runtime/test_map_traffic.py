@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphs import GraphBuilder
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.runtime.session import Session
 
@@ -26,7 +26,7 @@ def blocks() -> ModelFile:
 
 @pytest.mark.parametrize(("precision", "trunk"), [("fp32", 4), ("bf16", 2)])
 def test_layers_read_and_write_at_active_pixels_and_their_dense_channels_elsewhere(precision, trunk):
-    stats = Session(blocks(), 1, precision, emulate_bf16=True).run(picture(20, 24)).stats
+    stats = Session(blocks(), 1, precision, emulate_bf16=True).run(random_image(20, 24)).stats
     moved, density = {layer.name: layer.map_bytes for layer in stats.layers}, stats.densities["mask"]
     assert 0.1 < density < 0.9
     assert moved["image"] == PIXELS * 3 * 4 and moved["mask"] == PIXELS * 2 * 4
@@ -41,7 +41,7 @@ def test_layers_read_and_write_at_active_pixels_and_their_dense_channels_elsewhe
 
 def test_dense_runs_move_whole_maps():
     session = Session(blocks(), 1)
-    stats = session.run(picture(20, 24), dense=True).stats
+    stats = session.run(random_image(20, 24), dense=True).stats
     moved = {layer.name: layer.map_bytes for layer in stats.layers}
     assert moved["a"] == PIXELS * 4 * (20 + 24) and moved["b"] == PIXELS * 4 * (24 + 20 + 20)
     assert "mask" not in moved

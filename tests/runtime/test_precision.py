@@ -1,4 +1,4 @@
-"""bf16: which maps, how far from fp32, and that bands and threads change no bit there either."""
+"""bf16: which maps use it, how far it is from fp32, and that bands and threads change no bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.banding import (
     check_peak_without_full_plan,
     check_same_bits,
 )
-from runtime.random_graphs import one_of_each, only_bicubic, picture
+from runtime.random_graphs import one_of_each, only_bicubic, random_image
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.bf16_cost import Bf16Cost
@@ -28,7 +28,7 @@ from sparsesr.runtime.session import Session
 
 MODELS = [
     smsr(16, modules=3, layers=2, seed=1),
-    *(model for name, model in one_of_each().items() if name != "only_bicubic"),  # all of it stays in fp32
+    *(model for name, model in one_of_each().items() if name != "only_bicubic"),  # it runs entirely in fp32
 ]
 
 
@@ -36,7 +36,7 @@ def typed(model):
     return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
 
 
-def test_smsr_keeps_pictures_and_logits_in_fp32():
+def test_smsr_keeps_images_and_logits_in_fp32():
     entries = typed(smsr(16, modules=3, layers=2, seed=1))
     chosen = bf16_maps(entries)
     exact = {e.node.op for e in entries if e.output.kind.value == "map" and e.node.output not in chosen}
@@ -46,8 +46,8 @@ def test_smsr_keeps_pictures_and_logits_in_fp32():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_who_reads_and_writes_bf16_can(model):
-    """Every op gets maps of the types that its kernels take."""
+def test_only_operations_with_bf16_kernels_read_or_write_bf16(model):
+    """Every operation gets maps of types that its kernels support."""
     entries = typed(model)
     chosen = bf16_maps(entries)
     for entry in entries:
@@ -58,7 +58,7 @@ def test_who_reads_and_writes_bf16_can(model):
 
 
 def costing(worst_db: float, scale: int = 2) -> Bf16Cost:
-    return Bf16Cost(scale, 36.0, worst_db / 2, worst_db, "a picture")
+    return Bf16Cost(scale, 36.0, worst_db / 2, worst_db, "an image")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_auto_takes_bf16_where_it_is_faster_and_keeps_the_quality(monkeypatch, g
     assert Session(model, threads=1).precision == "fp32"
 
 
-def test_auto_looks_at_the_scale_that_is_run(monkeypatch):
+def test_auto_uses_the_cost_at_the_scale_that_is_run(monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
     monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
     model = smsr(16, modules=2, layers=2, scale=3)
@@ -94,7 +94,7 @@ def test_auto_looks_at_the_scale_that_is_run(monkeypatch):
         assert Session(replace(model, facts=facts), precision="auto").precision == expected
 
 
-def test_without_the_instructions_all_is_fp32(monkeypatch):
+def test_without_the_instructions_everything_is_fp32(monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     for wanted in ("bf16", "auto"):
         choice = precision.choose_precision(wanted, costing(0.0))
@@ -103,9 +103,9 @@ def test_without_the_instructions_all_is_fp32(monkeypatch):
 
 @pytest.mark.parametrize("isa", [isa for isa in _native.cpu_features() if isa not in ("avx512_bf16", "amx")])
 def test_bf16_can_be_emulated_to_measure_it(isa):
-    """Plain kernels round as the instructions do; only the order of sums differs."""
+    """Plain kernels round like the instructions; only the order of summation differs."""
     session = Session(plain(), threads=2, precision="bf16", emulate_bf16=True)
-    image = picture(20, 24, np.float32, seed=3)
+    image = random_image(20, 24, np.float32, seed=3)
     expected, exact = session.run(image).image, Session(plain(), threads=2).run(image).image
     before = _native.set_cpu(isa)
     try:
@@ -118,7 +118,7 @@ def test_bf16_can_be_emulated_to_measure_it(isa):
     assert error < 0.2 * np.abs(expected - exact).mean()
 
 
-def test_a_model_that_gains_nothing_says_fp32():
+def test_a_model_without_bf16_layers_runs_in_fp32():
     assert Session(only_bicubic(), threads=1, precision="bf16").precision == "fp32"
 
 
@@ -130,9 +130,9 @@ def test_unknown_precision_is_refused():
 @needs_bf16
 @pytest.mark.parametrize("model", MODELS)
 def test_bf16_is_close_to_fp32(model):
-    """With every pixel active: masks of random weights lie so close to the threshold that many would flip."""
+    """With all pixels active: logits of random weights are so close to the threshold that many masks would flip."""
     dense = any(node.op == "spatial_mask" for node in model.graph.nodes)
-    image = picture(24, 20, np.float32, seed=3)
+    image = random_image(24, 20, np.float32, seed=3)
     exact, short = (
         Session(model, threads=2, precision=wanted).run(image, dense=dense).image
         for wanted in ("fp32", "bf16")
@@ -148,12 +148,12 @@ def test_bf16_takes_about_half_the_memory():
 
 
 def bf16(model, threads: int) -> Session:
-    """On a processor without the instructions too."""
+    """A session in bf16, also on processors without the instructions."""
     return Session(model, threads, "bf16", emulate_bf16=True)
 
 
 def test_bands_are_twice_as_high_where_maps_take_half():
-    """Of 64 channels; the rows of a narrow network are no shorter than its fp32 maps'."""
+    """Only for 64 channels: in a narrow network an fp32 map has the longest rows."""
     exact, short = Session(smsr()), bf16(smsr(), 1)
     for width in (240, 480, 960):
         rows, taller = (s._planner.default_band_rows(s._planner.grid(320, width)) for s in (exact, short))
@@ -162,7 +162,7 @@ def test_bands_are_twice_as_high_where_maps_take_half():
 
 @pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("index", range(len(MODELS)))
-def test_memory_is_what_was_promised(index, low_memory):
+def test_memory_is_as_peak_bytes_says(index, low_memory):
     check_peak_is_allocated(bf16(MODELS[index], 1), low_memory)
     check_peak_without_full_plan(bf16(MODELS[index], 1), low_memory)
 

@@ -1,3 +1,5 @@
+"""Receptive fields, compared with an independent search of dependencies."""
+
 from __future__ import annotations
 
 import math
@@ -13,7 +15,7 @@ ROWS = 400
 
 
 def rows_seen(graph: Graph, row: int) -> set[int]:
-    """Which input rows an output row depends on, by following every dependency one row at a time."""
+    """Input rows that an output row depends on, found by following every dependency row by row."""
     producers = {node.output: node for node in graph.nodes}
     seen: set[tuple[str, int]] = set()
     todo = [(graph.output, row)]
@@ -50,18 +52,18 @@ def dependencies(node: Node, row: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(("modules", "layers"), [(1, 1), (1, 4), (2, 2), (5, 4)])
-def test_halo_is_what_the_dependencies_say(modules, layers):
+def test_halo_matches_the_dependencies(modules, layers):
     model = graphs.smsr(channels=4, modules=modules, layers=layers, mask_channels=2)
     assert halo_px(model) == seen_px(model)
 
 
 @pytest.mark.parametrize("model", [halves(), at_every_size(), shared_mask()], ids=lambda m: m.facts.name)
-def test_halo_of_graphs_that_change_their_size(model):
+def test_halo_of_graphs_that_change_resolution(model):
     assert halo_px(model) == seen_px(model)
 
 
 def seen_px(model: ModelFile) -> int:
-    """The halo by following dependencies, at every place that a row can have in blocks of four."""
+    """The halo found by following dependencies, for every position of a row in blocks of four."""
     scale, reaches = model.facts.scale, []
     for row in range(ROWS // 2, ROWS // 2 + 4):
         rows = set().union(*(rows_seen(model.graph, row * scale + i) for i in range(scale)))

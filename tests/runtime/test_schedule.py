@@ -1,4 +1,4 @@
-"""The schedule on its own: each row once, nothing read before it is there or after it is forgotten."""
+"""The schedule on its own: each row once, and nothing read before it is computed or after it is dropped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GRAPHS = [
 
 
 def replay(segment: Segment, height: int, band_rows: int) -> None:
-    """Follow the schedule and check every step against the rules of the ops."""
+    """Follow the schedule and check every step against the rules of the operations."""
     made = {entry.node.output: entry for entry in segment.nodes}
     done, kept = dict.fromkeys(made, 0), dict.fromkeys(made, 0)
     for band in make_bands(segment, height, band_rows):
@@ -79,7 +79,7 @@ def test_recomputing_keeps_no_map_for_the_long_skip():
     assert {"image", "head.0", "head.2"} <= last
 
 
-def test_the_enlarged_picture_is_made_last():
+def test_the_upscaled_image_is_computed_last():
     cut = split(SMSR, recompute=False)
     assert "upsampled" in {entry.node.output for entry in cut.segments[-1].nodes}
     assert "upsampled" not in cut.last_use
@@ -92,13 +92,13 @@ def test_without_masks_nothing_computes_them():
 
 
 @pytest.mark.parametrize(("recompute", "maps"), [(False, 4), (True, 3)])
-def test_whole_maps_take_over_the_buffers_of_dead_ones(recompute, maps):
+def test_whole_maps_reuse_buffers(recompute, maps):
     plan = make_execution_plan(SMSR, Grid(64, 64, 2), 4, recompute, NATIVE_LAYOUT)
     whole = {place.buffer for segment in plan.segments for place in segment.places.values() if place.is_whole}
     assert len(whole) == maps
 
 
-def test_rolling_windows_do_not_grow_with_the_picture():
+def test_rolling_windows_do_not_grow_with_the_image():
     def rolling_rows(height: int) -> int:
         plan = make_execution_plan(SMSR, Grid(height, 64, 2), 4, False, NATIVE_LAYOUT)
         return sum(shape.rows for shape in plan.buffers if shape.rows < height)
@@ -107,7 +107,7 @@ def test_rolling_windows_do_not_grow_with_the_picture():
 
 
 def chain_with_a_sum(layers: int) -> ModelFile:
-    """A chain of convolutions and the sum of all of their outputs, grown one by one."""
+    """A chain of convolutions and the running sum of their outputs."""
     build = GraphBuilder()
     last = total = build.conv([build.add("image", (), "image")], "layer0", 3, 16)
     for index in range(1, layers):
@@ -120,7 +120,7 @@ def chain_with_a_sum(layers: int) -> ModelFile:
 def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
     plan = make_execution_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, False, NATIVE_LAYOUT)
     wide = [shape.rows for shape in plan.buffers if shape.stride == 16]
-    # 17 layers and the tail: the four rows of a band, and at most what a convolution and its reader need around
-    # them. The 16 sums and the first layer, which they overwrite, share a window: a row more for each sum.
+    # 17 layers and the tail: the four rows of a band plus at most the rows around them that a convolution and its
+    # reader need. The 16 sums and the first layer, which they overwrite, share a window: one more row per sum.
     assert len(wide) == 19
     assert max(wide) <= 4 + 3 + 16 and sorted(wide)[-2] <= 4 + 3

@@ -1,4 +1,4 @@
-"""The session against an independent torch interpreter of the same graph."""
+"""Sessions compared with an independent torch interpreter of the same graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparsesr.runtime.session import Session
 
 pytest.importorskip("torch")
 
-from runtime.random_graphs import one_of_each, picture
+from runtime.random_graphs import one_of_each, random_image
 from runtime.torch_graph import TorchGraph
 
 MODELS = {
@@ -44,32 +44,32 @@ def check(name: str, image: np.ndarray, **options) -> None:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 13), (17, 1), (2, 2), (20, 31), (33, 18)])
 def test_agrees_with_torch(name, size):
-    check(name, picture(*size, seed=sum(size)))
-    check(name, picture(*size, seed=sum(size)), band_rows=3, low_memory=True)
+    check(name, random_image(*size, seed=sum(size)))
+    check(name, random_image(*size, seed=sum(size)), band_rows=3, low_memory=True)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("s")])
 def test_dense_agrees_with_torch(name):
-    check(name, picture(14, 21), dense=True)
-    check(name, picture(14, 21), dense=True, low_memory=True, band_rows=1)
+    check(name, random_image(14, 21), dense=True)
+    check(name, random_image(14, 21), dense=True, low_memory=True, band_rows=1)
 
 
 @settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(sorted(MODELS)), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_small_sizes_agree_with_torch(name, height, width):
-    check(name, picture(height, width, seed=height * 32 + width))
+    check(name, random_image(height, width, seed=height * 32 + width))
 
 
 def test_full_width_network_agrees_with_torch():
     model = smsr(seed=11)
-    image = picture(40, 52)
+    image = random_image(40, 52)
     result = Session(model).run(image)
     np.testing.assert_allclose(result.image, TorchGraph(model)(image), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_integer_pictures_are_scaled_and_rounded(dtype):
-    image = picture(9, 11, dtype)
+def test_integer_images_are_scaled_and_rounded(dtype):
+    image = random_image(9, 11, dtype)
     highest = np.iinfo(dtype).max
     as_float = SESSIONS["smsr_x2"].run(image, out_dtype=np.float32).image
     np.testing.assert_allclose(
@@ -83,7 +83,7 @@ def test_integer_pictures_are_scaled_and_rounded(dtype):
 
 
 def test_effort_is_the_bias_of_the_logits():
-    image = picture(24, 22)
+    image = random_image(24, 22)
     for effort, bias in ((0.0, -4.0), (0.5, 0.0), (0.6, 0.8), (1.0, 4.0)):
         reference = TorchGraph(MODELS["smsr_x3"], bias=bias)
         expected = reference(image)
@@ -92,8 +92,8 @@ def test_effort_is_the_bias_of_the_logits():
 
 
 def test_more_effort_means_more_pixels():
-    """Of the first mask; later ones see other features."""
-    image = picture(24, 22)
+    """Holds for the first mask only; later ones see other features."""
+    image = random_image(24, 22)
     masks = [
         (SESSIONS["smsr_x2"].run(image, effort=effort, keep_masks=True).masks or [])[0]
         for effort in np.linspace(0, 1, 9)
@@ -102,8 +102,8 @@ def test_more_effort_means_more_pixels():
     assert masks[0].mean() < masks[-1].mean()
 
 
-def test_attention_can_be_given():
-    image, session = picture(16, 20), SESSIONS["smsr_x2"]
+def test_attention_can_be_supplied():
+    image, session = random_image(16, 20), SESSIONS["smsr_x2"]
     whole = session.run(image)
     same = session.run(image, attention=whole.attention)
     np.testing.assert_array_equal(same.image, whole.image)

@@ -1,4 +1,4 @@
-"""What a run tells about itself."""
+"""Statistics of a run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from graphs import plain, smsr
-from runtime.random_graphs import picture
+from runtime.random_graphs import random_image
 from sparsesr.runtime.graph.cost import count_macs, paper_density
 from sparsesr.runtime.session import Session
 
 MODEL = smsr(16, modules=2, layers=3, seed=3)
-IMAGE = picture(23, 31)
+IMAGE = random_image(23, 31)
 
 
 def test_densities_are_those_of_the_masks():
-    image = picture(24, 30)
+    image = random_image(24, 30)
     result = Session(MODEL).run(image, keep_masks=True)
     assert result.masks is not None
     assert list(result.stats.densities) == ["body.0.mask", "body.1.mask"]
@@ -25,7 +25,7 @@ def test_densities_are_those_of_the_masks():
     assert result.stats.density == paper_density(MODEL, result.stats.densities)
 
 
-def test_multiply_adds_are_counted_on_the_padded_picture():
+def test_multiply_adds_are_counted_on_the_padded_image():
     stats = Session(MODEL).run(IMAGE).stats
     cost = count_macs(MODEL, 24, 32, stats.densities)
     assert (stats.macs, stats.macs_dense) == (cost.macs, cost.macs_dense)
@@ -65,7 +65,7 @@ def test_masks_are_only_kept_on_request():
     assert Session(MODEL).run(IMAGE).masks is None
 
 
-def test_attention_is_what_was_used():
+def test_the_attention_used_is_returned():
     vectors = Session(MODEL).run(IMAGE).attention
     assert list(vectors) == ["body.0.ca", "body.1.ca"]
     assert all(vector.shape == (16,) and vector.dtype == np.float32 for vector in vectors.values())

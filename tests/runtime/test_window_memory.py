@@ -1,4 +1,4 @@
-"""Windows of a run: where they lie in memory."""
+"""Memory of a run's windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparsesr.runtime.backend.native.window import windows_of_zeros
 from sparsesr.runtime.plan.map_layout import Shape
 
 
-def test_windows_begin_at_cache_lines_and_share_nothing():
+def test_windows_start_at_cache_lines_and_do_not_overlap():
     shapes = [Shape(3, 5, 16, 4), Shape(2, 7, 16, 2), Shape(4, 3, 4, 4)]
     windows = windows_of_zeros(shapes)
     assert [window.shape for window in windows] == [(3, 5, 16), (2, 7, 16), (4, 3, 4)]
@@ -20,8 +20,8 @@ def test_windows_begin_at_cache_lines_and_share_nothing():
         assert (window == value).all()
 
 
-def test_windows_of_a_run_are_in_one_piece():
-    """So that it is large enough for huge pages."""
+def test_windows_of_a_run_are_contiguous():
+    """One block is large enough for huge pages."""
     windows = windows_of_zeros([Shape(3, 5, 16, 4)] * 3)
     starts = [window.ctypes.data for window in windows]
     assert np.diff(starts).tolist() == [windows[0].nbytes] * 2

@@ -1,4 +1,4 @@
-"""Outside a mask, only those zeros are written that somebody reads; nothing reads what was not written."""
+"""Zero fill: inactive pixels are cleared only where they are read, and nothing reads undefined values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphs import plain, smsr
-from runtime.random_graphs import picture, residual_blocks, shared_mask
+from runtime.random_graphs import random_image, residual_blocks, shared_mask
 from sparsesr import _native
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.backend.native import window
@@ -19,17 +19,17 @@ def found(model) -> dict[str, MaskZeros]:
     return dict(mask_zeros(type_graph(model.graph, shapes), model.graph.output))
 
 
-def test_what_readers_need_zeros_for():
+def test_zero_fill_follows_the_readers():
     model = smsr(16, modules=1, layers=3)
     by_node = found(model)
     layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
     *inner, last, collected = (by_node[name] for name in layers)
     assert [around.fill for around in inner] == [ZeroFill.BORDER] * 2  # read by the next 3x3
-    assert last.fill is ZeroFill.NOWHERE  # by the 1x1 only
-    assert collected.fill is ZeroFill.EVERYWHERE  # by ops without a mask
+    assert last.fill is ZeroFill.NOWHERE  # read by the 1x1 only
+    assert collected.fill is ZeroFill.EVERYWHERE  # read by operations without a mask
 
 
-def test_what_is_zero_around_a_masked_convolution():
+def test_nonzero_channels_at_inactive_pixels():
     model = smsr(16, modules=1, layers=3, dense_out=[[5, 2, 0]])
     by_node = found(model)
     layers = [node.output for node in model.graph.nodes if node.op == "masked_conv2d"]
@@ -39,7 +39,7 @@ def test_what_is_zero_around_a_masked_convolution():
 
 @pytest.fixture(params=_native.cpu_features())
 def isa(request):
-    """Kernels of each instruction set of this machine."""
+    """Each instruction set of this machine."""
     before = _native.set_cpu(request.param)
     yield request.param
     _native.set_cpu(before)
@@ -58,13 +58,13 @@ def isa(request):
     ],
     ids=["16", "40", "shared", "residual_blocks"],
 )
-def test_memory_that_holds_anything_changes_no_bit(model, band_rows, precision, monkeypatch):
-    image = picture(38, 30, np.uint8, seed=5)
+def test_undefined_memory_changes_no_bit(model, band_rows, precision, monkeypatch):
+    image = random_image(38, 30, np.uint8, seed=5)
     expected = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
     zeros = window.windows_of_zeros
 
     def anything(shapes):
-        """Not-a-number in every pixel, borders apart."""
+        """Windows with NaN in every pixel but the borders."""
         arrays = zeros(shapes)
         for array in arrays:
             array[1:-1, 1:-1] = np.nan if array.dtype == np.float32 else 0x7FC0

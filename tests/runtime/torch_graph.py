@@ -1,4 +1,4 @@
-"""A straightforward interpreter of model graphs in torch, whole pictures at a time, as a reference."""
+"""Reference interpreter of model graphs in torch; runs whole images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparsesr.modelfile.spec import ModelFile, Node
 
 
 class TorchGraph:
-    """Runs a model on a float picture (H, W, 3); masks and vectors of the last run stay available."""
+    """Runs a model on a float image (H, W, 3); masks and vectors of the last run stay available."""
 
     def __init__(self, model: ModelFile, dense: bool = False, bias: float = 0.0) -> None:
         self.model, self.dense, self.bias = model, dense, bias
@@ -19,10 +19,10 @@ class TorchGraph:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         h, w, _ = image.shape
         multiple, scale = self.model.facts.size_multiple, self.model.facts.scale
-        picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+        pixels_13HW = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
         least = 2 if any(node.op == "avg_pool2x2" for node in self.model.graph.nodes) else 1
         rows, columns = (-(-max(side, least) // multiple) * multiple for side in (h, w))
-        self.picture = F.pad(picture, (0, columns - w, 0, rows - h), mode="replicate")
+        self.pixels_13HW = F.pad(pixels_13HW, (0, columns - w, 0, rows - h), mode="replicate")
         with torch.no_grad():
             for node in self.model.graph.nodes:
                 inputs = [self.values[name] for name in node.inputs]
@@ -35,7 +35,7 @@ class TorchGraph:
         return None if name is None else torch.from_numpy(np.array(self.model.tensors[name]))
 
     def image(self, node: Node) -> torch.Tensor:
-        return self.picture - torch.tensor(node.attrs.get("offset", [0.0] * 3)).view(1, 3, 1, 1)
+        return self.pixels_13HW - torch.tensor(node.attrs.get("offset", [0.0] * 3)).view(1, 3, 1, 1)
 
     def conv2d(self, node: Node, *inputs: torch.Tensor) -> torch.Tensor:
         residual, accumulate = node.attrs.get("residual", False), node.attrs.get("accumulate", False)

@@ -1,1 +1,1 @@
-"""Runs model files with native kernels, without torch."""
+"""Inference: runs model files with native kernels, without torch."""

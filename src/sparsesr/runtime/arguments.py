@@ -1,4 +1,4 @@
-"""Checks of what people pass to a session."""
+"""Checks of the arguments of a session's runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sparsesr.modelfile.operations.value_types import IMAGE_CHANNELS
 from sparsesr.runtime.backend.interface import F32, Image
 
 EFFORT_RANGE = 8.0
-"""Efforts 0..1 shift the logit "active" by half of this down or up."""
+"""Effort 0..1 shifts the logit of "active" by minus to plus half of this."""
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
 def checked_image(image: Image) -> Image:
-    """The picture, contiguous; copied only if it is not.
+    """The image as a contiguous array; copied only if it is not one.
 
     Raises:
-        UsageError: wrong shape or type.
+        UsageError: wrong shape or dtype.
     """
     if image.ndim != 3 or image.shape[2] != IMAGE_CHANNELS or 0 in image.shape:
         raise UsageError(f"the image must have shape (height, width, {IMAGE_CHANNELS}), not {image.shape}")
@@ -31,10 +31,10 @@ def checked_image(image: Image) -> Image:
 
 
 def result_dtype(wanted: DTypeLike | None, image: Image) -> np.dtype[Any]:
-    """Type of the result.
+    """Dtype of the result: `wanted`, or that of `image` if None.
 
     Raises:
-        UsageError: no type of picture.
+        UsageError: images cannot have this dtype.
     """
     dtype = image.dtype if wanted is None else np.dtype(wanted)
     if dtype not in _DTYPES:
@@ -43,10 +43,10 @@ def result_dtype(wanted: DTypeLike | None, image: Image) -> np.dtype[Any]:
 
 
 def mask_bias(effort: float | None, dense: bool) -> float:
-    """What effort adds to the logit of "active".
+    """Bias that `effort` adds to the logit of "active"; 0 if None.
 
     Raises:
-        UsageError: effort is out of range, or means nothing.
+        UsageError: `effort` is out of range, or given for a dense run.
     """
     if effort is None:
         return 0.0
@@ -58,10 +58,14 @@ def mask_bias(effort: float | None, dense: bool) -> float:
 
 
 def checked_attention(lengths: Mapping[str, int], attention: Mapping[str, NDArray[Any]]) -> dict[str, F32]:
-    """Vectors for the model's channel attention, whose ``lengths`` are known by name.
+    """Channel attention vectors as contiguous float32.
+
+    Args:
+        lengths: length of each of the model's vectors, by tensor name.
+        attention: the caller's vectors, by tensor name.
 
     Raises:
-        UsageError: no such attention, or a vector of the wrong length.
+        UsageError: unknown name, or wrong length.
     """
     for name, vector in attention.items():
         if name not in lengths or np.shape(vector) != (lengths[name],):

@@ -1,4 +1,4 @@
-"""Carries out a plan for one image: segment by segment, band by band, node by node."""
+"""Executes a plan for one image: segment by segment, band by band, node by node."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Execution:
-    """One run, from the image to the result."""
+    """One run on one image."""
 
     plan: ExecutionPlan
     state: RunState
     layers: Mapping[str, Layer[Any]]
     output: str
-    """The tensor that is the result."""
+    """Name of the tensor that becomes the result."""
     result: Image
     given_vectors: Mapping[str, F32]
-    """Vectors to use instead of those that the network would compute."""
+    """Vectors to use instead of computing them, by tensor name."""
     progress: Progress | None
     cancelled: Callable[[], bool] | None
     keep_masks: bool
@@ -43,7 +43,7 @@ class Execution:
         """Fill the result.
 
         Raises:
-            CancelledError: `cancelled` said so before a band.
+            CancelledError: `cancelled` returned True before a band.
         """
         segments = self.plan.segments
         height = self.plan.grid.height
@@ -51,14 +51,14 @@ class Execution:
             self._begin(planned)
             for band in planned.bands:
                 if self.cancelled is not None and self.cancelled():
-                    raise CancelledError("cancelled while the picture was being enlarged")
+                    raise CancelledError("cancelled while the image was being upscaled")
                 self._advance(planned.segment.nodes, band.steps)
                 if self.progress is not None:
                     self.progress(index * height + band.end, len(segments) * height)
             self._end(planned)
 
     def _begin(self, planned: PlannedSegment) -> None:
-        """Vectors from vectors, then empty maps and masks."""
+        """Compute the vector nodes, then prepare empty maps and masks."""
         for entry in planned.segment.vector_nodes:
             start = perf_counter()
             self._compute_vector(entry.node.output)
@@ -87,12 +87,12 @@ class Execution:
         self.layers[name](self.state, step.r0, step.r1)
         if step.r1 == total_rows(entry, self.plan.grid.height):
             self.state.finish(name)
-        if name == self.output:  # rows that padding added are left out
+        if name == self.output:  # leave out the rows that padding added
             rows = self.result.shape[0]
             self.state.store(name, self.result, min(step.r0, rows), min(step.r1, rows))
 
     def _end(self, planned: PlannedSegment) -> None:
-        """Means, and what is to be known about the masks before their memory is used again."""
+        """Finish means, and record the masks before their memory is reused."""
         for entry in planned.segment.nodes:
             self.layers[entry.node.output].end(self.state)
             if entry.output.kind is Kind.MASK:

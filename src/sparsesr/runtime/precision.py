@@ -1,4 +1,4 @@
-"""Chooses the precision of a network: fp32 or bf16."""
+"""Choice of the precision a network runs in: fp32 or bf16."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from sparsesr.modelfile.bf16_cost import Bf16Cost
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MIN_GAIN = 1.3
-"""``auto`` takes bf16 where it multiplies at least this many times as fast as fp32..."""
+"""``auto`` picks bf16 if it multiplies at least this many times as fast as fp32..."""
 MAX_COST_DB = 0.01
-"""...and where no picture that it was measured on lost more PSNR-Y than this."""
+"""...and if no image it was measured on lost more PSNR-Y than this, in dB."""
 _PROBE_MS = 3
 
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """What a network is computed in."""
+    """The precision of a network, and why."""
 
     precision: str
     """``fp32`` or ``bf16``."""
     reason: str
-    """Why, as a clause that can follow "because"."""
+    """A clause that can follow "because"."""
 
 
 def choose_precision(
     wanted: str, cost: Bf16Cost | None, *, has_bf16_layers: bool = True, emulate: bool = False
 ) -> PrecisionChoice:
-    """``fp32`` or ``bf16`` for a wish that may be ``auto``.
+    """Resolve a requested precision, which may be ``auto``, to ``fp32`` or ``bf16``.
 
-    A processor without bf16 instructions computes in fp32 whatever is wished, and so does a network without a layer
-    that can run in bf16. ``auto`` takes bf16 where it is faster, by a measurement of a few milliseconds (there are
-    processors whose bf16 instructions are slower than fp32), and keeps the quality, by what the model file says.
+    Always fp32 on a processor without bf16 instructions, and for a network without a layer that can run in bf16.
+    ``auto`` picks bf16 if it is faster, measured in a few milliseconds (on some processors bf16 instructions are
+    slower than fp32), and if the model file says that it keeps the quality.
 
     Args:
         wanted: one of ``PRECISIONS``.
-        cost: what bf16 costs the model at its scale; None if that is not known.
+        cost: quality that bf16 costs the model at its scale; None if unknown.
         has_bf16_layers: whether any layer can run in bf16.
-        emulate: do without the instructions; the plain kernels know bf16 too.
+        emulate: allow bf16 without the instructions; the plain kernels support it too.
 
     Raises:
-        UsageError: no such precision.
+        UsageError: unknown precision.
     """
     if wanted not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted}")
@@ -61,12 +61,12 @@ def choose_precision(
 
 
 def keeps_quality(cost: Bf16Cost | None) -> bool:
-    """Whether ``auto`` may take bf16."""
+    """Whether the measured loss is small enough for ``auto`` to pick bf16; False if unknown."""
     return cost is not None and cost.worst_db <= MAX_COST_DB
 
 
 def cost_words(cost: Bf16Cost | None) -> str:
-    """What is known about the quality of a model in bf16, as a clause."""
+    """The known quality loss in bf16, as a clause."""
     if cost is None:
         return "the file does not say what bf16 costs (`sparsesr models measure` adds that)"
     compared = "not more" if keeps_quality(cost) else "more"
@@ -75,6 +75,6 @@ def cost_words(cost: Bf16Cost | None) -> str:
 
 @lru_cache(maxsize=1)
 def bf16_gain() -> float:
-    """How many times as fast as in fp32 this processor multiplies and adds in bf16."""
+    """Multiply-add throughput of this processor in bf16, relative to fp32."""
     peaks = {dtype: _native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", "bf16")}
     return peaks["bf16"] / peaks["f32"]

@@ -1,4 +1,4 @@
-"""Runs a model on pictures, exactly: whatever the bands, threads and buffers, the bits are the same."""
+"""A session runs a model on images; bands, threads and buffers never change a bit of the result."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from sparsesr.runtime.precision import choose_precision
 from sparsesr.runtime.stats import Stats, make_stats
 
 MAX_THREADS = 256
-"""The kernels' own limit."""
+"""Limit of the kernels."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """An enlarged picture, and what happened on the way."""
+    """An upscaled image with statistics, masks and attention vectors of the run."""
 
     image: Image
     """(scale * H, scale * W, 3)."""
     stats: Stats
     masks: list[NDArray[np.bool_]] | None
-    """With ``keep_masks``: active pixels (H, W) of every mask, in execution order."""
+    """With ``keep_masks``: every mask (H, W), True at active pixels, in execution order; otherwise None."""
     attention: dict[str, F32]
-    """Vectors of channel attention that were used, by tensor name."""
+    """Channel attention vectors that were used, by tensor name."""
 
 
 class Session:
-    """A model that is ready to run. Any number of threads may call :meth:`run` at the same time."""
+    """A model ready to run. Any number of threads may call :meth:`run` concurrently."""
 
     def __init__(
         self,
@@ -58,20 +58,20 @@ class Session:
         emulate_bf16: bool = False,
         backend: Backend[Any] = NATIVE,
     ) -> None:
-        """Prepare a model; its weights are packed at the first run.
+        """Prepare a model; weights are packed at the first run.
 
         Args:
-            model: the model; of one for several scales, its own scale is run (see :meth:`ModelFile.at_scale`).
-            threads: threads that the kernels of one run use; None: the processors this process may use.
-            precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, where the processor has the
-                instructions) or ``auto`` (bf16 where it is faster and the model file says that it keeps the
-                quality); :attr:`precision` says which it became, :attr:`precision_reason` why.
-            emulate_bf16: bf16 even without the instructions, slowly: to measure what it costs.
-            backend: carries the runs out.
+            model: the model; one for several scales runs at its own scale (see :meth:`ModelFile.at_scale`).
+            threads: threads that the kernels of one run use; None: one per processor available to this process.
+            precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, if the processor has the
+                instructions) or ``auto`` (bf16 if it is faster and the model file says that it keeps the
+                quality); the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
+            emulate_bf16: allow bf16 without the instructions; slow, for measuring its quality.
+            backend: executes the runs.
 
         Raises:
             ModelError: the graph is not valid.
-            UsageError: `threads` is out of range, or no such precision.
+            UsageError: `threads` is out of range, or the precision is unknown.
         """
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
@@ -86,7 +86,7 @@ class Session:
             masked, dense = masked.in_fp32(), dense.in_fp32()
         self._backend = backend
         self._planner = Planner(model.facts, masked, dense, backend.layout)
-        #: Vectors that callers may give, with their lengths.
+        #: Vectors that callers may supply, with their lengths.
         self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, str, str], Layer[Any]] = {}
@@ -106,25 +106,25 @@ class Session:
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> RunResult:
-        """Enlarge a picture.
+        """Upscale an image.
 
         Args:
             image: (H, W, 3), RGB: uint8, uint16, or float32 in 0..1. Any size from 1 x 1; it is padded to
-                the model's ``size_multiple`` (and least size) by repeating its edge, and the result is cropped.
-            out_dtype: type of the result; None: that of `image`. Float results are not clipped.
-            dense: compute every pixel in full; masks are then not computed at all.
-            effort: None: the masks as learned. 0..1: fewer or more pixels; adds ``8 * (effort - 0.5)`` to
-                the logit of "active", so that 0.5 is as learned too.
+                the model's ``size_multiple`` (and minimum size) by repeating its edge, and the result is cropped.
+            out_dtype: dtype of the result; None: that of `image`. Float results are not clipped.
+            dense: compute every pixel in full, without computing masks.
+            effort: None: the masks as learned. 0..1: fewer or more active pixels; adds ``8 * (effort - 0.5)``
+                to the logit of "active", so 0.5 means as learned.
             keep_masks: return the masks.
-            attention: vectors to use for channel attention, by tensor name, e.g. those of another run.
-            band_rows: LR rows to advance at a time; None: what suits the cache. Never changes the result.
-            low_memory: compute the first layers again where their maps are needed again. Same result.
-            progress: called after each band with (rows done, rows in all); rows count once per pass.
-            cancelled: asked before each band; True stops the run.
+            attention: channel attention vectors to use, by tensor name, e.g. from another run.
+            band_rows: LR rows to advance at a time; None: chosen for the cache. Never changes the result.
+            low_memory: recompute the first layers instead of keeping their maps. Never changes the result.
+            progress: called after each band with (rows done, total rows); each pass over the image counts its rows.
+            cancelled: called before each band; True stops the run.
 
         Raises:
-            UsageError: an argument has an impossible value.
-            LimitError: the picture has too many pixels for 32-bit pixel numbers.
+            UsageError: an argument has an invalid value.
+            LimitError: the image has too many pixels for 32-bit pixel numbers, or memory is short.
             CancelledError: `cancelled` returned True.
         """
         start = perf_counter()
@@ -160,9 +160,9 @@ class Session:
         *,
         band_rows: int | None = None,
     ) -> int:
-        """Bytes that :meth:`run` allocates for a picture of this size, without allocating them.
+        """Bytes that :meth:`run` would allocate for an image of this size.
 
-        The result is included, the input and the packed weights are not.
+        Includes the result, but neither the input nor the packed weights.
         """
         grid = self._planner.grid(height, width)
         buffers = self._planner.buffer_bytes(grid, PlanOptions(low_memory=low_memory, band_rows=band_rows))
@@ -171,18 +171,18 @@ class Session:
 
     @property
     def idle_bytes(self) -> int:
-        """Buffers held for later runs."""
+        """Bytes of the buffers kept for later runs."""
         return self._arenas.idle_bytes
 
     def keep_buffers(self, limit: int) -> None:
-        """Bound the buffers held for later runs, 512 MiB at first; what is over `limit` bytes is given back at once.
+        """Limit the buffers kept for later runs (512 MiB by default); frees any excess over `limit` bytes at once.
 
-        While a run is on, its own buffers count too. A run that needs more than `limit` gets it.
+        Buffers in use by a run count too, but a run that needs more than `limit` still gets it.
         """
         self._arenas.keep(limit)
 
     def _ready_layers(self, form: PreparedGraph) -> dict[str, Layer[Any]]:
-        """Layers by output; what has been packed once is used by all runs."""
+        """Layers by output; weights are packed once and shared by all runs."""
         with self._lock:
             return {entry.node.output: self._layer(entry, form) for entry in form.typed}
 

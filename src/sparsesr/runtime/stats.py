@@ -1,4 +1,4 @@
-"""What a run did: time, densities and multiply-adds of every layer."""
+"""Statistics of a run: time, density and multiply-adds (MACs) of every layer."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ class LayerStats:
     name: str
     op: str
     ms: float
-    """Wall-clock time, over all bands."""
+    """Wall-clock time in milliseconds, over all bands."""
     density: float | None
-    """Fraction of pixels computed in full; None for nodes without a mask."""
+    """Fraction of pixels computed in full, 0..1; None for nodes without a mask."""
     macs_dense: int
-    """Multiply-adds if every pixel were active."""
+    """MACs with all pixels active."""
     macs: int
-    """Multiply-adds with the masks as they were."""
+    """MACs with the masks of the run."""
     map_bytes: int
-    """Bytes of maps read and written, as :func:`sparsesr.runtime.graph.map_traffic.map_bytes` counts them."""
+    """Bytes of maps read and written, as counted by :func:`sparsesr.runtime.graph.map_traffic.map_bytes`."""
 
 
 @dataclass(frozen=True)
 class Stats:
-    """One run, on the padded picture. Densities are fractions kept, 0..1."""
+    """One run, counted on the padded image. Densities are fractions kept, 0..1."""
 
     total_ms: float
     layers: tuple[LayerStats, ...]
-    """In execution order. Maps that are computed again to save memory are counted once."""
+    """In execution order. Maps that are recomputed to save memory count once."""
     macs_dense: int
     macs: int
     densities: dict[str, float]
     """Fraction of active pixels by mask (the output of its ``spatial_mask``)."""
     density: float = 1.0
-    """As the paper counts: mean over the masked 3x3 layers of dense channels + sparse channels * mask."""
+    """As counted in the SMSR paper: mean over masked 3x3 layers of (dense + sparse * mask density) / channels."""
 
     @property
     def map_bytes(self) -> int:
-        """Bytes of maps read and written by all layers: passes over memory."""
+        """Bytes of maps read and written by all layers."""
         return sum(layer.map_bytes for layer in self.layers)
 
     @property
     def macs_saved_fraction(self) -> float:
-        """Share of the dense multiply-adds that were skipped, 0..1."""
+        """Fraction of the dense MACs that were skipped, 0..1."""
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
 
 
@@ -63,16 +63,15 @@ def make_stats(
     ms: Mapping[str, float],
     total_ms: float,
 ) -> Stats:
-    """Put together the statistics of a run.
+    """Assemble the statistics of a run. Layers that did not run, such as those of unread masks, are left out.
 
     Args:
         model: the model.
-        form: its graph as it was run.
-        size: height and width of the padded picture.
-        densities: density of every mask; empty if all pixels were active. Layers that were not run, such
-            as those of masks that nobody read, are left out.
-        ms: time of every node that ran, by its output.
-        total_ms: time of the whole run.
+        form: its masked graph, with the number types of the run.
+        size: height and width of the padded image.
+        densities: density of every mask; empty if all pixels were active.
+        ms: milliseconds of every node that ran, by its output.
+        total_ms: milliseconds of the whole run.
     """
     all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
     known = {**all_masks, **densities}

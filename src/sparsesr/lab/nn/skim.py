@@ -1,9 +1,9 @@
-"""Skim: a plain residual trunk with one mask per image, built for an engine that skips pixels.
+"""Skim: a plain residual trunk with one mask per image, designed for inference that skips pixels.
 
-SMSR (CVPR 2021) learns which pixels matter. This network keeps that and drops what costs an engine time: five mask
-heads, whole-image attention, concatenations. The mask is predicted from the image itself, at half resolution. Inactive
-pixels keep their features, so a block costs nothing there; no operation needs the whole image, so bands, tiles and
-frames are exact.
+Like SMSR (CVPR 2021) it learns which pixels matter, but without the parts that are slow to run: five mask heads,
+whole-image attention and concatenations. The mask is predicted from the image itself, at half resolution. Inactive
+pixels keep their features, so blocks cost nothing there. No operation needs the whole image, so bands, tiles and
+changed blocks of video frames give exact results.
 
 Shape suffixes: B batch, C channels, H and W rows and columns of the LR image, 1 a broadcast axis.
 """
@@ -30,13 +30,13 @@ _IMAGE_CHANNELS = 3
 
 @dataclass(frozen=True)
 class SkimConfig:
-    """Hyper-parameters. ``channels`` should be a multiple of 16, better of 32: what vector and tile units compute."""
+    """Hyper-parameters. ``channels`` should be a multiple of 16, preferably of 32, to fill vector and tile units."""
 
     scale: int = 2
     channels: int = 64
     blocks: int = 8
     mask_channels: int = 16
-    """Hidden channels of the mask head; 0: no mask, every pixel is active."""
+    """Hidden channels of the mask head; 0: no mask, all pixels are active."""
 
     def __post_init__(self) -> None:
         if self.scale not in (2, 3, 4):
@@ -46,7 +46,7 @@ class SkimConfig:
 
 
 class Skim(MaskedNetwork):
-    """Input (B, 3, H, W) in 0..1, with a mask H and W even; output scale times larger, not clipped."""
+    """(B, 3, H, W) in 0..1 -> (B, 3, scale * H, scale * W), not clipped. With a mask, H and W must be even."""
 
     def __init__(self, config: SkimConfig | None = None) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Skim(MaskedNetwork):
             nn.PixelShuffle(config.scale),
         )
         self.upsample = BicubicUpsample(config.scale)
-        with torch.no_grad():  # starts near bicubic
+        with torch.no_grad():  # training starts near bicubic
             self.tail[0].weight.mul_(BRANCH_GAIN)  # type: ignore[operator]
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
@@ -75,11 +75,11 @@ class Skim(MaskedNetwork):
 
     @property
     def size_multiple(self) -> int:
-        """The mask head works at half resolution."""
+        """2 with a mask, because the mask head works at half resolution."""
         return 1 if self.mask is None else 2
 
     def mask_units(self) -> list[SpatialMaskUnit]:
-        """The one mask, if there is one."""
+        """The mask unit, if the network has one."""
         return [] if self.mask is None else [self.mask]
 
 
@@ -92,7 +92,7 @@ def _from_tensors(tensors: StateDict) -> nn.Module:
         mask_channels=0 if head is None else head.shape[0],
     )
     check_held(18 * config.channels**2 * config.blocks, tensors)
-    with torch.device("meta"):  # the weights are loaded next: none need to be drawn
+    with torch.device("meta"):  # the weights are loaded next, so skip initialising them
         module = Skim(config)
     return module.to_empty(device="cpu")
 
@@ -103,7 +103,7 @@ ARCHITECTURE = Architecture(
     _from_tensors,
 )
 
-# Widths that fill vectors and tiles. Multiply-adds per LR pixel at x2, all pixels active: 0.23 M and 0.60 M.
+# Widths that fill vectors and tiles. MACs per LR pixel at x2, all pixels active: 0.23 M and 0.60 M.
 _FAST = {"channels": 32, "blocks": 12}
 _BEST = {"channels": 64, "blocks": 8}
 

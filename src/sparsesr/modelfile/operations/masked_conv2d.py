@@ -1,8 +1,8 @@
-"""Convolutions in full at active pixels only.
+"""Convolutions that are computed in full at active pixels only.
 
-Beyond what model files may say, a node of a running network may have the attribute ``residual``: the last input is
-added after the activation, so that inactive pixels, where all outputs would be zero, keep it. It is then the input that
-the output may be written over, and costs nothing there.
+Graph passes may set the attribute ``residual``, which model files may not: the last input is then added after the
+activation. Inactive pixels, whose outputs would all be zero, keep that input; if the output is written over it, they
+cost nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sparsesr.modelfile.spec import Node
 
 
 def masked_features(node: Node) -> tuple[str, ...]:
-    """Inputs that are concatenated and convolved."""
+    """The inputs that are concatenated and convolved."""
     return node.inputs[1 : len(node.inputs) - RESIDUAL.of(node)]
 
 
@@ -44,7 +44,11 @@ def _is_residual(node: Node, index: int) -> bool:
 
 
 def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
-    """Channels in, of which ``dense_in`` may not claim more than there are."""
+    """Input channels and kernel size.
+
+    Raises:
+        ModelError: ``dense_in`` does not fit the inputs.
+    """
     features, dense_in = inputs[1:], DENSE_IN.of(node)
     if len(dense_in) != len(features):
         raise ModelError(f"dense_in has {len(dense_in)} numbers for {len(features)} inputs")
@@ -54,20 +58,24 @@ def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 
 
 def masked_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """Channels out, of which ``dense_out`` may not claim more than there are."""
+    """The output map.
+
+    Raises:
+        ModelError: ``dense_out`` exceeds the output channels.
+    """
     if DENSE_OUT.of(node) > sizes["O"]:
         raise ModelError(f"dense_out is larger than the {sizes['O']} channels of its output")
     return ValueType(Kind.MAP, sizes["O"], FULL)
 
 
 def masked_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """As ``conv2d``; mask and residual are read in place."""
+    """As ``conv2d``; mask and residual are read at the output's own rows."""
     reach = 0 if index == 0 or _is_residual(node, index) else KERNEL.of(node) // 2
     return a - reach, b + reach
 
 
 def masked_macs(typed: TypedNode) -> Macs:
-    """Inactive pixels cost the dense inputs times the dense outputs."""
+    """An inactive pixel costs dense inputs x dense outputs x taps."""
     node, sizes = typed.node, typed.sizes
     taps = sizes["k"] ** 2
     dense = sum(DENSE_IN.of(node)) * DENSE_OUT.of(node) * taps
@@ -84,7 +92,7 @@ def _reach(node: Node) -> int:
 
 
 def _absorbs_residual(node: Node) -> bool:
-    """Inactive pixels can keep a residual if there is nothing else to be added to it."""
+    """Inactive pixels can keep a residual only if nothing else is added to it there."""
     return DENSE_OUT.of(node) == 0 and not RESIDUAL.of(node)
 
 

@@ -1,1 +1,1 @@
-"""Backends carry plans out; ``interface.py`` says what one must provide."""
+"""Backends execute plans; ``interface.py`` defines what a backend must provide."""

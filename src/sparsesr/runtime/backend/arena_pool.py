@@ -1,4 +1,4 @@
-"""Keeps the buffers of runs for later runs."""
+"""Pool of run buffers, kept for reuse by later runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sparsesr.runtime.backend.interface import Arena, Backend, State
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
 
 KEPT_BYTES = 512 * MEBIBYTE
-"""Buffers that a pool keeps for later runs, if nothing else is said; larger ones are given back to the system."""
+"""Default limit, in bytes, of the idle buffers that a pool keeps; the excess is freed."""
 
 
 class ArenaPool(Generic[State]):
-    """Lends arenas to runs, each to one at a time, and keeps those that come back within a limit.
+    """Lends each arena to one run at a time and keeps returned ones, up to a limit.
 
-    New memory costs time: at 1920x1080 a run of SMSR takes a seventh longer in buffers that are new.
+    Fresh memory costs time: at 1920x1080, SMSR takes a seventh longer in newly allocated buffers.
     """
 
     def __init__(self, backend: Backend[State]) -> None:
@@ -30,28 +30,28 @@ class ArenaPool(Generic[State]):
 
     @property
     def idle_bytes(self) -> int:
-        """Held for later runs."""
+        """Bytes of the arenas kept for later runs."""
         with self._lock:
             return self._idle_bytes()
 
     def keep(self, limit: int) -> None:
-        """From now on, keep at most `limit` bytes; a run's own buffers count while they are lent."""
+        """Keep at most `limit` bytes from now on; arenas on loan count too."""
         with self._lock:
             self._limit = limit
             self._shrink(limit)
 
     @contextmanager
     def lend(self, plan: ExecutionPlan) -> Generator[Arena[State], None, None]:
-        """An arena for this plan, given back however the block ends.
+        """Lend an arena for this plan; it returns to the pool when the block ends, even on an error.
 
         Raises:
-            LimitError: there is not enough memory.
+            LimitError: not enough memory.
         """
         try:
             arena = self._take(plan) or self._backend.make_arena(plan)
         except MemoryError:
             size = plan.nbytes // MEBIBYTE
-            raise LimitError(f"no {size} MiB of memory for the picture; enlarge it in tiles") from None
+            raise LimitError(f"not enough memory: the image needs {size} MiB; upscale it in tiles") from None
         try:
             yield arena
         finally:
@@ -60,7 +60,7 @@ class ArenaPool(Generic[State]):
     def _take(self, plan: ExecutionPlan) -> Arena[State] | None:
         with self._lock:
             for index, arena in enumerate(self._idle):
-                if arena.plan == plan:  # plans that a session has forgotten are made anew
+                if arena.plan == plan:  # by value: a session that dropped a plan makes an equal one
                     del self._idle[index]
                     break
             else:
@@ -74,7 +74,7 @@ class ArenaPool(Generic[State]):
             self._shrink(self._limit)
 
     def _shrink(self, limit: int) -> None:
-        """Drop the oldest arenas until the idle ones take no more than `limit` bytes."""
+        """Drop the oldest idle arenas until the rest take at most `limit` bytes."""
         while self._idle and self._idle_bytes() > limit:
             self._idle.pop(0)
 

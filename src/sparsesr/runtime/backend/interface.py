@@ -1,4 +1,4 @@
-"""What a backend provides: a memory layout, buffers, the state of a run, and layers that compute rows of maps."""
+"""Interface of a backend: memory layout, buffers, state of a run, and layers that compute rows of maps."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Image = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
 class RunState(Protocol):
-    """Values of one run, while it goes on."""
+    """The values of a run in progress."""
 
     vectors: dict[str, F32]
-    """Vectors that have been computed, by name."""
+    """Computed vectors, by name."""
 
     def begin(self, planned: PlannedSegment) -> None:
-        """Make empty maps and masks for a segment."""
+        """Prepare empty maps and masks for a segment."""
         ...
 
     def make_room(self, name: str, keep: int, end: int) -> None:
-        """Forget the rows of a map's window before `keep`; those before `end` will be written next."""
+        """Drop the rows before `keep` from a map's window; the rows up to `end` are written next."""
         ...
 
     def finish(self, name: str) -> None:
-        """Note that a map has all of its rows."""
+        """Mark a map as complete."""
         ...
 
     def store(self, name: str, result: Image, r0: int, r1: int) -> None:
-        """Copy rows [r0, r1) of a map into the result, converted to its type."""
+        """Copy rows [r0, r1) of a map into the result, converted to its dtype."""
         ...
 
     def active_pixels(self, mask: str) -> int:
-        """Active pixels of a whole mask."""
+        """Number of active pixels of a complete mask."""
         ...
 
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
-        """A whole mask, of the top left `height` x `width` pixels."""
+        """The top left `height` x `width` pixels of a complete mask."""
         ...
 
 
@@ -54,40 +54,40 @@ State_contra = TypeVar("State_contra", contravariant=True)
 
 
 class Layer(Protocol[State_contra]):
-    """A node that is ready to run; one may run in several threads at a time."""
+    """A node ready to run; several threads may run it concurrently."""
 
     def begin(self, state: State_contra) -> None:
         """Prepare for the first row of a segment."""
         ...
 
     def __call__(self, state: State_contra, r0: int, r1: int) -> None:
-        """Compute rows [r0, r1) of the output, counted as in the schedule; a vector from vectors is one row."""
+        """Compute rows [r0, r1) of the output, as numbered by the schedule; a vector node has one row."""
         ...
 
     def end(self, state: State_contra) -> None:
-        """Complete what needs all rows."""
+        """Finish results that need all rows."""
         ...
 
 
 class Arena(Protocol[State_co]):
-    """All buffers of one run."""
+    """The buffers of one run."""
 
     @property
     def plan(self) -> ExecutionPlan:
-        """The plan that they were made for."""
+        """The plan that the buffers fit."""
         ...
 
     def start(self, image: Image, threads: int, mask_bias: float) -> State_co:
-        """Begin a run; `mask_bias` is added to the logit of "active"."""
+        """Start a run; `mask_bias` is added to the logit of "active"."""
         ...
 
 
 class Backend(Protocol[State]):
-    """Carries plans out."""
+    """Executes plans."""
 
     @property
     def layout(self) -> MapLayout:
-        """How maps lie in memory."""
+        """Memory layout of maps."""
         ...
 
     def make_arena(self, plan: ExecutionPlan) -> Arena[State]:
@@ -97,5 +97,5 @@ class Backend(Protocol[State]):
     def make_layer(
         self, entry: TypedNode, tensors: Mapping[str, F32], dtype: str, zeros: MaskZeros
     ) -> Layer[State]:
-        """Prepare a node whose features are maps of type ``dtype``."""
+        """Prepare a node whose feature maps have type ``dtype``: ``f32`` or ``bf16``."""
         ...

@@ -1,1 +1,1 @@
-"""Passes over the typed graph of a network: what is computed, in which types, and what that costs."""
+"""Passes over the typed graph of a network: fusion, segments, zero fill, number types, cost."""

@@ -1,6 +1,6 @@
-"""Multiply-adds of a model (1 MAC = 2 FLOPs), dense and with its masks, and the density as the SMSR paper counts it.
+"""Multiply-adds (1 MAC = 2 FLOPs) of a model, dense and masked, and its density as counted in the SMSR paper.
 
-MACs are the products that the kernels form: an inactive pixel still costs its dense channels, and a transposed
+Counts the products that the kernels compute: an inactive pixel still costs its dense channels, and a transposed
 convolution costs its taps once per input pixel.
 """
 
@@ -22,36 +22,36 @@ Densities = Mapping[str, float]
 
 @dataclass(frozen=True)
 class NodeCost:
-    """True multiply-adds of one node for one picture."""
+    """Actual MACs of one node for one image."""
 
     name: str
     op: str
     output: str
     macs_dense: int
-    """If every pixel were active."""
+    """With all pixels active."""
     macs: int
-    """With the masks as they are."""
+    """With the given masks."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """True multiply-adds of a model for one picture, node by node in execution order."""
+    """Actual MACs of a model for one image, by node in execution order."""
 
     nodes: tuple[NodeCost, ...]
 
     @property
     def macs_dense(self) -> int:
-        """Total if every pixel were active."""
+        """Total with all pixels active."""
         return sum(node.macs_dense for node in self.nodes)
 
     @property
     def macs(self) -> int:
-        """Total with the masks as they are."""
+        """Total with the given masks."""
         return sum(node.macs for node in self.nodes)
 
     @property
     def saved_fraction(self) -> float:
-        """Share of the dense cost that the masks avoid, 0..1."""
+        """Fraction of the dense cost that the masks save, 0..1."""
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
 
 
@@ -62,17 +62,17 @@ def count_macs(
     densities: Densities | None = None,
     typed: Sequence[TypedNode] | None = None,
 ) -> Cost:
-    """True multiply-adds of running a model on a LR picture.
+    """Actual MACs of running a model on an LR image.
 
     Args:
         model: the model.
-        height: rows of the LR picture; padded as it is when it runs.
+        height: rows of the LR image, before padding; the padded image is counted.
         width: its columns.
         densities: density of every mask; None: all pixels active.
-        typed: the graph with its types, from those who have it already.
+        typed: the model's typed graph, if the caller has it already.
 
     Raises:
-        ValueError: a mask has no density, or one outside 0..1.
+        ValueError: a mask's density is missing or outside 0..1.
     """
     nodes = _typed(model) if typed is None else typed
     rows, columns = padding_of(model.facts, nodes).size(height, width)
@@ -94,14 +94,14 @@ def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities |
 
 
 def _pairs(tokens: int, segments: int) -> int:
-    """Pairs of tokens that lie in the same segment."""
+    """Number of pairs of tokens in the same segment."""
     length = segment_tokens(tokens, segments)
     whole, rest = divmod(tokens, length)
     return whole * length**2 + rest**2
 
 
 def _pixels(resolution: Resolution | None, height: int, width: int) -> int:
-    """Pixels of a grid; 1 for what is computed once per picture."""
+    """Pixels at a resolution; 1 for operations that are computed once per image."""
     return 1 if resolution is None else resolution.of(height) * resolution.of(width)
 
 
@@ -113,7 +113,7 @@ def _density(mask: str, densities: Densities) -> float:
 
 
 def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedNode] | None = None) -> float:
-    """The paper's density: mean over masked 3x3 layers of (dense + sparse * mask density) / channels.
+    """Density as in the SMSR paper: mean over masked 3x3 layers of (dense + sparse * mask density) / channels.
 
     Returns:
         Fraction kept, 0..1; 1 for a model without masks.
@@ -127,7 +127,7 @@ def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedN
 
 
 def _kept_channels(typed: TypedNode, densities: Densities) -> float | None:
-    """Share of the channels that a masked 3x3 layer computes; None for other layers."""
+    """Fraction of the channels that a masked 3x3 layer computes; None for other layers."""
     masking, mask = operation_of(typed.node).masking, mask_of(typed.node)
     if masking is None or mask is None or masking.reach(typed.node) != 1:
         return None

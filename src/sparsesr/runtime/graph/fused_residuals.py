@@ -1,8 +1,8 @@
-"""Lets masked convolutions add the map that is added to their result by a node of its own.
+"""Graph pass that fuses the ``add`` of a residual into the masked convolution before it.
 
-A residual block ends with a masked convolution and an ``add``. Outside the mask the convolution gives zeros, so the sum
-is the residual there: fused, and written over the residual where nobody reads that any more, such a block costs nothing
-at inactive pixels.
+A residual block ends with a masked convolution and an ``add``. The convolution is zero at inactive pixels, so the sum
+equals the residual there. Fused, and written over a residual that has no other reader left, the block costs nothing at
+inactive pixels.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from sparsesr.modelfile.spec import Node
 
 
 def with_fused_residuals(typed: Sequence[TypedNode], output: str) -> tuple[TypedNode, ...]:
-    """The same network with such sums computed by their convolutions; in fp32 no bit changes but the sign of zeros.
+    """The network with residual sums fused; in fp32 nothing changes but the sign of zeros.
 
-    A convolution that adds a residual has the attribute ``residual``, which no masked one of a model file may have. It
-    keeps its name, and stands in the place of the ``add``, whose output becomes its own.
+    A fused convolution has the attribute ``residual``, which masked convolutions in model files may not have. It keeps
+    its name, and takes the position and the output of the ``add``.
 
     Args:
         typed: the network.
-        output: the tensor that is the result.
+        output: name of the result tensor.
     """
     readers = Counter(name for entry in typed for name in entry.node.inputs)
     branches = {
@@ -44,7 +44,7 @@ def with_fused_residuals(typed: Sequence[TypedNode], output: str) -> tuple[Typed
 
 
 def _pairs(typed: Sequence[TypedNode], branches: Mapping[str, TypedNode]) -> Iterator[tuple[str, str]]:
-    """Sums, each with the one of their two inputs that takes them over."""
+    """Outputs of sums that can be fused, each with the input whose convolution absorbs it."""
     for entry in typed:
         found = [name for name in entry.node.inputs if name in branches]
         if found and operation_of(entry.node).is_plain_sum(entry.node):

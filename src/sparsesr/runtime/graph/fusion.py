@@ -1,7 +1,7 @@
-"""Lets convolutions compute the activations that follow them as nodes of their own.
+"""Graph pass that fuses separate activation nodes into the convolutions before them.
 
-In model files a convolution knows one slope at most, so a PReLU with a slope per channel is an ``add`` of one map
-after it. Kernels know both; a convolution that applies the slopes itself saves a pass over the map, and the map.
+In model files a convolution has at most one slope, so a PReLU with a slope per channel is a separate ``add`` of one
+map. Kernels support slopes per channel; applying them in the convolution saves a map and a pass over it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sparsesr.modelfile.spec import Node
 
 
 def with_fused_activations(typed: Sequence[TypedNode], output: str) -> tuple[TypedNode, ...]:
-    """The same network with such activations folded into their convolutions; in fp32 no bit changes.
+    """The network with activations fused into their convolutions; in fp32 no bit changes.
 
-    A convolution that takes slopes over has the role ``slopes`` among its weights, which no model file may have, and
-    keeps its name; its output is that of the ``add``. Convolutions whose result is read by others too, or is added to
-    or activated already, stay as they are.
+    A fused convolution keeps its name, takes the output of the ``add``, and may have ``slopes`` among its weights,
+    which model files may not have. Convolutions are left alone if their result has other readers, or if they already
+    have a residual or an activation.
 
     Args:
         typed: the network.
-        output: the tensor that is the result.
+        output: name of the result tensor.
     """
     readers = Counter(name for entry in typed for name in entry.node.inputs)
     activations = {e.node.inputs[0]: e.node for e in typed if operation_of(e.node).is_activation(e.node)}

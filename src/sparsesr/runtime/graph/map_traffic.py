@@ -1,8 +1,7 @@
-"""Bytes of maps that a network reads and writes: what it passes over memory, whatever the caches then save.
+"""Map traffic: bytes of maps that a network reads and writes, regardless of caches.
 
-Counted as planned: a layer reads each of its maps once, however many taps a kernel has, and writes its output once;
-a masked one does so at active pixels, and at inactive ones with the dense channels only. Not counted are padding,
-lists of pixels, weights, and the zeros around active pixels.
+A layer counts each input map once, however many taps its kernel has, and its output once. A masked layer counts active
+pixels in full, and dense channels only at inactive ones. Padding, pixel lists, weights and zero fill are not counted.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ _F32_BYTES, _BF16_BYTES = 4, 2
 
 
 def map_bytes(entry: TypedNode, height: int, width: int, bf16: frozenset[str], density: float | None) -> int:
-    """Of one node, for one image.
+    """Bytes of maps that one node reads and writes for one image.
 
     Args:
         entry: the node.
         height: rows of the padded LR image.
         width: its columns.
         bf16: names of the maps in bf16.
-        density: of the node's mask; None without one.
+        density: density of the node's mask; None for nodes without a mask.
     """
     maps = [*zip(entry.node.inputs, entry.inputs, strict=True), (entry.node.output, entry.output)]
     whole = sum(_bytes(name, value, height, width, bf16) for name, value in maps)
@@ -41,7 +40,7 @@ def _bytes(name: str, value: ValueType, height: int, width: int, bf16: frozenset
 
 
 def _dense_shares(entry: TypedNode) -> list[tuple[str, ValueType, float]]:
-    """The maps that a masked node reads and writes at inactive pixels, with the share of their channels."""
+    """Maps that a masked node reads and writes at inactive pixels, with the fraction of their channels."""
     masking = operation_of(entry.node).masking
     if masking is None or masking.dense_out(entry.node) == 0:
         return []

@@ -1,7 +1,7 @@
-"""Which maps of a network are kept and multiplied in bf16.
+"""Number types: which maps of a network are stored and multiplied in bf16.
 
-In bf16 a map takes half the memory, and processors with the instruction multiply two channels at once; sums
-stay in fp32. Images, logits and what is about to become an image keep their 32 bits.
+A bf16 map takes half the memory, and bf16 instructions multiply two channels at once; sums stay in fp32. Images,
+logits and maps that are about to become an image stay in fp32.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 
 
 def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
-    """Names of the maps that a run in bf16 keeps in bf16: those that all who touch them can handle."""
+    """Names of the maps to keep in bf16: those whose writer and readers all support it."""
     chosen = {entry.node.output for entry in typed if _may_write(entry)}
     while True:
         refused = {name for entry in typed for name in _refused(entry, chosen)}
@@ -23,7 +23,7 @@ def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
 
 
 def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
-    """Type of the maps that a node multiplies, as kernels name it: ``f32`` or ``bf16``."""
+    """Type of a node's feature maps, as the kernels name it: ``f32`` or ``bf16``."""
     return "bf16" if bf16.intersection(feature_inputs(entry.node)) else "f32"
 
 
@@ -33,7 +33,7 @@ def _may_write(entry: TypedNode) -> bool:
 
 
 def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
-    """Maps around this node that cannot stay in bf16."""
+    """Maps that this node reads or writes and that cannot be bf16."""
     maps = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind is Kind.MAP]
     types = operation_of(entry.node).number_types
     if "bf16" not in types.reads:
@@ -42,6 +42,6 @@ def _refused(entry: TypedNode, chosen: set[str]) -> set[str]:
 
 
 def _unless_all(names: Sequence[str], chosen: set[str]) -> set[str]:
-    """Those of the names that are chosen, unless all are."""
+    """The chosen ones of `names`, unless all are chosen."""
     found = chosen & set(names)
     return set() if len(found) == len(set(names)) else found

@@ -1,4 +1,4 @@
-"""The two forms in which a network runs: under its masks, and dense."""
+"""Prepared graphs: a network after all passes, masked and dense."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sparsesr.runtime.graph.zero_fill import MaskZeros, mask_zeros
 
 @dataclass(frozen=True)
 class PreparedGraph:
-    """A network in one form, after all passes."""
+    """A network, masked or dense, after all passes."""
 
     typed: tuple[TypedNode, ...]
     bf16: frozenset[str]
-    """Names of the maps that are kept in bf16."""
+    """Names of the maps in bf16."""
     zeros: Mapping[str, MaskZeros]
-    """Of masked operations, by their outputs."""
+    """Zeros at inactive pixels of masked operations, by output."""
 
     def in_fp32(self) -> PreparedGraph:
-        """The same with every map in fp32."""
+        """The same graph with every map in fp32."""
         return replace(self, bf16=frozenset[str]())
 
 
 def prepare(model: ModelFile) -> tuple[PreparedGraph, PreparedGraph]:
-    """The masked and the dense form of a network, with as many maps in bf16 as can be.
+    """The masked and the dense graph of a network, with as many maps in bf16 as possible.
 
     Raises:
         ModelError: the graph is not valid.

@@ -1,4 +1,4 @@
-"""How far a graph sees: what a tile of the picture needs around it to be computed as in the whole picture."""
+"""Receptive field of a graph: the context that a tile needs to give the same pixels as the whole image."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from sparsesr.modelfile.validation import type_graph
 def halo_px(model: ModelFile) -> int:
     """LR pixels of context that an output pixel depends on, on each side, over all paths.
 
-    Whole-picture operations are left out (see :func:`sees_whole_image`): no halo makes them right. Rows and
-    columns are alike, since every operation is.
+    Ignores whole-image operations (see :func:`sees_whole_image`), which no halo makes exact. Rows and columns have the
+    same halo, since every operation is symmetric in them.
     """
     typed = type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
-    # Maps of a fraction of the picture's rows see it in blocks of so many: all repeats after that.
+    # Maps at 1/n of the resolution see the image in blocks of n rows, so reaches repeat with their common multiple.
     period = lcm(*((entry.output.resolution or FULL).down for entry in typed))
     reaches = [_reach(model.graph, row, model.facts.scale) for row in range(period)]
     return max(max(above, below) for above, below in reaches)
 
 
 def sees_whole_image(graph: Graph) -> bool:
-    """True if some operation depends on the whole picture, so that no halo makes tiles exact."""
+    """True if an operation depends on the whole image, so that no halo makes tiles exact."""
     return any(operation_of(node).sees_whole_image for node in graph.nodes)
 
 
 def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
-    """Input rows needed (above, below) what one LR row becomes."""
+    """Input rows needed (above, below) one LR row to compute its output rows."""
     needed = {graph.output: (row * scale, (row + 1) * scale)}
     for node in reversed(graph.nodes):
         rows = needed.get(node.output)

@@ -1,8 +1,8 @@
-"""Cuts a graph into segments: runs of nodes that can be computed together, band of rows by band of rows.
+"""Graph pass that splits a graph into segments: groups of nodes that are computed together, band by band.
 
-A node that depends on the whole picture separates segments: what is scaled by the mean of a map can only begin
-when the map's last row is there, and so can an attention. Within a segment every node is local, apart from
-an attention that reads maps of earlier ones.
+Nodes that depend on the whole image separate segments: scaling by the mean of a map, or attention over it, can start
+only after the map's last row. Within a segment every node is local, except attention that reads maps of earlier
+segments.
 """
 
 from __future__ import annotations
@@ -14,40 +14,39 @@ from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 
 _CHEAP_FRACTION = 0.15
-"""A map may be computed again if that costs at most this share of the network's multiply-adds."""
+"""A map may be recomputed if that costs at most this fraction of the network's MACs."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Nodes computed together."""
+    """Nodes that are computed together."""
 
     nodes: tuple[TypedNode, ...]
-    """Local nodes and means, in execution order; some may be copies of nodes of earlier segments."""
+    """Local nodes and means, in execution order; nodes of earlier segments may be repeated."""
     vector_nodes: tuple[TypedNode, ...]
-    """What turns vectors into vectors, to be done before the first row."""
+    """Nodes from vectors to vectors, computed before the first row."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """All segments in order, and the tensors that outlive the segment that produces them."""
+    """All segments in order, and the lifetime of tensors that outlive their segment."""
 
     segments: tuple[Segment, ...]
     last_use: Mapping[str, int]
-    """Last segment that reads a map or mask of an earlier segment; tensors without that are not listed."""
+    """Last segment that reads a map or mask of an earlier segment; other tensors are not listed."""
     home: Mapping[str, int]
-    """Segment that produces a tensor first."""
+    """First segment that produces each tensor."""
 
 
 def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
     """Assign nodes to segments.
 
-    The picture is converted anew in each segment that reads it. What needs nothing but the picture is done
-    as late as possible.
+    Each segment that reads the image converts it again. Nodes that need only the image run as late as possible.
 
     Args:
         typed: the network.
-        recompute: also compute cheap maps again, such as those for a long skip connection, instead of
-            keeping them. Maps are kept up to the segment after their own in any case.
+        recompute: recompute cheap maps, such as those for a long skip connection, instead of keeping them.
+            Maps are kept until the segment after their own in any case.
     """
     producers = {entry.node.output: entry for entry in typed}
     home = _homes(typed)
@@ -68,7 +67,7 @@ def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
 
 
 def streamed_inputs(entry: TypedNode) -> list[tuple[int, str]]:
-    """Inputs that are read row by row, with their index: maps and masks, not vectors."""
+    """Inputs that are read by row, with their index: maps and masks, not vectors."""
     return [
         (index, name)
         for index, (name, value) in enumerate(zip(entry.node.inputs, entry.inputs, strict=True))
@@ -82,10 +81,10 @@ def is_vector_node(entry: TypedNode) -> bool:
 
 
 def _homes(typed: Sequence[TypedNode]) -> dict[str, int]:
-    """Segment of the node that produces each tensor: as early as possible, and late if it reads the picture.
+    """Segment of the node that produces each tensor: as early as possible, but as late if it reads only the image.
 
-    A mean belongs to the segment of its map, but is available one segment later. An attention needs whole maps,
-    so it begins a segment.
+    A mean belongs to the segment of its map, but is available one segment later. Attention needs whole maps, so it
+    starts a segment.
     """
     home: dict[str, int] = {}
     barriers = {
@@ -97,11 +96,11 @@ def _homes(typed: Sequence[TypedNode]) -> dict[str, int]:
         home[entry.node.output] = max(
             (home[n] + (n in means or is_barrier) for n in entry.node.inputs), default=0
         )
-    pictures = {entry.node.output for entry in typed if operation_of(entry.node).is_source}
+    images = {entry.node.output for entry in typed if operation_of(entry.node).is_source}
     for entry in reversed(typed):
         if (
             entry.node.inputs
-            and set(entry.node.inputs) <= pictures
+            and set(entry.node.inputs) <= images
             and not operation_of(entry.node).sees_whole_image
         ):
             readers = [home[other.node.output] for other in typed if entry.node.output in other.node.inputs]
@@ -118,7 +117,7 @@ def _add(
     again: frozenset[str],
     last_use: dict[str, int],
 ) -> None:
-    """Put a node into a segment, with copies of what it reads and is not kept."""
+    """Add a node to a segment, with copies of those of its inputs that are not kept."""
     members[segment].add(entry.node.output)
     is_copy = segment > home[entry.node.output]
     for _, name in streamed_inputs(entry):
@@ -131,7 +130,7 @@ def _add(
 
 
 def _cheap_tensors(typed: Sequence[TypedNode], home: Mapping[str, int]) -> frozenset[str]:
-    """Maps of the first segment that depend on nothing but the picture and cost little."""
+    """Maps of the first segment that depend only on the image and are cheap to compute."""
     total = sum(_macs_per_pixel(entry) for entry in typed)
     macs: dict[str, float] = {}
     for entry in typed:
@@ -144,6 +143,6 @@ def _cheap_tensors(typed: Sequence[TypedNode], home: Mapping[str, int]) -> froze
 
 
 def _macs_per_pixel(entry: TypedNode) -> float:
-    """Multiply-adds per pixel of the LR picture."""
+    """MACs per pixel of the LR image."""
     macs = operation_of(entry.node).macs(entry)
     return 0.0 if macs.counted_at is None else macs.active * (macs.counted_at.up / macs.counted_at.down) ** 2

@@ -1,4 +1,4 @@
-"""The dense form of a network."""
+"""Graph pass that makes a network dense."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sparsesr.modelfile.operations.value_types import TypedNode
 
 
 def without_masks(typed: Sequence[TypedNode], output: str) -> tuple[TypedNode, ...]:
-    """The network with all pixels active: masked convolutions become plain ones, masks are not computed."""
+    """The network with all pixels active: masked convolutions become plain ones, and masks are removed."""
     plain = [_unmasked(entry) for entry in typed]
     needed, kept = {output}, list[TypedNode]()
     for entry in reversed(plain):

@@ -1,4 +1,4 @@
-"""Zero-fill analysis: where the inactive pixels of a masked map must be cleared, and which zeros its readers find."""
+"""Zero-fill analysis: where inactive pixels of a masked map must be cleared, and which zeros readers can rely on."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from sparsesr.modelfile.spec import Node
 
 
 class ZeroFill(Enum):
-    """The inactive pixels at which the sparse channels of a masked map are zero; at others they are undefined."""
+    """Inactive pixels whose sparse channels are cleared in a masked map; at other inactive ones they are undefined."""
 
     EVERYWHERE = "everywhere"
     BORDER = "border"
-    """At pixels that touch an active one: the readers are 3x3 convolutions with the same mask."""
+    """Only at pixels next to an active one: the readers are 3x3 convolutions with the same mask."""
     NOWHERE = "nowhere"
     """The readers are 1x1 convolutions with the same mask, or these pixels hold a residual."""
 
     def covers(self, other: ZeroFill) -> bool:
-        """True if all that is zero with `other` is zero."""
+        """True if this clears at least the pixels that `other` clears."""
         falling = list(ZeroFill)
         return falling.index(self) <= falling.index(other)
 
 
 class MaskZeros(NamedTuple):
-    """The zeros at inactive pixels that a masked operation writes, and those that it finds."""
+    """Zeros at inactive pixels: those that a masked operation writes, and those it can rely on in its inputs."""
 
     fill: ZeroFill = ZeroFill.EVERYWHERE
     nonzero_channels: list[int] | None = None
-    """Of each input: leading channels that may be other than zero at inactive pixels; None if all channels may be."""
+    """Per input: leading channels that may be nonzero at inactive pixels; None if all channels of all inputs may be."""
 
 
 def mask_zeros(typed: Sequence[TypedNode], output: str) -> Mapping[str, MaskZeros]:
-    """For each masked operation of a network, by its output."""
+    """The zeros of each masked operation of a network, by output."""
     return {
         entry.node.output: MaskZeros(
             _fill(entry, masking, typed, output), _nonzero_inputs(entry, masking, typed)
@@ -47,7 +47,7 @@ def mask_zeros(typed: Sequence[TypedNode], output: str) -> Mapping[str, MaskZero
 
 
 def _nonzero_inputs(reader: TypedNode, masking: Masking, typed: Sequence[TypedNode]) -> list[int] | None:
-    if masking.reach(reader.node) == 0:  # it reads active pixels only
+    if masking.reach(reader.node) == 0:  # reads active pixels only
         return None
     types = dict(zip(reader.node.inputs, reader.inputs, strict=True))
     features = feature_inputs(reader.node)
@@ -59,7 +59,7 @@ def _nonzero_inputs(reader: TypedNode, masking: Masking, typed: Sequence[TypedNo
 
 
 def _nonzero_channels(writer: Node, mask: str | None, channels: int) -> int:
-    """Leading channels of a map that may be other than zero where a mask is inactive."""
+    """Leading channels of a map that may be nonzero where a mask is inactive."""
     masking = operation_of(writer).masking
     if masking is None or masking.keeps_residual(writer) or mask_of(writer) != mask:
         return channels
@@ -78,7 +78,7 @@ def _fill(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], outpu
 
 
 def _reach_under_mask(reader: Node, mask: str | None, name: str, dense: int) -> int | None:
-    """Pixels around active ones at which a node reads sparse channels of a map; None if it reads them elsewhere too."""
+    """Distance from active pixels within which a node reads a map's sparse channels; None if it has no bound."""
     masking, features = operation_of(reader).masking, feature_inputs(reader)
     if masking is None or mask_of(reader) != mask or features.count(name) != reader.inputs.count(name):
         return None

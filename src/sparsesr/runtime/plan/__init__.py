@@ -1,1 +1,1 @@
-"""Plans of runs: the order of the work and the buffers it takes, for one size of image."""
+"""Execution plans: the order of the work and its buffers, for one image size."""

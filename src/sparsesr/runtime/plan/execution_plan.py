@@ -1,4 +1,4 @@
-"""What a run computes in which order, and in which buffers: everything but the pixels."""
+"""Execution plan of a run: schedule, buffers and masks of every segment."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from sparsesr.runtime.plan.whole_maps import WholeMaps
 
 @dataclass(frozen=True)
 class PlannedSegment:
-    """A segment with its schedule and its buffers."""
+    """A segment with its schedule and buffers."""
 
     segment: Segment
     bands: tuple[Band, ...]
     places: Mapping[str, Place]
     masks: Mapping[str, int]
-    """Which of the plan's masks each mask is."""
+    """Index of each mask among the plan's masks."""
 
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """A complete run for one size of image."""
+    """A complete run for one image size."""
 
     grid: Grid
     segments: tuple[PlannedSegment, ...]
     buffers: tuple[Shape, ...]
-    """Windows."""
+    """Memory of the windows."""
     masks: int
-    """Masks that exist at a time."""
+    """Number of masks that are in use at the same time."""
     layout: MapLayout
 
     @property
@@ -45,7 +45,7 @@ class ExecutionPlan:
         return self.nbytes_at(self.grid.height)
 
     def nbytes_at(self, height: int) -> int:
-        """Bytes of all buffers if the picture had `height` rows: rolling windows stay as they are."""
+        """Bytes of all buffers if the image had `height` rows, with rolling windows of the same size."""
         whole = {p.buffer: p.rows for s in self.segments for p in s.places.values() if p.is_whole}
         windows = sum(
             shape._replace(rows=whole[i] * height // self.grid.height + 2).nbytes
@@ -74,10 +74,10 @@ def make_execution_plan(
     Args:
         typed: the network.
         grid: size of the padded image.
-        band_rows: LR rows by which a segment advances at a time.
-        recompute: compute cheap maps again rather than keep them.
-        layout: of the backend.
-        bf16: names of the maps with values in bf16.
+        band_rows: LR rows that a segment advances per band.
+        recompute: recompute cheap maps instead of keeping them.
+        layout: memory layout of the backend.
+        bf16: names of the maps in bf16.
     """
     cut = split(typed, recompute)
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
@@ -100,7 +100,7 @@ def make_execution_plan(
 
 
 def _mask_slots(cut: Segmentation) -> tuple[list[dict[str, int]], int]:
-    """A number for every mask, per segment, and how many numbers there are."""
+    """Index of every live mask, per segment, and the number of indices."""
     live: dict[str, int] = {}
     slots: list[dict[str, int]] = []
     count = 0

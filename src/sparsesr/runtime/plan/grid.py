@@ -1,4 +1,4 @@
-"""The size of the image that a network sees."""
+"""Size of the padded image that a network runs on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sparsesr.modelfile.operations.value_types import FULL, ValueType
 
 @dataclass(frozen=True)
 class Grid:
-    """Size of the padded image."""
+    """Size of the padded LR image, and the model's scale."""
 
     height: int
     width: int

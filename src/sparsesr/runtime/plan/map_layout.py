@@ -1,4 +1,4 @@
-"""How maps lie in memory: what plans must know of a backend."""
+"""Memory layout of maps: the facts about a backend that plans need."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ FLOAT_BYTES, BF16_BYTES = 4, 2
 
 @dataclass(frozen=True)
 class MapLayout:
-    """Sizes that a backend chooses."""
+    """Sizes chosen by a backend."""
 
     channel_block: int
     """The channels of a map are padded to a multiple of this..."""
     image_stride: int
     """...but those of an image to this."""
     mask_pixel_bytes: int
-    """Memory of a mask, per pixel."""
+    """Bytes of a mask per pixel."""
     scratch_values: Callable[[TypedNode, Grid], int]
-    """Floats that the backend allocates while a node runs, beyond maps and masks."""
+    """Number of floats that the backend allocates while a node runs, besides maps and masks."""
 
     def stride(self, channels: int) -> int:
         """Values per pixel of a map."""
@@ -32,26 +32,26 @@ class MapLayout:
         return -(-channels // self.channel_block) * self.channel_block
 
     def row_shape(self, entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> RowShape:
-        """Of a node's output; ``bf16`` names the maps in bf16."""
+        """Shape of a row of a node's output; ``bf16`` names the maps in bf16."""
         columns = grid.size(entry.output)[1] + 2
         return RowShape(columns, self.stride(entry.output.channels), value_bytes_of(entry, bf16))
 
 
 class RowShape(NamedTuple):
-    """A row of a map in memory."""
+    """Shape of a row of a map in memory."""
 
     columns: int
-    """Width and the two border columns."""
+    """Width plus the two border columns."""
     stride: int
     value_bytes: int
 
 
 class Shape(NamedTuple):
-    """A buffer for windows."""
+    """Shape of a buffer for windows."""
 
     rows: int
     columns: int
-    """Width and the two border columns."""
+    """Width plus the two border columns."""
     stride: int
     value_bytes: int
 

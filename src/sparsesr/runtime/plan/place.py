@@ -1,4 +1,4 @@
-"""Where maps live."""
+"""Places of maps in the buffers of a plan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """Where a map lives during one segment."""
+    """The buffer of a map during one segment."""
 
     buffer: int
     """Index into the plan's buffers."""

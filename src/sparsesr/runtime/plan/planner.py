@@ -1,4 +1,4 @@
-"""Plans the runs of one network: padded size, height of bands, buffers. The latest plans are kept."""
+"""Planner of a network's runs: padded size, band height, buffers. Caches the latest plans."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout, value_bytes_of
 
 BAND_BYTES = 4 * MEBIBYTE
-"""Size of a band of the widest map: lower bands stay in nearer caches, but cost more calls, and threads wait
-for each other after each of them."""
+"""Bytes of a band of the widest map. Lower bands fit nearer caches but need more calls, after each of which threads
+wait for each other."""
 MIN_BAND_ROWS = 4
 _PLANS_KEPT = 16
 _MAX_PIXEL_NUMBER = 2**31 - 1
@@ -27,18 +27,18 @@ _MAX_PIXEL_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """How a run goes about its work; the result is the same for each but ``dense``."""
+    """Options of a run; only ``dense`` changes the result."""
 
     dense: bool = False
     low_memory: bool = False
-    """Compute cheap maps again rather than keep them."""
+    """Recompute cheap maps instead of keeping them."""
     band_rows: int | None = None
-    """LR rows to advance at a time; None: what suits the cache."""
+    """LR rows to advance at a time; None: chosen for the cache."""
 
 
 @dataclass
 class Planner:
-    """Plans for a network; any number of threads may ask."""
+    """Plans the runs of a network; safe to use from any number of threads."""
 
     facts: Facts
     masked: PreparedGraph
@@ -54,11 +54,11 @@ class Planner:
         self._resolutions = {entry.output.resolution or FULL for entry in self.masked.typed}
 
     def form(self, dense: bool) -> PreparedGraph:
-        """The network as such a run computes it."""
+        """The graph of a dense or a masked run."""
         return self.dense if dense else self.masked
 
     def grid(self, height: int, width: int) -> Grid:
-        """The padded size.
+        """The padded size of an image.
 
         Raises:
             LimitError: too many pixels for 32-bit pixel numbers.
@@ -67,14 +67,14 @@ class Planner:
         if any(
             (size.of(rows) + 2) * (size.of(columns) + 2) > _MAX_PIXEL_NUMBER for size in self._resolutions
         ):
-            raise LimitError(f"a picture of {width} x {height} pixels is too large to enlarge in one piece")
+            raise LimitError(f"an image of {width} x {height} pixels is too large to upscale in one piece")
         return Grid(rows, columns, self.facts.scale)
 
     def plan(self, grid: Grid, options: PlanOptions) -> ExecutionPlan:
-        """The plan for one size of image.
+        """The plan for one image size.
 
         Raises:
-            UsageError: no such height of bands.
+            UsageError: ``band_rows`` is less than 1.
         """
         if options.band_rows is not None and options.band_rows < 1:
             raise UsageError(f"band_rows must be at least 1, got {options.band_rows}")
@@ -92,26 +92,26 @@ class Planner:
             return self._plans[key]
 
     def buffer_bytes(self, grid: Grid, options: PlanOptions) -> int:
-        """Bytes of all buffers of a run."""
+        """Bytes of all buffers of a run, from the plan of a lower image if possible."""
         rows = options.band_rows or self.default_band_rows(grid)
         plan = self.plan(self._shortened(grid, rows), replace(options, band_rows=rows))
         return plan.nbytes_at(grid.height)
 
     def default_band_rows(self, grid: Grid) -> int:
-        """As many rows as fill the cache, a multiple of the model's size multiple and of two."""
+        """LR rows that fill `BAND_BYTES`, rounded down to a multiple of two and of the model's size multiple."""
         maps = [entry for entry in self.masked.typed if entry.output.kind is Kind.MAP]
         rows = BAND_BYTES // max(self._band_row_bytes(entry, grid) for entry in maps)
         multiple = lcm(self.facts.size_multiple, 2)
         return max(MIN_BAND_ROWS, rows // multiple * multiple)
 
     def _band_row_bytes(self, entry: TypedNode, grid: Grid) -> int:
-        """Bytes of a map per LR row, as far as kernels read them together: 64 channels at most."""
+        """Bytes of a map per LR row, of at most 64 channels: as many as kernels read together."""
         rows, columns = grid.size(entry.output)
         stride = self.layout.stride(min(entry.output.channels, 64))
         return -(-rows // grid.height) * (columns + 2) * stride * value_bytes_of(entry, self.masked.bf16)
 
     def _shortened(self, grid: Grid, band_rows: int) -> Grid:
-        """A lower image whose rolling windows are as large: the wavefront soon moves evenly."""
+        """A lower image with rolling windows of the same size: after a few bands the wavefront advances evenly."""
         settled = (32 + 2 * len(self.masked.typed) // band_rows) * band_rows
         if band_rows % lcm(self.facts.size_multiple, 2) or grid.height <= settled + band_rows:
             return grid

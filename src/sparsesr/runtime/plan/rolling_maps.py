@@ -1,4 +1,4 @@
-"""Buffers of *rolling* maps: windows of a few rows, for maps that are read only in the segment that makes them."""
+"""Buffers of *rolling* maps: windows of a few rows, for maps that are read only in the segment that computes them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _Ranked = dict[tuple[RowShape, int], tuple[list[str], int]]
 
 @dataclass(frozen=True)
 class RollingMaps:
-    """Buffers, and by segment where in them each map lives."""
+    """Buffers, and the place of each map by segment."""
 
     shapes: list[Shape]
     places: list[dict[str, Place]]
 
 
 def rolling_nodes(cut: Segmentation, index: int) -> list[str]:
-    """Outputs that live in one segment."""
+    """Maps that are only used in segment `index`, which computes them."""
     return [
         entry.node.output
         for entry in cut.segments[index].nodes
@@ -45,7 +45,7 @@ def place_rolling_maps(
     layout: MapLayout,
     bf16: frozenset[str],
 ) -> RollingMaps:
-    """Place the maps that live in one segment. Segments share buffers: the largest with the largest."""
+    """Place the maps that are used in one segment only. Segments share buffers, their largest windows the first one."""
     rows_of: dict[RowShape, list[int]] = defaultdict(list)
     ranked = [
         _rank(segment, bands, groups, grid, layout, bf16)
@@ -81,7 +81,7 @@ def _rank(
     layout: MapLayout,
     bf16: frozenset[str],
 ) -> _Ranked:
-    """Maps that share a window with the rows that it needs, by shape of a row and rank among those."""
+    """Maps that share a window, and its rows, by row shape and by rank among the windows with that row shape."""
     groups: dict[RowShape, list[tuple[int, list[str]]]] = defaultdict(list)
     for nodes in windows:
         first = segment.nodes[nodes[0]]
@@ -96,7 +96,7 @@ def _rank(
 
 
 def _window_rows(nodes: Sequence[int], bands: Sequence[Band], total: int) -> int:
-    """Rows that a rolling window holds at most, with the zero rows beyond the picture's edges."""
+    """Maximum rows in a rolling window, with the zero rows above and below the image."""
     steps = [step for band in bands for step in band.steps if step.node in nodes]
     first, end, most = -1, 0, 0
     for step in steps:

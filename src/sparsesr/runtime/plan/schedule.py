@@ -1,8 +1,7 @@
-"""Which rows each node of a segment computes when: a wavefront that moves from top to bottom.
+"""Schedule of a segment: which rows each node computes when, as a wavefront from top to bottom.
 
-In every band the last nodes of the segment advance by `band_rows`; the others go as far ahead as their
-readers need, and sums as far as their inputs are there. No row is computed twice. Every map counts in its own
-rows.
+In every band the last nodes of the segment advance by `band_rows`; the others advance as far as their readers need,
+and sums as far as their inputs allow. No row is computed twice. Every map is counted in its own rows.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ class Step:
     r0: int
     r1: int
     keep: int
-    """First row that somebody still has to read when this step begins, of the node's output or of a map that shares
-    its window."""
+    """First row that is still to be read when this step starts, of the node's output or of a map that shares its
+    window."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """Steps to be done in order."""
+    """Steps in the order of execution."""
 
     end: int
-    """LR rows that the segment has finished afterwards."""
+    """LR rows that the segment has finished after the band."""
     steps: tuple[Step, ...]
 
 
@@ -46,9 +45,9 @@ def total_rows(entry: TypedNode, height: int) -> int:
 
 
 def make_bands(segment: Segment, height: int, band_rows: int) -> tuple[Band, ...]:
-    """Schedule a segment for a picture of `height` (padded) LR rows."""
+    """Schedule a segment for an image of `height` padded LR rows."""
     front = _Front(segment.nodes, height)
-    # The first nodes start alone, in the same strides: all at once, their windows would be as high as their lead.
+    # The first nodes take their lead in steps of band_rows: in one step, their windows would be as high as the lead.
     start = [step for end in range(-front.lead(band_rows), 1, band_rows) for step in front.advance(end)]
     ends = [*range(band_rows, height, band_rows), height]
     first, *others = (Band(end, front.advance(end)) for end in ends)
@@ -56,10 +55,10 @@ def make_bands(segment: Segment, height: int, band_rows: int) -> tuple[Band, ...
 
 
 def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str, new: str) -> bool:
-    """True if the rows of `new` can be written over those of `old`, a map of this segment or a whole one of before.
+    """True if `new` can be written over `old`, a map of this segment or a whole map of an earlier one.
 
-    That needs every reader of `old` to be past a row before that row is written, or to be the writer itself
-    that reads each pixel just before it writes it.
+    Every reader of `old` must be past a row before that row is written, or be the writer itself and read each pixel
+    just before writing it.
     """
     front = _Front(segment.nodes, height)
     writer = next(i for i, entry in enumerate(segment.nodes) if entry.node.output == new)
@@ -78,7 +77,7 @@ def may_overwrite(segment: Segment, bands: Sequence[Band], height: int, old: str
 def sharing_windows(
     segment: Segment, bands: Sequence[Band], height: int, groups: Sequence[Sequence[int]]
 ) -> tuple[Band, ...]:
-    """The same bands for nodes whose outputs share windows, each group one: what one map needs, all of it keep."""
+    """The same bands with one window per group of nodes: rows that one map of a group needs, all of them keep."""
     front = _Front(segment.nodes, height)
     group_of = {node: group for group in groups for node in group}
 
@@ -97,7 +96,7 @@ def _in_place(node: Node, index: int) -> bool:
 
 
 class _Front:
-    """How far every node of a segment has come."""
+    """The wavefront: rows that every node of a segment has computed."""
 
     def __init__(self, nodes: Sequence[TypedNode], height: int) -> None:
         self.nodes = nodes
@@ -105,7 +104,7 @@ class _Front:
         self.total = [total_rows(entry, height) for entry in nodes]
         self.done = [0] * len(nodes)
         number = {entry.node.output: node for node, entry in enumerate(nodes)}
-        #: For nodes that do not wait for their readers: those of their inputs that are made in this segment.
+        #: Nodes that do not wait for their readers, each with its inputs that this segment computes.
         self.eager = {
             node: [number[name] for name in entry.node.inputs if name in number]
             for node, entry in enumerate(nodes)
@@ -117,7 +116,7 @@ class _Front:
                 self.readers[name].append((node, index))
 
     def advance(self, end: int) -> tuple[Step, ...]:
-        """Steps that take the segment's last nodes to LR row `end`."""
+        """Steps that advance the segment's last nodes to LR row `end`."""
         steps: list[Step] = []
         for node, target in enumerate(self._targets(end)):
             if target > self.done[node]:
@@ -126,11 +125,11 @@ class _Front:
         return tuple(steps)
 
     def first_kept(self, node: int) -> int:
-        """First row of a node's output that somebody still has to read."""
+        """First row of a node's output that is still to be read."""
         return self.first_needed(self.readers[self.nodes[node].node.output], self.done[node])
 
     def first_needed(self, readers: Sequence[tuple[int, int]], otherwise: int) -> int:
-        """First row that one of the readers has still to read; `otherwise` if all have finished."""
+        """First row that one of the readers still has to read; `otherwise` if all have finished."""
         rows = [
             input_rows(self.nodes[node].node, self.done[node], self.done[node] + 1, index)[0]
             for node, index in readers
@@ -139,14 +138,14 @@ class _Front:
         return min(rows, default=otherwise)
 
     def lead(self, band_rows: int) -> int:
-        """LR rows, in multiples of `band_rows`, that the first nodes are ahead of the last ones."""
+        """LR rows by which the first nodes are ahead of the last ones, as a multiple of `band_rows`."""
         lead = 0
         while max(self._wanted(-lead)) > 0:
             lead += band_rows
         return lead
 
     def _targets(self, end: int) -> list[int]:
-        """How far each node must come."""
+        """Row that each node must reach when the last nodes reach LR row `end`."""
         if end == self.height:
             return self.total
         targets = [max(rows) for rows in zip(self.done, self._wanted(end), strict=True)]
@@ -155,7 +154,7 @@ class _Front:
         return targets
 
     def _wanted(self, end: int) -> list[int]:
-        """Rows that are needed to take the last nodes to LR row `end`; may be negative, as `end` may."""
+        """Rows of each node that the last nodes need to reach LR row `end`; negative if `end` is far enough below 0."""
         wanted = [0] * len(self.nodes)
         for node in reversed(range(len(self.nodes))):
             readers = self.readers[self.nodes[node].node.output]

@@ -1,8 +1,8 @@
-"""Which rolling maps share a window: each is written over one before it, row by row, as soon as nobody reads that.
+"""Groups of rolling maps that share a window: each map overwrites the one before it once its rows have been read.
 
-The trunk of a residual network is one window so: a block reads its input around a pixel, and later at that pixel only,
-when it adds what it computed. Its hidden maps are another, if they have one mask: what is zero around the active pixels
-of one is zero around those of the next, so it is written once. A shared window is never higher than those it replaces.
+The trunk of a residual network needs one window: a block first reads its input around a pixel, and later only at that
+pixel, to add its result. Hidden maps under one mask share another: the zeros around active pixels are the same for all
+of them, so they are written once. A shared window is never higher than those it replaces.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ def window_groups(
     layout: MapLayout,
     bf16: frozenset[str],
 ) -> list[list[int]]:
-    """Nodes whose outputs share a window, in the order in which they are written.
+    """Groups of nodes whose outputs share a window, each in the order of writing.
 
     Args:
-        segment: what is computed together.
+        segment: the segment.
         bands: its schedule.
         grid: size of the padded image.
-        rolling: the segment's maps that have windows of a few rows; each is in one group.
-        layout: of the backend.
-        bf16: names of the maps with values in bf16.
+        rolling: the segment's rolling maps; each ends up in one group.
+        layout: memory layout of the backend.
+        bf16: names of the maps in bf16.
     """
     number = {
         entry.node.output: node for node, entry in enumerate(segment.nodes) if entry.node.output in rolling
     }
-    last_of: dict[str, list[int]] = {}  # windows by the map that was written last
+    last_of: dict[str, list[int]] = {}  # windows by the map written last
     for name, node in number.items():
         entry = segment.nodes[node]
         shape = layout.row_shape(entry, grid, bf16)
@@ -55,7 +55,7 @@ def window_groups(
 
 
 def _candidates(entry: TypedNode, segment: Segment, last_written: Sequence[int]) -> list[str]:
-    """Maps, each the last in its window, that the output may perhaps be written over; what is best comes first."""
+    """Maps, each the last in its window, that the output could overwrite; the best candidate comes first."""
     node, others = entry.node, [segment.nodes[number].node for number in last_written]
     written = {other.output for other in others}
     own = [
@@ -69,7 +69,7 @@ def _candidates(entry: TypedNode, segment: Segment, last_written: Sequence[int])
 
 
 def _zeros_outside(node: Node) -> str | None:
-    """The mask outside of which nothing but zeros is written; None without one."""
+    """The mask at whose inactive pixels a node's output is all zero; None if there is no such mask."""
     masking = operation_of(node).masking
     if masking is None or masking.keeps_residual(node) or masking.dense_out(node) > 0:
         return None

@@ -1,7 +1,7 @@
-"""Buffers of *whole* maps: those that are read in later segments than the one that makes them.
+"""Buffers of *whole* maps: those that are read after the segment that computes them.
 
-They take over the buffers of maps that are no longer needed, also within a segment, where the schedule shows that
-each row is dead before it is overwritten.
+They reuse buffers of maps that are no longer needed, even within a segment if the schedule shows that each row has
+been read before it is overwritten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sparsesr.runtime.plan.schedule import Band, may_overwrite
 
 
 class WholeMaps:
-    """Gives every map that outlives its segment a buffer."""
+    """Assigns a buffer to every map that outlives its segment."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class WholeMaps:
             self.places.append({**entering, **live})
 
     def _place_outputs(self, index: int, live: dict[str, Place]) -> None:
-        """Place the whole maps that a segment makes; `live` becomes what is in use at its end."""
+        """Place the whole maps that a segment computes; updates `live` to the maps in use at its end."""
         entering = {name: place.buffer for name, place in live.items()}
         for entry in self._cut.segments[index].nodes:
             name, value = entry.node.output, entry.output
@@ -53,7 +53,7 @@ class WholeMaps:
                     del live[old], entering[old]
 
     def _find(self, index: int, name: str, shape: Shape, taken: set[int], entering: Mapping[str, int]) -> int:
-        """A free buffer, else one whose map dies row by row in this segment, else a new one."""
+        """A free buffer, else one whose map is read for the last time in this segment, row by row, else a new one."""
         free = [b for b, other in enumerate(self.shapes) if other == shape and b not in taken]
         if free:
             return free[0]

@@ -1,4 +1,4 @@
-"""The residual block of Skim: two 3x3 convolutions whose inactive pixels keep their features.
+"""The residual block of Skim: two 3x3 convolutions; inactive pixels keep their features.
 
 Shape suffixes: B batch, C channels, H and W rows and columns, 1 a broadcast axis.
 """
@@ -17,10 +17,10 @@ BRANCH_GAIN = 0.1
 
 
 class ResidualBlock(nn.Module):
-    """``x + mask * b(mask * relu(a(x)))``; without a mask every pixel is active.
+    """``x + mask * b(mask * relu(a(x)))``; without a mask all pixels are active.
 
-    The branch starts at a tenth of the usual size: a trunk of such blocks starts near the identity, which converges
-    faster.
+    The branch's last weights are initialised at a tenth of the usual size, so that a trunk starts near the identity;
+    this converges faster.
     """
 
     def __init__(self, channels: int) -> None:
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
         return feat_BCHW + self.b(hidden_BCHW * mask_B1HW) * mask_B1HW
 
     def lower(self, graph: Lowering, inputs: Sequence[str], name: str) -> str:
-        """``inputs`` are the features and, of a masked network, the mask. Returns the output's name."""
+        """Add the block's nodes; ``inputs`` are the features and, if masked, the mask. Returns the output's name."""
         feature, *mask = inputs
         if not mask:
             hidden = graph.add_conv(self.a, [feature], f"{name}.a", activation="relu")

@@ -1,4 +1,4 @@
-"""A chain of residual blocks, trained by native kernels where processors multiply tiles of bf16.
+"""A chain of residual blocks, trained by native kernels on processors with AMX.
 
 Shape suffixes: B batch, C channels, H and W rows and columns, 1 a broadcast axis.
 """
@@ -17,11 +17,11 @@ from sparsesr.lab.nn.layers.residual_block import ResidualBlock
 
 
 class ResidualChain(nn.ModuleList):
-    """Residual blocks one after another.
+    """Residual blocks in sequence.
 
-    Training under autocast to bf16, on a processor with AMX, uses native kernels that keep an image in the caches
-    through all blocks, unless the mask is soft or gradients must reach it. torch computes everything else, block by
-    block, and always evaluation.
+    Training under autocast to bf16 on a processor with AMX uses native kernels that keep an image in the caches
+    through all blocks, unless the mask is soft or needs a gradient. All else, evaluation included, runs block by
+    block in torch.
     """
 
     def __init__(self, channels: int, blocks: int) -> None:
@@ -30,7 +30,7 @@ class ResidualChain(nn.ModuleList):
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        if self.training and self._is_native(feat_BCHW) and _is_given(mask_B1HW):
+        if self.training and self._is_native(feat_BCHW) and _is_none_or_hard(mask_B1HW):
             return self._forward_natively(feat_BCHW, mask_B1HW)  # type: ignore[call-arg]
         for block in self:
             feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
@@ -51,7 +51,7 @@ class ResidualChain(nn.ModuleList):
 
 
 class _NativeChain(torch.autograd.Function):
-    """The features, a mask of 0 and 1 or None, all weights and all biases to the features behind the last block."""
+    """Features, a mask of 0 and 1 or None, all weights, all biases -> features after the last block, in bf16."""
 
     @staticmethod
     def forward(ctx: Any, feat_BCHW: Tensor, mask_B1HW: Tensor | None, *parameters: Tensor) -> Tensor:
@@ -86,15 +86,15 @@ class _NativeChain(torch.autograd.Function):
         return feature_gradient_BCHW.to(ctx.feature_dtype), None, *gradients
 
 
-def _is_given(mask_B1HW: Tensor | None) -> bool:
-    """No mask, or a hard one that takes no gradient."""
+def _is_none_or_hard(mask_B1HW: Tensor | None) -> bool:
+    """True without a mask, or with one of 0 and 1 that needs no gradient."""
     if mask_B1HW is None:
         return True
     return not mask_B1HW.requires_grad and bool(((mask_B1HW == 0) | (mask_B1HW == 1)).all())
 
 
 def _empty(shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """With channels last, as the kernels write them and as weights are usually trained."""
+    """A new tensor, channels last: the order that the kernels write and in which weights are usually trained."""
     order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     return torch.empty(shape, dtype=dtype, memory_format=order)
 
@@ -104,10 +104,10 @@ def _empty_like(feat_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _channels_last(values: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    """Values in the order (0, 2, 3, 1), without a copy where they are so already."""
+    """Values in the order (0, 2, 3, 1); copied only if they are not stored that way."""
     return values.detach().to(dtype).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _bits(feat_BCHW: Tensor) -> NDArray[np.uint16]:
-    """(B, H, W, C) in bf16, as numpy can hold it; without a copy where the features are so already."""
+    """(B, H, W, C) in bf16 as uint16, since numpy has no bf16; copied only if not stored that way."""
     return feat_BCHW.detach().to(torch.bfloat16).permute(0, 2, 3, 1).contiguous().view(torch.uint16).numpy()

@@ -1,1 +1,1 @@
-"""The backend that runs the native kernels."""
+"""Backend that runs the native kernels."""

@@ -1,4 +1,4 @@
-"""All buffers of one run."""
+"""Buffers of one run of the native backend."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class NativeArena:
         self._masks = [_native.PixelMask(plan.grid.height, plan.grid.width) for _ in range(plan.masks)]
 
     def start(self, image: Image, threads: int, mask_bias: float) -> NativeRunState:
-        """Begin a run."""
+        """Start a run."""
         return NativeRunState(self._windows, self._masks, self.plan.grid, image, threads, mask_bias)

@@ -1,4 +1,4 @@
-"""The native backend as a whole."""
+"""Entry point of the native backend."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NativeBackend:
     def make_layer(
         self, entry: TypedNode, tensors: Mapping[str, F32], dtype: str, zeros: MaskZeros
     ) -> NativeLayer:
-        """Prepare a node whose features are maps of type ``dtype``."""
+        """Prepare a node whose feature maps have type ``dtype``: ``f32`` or ``bf16``."""
         arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
         return LAYERS[entry.node.op](entry, Weights(arrays, dtype, zeros))
 

@@ -1,4 +1,4 @@
-"""Convolutions: at every pixel, or under a mask."""
+"""Convolution layers, dense and masked."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Conv(NativeLayer):
 
 
 class MaskedConv(NativeLayer):
-    """In full where the mask is active; elsewhere dense inputs to dense outputs, the others zero if they are read.
+    """In full at active pixels; elsewhere from dense inputs to dense outputs, with other outputs cleared if read.
 
-    With a residual, inactive pixels keep that: nothing is done there when the output lies in its place.
+    With a residual, inactive pixels keep it: they need no work if the output overwrites the residual.
     """
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
@@ -78,7 +78,7 @@ class MaskedConv(NativeLayer):
         self._nonzero_channels = weights.zeros.nonzero_channels
 
     def _filled(self, entry: TypedNode, weights: Weights) -> tuple[ZeroFill, F32]:
-        """Where inactive pixels become which constants in their last channels."""
+        """Where to fill inactive pixels, and with which constants; these fill the last channels of a pixel."""
         stride, dense_out = NATIVE_LAYOUT.stride(entry.output.channels), DENSE_OUT.of(entry.node)
         if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
             constants = np.zeros(stride, np.float32)
@@ -92,7 +92,7 @@ class MaskedConv(NativeLayer):
         return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
 
     def begin(self, state: NativeRunState) -> None:
-        """Find out which zeros are there already."""
+        """Skip zero fill that an earlier map in the same window has done."""
         state.claim_fill(self._output, self._fill)
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
@@ -136,7 +136,7 @@ def _activate(values: F32, activation: str, slopes: F32 | float) -> F32:
 def _dense_part(
     weights: Weights, splits: list[int], dense_in: list[int], dense_out: int
 ) -> _native.PackedConv | None:
-    """Weights from dense inputs to dense outputs; None where there are none."""
+    """Weights from dense inputs to dense outputs; None if either is empty."""
     if dense_out == 0 or not any(dense_in):
         return None
     bias = weights.get("bias")

@@ -1,4 +1,4 @@
-"""Forcing the kernels of an instruction set for a while."""
+"""Temporary choice of the kernels' instruction set."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sparsesr import _native
 
 @contextmanager
 def scalar_kernels() -> Generator[None, None, None]:
-    """Inside the block this thread runs the plain kernels, which define every operation.
+    """Run the plain kernels, which define every operation, in this thread within the block.
 
-    Sessions that have run before keep their packed weights and with them their convolution kernels.
+    Sessions that have already run keep their packed weights and thus their convolution kernels.
     """
     before = _native.set_cpu("scalar")
     try:

@@ -1,4 +1,4 @@
-"""What the layers of the native backend have in common."""
+"""Base class and weights of the native backend's layers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sparsesr.runtime.graph.zero_fill import MaskZeros
 
 
 class Weights(UserDict[str, F32]):
-    """The tensors of one node by role."""
+    """The tensors of one node, by role."""
 
     def __init__(self, arrays: Mapping[str, F32], dtype: str, zeros: MaskZeros) -> None:
         super().__init__(arrays)
         self.dtype = dtype
-        """Type of the maps that they are multiplied with, as kernels name it."""
+        """Type of the maps that they are multiplied with: ``f32`` or ``bf16``."""
         self.zeros = zeros
-        """Of a masked operation: zeros at inactive pixels."""
+        """For a masked operation: zeros at inactive pixels."""
 
 
 class NativeLayer(ABC):
-    """A node with its weights packed, see :class:`sparsesr.runtime.backend.interface.Layer`."""
+    """A node with packed weights; see :class:`sparsesr.runtime.backend.interface.Layer`."""
 
     @abstractmethod
     def __init__(self, entry: TypedNode, weights: Weights) -> None: ...
@@ -36,5 +36,5 @@ class NativeLayer(ABC):
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
 
-    def end(self, state: NativeRunState) -> None:  # noqa: B027 - nor to complete
-        """Complete what needs all rows."""
+    def end(self, state: NativeRunState) -> None:  # noqa: B027 - or to finish
+        """Finish results that need all rows."""

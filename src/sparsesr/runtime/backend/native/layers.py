@@ -1,4 +1,4 @@
-"""The layer of each operation."""
+"""Table of the native backend's layers by operation."""
 
 from __future__ import annotations
 
@@ -40,4 +40,4 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "pixel_shuffle": PixelShuffle,
     "bicubic_upsample": Bicubic,
 }
-"""By the operation's name."""
+"""Layer class by operation name."""

@@ -1,4 +1,4 @@
-"""How the kernels want maps: channels last, padded to whole vectors."""
+"""Memory layout of maps for the native kernels: channels last, padded to whole vectors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sparsesr.runtime.plan.map_layout import MapLayout
 CHANNEL_BLOCK = 16
 _MASK_BYTES = (
     3 * 4 + 2
-)  # three lists (active, inactive, border) with room for all pixels, and the neighbours of each
+)  # three 32-bit lists (active, inactive, border) with room for all pixels, and each pixel's neighbours
 
 
 def _packed_by_attention(entry: TypedNode, grid: Grid) -> int:
-    """Keys and values of one head of a segment, in groups of 16, dims of 6."""
+    """Values in the packed keys and values of one head and segment: tokens in groups of 16, channels in groups of 6."""
     rows, columns = grid.size(entry.output)
     keys = -(-segment_tokens(rows * columns, SEGMENTS.of(entry.node)) // 16) * 16
     return 2 * keys * (-(-entry.output.channels // HEADS.of(entry.node) // 6) * 6)
 
 
 SCRATCH = {"segment_attention": _packed_by_attention}
-"""Floats that kernels allocate while they run, by operation."""
+"""Number of floats that kernels allocate while they run, by operation."""
 
 
 def _scratch_values(entry: TypedNode, grid: Grid) -> int:

@@ -1,4 +1,4 @@
-"""Images, masks, sums, and changes of resolution."""
+"""Layers on images, masks and vectors, sums, and changes of resolution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparsesr.runtime.backend.native.run_state import NativeRunState
 
 
 class Image(NativeLayer):
-    """The image, minus its offset."""
+    """The input image minus its offset."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._output = entry.node.output
@@ -68,14 +68,14 @@ class SpatialMask(NativeLayer):
 
 
 class GlobalMean(NativeLayer):
-    """Sums of rows, and their mean when the last row is done."""
+    """Mean over a map: a sum per row, averaged after the last row."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
         (self._type,) = entry.inputs
 
     def begin(self, state: NativeRunState) -> None:
-        """Make room for a sum per row."""
+        """Allocate a sum per row."""
         rows, _ = state.grid.size(self._type)
         state.sums[self._output] = np.zeros((rows, self._type.channels), np.float64)
 
@@ -84,14 +84,14 @@ class GlobalMean(NativeLayer):
         _native.row_sums(*state.placed(self._input), r0, r1, state.sums[self._output], state.threads)
 
     def end(self, state: NativeRunState) -> None:
-        """The mean of all rows."""
+        """Average the sums of all rows."""
         rows, columns = state.grid.size(self._type)
         sums = state.sums.pop(self._output)
         state.vectors[self._output] = (sums.sum(axis=0) / (rows * columns)).astype(np.float32)
 
 
 class ChannelAttention(NativeLayer):
-    """Two small layers over a vector."""
+    """Two small fully connected layers on a vector."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
@@ -103,7 +103,7 @@ class ChannelAttention(NativeLayer):
 
 
 class ScaleAdd(NativeLayer):
-    """A map times a vector, plus a map if there is one."""
+    """A map times a vector, plus an optional residual map."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._input, self._vector, *residual = entry.node.inputs
@@ -119,7 +119,7 @@ class ScaleAdd(NativeLayer):
 
 
 class Add(NativeLayer):
-    """A sum; what is at or above zero keeps a slope of one."""
+    """A weighted sum with an activation; ``slopes`` apply below zero only."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node, channels = entry.node, entry.output.channels
@@ -138,7 +138,7 @@ class Add(NativeLayer):
 
 
 class PixelShuffle(NativeLayer):
-    """Blocks of pixels from channels."""
+    """Rearranges channels into blocks of pixels."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._input, *skip = entry.node.inputs

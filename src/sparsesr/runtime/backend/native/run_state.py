@@ -1,4 +1,4 @@
-"""What the layers of one run share."""
+"""State that the layers of one run share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sparsesr.runtime.plan.grid import Grid
 
 @dataclass
 class NativeRunState:
-    """What the nodes of one run read and write."""
+    """Maps, masks and vectors that the nodes of one run read and write."""
 
     buffers: Sequence[Map]
     pixel_masks: Sequence[_native.PixelMask]
@@ -31,7 +31,7 @@ class NativeRunState:
     masks: dict[str, _native.PixelMask] = field(default_factory=dict[str, _native.PixelMask])
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict[str, "NDArray[np.float64]"])
     fills: dict[str, ZeroFill] = field(default_factory=dict[str, ZeroFill])
-    """The zeros that each map under a mask has to write."""
+    """The zero fill that each masked map still has to do."""
     vectors: dict[str, F32] = field(default_factory=dict[str, F32])
 
     def placed(self, name: str) -> tuple[Map, int]:
@@ -39,7 +39,7 @@ class NativeRunState:
         return self.windows[name].placed
 
     def begin(self, planned: PlannedSegment) -> None:
-        """Make empty maps and masks for a segment."""
+        """Prepare empty maps and masks for a segment."""
         windows = {
             place.buffer: Window(self.buffers[place.buffer], place) for place in planned.places.values()
         }
@@ -50,32 +50,32 @@ class NativeRunState:
                 mask.clear()
 
     def claim_fill(self, name: str, fill: ZeroFill) -> None:
-        """Note which zeros a map under a mask has to write: none that another one in its window writes before it."""
+        """Record the zero fill of a masked map: nowhere if an earlier map in its window has done it already."""
         window = self.windows[name]
         self.fills[name] = ZeroFill.NOWHERE if window.zeros.covers(fill) else fill
         if not window.zeros.covers(fill):
             window.zeros = fill
 
     def make_room(self, name: str, keep: int, end: int) -> None:
-        """Forget the rows of a map's window before `keep`; those before `end` will be written next."""
+        """Drop the rows before `keep` from a map's window; the rows up to `end` are written next."""
         if name in self.windows:
             self.windows[name].make_room(keep, end)
 
     def finish(self, name: str) -> None:
-        """Note that a map has all of its rows."""
+        """Mark a map as complete."""
         if name in self.windows:
             self.windows[name].finish()
 
     def store(self, name: str, result: Image, r0: int, r1: int) -> None:
-        """Copy rows [r0, r1) of a map into the result, converted to its type."""
+        """Copy rows [r0, r1) of a map into the result, converted to its dtype."""
         _native.store_rows(*self.placed(name), result, r0, r1, self.threads)
 
     def active_pixels(self, mask: str) -> int:
-        """Active pixels of a whole mask."""
+        """Number of active pixels of a complete mask."""
         return self.masks[mask].n_active
 
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
-        """A whole mask, of the top left `height` x `width` pixels."""
+        """The top left `height` x `width` pixels of a complete mask."""
         pixels = self.masks[mask].active(0, self.grid.height)
         rows, columns = np.divmod(pixels, self.grid.width + 2)
         inside = (rows < height) & (columns <= width)

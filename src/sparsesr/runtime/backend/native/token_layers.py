@@ -1,4 +1,4 @@
-"""What transformers need besides convolutions: pixels as tokens, and the way back to full resolution."""
+"""Layers of transformers: pixels as tokens, attention, and the return to full resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsesr.runtime.backend.native.run_state import NativeRunState
 
 
 class Bilinear(NativeLayer):
-    """Bilinear enlargement to the size of another map, of which nothing but the size is used."""
+    """Bilinear upscaling to the size of a second map, whose values are not read."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._input, self._output = entry.node.inputs[0], entry.node.output
@@ -26,7 +26,7 @@ class Bilinear(NativeLayer):
 
 
 class Unfold(NativeLayer):
-    """Neighbourhoods as channels."""
+    """Copies each pixel's 3x3 neighbourhood into its channels."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
@@ -40,7 +40,7 @@ class Unfold(NativeLayer):
 
 
 class Fold(NativeLayer):
-    """Sums of neighbourhoods."""
+    """Adds 3x3 neighbourhoods back into pixels; the transpose of `Unfold`."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         (self._input,), self._output = entry.node.inputs, entry.node.output
@@ -71,7 +71,7 @@ class LayerNorm(NativeLayer):
 
 
 class SegmentAttention(NativeLayer):
-    """Attention within segments; its input is a whole map."""
+    """Attention within segments of tokens; reads a whole map."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node

@@ -1,4 +1,4 @@
-"""Rows of maps in memory."""
+"""Windows: the rows of maps that are in memory."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _ALIGNMENT_BYTES = 64
 
 
 class Window:
-    """Rows of a map in memory, in the form that kernels take (see ``_native``). Maps in one buffer share it."""
+    """Rows of a map in memory, in the layout that kernels expect (see ``_native``). Maps in one buffer share it."""
 
     def __init__(self, array: Map, place: Place) -> None:
         self.array = array
         self._place = place
         self._first = -1
         self._end = 0
-        #: What is zero at inactive pixels, if maps under one mask are written to it.
+        #: Zero fill already done, if maps under one mask share the window.
         self.zeros = ZeroFill.NOWHERE
         if not place.is_whole:
             array[0] = 0
 
     @property
     def placed(self) -> tuple[Map, int]:
-        """The array and the row of the map that it begins with."""
+        """The array, and the map's row at its start."""
         return self.array, self._first
 
     def make_room(self, keep: int, end: int) -> None:
-        """Forget the rows before `keep`, so that there is room for rows before `end`, which will be written."""
+        """Drop the rows before `keep`, to make room for the rows up to `end`, which are written next."""
         if not self._place.is_whole and keep > self._first:
             shift, rows = keep - self._first, self._end - keep
             if rows > 0:
@@ -45,14 +45,14 @@ class Window:
         self._end = max(self._end, end)
 
     def finish(self) -> None:
-        """Put the row of zeros below the picture."""
+        """Clear the border row below the image."""
         if not self._place.is_whole:
             self.array[self._place.rows - self._first] = 0
             self._end = self._place.rows + 1
 
 
 def windows_of_zeros(shapes: Sequence[Shape]) -> list[Map]:
-    """Windows in one piece of memory, for which numpy asks for huge pages. Each begins at a cache line."""
+    """Windows in one block of memory, for which numpy requests huge pages; each starts at a cache line."""
     starts = [0, *accumulate(-(-shape.nbytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES for shape in shapes)]
     memory = np.zeros(starts[-1] + _ALIGNMENT_BYTES, np.uint8)
     memory = memory[-memory.ctypes.data % _ALIGNMENT_BYTES :]
