@@ -145,7 +145,7 @@ MapType parse_map_type(const std::string& name) {
 
 void check_rows(int64_t r0, int64_t r1) {
   if (r0 < 0 || r1 < r0) {
-    fail("rows [" + std::to_string(r0) + ", " + std::to_string(r1) + ") are not a range of picture rows");
+    fail("rows [" + std::to_string(r0) + ", " + std::to_string(r1) + ") are not a range of image rows");
   }
 }
 
@@ -179,16 +179,16 @@ void check_channels(const Extent& window, int64_t channels, std::string_view nam
        std::to_string(channels) + " are needed");
 }
 
-void check_picture(const Extent& window, std::string_view name) {
-  if (window.stride == kPictureStride) return;
-  fail(quoted(name) + " must have a stride of " + std::to_string(kPictureStride) + ", not " +
+void check_image_window(const Extent& window, std::string_view name) {
+  if (window.stride == kImageStride) return;
+  fail(quoted(name) + " must have a stride of " + std::to_string(kImageStride) + ", not " +
        std::to_string(window.stride));
 }
 
 void check_pixel_numbers(int64_t r1, int64_t width) {
   // Both factors are below 2^32 here; otherwise the division catches them.
   if (r1 + 1 > std::numeric_limits<int32_t>::max() / (width + 2)) {
-    fail("the picture is too large: pixel numbers must fit in 32 bits");
+    fail("the image is too large: pixel numbers must fit in 32 bits");
   }
 }
 

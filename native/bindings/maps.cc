@@ -148,7 +148,7 @@ void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, co
   check_threads(threads);
   check_rows(r0, r1);
   check_channels(read_only(args.out), args.channels, "out");
-  if (args.out.stride % kPictureStride != 0) fail("'out' must have a stride that is a multiple of 4");
+  if (args.out.stride % kImageStride != 0) fail("'out' must have a stride that is a multiple of 4");
   for (size_t i = 0; i < inputs.size(); ++i) {
     const InputWindow& x = args.inputs[i] = input_window(inputs[i], "inputs");
     check_width(x, args.out.width, "inputs");

@@ -22,8 +22,8 @@ using Window = WindowOf<float>;
 using InputWindow = WindowOf<const float>;
 
 // Images are windows of three channels with four values per pixel.
-constexpr int kPictureChannels = 3;
-constexpr int kPictureStride = 4;
+constexpr int kImageChannels = 3;
+constexpr int kImageStride = 4;
 constexpr int kMaxScale = 8;  // largest upscaling factor
 
 // A window whose value type is known only at run time.

@@ -45,7 +45,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
     r"'inputs' holds rows \[-1, 5\) but rows \[-1, 6\)": {"r1": H + 1},
     "'out' holds rows": {"out_row0": 1},
     "not a range": {"r0": 3, "r1": 2},
-    "not a range of picture": {"r0": -1},
+    "not a range of image": {"r0": -1},
     "unknown activation": {"activation": "gelu"},
     "'threads' must be": {"threads": 0},
     "'residual' must have width": {"residual": (window(width=W + 1), -1)},

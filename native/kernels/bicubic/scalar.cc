@@ -18,21 +18,21 @@ void blend_rows(const BicubicArgs& args, int64_t row, const float* weights, int6
   for (int64_t t = 0; t < kTaps; ++t) {
     source[t] = pixel_at(args.x, clamp(row + t, args.x_height - 1), 0);
   }
-  for (int64_t n = 0; n < columns; ++n, blended += kPictureStride) {
-    const int64_t x = clamp(first - 2 + n, args.x.width - 1) * kPictureStride;
+  for (int64_t n = 0; n < columns; ++n, blended += kImageStride) {
+    const int64_t x = clamp(first - 2 + n, args.x.width - 1) * kImageStride;
     store_pixel(blended, load_pixel(source[0] + x) * weights[0] + load_pixel(source[1] + x) * weights[1] +
                              load_pixel(source[2] + x) * weights[2] + load_pixel(source[3] + x) * weights[3]);
   }
 }
 
 void blend_columns(const BicubicArgs& args, const float* blended, int64_t count, float* out) {
-  for (int64_t n = 0; n < count; ++n, blended += kPictureStride) {
-    for (int64_t phase = 0; phase < args.scale; ++phase, out += kPictureStride) {
+  for (int64_t n = 0; n < count; ++n, blended += kImageStride) {
+    for (int64_t phase = 0; phase < args.scale; ++phase, out += kImageStride) {
       const float* weights = args.weights[phase];
-      const float* source = blended + (2 + args.offset[phase]) * kPictureStride;
-      store_pixel(out, load_pixel(source) * weights[0] + load_pixel(source + kPictureStride) * weights[1] +
-                           load_pixel(source + 2 * kPictureStride) * weights[2] +
-                           load_pixel(source + 3 * kPictureStride) * weights[3]);
+      const float* source = blended + (2 + args.offset[phase]) * kImageStride;
+      store_pixel(out, load_pixel(source) * weights[0] + load_pixel(source + kImageStride) * weights[1] +
+                           load_pixel(source + 2 * kImageStride) * weights[2] +
+                           load_pixel(source + 3 * kImageStride) * weights[3]);
     }
   }
 }
@@ -40,7 +40,7 @@ void blend_columns(const BicubicArgs& args, const float* blended, int64_t count,
 }  // namespace
 
 void f32_bicubic__scalar(const BicubicArgs& args, int64_t begin, int64_t end) {
-  float blended[kColumns * kPictureStride];
+  float blended[kColumns * kImageStride];
   for (int64_t r = begin; r < end; ++r) {
     const int64_t phase = r % args.scale;
     const int64_t row = r / args.scale + args.offset[phase];

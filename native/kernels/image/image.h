@@ -12,7 +12,7 @@ struct ImageArgs {
   PixelType type;
   int64_t height;
   int64_t width;
-  float offset[kPictureChannels];  // subtracted
+  float offset[kImageChannels];  // subtracted
   Window out;                      // rows and columns beyond the image repeat its edge
 };
 using ImageKernel = void(const ImageArgs& args, int64_t begin, int64_t end);

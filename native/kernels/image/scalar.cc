@@ -9,14 +9,14 @@ void read_rows(const ImageArgs& args, float white, int64_t begin, int64_t end) {
   const auto* image = static_cast<const T*>(args.image);
   for (int64_t r = begin; r < end; ++r) {
     const int64_t row = r < args.height ? r : args.height - 1;
-    const T* source = image + row * args.width * kPictureChannels;
+    const T* source = image + row * args.width * kImageChannels;
     float* out = pixel_at(args.out, r, 0);
-    for (int64_t x = 0; x < args.out.width; ++x, out += kPictureStride) {
-      for (int64_t c = 0; c < kPictureChannels; ++c) {
+    for (int64_t x = 0; x < args.out.width; ++x, out += kImageStride) {
+      for (int64_t c = 0; c < kImageChannels; ++c) {
         out[c] = static_cast<float>(source[c]) / white - args.offset[c];
       }
-      out[kPictureChannels] = 0.0f;
-      if (x + 1 < args.width) source += kPictureChannels;
+      out[kImageChannels] = 0.0f;
+      if (x + 1 < args.width) source += kImageChannels;
     }
   }
 }

@@ -35,7 +35,7 @@ void shuffle_row(const PixelShuffleArgs& args, int64_t r) {
 template <int64_t kScale>
 void shuffle_rows(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
   const auto row =
-      args.channels == kPictureChannels ? shuffle_row<kScale, kPictureChannels> : shuffle_row<kScale, 0>;
+      args.channels == kImageChannels ? shuffle_row<kScale, kImageChannels> : shuffle_row<kScale, 0>;
   for (int64_t r = begin; r < end; ++r) row(args, r);
 }
 

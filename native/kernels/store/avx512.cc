@@ -36,11 +36,11 @@ template <typename T>
 void store_rows(const StoreArgs& args, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
     const float* x = pixel_at(args.x, r, 0);
-    T* out = static_cast<T*>(args.image) + r * args.width * kPictureChannels;
+    T* out = static_cast<T*>(args.image) + r * args.width * kImageChannels;
     for (int64_t n = 0; n < args.width; n += kPixels) {
       const int64_t some = args.width - n < kPixels ? args.width - n : kPixels;
-      const __m512 values = _mm512_maskz_loadu_ps(lanes_below(some * kPictureStride), x + n * kPictureStride);
-      store_lanes(out + n * kPictureChannels, lanes_below(some * kPictureChannels), values);
+      const __m512 values = _mm512_maskz_loadu_ps(lanes_below(some * kImageStride), x + n * kImageStride);
+      store_lanes(out + n * kImageChannels, lanes_below(some * kImageChannels), values);
     }
   }
 }

@@ -16,10 +16,10 @@ template <typename T>
 void store_rows(const StoreArgs& args, float white, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
     const float* x = pixel_at(args.x, r, 0);
-    T* out = static_cast<T*>(args.image) + r * args.width * kPictureChannels;
-    for (int64_t n = 0; n < args.width; ++n, x += kPictureStride, out += kPictureChannels) {
+    T* out = static_cast<T*>(args.image) + r * args.width * kImageChannels;
+    for (int64_t n = 0; n < args.width; ++n, x += kImageStride, out += kImageChannels) {
       const Pixel4Int values = quantize(load_pixel(x), white);
-      for (int64_t c = 0; c < kPictureChannels; ++c) out[c] = static_cast<T>(values[c]);
+      for (int64_t c = 0; c < kImageChannels; ++c) out[c] = static_cast<T>(values[c]);
     }
   }
 }
@@ -27,9 +27,9 @@ void store_rows(const StoreArgs& args, float white, int64_t begin, int64_t end) 
 void copy_rows(const StoreArgs& args, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
     const float* x = pixel_at(args.x, r, 0);
-    float* out = static_cast<float*>(args.image) + r * args.width * kPictureChannels;
-    for (int64_t n = 0; n < args.width; ++n, x += kPictureStride, out += kPictureChannels) {
-      for (int64_t c = 0; c < kPictureChannels; ++c) out[c] = x[c];
+    float* out = static_cast<float*>(args.image) + r * args.width * kImageChannels;
+    for (int64_t n = 0; n < args.width; ++n, x += kImageStride, out += kImageChannels) {
+      for (int64_t c = 0; c < kImageChannels; ++c) out[c] = x[c];
     }
   }
 }

@@ -22,8 +22,8 @@ void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t sc
   set_bicubic_phases(args);
   check_threads(threads);
   check_rows(r0, r1);
-  check_picture(args.x, "x");
-  check_picture(read_only(args.out), "out");
+  check_image_window(args.x, "x");
+  check_image_window(read_only(args.out), "out");
   check_width(read_only(args.out), scale * args.x.width, "out");
   check_apart(args.out, args.x, Sharing::kNever, "x");
   if (x_height < 0 || r1 > scale * x_height) fail("the output has scale * x_height rows; fewer than 'r1'");
@@ -37,7 +37,7 @@ void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t sc
 
 template <typename Array>
 void check_image(const Array& image) {
-  if (image.ndim() != 3 || image.shape(2) != kPictureChannels || image.shape(0) == 0 || image.shape(1) == 0) {
+  if (image.ndim() != 3 || image.shape(2) != kImageChannels || image.shape(0) == 0 || image.shape(1) == 0) {
     fail("the image must have shape (height, width, 3) and at least one pixel");
   }
 }
@@ -61,11 +61,11 @@ void image_rows(const InArray& image, const InArray& offset, const OutArray& out
   args.width = static_cast<int64_t>(image.shape(1));
   args.out = output_window(out, out_row0, "out");
   const float* values = array_data<float>(offset, 1, "offset");
-  if (offset.shape(0) != kPictureChannels) fail("'offset' must have three values");
-  std::copy_n(values, kPictureChannels, args.offset);
+  if (offset.shape(0) != kImageChannels) fail("'offset' must have three values");
+  std::copy_n(values, kImageChannels, args.offset);
   check_threads(threads);
   check_rows(r0, r1);
-  check_picture(read_only(args.out), "out");
+  check_image_window(read_only(args.out), "out");
   check_width(read_only(args.out), width, "out");
   if (height < args.height || width < args.width) fail("the image is larger than 'height' x 'width'");
   if (r1 > height) fail("'r1' is beyond 'height'");
@@ -82,7 +82,7 @@ void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r
   args.width = static_cast<int64_t>(out.shape(1));
   check_threads(threads);
   check_rows(r0, r1);
-  check_picture(args.x, "x");
+  check_image_window(args.x, "x");
   if (args.width > args.x.width) fail("the image is wider than 'x'");
   if (r1 > static_cast<int64_t>(out.shape(0))) fail("'r1' is beyond the image's height");
   if (r0 == r1) return;
@@ -92,7 +92,7 @@ void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r
 
 }  // namespace
 
-void bind_pictures(nb::module_& m) {
+void bind_images(nb::module_& m) {
   using namespace nb::literals;
   m.def("bicubic_rows", &bicubic_rows, "x"_a, "x_row0"_a, "x_height"_a, "scale"_a, "out"_a, "out_row0"_a,
         "r0"_a, "r1"_a, "threads"_a = 1);
