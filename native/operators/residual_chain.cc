@@ -68,9 +68,9 @@ class GroupBackward {
                 int64_t number, std::byte* scratch)
       : kernels_(kernels), maps_(maps), shape_(bordered(maps.shape(), maps.channels())), sums_(sums), group_(group),
         number_(number), scratch_(scratch),
-        bytes_(pooled_bytes(((group.end - group.begin + 2) * shape_.size() + shape_.slack()) * sizeof(Bf16))) {
-    for (int64_t map = 0; map <= group.end - group.begin + 1; ++map) shape_.clear_border(at(map));
-    std::memset(at(group.end - group.begin + 2), 0, shape_.slack() * sizeof(Bf16));
+        bytes_(pooled_bytes((map_count() * shape_.size() + shape_.slack()) * sizeof(Bf16))) {
+    for (int64_t map = 0; map < map_count(); ++map) shape_.clear_border(at(map));
+    std::memset(at(map_count()), 0, shape_.slack() * sizeof(Bf16));
   }
 
   void take(const Bf16* gradients) const {
@@ -109,6 +109,10 @@ class GroupBackward {
   }
 
  private:
+  // Of the gradients of the images, of hidden features, and with a mask of a branch. Kernels read a little beyond a map, so
+  // each is followed by one that is written before, or by the slack.
+  int64_t map_count() const { return group_.end - group_.begin + (maps_.mask(0) == nullptr ? 1 : 2); }
+
   Bf16* at(int64_t map) const { return reinterpret_cast<Bf16*>(bytes_.get()) + map * shape_.size(); }
   Bf16* of_image(int64_t image) const { return at(image - group_.begin); }
   Bf16* hidden_gradient() const { return at(group_.end - group_.begin); }
