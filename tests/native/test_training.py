@@ -201,3 +201,16 @@ def test_invalid_arguments_are_refused() -> None:
 def test_can_train_chain__depends_on_channels_and_instruction_set(isa: str) -> None:
     assert native.can_train_chain(64) == native.can_train_chain(32) == (isa == "amx")
     assert not native.can_train_chain(48)
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_memory_held_before_does_not_matter(shape: tuple[int, int, int]) -> None:
+    """Kernels read beyond the last row of a map. Here all memory that the next run may be given is full of NaN."""
+    chain, batch = Chain(32, 1), make_batch(shape, 32)
+    spoiled = to_bits(np.full((1, 118, 118, 32), np.nan))
+    packed = chain.native()
+    spoiled_maps = [packed.forward(spoiled, np.empty_like(spoiled)) for _ in range(6)]
+    del spoiled_maps
+    for found in run(chain, *batch)[2:]:
+        assert np.isfinite(found).all()

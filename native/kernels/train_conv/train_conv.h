@@ -16,7 +16,7 @@
 
 namespace sparsesr {
 
-constexpr int64_t kTrainSlackRows = 5;
+constexpr int64_t kTrainSlackRows = 12;
 constexpr int64_t kTrainSlackPixels = 32;
 
 // Operation on a convolution's sum before it is rounded to bf16.
