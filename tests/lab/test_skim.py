@@ -80,3 +80,14 @@ def test_checkpoints_are_detected():
     assert architecture.name == "skim" and isinstance(found, Skim) and found.config == network.config
     image = torch.from_numpy(np.random.default_rng(0).random((1, 3, 8, 8), dtype=np.float32))
     assert torch.equal(found(image), network(image))
+
+
+def test_images_keep_their_precision_when_features_are_bf16():
+    """Images in bf16 would have steps of 1/256 near white, and the loss would see them."""
+    network = small_skim().train()
+    torch.nn.init.zeros_(network.tail[0].weight)
+    torch.nn.init.zeros_(network.tail[0].bias)
+    image = torch.rand(2, 3, 12, 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        upscaled = network(image)
+    torch.testing.assert_close(upscaled, network.upsample(image), rtol=0, atol=1e-6)

@@ -22,6 +22,11 @@ class MeanShift(nn.Conv2d):
         self.bias = nn.Parameter(sign * value_range * torch.tensor(DIV2K_MEAN_RGB))
         self.requires_grad_(False)
 
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, 3, H, W) -> the same shape, never in bf16: its steps are as coarse as those of 8-bit images."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
+
 
 class BicubicUpsample(nn.Module):
     """Bicubic upscaling as in torch: a = -0.75, half-pixel centres, clamped edges."""
