@@ -10,7 +10,7 @@ from sparsesr.errors import UsageError
 from sparsesr.lab.train.recipe import Recipe
 
 _MEASURED_STEPS = 20
-"""Steps before the measured speed of a run is used."""
+"""Steps that the speed is first measured over, after as many slow ones."""
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Ending:
     """Start the decay of a wsd schedule in time to finish after this many minutes."""
     should_stop: Callable[[], bool] = lambda: False
     _started: float = field(default_factory=time.monotonic)
+    _settled: tuple[int, float] | None = None
+    """Steps done and seconds elapsed when start-up and the first, slow steps were over."""
 
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError if ``finish_within`` is set and the recipe has no decay."""
@@ -43,9 +45,11 @@ class Ending:
         """
         if self.finish_within is None or step + recipe.lr_decay_steps >= recipe.steps:
             return 0
-        if steps_done < _MEASURED_STEPS:
+        if self._settled is None and steps_done >= _MEASURED_STEPS:
+            self._settled = steps_done, self._elapsed_s()
+        if self._settled is None or steps_done < self._settled[0] + _MEASURED_STEPS:
             return 0
-        seconds_per_step = self._elapsed_s() / steps_done
+        seconds_per_step = (self._elapsed_s() - self._settled[1]) / (steps_done - self._settled[0])
         fitting = int((60 * self.finish_within - self._elapsed_s()) / seconds_per_step)
         return max(fitting, 1) if fitting <= recipe.lr_decay_steps else 0
 
