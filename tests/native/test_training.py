@@ -106,31 +106,27 @@ def assert_near(found: NDArray[np.generic], expected: F64, error: float) -> None
     assert np.linalg.norm(found.astype(np.float64) - expected) <= error * np.linalg.norm(expected)
 
 
+def assert_as_in_float64(chain: Chain, x: F64, gradient: F64, *, output_error: float) -> None:
+    y, x_gradient, *others = run(chain, x, gradient)
+    maps = chain.forward(x)
+    expected_x, expected_weights, expected_biases = chain.backward(maps, gradient)
+    assert_near(from_bits(y), maps[-1], output_error)
+    assert_near(from_bits(x_gradient), expected_x, 3e-3)
+    for found, expected in zip(others, [*expected_weights, *expected_biases], strict=True):
+        assert_near(found, expected, 3e-3)
+
+
 @needs_kernels
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("channels", [32, 64])
 def test_block__has_the_gradients_of_float64(channels: int, shape: tuple[int, int, int]) -> None:
-    chain, (x, gradient) = Chain(channels, 1), make_batch(shape, channels)
-    y, x_gradient, *others = run(chain, x, gradient)
-    maps = chain.forward(x)
-    expected_x, expected_weights, expected_biases = chain.backward(maps, gradient)
-    assert_near(from_bits(y), maps[-1], 3e-3)
-    assert_near(from_bits(x_gradient), expected_x, 3e-3)
-    for found, expected in zip(others, [*expected_weights, *expected_biases], strict=True):
-        assert_near(found, expected, 3e-3)
+    assert_as_in_float64(Chain(channels, 1), *make_batch(shape, channels), output_error=3e-3)
 
 
 @needs_kernels
 def test_chain__has_the_gradients_of_float64() -> None:
     """Maps are rounded as in the kernels: otherwise some features end up on the other side of a ReLU."""
-    chain, (x, gradient) = Chain(32, 4, store=rounded), make_batch((3, 20, 24), 32)
-    y, x_gradient, *others = run(chain, x, gradient)
-    maps = chain.forward(x)
-    expected_x, expected_weights, expected_biases = chain.backward(maps, gradient)
-    assert_near(from_bits(y), maps[-1], 2e-3)
-    assert_near(from_bits(x_gradient), expected_x, 3e-3)
-    for found, expected in zip(others, [*expected_weights, *expected_biases], strict=True):
-        assert_near(found, expected, 3e-3)
+    assert_as_in_float64(Chain(32, 4, store=rounded), *make_batch((3, 20, 24), 32), output_error=2e-3)
 
 
 @needs_kernels

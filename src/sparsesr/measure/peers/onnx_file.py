@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparsesr.errors import InputError
+from sparsesr.image.samples import quantised
 from sparsesr.measure.method import InputImage, Upscaled, placeholder_model
 from sparsesr.measure.peers import package
 from sparsesr.measure.peers.peer import F32, Peer
@@ -97,5 +98,5 @@ class OnnxMethod:
                 f"{self._file.name}: gives {values.shape} for an image of {image.shape[1]}x{image.shape[0]}, not"
                 f" x{self._file.scale}"
             )
-        rounded = np.floor(np.clip(values[0].transpose(1, 2, 0), 0, 1) * 255 + 0.5).astype(np.uint8)
+        rounded = quantised(values[0].transpose(1, 2, 0), np.uint8)
         return Upscaled(rounded, {}, 1.0, 0, seconds)
