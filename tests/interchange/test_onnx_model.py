@@ -95,7 +95,9 @@ def test_every_operation_has_a_rule():
 
 def test_an_operation_without_a_rule_is_named(monkeypatch):
     monkeypatch.delitem(onnx_rules.RULES, "pixel_shuffle")
-    with pytest.raises(ModelError, match="plain_x2: has the operation pixel_shuffle, which has no form in ONNX"):
+    with pytest.raises(
+        ModelError, match="plain_x2: has the operation pixel_shuffle, which has no form in ONNX"
+    ):
         to_onnx(graphs.plain())
 
 
@@ -103,7 +105,11 @@ def test_tensors_may_be_called_like_the_ends():
     model = graphs.plain()
     names = {"image": "output", "head": "input", "output": "image"}
     nodes = tuple(
-        replace(node, inputs=tuple(names.get(i, i) for i in node.inputs), output=names.get(node.output, node.output))
+        replace(
+            node,
+            inputs=tuple(names.get(i, i) for i in node.inputs),
+            output=names.get(node.output, node.output),
+        )
         for node in model.graph.nodes
     )
     swapped = replace(model, graph=replace(model.graph, input="output", output="image", nodes=nodes))
@@ -126,7 +132,9 @@ def test_tiles_joined_by_another_program():
     result = np.zeros((80, 112, 3), np.float32)
     for y in range(0, 40, core):
         for x in range(0, 56, core):
-            upscaled = run(session, padded[y : y + tile, x : x + tile])[2 * halo : -2 * halo, 2 * halo : -2 * halo]
+            upscaled = run(session, padded[y : y + tile, x : x + tile])[
+                2 * halo : -2 * halo, 2 * halo : -2 * halo
+            ]
             place = result[2 * y : 2 * (y + core), 2 * x : 2 * (x + core)]
             place[:] = upscaled[: place.shape[0], : place.shape[1]]
     whole = Session(model, 1).run(image).image

@@ -7,10 +7,10 @@ import pytest
 
 from measure.turning_peer import TURNING
 from sparsesr.errors import InputError
-from sparsesr.measure.native import NativeMethod
 from sparsesr.interchange.dense_model import dense_model
-from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
 from sparsesr.interchange.onnx_model import to_onnx
+from sparsesr.measure.native import NativeMethod
+from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
 from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import RUNTIMES, as_tensor
 from support.tiny_models import photo, tiny

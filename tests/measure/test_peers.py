@@ -13,9 +13,9 @@ import graphs
 from measure.turning_peer import TURNING
 from sparsesr.cli.peers import PEERS, TORCH, parse_peers
 from sparsesr.errors import BackendError, ModelError, UsageError
+from sparsesr.interchange.dense_model import dense_model
 from sparsesr.measure.peers import peer_process
 from sparsesr.measure.peers.ncnn_graph import write_ncnn
-from sparsesr.interchange.dense_model import dense_model
 from sparsesr.measure.peers.peer_process import isolated_peers
 from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.spec import Graph, Node

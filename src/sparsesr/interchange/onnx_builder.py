@@ -63,9 +63,8 @@ class OnnxBuilder:
 
     def convolved(self, node: Node, features: Sequence[str], weights: Sequence[str]) -> str:
         """Concatenate maps and convolve them with zero padding; ``weights``: kernel, and bias if there is one."""
-        kernel = KERNEL.of(node)
-        settings = {"kernel_shape": [kernel] * 2, "pads": [kernel // 2] * 4}
-        return self.add("Conv", [self.side_by_side(features), *weights], **settings)
+        kernel, inputs = KERNEL.of(node), [self.side_by_side(features), *weights]
+        return self.add("Conv", inputs, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4)
 
     def activated(self, node: Node, value: str) -> str:
         """Apply a node's activation, if it has one."""

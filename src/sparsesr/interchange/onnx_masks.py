@@ -65,7 +65,11 @@ def _dense_part(build: OnnxBuilder, entry: TypedNode) -> str | None:
     tensors = {role: build.model.tensors[name] for role, name in node.weights.items()}
     if not outputs or not (columns or "bias" in tensors):
         return None
-    bias = [build.constant(f"{node.output}/dense_bias", tensors[role][:outputs]) for role in tensors if role == "bias"]
+    bias = [
+        build.constant(f"{node.output}/dense_bias", tensors[role][:outputs])
+        for role in tensors
+        if role == "bias"
+    ]
     if columns:
         kernel = build.constant(f"{node.output}/dense_weight", tensors["weight"][:outputs, columns])
         value = build.convolved(node, _dense_features(build, node), [kernel, *bias])

@@ -101,7 +101,9 @@ def _checked(build: OnnxBuilder, size: Size | None) -> Any:
     """The complete model, after ONNX's own checks."""
     onnx, facts = package("onnx"), build.model.facts
     helper, float_type = onnx.helper, onnx.TensorProto.FLOAT
-    outputs = [f"{facts.scale}*{side}" for side in _ANY_SIZE] if size is None else [facts.scale * s for s in size]
+    outputs = (
+        [f"{facts.scale}*{side}" for side in _ANY_SIZE] if size is None else [facts.scale * s for s in size]
+    )
     graph = helper.make_graph(
         build.nodes,
         facts.name,
@@ -113,7 +115,12 @@ def _checked(build: OnnxBuilder, size: Size | None) -> Any:
     proto = helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="sparsesr")
     proto.producer_version = sparsesr.__version__
     proto.doc_string = facts.description
-    about = {"name": facts.name, "architecture": facts.architecture, "scale": facts.scale, "license": facts.license}
+    about = {
+        "name": facts.name,
+        "architecture": facts.architecture,
+        "scale": facts.scale,
+        "license": facts.license,
+    }
     helper.set_model_props(proto, {key: str(value) for key, value in about.items()})
     onnx.checker.check_model(proto, full_check=True)
     return proto

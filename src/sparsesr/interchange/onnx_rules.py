@@ -80,7 +80,7 @@ def _add(build: OnnxBuilder, entry: TypedNode) -> None:
     node, terms = entry.node, list(entry.node.inputs)
     for index, factor in enumerate(FACTORS.of(node)):
         if factor != 1:
-            scalar = build.constant(f"{node.output}/factor{index}", np.float32(factor).reshape(()))
+            scalar = build.constant(f"{node.output}/factor{index}", np.array(factor, np.float32))
             terms[index] = build.add("Mul", [terms[index], scalar])
     total = terms[0] if len(terms) == 1 else build.add("Sum", terms)
     if "slopes" in node.weights:

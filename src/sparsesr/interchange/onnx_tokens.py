@@ -44,9 +44,8 @@ def _same_size() -> dict[str, list[int]]:
 def layer_norm(build: OnnxBuilder, entry: TypedNode) -> None:
     """Step by step: ONNX's own normalises the last axis, and channels are the second."""
     node = entry.node
-    mean = {"axes": [1], "keepdims": 1}
-    centred = build.add("Sub", [node.inputs[0], build.add("ReduceMean", node.inputs, **mean)])
-    variance = build.add("ReduceMean", [build.add("Mul", [centred, centred])], **mean)
+    centred = build.add("Sub", [node.inputs[0], _channel_mean(build, node.inputs[0])])
+    variance = _channel_mean(build, build.add("Mul", [centred, centred]))
     epsilon = build.constant(f"{node.output}/epsilon", np.array(EPSILON.of(node), np.float32))
     deviation = build.add("Sqrt", [build.add("Add", [variance, epsilon])])
     value = build.add("Div", [centred, deviation])
@@ -54,6 +53,10 @@ def layer_norm(build: OnnxBuilder, entry: TypedNode) -> None:
         factors = build.per_channel(f"{node.output}/{role}", build.model.tensors[node.weights[role]])
         value = build.add(op, [value, factors])
     build.named(value, node.output)
+
+
+def _channel_mean(build: OnnxBuilder, value: str) -> str:
+    return build.add("ReduceMean", [value], axes=[1], keepdims=1)
 
 
 def segment_attention(build: OnnxBuilder, entry: TypedNode) -> None:
@@ -64,9 +67,7 @@ def segment_attention(build: OnnxBuilder, entry: TypedNode) -> None:
     pixels = build.sliced(build.add("Shape", [tokens]), build.numbers(3), build.numbers(4), build.numbers(0))
     length, count = _segments(build, pixels, SEGMENTS.of(node))
     missing = build.add("Sub", [build.add("Mul", [length, count]), pixels])
-    padded = build.add(
-        "Pad", [tokens, build.add("Concat", [build.numbers(*[0] * 7), missing], axis=0)]
-    )
+    padded = build.add("Pad", [tokens, build.add("Concat", [build.numbers(*[0] * 7), missing], axis=0)])
     parts = build.add("Concat", [build.numbers(3, heads, channels), count, length], axis=0)
     cut = build.add("Reshape", [padded, parts])  # (3, heads, channels, count, length)
     query, key, value = (build.add("Gather", [cut, _index(build, part)], axis=0) for part in range(3))
