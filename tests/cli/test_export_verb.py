@@ -17,10 +17,8 @@ from sparsesr.interchange import onnx_rules, packages
 from sparsesr.measure import onnx_check
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
+from support.onnx_runs import opened, run_onnx
 from support.tiny_models import photo, tiny
-
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +36,7 @@ def export(*arguments: str) -> int:
 
 
 def run(path: str, image: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: image.transpose(2, 0, 1)[None]})
-    return result[0].transpose(1, 2, 0)
+    return run_onnx(opened(path), image)
 
 
 @pytest.mark.parametrize("masks", ["keep", "drop"])

@@ -16,27 +16,18 @@ from sparsesr.interchange.onnx_model import OPSET, to_onnx
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.operations.registry import OPERATIONS
 from sparsesr.runtime.session import Session
+from support.onnx_runs import opened as opened_bytes
+from support.onnx_runs import run_onnx as run
 from support.tiny_models import photo, tiny
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
 
 GRAPHS = one_of_each() | {"smsr": graphs.smsr(16, modules=3, layers=3, seed=4), "named": tiny(3)}
 SIZES = [(24, 20), (17, 31), (1, 1), (2, 9)]
 
 
 def opened(proto):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def run(session, image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) in 0..1 -> the upscaled image of the same layout."""
-    (result,) = session.run(["output"], {"input": image.transpose(2, 0, 1)[None].astype(np.float32)})
-    return result[0].transpose(1, 2, 0)
+    return opened_bytes(proto.SerializeToString())
 
 
 def check(found: np.ndarray, expected: np.ndarray) -> None:
