@@ -26,6 +26,8 @@ GROUPS = {
     "Other programs": ("sparsesr.interchange.onnx_model", "sparsesr.interchange.dense_model"),
 }
 """Public modules; types that they mention follow in a last group."""
+_ANNOTATED_DEFAULT = re.compile(r"(\w: (?:[^,()=\[]|\[[^\]]*\])+)=")
+"""``name: type`` before a default, which :func:`ast.unparse` writes without spaces."""
 _HEAD = """# Reference
 
 Every command, and every public name. Written by `make reference` from the source. [options.md](options.md) explains the
@@ -60,7 +62,9 @@ def _mentioned_beyond(shown: Iterable[Name]) -> list[Name]:
 def _section(name: Name, label: str) -> str:
     node, head = name.definition, f"### `{label}`\n"
     if isinstance(node, ast.ClassDef):
-        return "\n".join([head, _prose(name.docstring), *_members(node)])
+        bases = [ast.unparse(base) for base in node.bases]
+        derives = f"Derives from `{', '.join(bases)}`.\n" if bases else ""
+        return "\n".join([head, _prose(name.docstring), derives, *_members(node)])
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         value = ast.unparse(node.value).strip("'") if node.value else ""
         return "\n".join([head, _code(f"{name.name} = {value}"), _prose(name.docstring)])
@@ -78,7 +82,7 @@ def _members(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method: bool = False) -> str:
-    arguments = ast.unparse(node.args)
+    arguments = _ANNOTATED_DEFAULT.sub(r"\1 = ", ast.unparse(node.args))
     if is_method:
         arguments = re.sub(r"^(self|cls)(, )?", "", arguments)
         if any(ast.unparse(mark) == "property" for mark in node.decorator_list):

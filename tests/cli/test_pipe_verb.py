@@ -179,6 +179,13 @@ def test_terminals_are_refused(monkeypatch, capsys):
     assert "images come from standard input" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_closed_streams_are_refused(closed):
+    command = f"{sys.executable} -m sparsesr pipe {closed}"
+    done = subprocess.run(["sh", "-c", command], input=b"", capture_output=True, check=False)
+    assert done.returncode == 2 and b"images come from standard input" in done.stderr
+
+
 def launcher(folder: Path) -> str:
     """A command for the examples, which call ``sparsesr`` without naming a model."""
     script = folder / "launcher"

@@ -131,3 +131,14 @@ def test_tiles_joined_by_another_program():
     whole = Session(model, 1).run(image).image
     inside = np.s_[2 * halo : -2 * halo, 2 * halo : -2 * halo]
     np.testing.assert_allclose(result[inside], whole[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("keeps_masks", [True, False], ids=["masks", "dense"])
+def test_openvino_reads_the_file(keeps_masks):
+    openvino = pytest.importorskip("openvino")
+    model, image = GRAPHS["smsr"], photo(17, 30, dtype="float32")
+    proto = to_onnx(model if keeps_masks else dense_model(model))
+    network = openvino.Core().read_model(proto.SerializeToString(), b"")
+    run_on_cpu = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = run_on_cpu([image.transpose(2, 0, 1)[None]])[0][0].transpose(1, 2, 0)
+    check(found, Session(model, 1).run(image, dense=not keeps_masks).image)

@@ -58,7 +58,7 @@ def run(
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
-    _refuse_terminals()
+    _check_streams()
     job = Job(effort, target_ms, WriteOptions(False, format, quality, depth), as_json=True, quiet=True)
     upscaler = Upscaler(
         model, scale=scale, threads=threads, memory=options.parse_memory(memory), precision=precision
@@ -66,8 +66,9 @@ def run(
     return _answer_all(upscaler, job, sys.stdin.buffer, sys.stdout.buffer)
 
 
-def _refuse_terminals() -> None:
-    if sys.stdin.isatty() or sys.stdout.isatty():
+def _check_streams() -> None:
+    """Raise UsageError for a terminal, or a stream that is closed."""
+    if any(stream is None or stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise UsageError(
             "images come from standard input and go to standard output",
             remedy="let a program start this command, or use `sparsesr upscale`",
