@@ -41,9 +41,9 @@ def run(
     masks: Annotated[
         str,
         typer.Option(
-            help="drop: every pixel is computed in full; keep: the result of upscale, by multiplication."
+            help="keep: the result of upscale, by multiplication; drop: smaller, every pixel computed in full."
         ),
-    ] = "drop",
+    ] = "keep",
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", help="Upscaling factor, for models of several scales.")
     ] = None,
