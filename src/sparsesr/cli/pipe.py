@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, BinaryIO
 
 import typer
 
 from sparsesr.cli import messages, options
-from sparsesr.cli.upscale_job import Job, watching
+from sparsesr.cli.interrupts import interruptible, naming_interruptions
+from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
 from sparsesr.jobs.batch import Outcome
@@ -59,11 +62,14 @@ def run(
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
     _check_streams()
-    job = Job(effort, target_ms, WriteOptions(False, format, quality, depth), as_json=True, quiet=True)
+    write_options = WriteOptions(format=format, quality=quality, depth=depth)
     upscaler = Upscaler(
         model, scale=scale, threads=threads, memory=options.parse_memory(memory), precision=precision
     )
-    return _answer_all(upscaler, job, sys.stdin.buffer, sys.stdout.buffer)
+    frames = FrameReader(sys.stdin.buffer, min(ImageLimits().max_file_bytes, upscaler.memory))
+    watch = partial(_watching, effort, target_ms)
+    outcomes = upscale_frames(upscaler, frames, write_options, watch)
+    return _answer_all(upscaler, outcomes, sys.stdout.buffer)
 
 
 def _check_streams() -> None:
@@ -75,11 +81,16 @@ def _check_streams() -> None:
         )
 
 
-def _answer_all(upscaler: Upscaler, job: Job, source: BinaryIO, sink: BinaryIO) -> int:
-    frames = FrameReader(source, min(ImageLimits().max_file_bytes, upscaler.memory))
+@contextmanager
+def _watching(effort: float | None, target_ms: float | None, name: str) -> Generator[RunOptions, None, None]:
+    with naming_interruptions(name), interruptible() as cancelled:
+        yield RunOptions(effort, target_ms, cancelled=cancelled)
+
+
+def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sink: BinaryIO) -> int:
+    """Answer each image as soon as it is done; return the exit status of all."""
     done, statuses = 0, set[int]()
-    watch = partial(watching, upscaler, job)
-    for name, outcome in upscale_frames(upscaler, frames, job.write_options, watch):
+    for name, outcome in outcomes:
         _answer(sink, *_frames_of(upscaler, name, outcome))
         if isinstance(outcome, SparsesrError):
             statuses.add(messages.print_error(outcome))
