@@ -182,7 +182,7 @@ def test_terminals_are_refused(monkeypatch, capsys):
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
 def test_closed_streams_are_refused(closed):
     command = f"{sys.executable} -m sparsesr pipe {closed}"
-    done = subprocess.run(["sh", "-c", command], input=b"", capture_output=True, check=False)
+    done = subprocess.run(["/bin/sh", "-c", command], input=b"", capture_output=True, check=False)
     assert done.returncode == 2 and b"images come from standard input" in done.stderr
 
 
