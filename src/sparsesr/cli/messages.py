@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sparsesr.cli.streams import silence
 from sparsesr.errors import SparsesrError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def print_error(error: SparsesrError) -> int:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {' '.join(line_of(error).split())}", file=sys.stderr)
+    say(f"error: {' '.join(line_of(error).split())}", to_stderr=True)
     return error.exit_status
 
 
@@ -65,16 +66,25 @@ def line_of(error: SparsesrError) -> str:
     return f"{line}; run again with --debug and report the output" if is_bug else line
 
 
+def say(line: str, *, to_stderr: bool = False) -> None:
+    """Print a line at once. A reader that is gone does not stop the work."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        silence(stream)
+
+
 def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
     """Print the plan's warning, if any, on stderr before work starts."""
     warning = plan.warning()
     if warning is not None:
-        print(f"note: {warning.worded(option_of)}", file=sys.stderr, flush=True)
+        say(f"note: {warning.worded(option_of)}", to_stderr=True)
 
 
 def print_json(record: dict[str, Any]) -> None:
     """Print one line of JSON on stdout and flush."""
-    print(as_json(record), flush=True)
+    say(as_json(record))
 
 
 def as_json(record: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
 from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
 from sparsesr.image.tiff_tags import exif_of_tiff
+from sparsesr.image.vips_threads import claim
 from sparsesr.limits import ImageLimits
 
 _LOADERS = {
@@ -66,6 +67,7 @@ def decode(
     """
     with open_source(source, limits, name) as opened:
         kind = recognise(opened)
+        claim()  # before any lock that another thread may have held during a fork
         vips.forget_errors()  # or a message may quote an older failure
         try:
             samples, state = _decode_strictly(opened, kind, limits, cancelled)

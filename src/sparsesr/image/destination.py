@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import BinaryIO
 
 from sparsesr.errors import InputError, LimitError, UsageError, Wording
 from sparsesr.image.source import printable
+from sparsesr.image.temporary import create_temporary, remove_stale
 
 FORMATS = {
     ".jpg": "jpeg",
@@ -148,26 +148,37 @@ def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, Non
     that another process creates in the meantime is never replaced. System errors become InputError.
     """
     target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
-    temporary = target.with_name(f".sparsesr-{secrets.token_hex(8)}.tmp")
+    remove_stale(target.parent)
+    temporary: Path | None = None
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
-        descriptor = os.open(
-            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        temporary, descriptor = create_temporary(target.parent)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        _publish(temporary, target, overwrite)
+            _publish(temporary, target, overwrite)  # while the file is locked
+            _sync_folder(target.parent)
     except FileExistsError:
         raise _exists(path) from None
     except (OSError, ValueError) as error:
         raise write_error(path, error) from None
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power failure, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _publish(temporary: Path, target: Path, overwrite: bool) -> None:

@@ -16,6 +16,7 @@ from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
 from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.source import check_readable
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
@@ -72,6 +73,8 @@ def upscale_file(
     having written anything.
     """
     start = time.perf_counter()
+    if isinstance(source, Path):
+        check_readable(source)  # first: a name misspelled is worth more than what follows from it
     known = (
         None
         if path is None
@@ -137,9 +140,13 @@ def _decoded_within(
     try:
         return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled, name)
     except LimitError as error:
-        if most_px == _LIMITS.max_pixels or not error.asks_for("max_pixels"):
+        if not (error.asks_for("max_pixels") or error.asks_for("max_file_bytes")):
             raise
-        remedy = Wording("shrink it or raise {}", "memory")
+        # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
+        is_of_memory = most_px < _LIMITS.max_pixels and error.asks_for("max_pixels")
+        remedy = (
+            Wording("shrink it or raise {}", "memory") if is_of_memory else "shrink it or cut it into parts"
+        )
         raise LimitError(error.what, where=error.where, remedy=remedy) from None
 
 
