@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from sparsesr.errors import InputError
 
@@ -81,7 +81,7 @@ def silence(stream: TextIO) -> None:
 
 
 def lost_output() -> InputError | None:
-    """Flush standard output; the error if anything that was printed there is lost."""
+    """Flush standard output; the error if anything that was printed there is lost, once."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -89,12 +89,14 @@ def lost_output() -> InputError | None:
     except OSError as error:
         return _lost(error)
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    failure = cast("OSError | None", getattr(raw, "failure", None))
-    return None if failure is None else _lost(failure)
+    if not isinstance(raw, _TolerantFile) or raw.failure is None:
+        return None
+    failure, raw.failure = raw.failure, None
+    return _lost(failure)
 
 
 def _lost(error: OSError) -> InputError:
     from sparsesr.image.destination import write_error  # loads libvips
 
     described = write_error(None, error)
-    return InputError(described.what, where="standard output", remedy="what was printed is incomplete")
+    return InputError(described.what, where="standard output", remedy="its contents are incomplete")

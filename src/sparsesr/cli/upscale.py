@@ -152,7 +152,8 @@ def _run_all(upscaler: Upscaler, inputs: Inputs, pairing: Pairing, job: Job) -> 
 
 def _journal(upscaler: Upscaler, pairing: Pairing, job: Job) -> Journal | None:
     """A journal for several files; a single one is either done or not."""
-    if len(pairing.targets) < 2:
+    folder = common_folder(pairing.targets.values())
+    if folder is None or len(pairing.targets) < 2:
         return None
     settings = {**vars(job.write_options), **upscaler.settings, "effort": job.effort, "target": job.target_ms}
-    return Journal(common_folder(pairing.targets.values()), settings)
+    return Journal(folder, settings)

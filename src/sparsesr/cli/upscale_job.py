@@ -11,7 +11,7 @@ from pathlib import Path
 from sparsesr.cli import messages
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import progress_bar
-from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal
+from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
 from sparsesr.cli.upscale_report import Job, report
 from sparsesr.engine.estimate import expected_seconds, planned_macs
 from sparsesr.engine.execute import RunOptions
@@ -62,7 +62,9 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         raise
     if target is None:
         sys.stdout.buffer.write(done.upscaled.image)
-        sys.stdout.buffer.flush()
+        lost = lost_output()
+        if lost is not None:
+            raise lost
     output = "standard output" if target is None else target
     report(upscaler, done, _STDIN, output, job, to_stderr=target is None)
     return 0

@@ -117,7 +117,10 @@ def _check_path(path: Path, overwrite: bool) -> None:
         raise _exists(path)
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError("is not a regular file and cannot be replaced", where=name, remedy=_ELSEWHERE)
-    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder = Path(os.path.realpath(path)).parent
+    except OSError as error:  # a relative name, and the current folder was removed
+        raise write_error(path, error) from None
     if not folder.is_dir():
         remedy = Wording("create it or choose another {}", "output")
         raise InputError(f"the folder {printable(folder)} does not exist", where=name, remedy=remedy)
@@ -147,10 +150,10 @@ def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, Non
     On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite``, a file
     that another process creates in the meantime is never replaced. System errors become InputError.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
-    remove_stale(target.parent)
     temporary: Path | None = None
     try:
+        target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
+        remove_stale(target.parent)
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
         temporary, descriptor = create_temporary(target.parent)
         with os.fdopen(descriptor, "w+b") as file:

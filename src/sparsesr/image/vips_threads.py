@@ -1,8 +1,7 @@
 """Refusal of libvips in a forked child of a process that has used it.
 
 The child inherits libvips' list of threads without the threads, and would wait for them for ever. libvips has no way
-to start again; its authors advise to use it only after the fork, or to start processes afresh
-(https://github.com/libvips/pyvips/issues/158).
+to start again; its authors advise to use it only after the fork, or to start processes afresh.
 """
 
 from __future__ import annotations
@@ -18,6 +17,11 @@ _was_used = False
 """True once this process, or one that it was forked from, has used libvips."""
 _is_lost = False
 """True in a child that was forked after that."""
+
+
+def is_lost() -> bool:
+    """True if this process cannot use libvips."""
+    return _is_lost
 
 
 def claim() -> None:

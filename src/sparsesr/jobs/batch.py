@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import CancelledError, LimitError, SparsesrError, unexpected
+from sparsesr.errors import CancelledError, LimitError, SparsesrError, Wording, unexpected
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import remove_stale
 from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
@@ -82,7 +82,8 @@ def _attempt(
         with watch(source) as options:
             return upscale_file(upscaler, source, target, options, write_options)
 
-    return attempted(work, printable(source))
+    outcome = attempted(work, printable(source))
+    return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome
 
 
 def attempted(work: Callable[[], FileResult], name: str) -> FileResult | SparsesrError:
@@ -93,7 +94,7 @@ def attempted(work: Callable[[], FileResult], name: str) -> FileResult | Sparses
         return located(error, name)
     except MemoryError:
         remedy = "free some memory, or shrink the image"
-        return LimitError("not enough memory, even for tiles", where=name, remedy=remedy)
+        return LimitError("not enough memory", where=name, remedy=remedy)
     except Exception as error:
         return unexpected(error, name)
 
@@ -101,4 +102,11 @@ def attempted(work: Callable[[], FileResult], name: str) -> FileResult | Sparses
 def located(error: SparsesrError, name: str) -> SparsesrError:
     """The error, located at the input ``name`` unless it already has a location."""
     error.where = error.where or name
+    return error
+
+
+def _in_batch(error: SparsesrError) -> SparsesrError:
+    """The error, with the remedy that only batches have."""
+    if error.asks_for("overwrite"):
+        error.remedy = Wording("pass {}, {} or another {}", "overwrite", "skip_existing", "output")
     return error

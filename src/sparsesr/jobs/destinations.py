@@ -13,7 +13,7 @@ from sparsesr.jobs.identity import Identities
 from sparsesr.jobs.inputs import has_image_suffix
 
 _EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
-_RESULT = re.compile(r"(.+)_x\d+(?:\.\d+)?")
+_RESULT = re.compile(r"(.+)_x\d+(?:\.\d+)?", re.DOTALL)
 
 
 def default_output(
@@ -49,22 +49,33 @@ def _stem_apart(source: Path) -> str:
 
 
 def results_among(files: Iterable[tuple[Path, Path]], folder: Path | None = None) -> list[Path]:
-    """The files that are named like results for others: ``a_x2.png`` beside ``a.png`` or ``a.jpg``, for any scale.
+    """The files that are named like results for others: ``a_x2.png`` for ``a.png`` or ``a.jpg``, for any scale.
 
-    ``files`` are pairs (file, path relative to its argument). Results are also looked for in ``folder``, where this
-    batch writes.
+    ``files`` are pairs (file, path relative to its argument). A result is beside its source, below the same argument,
+    or in ``folder``, where this batch writes.
     """
     files = list(files)
-    stems: set[tuple[Path, str]] = set()
-    for path, relative in files:
-        for place in (path.parent,) if folder is None else (path.parent, folder / relative.parent):
-            stems |= {(place, _stem(path)), (place, _stem_apart(path))}
-    return [path for path, _ in files if _is_result(path, stems)]
+    sources = {
+        (place, stem) for file in files for place in _places(*file, folder) for stem in _stems(file[0])
+    }
+    return [path for path, relative in files if _is_result(path, relative, sources)]
 
 
-def _is_result(path: Path, stems: set[tuple[Path, str]]) -> bool:
+def _is_result(path: Path, relative: Path, sources: set[tuple[Path, str]]) -> bool:
     match = _RESULT.fullmatch(path.stem)
-    return match is not None and path.suffix.lower() in FORMATS and (path.parent, match.group(1)) in stems
+    if match is None or path.suffix.lower() not in FORMATS:
+        return False
+    return any((place, match.group(1)) in sources for place in _places(path, relative, None))
+
+
+def _places(path: Path, relative: Path, folder: Path | None) -> list[Path]:
+    """The folder of a file, that of its argument, and that of its result."""
+    places = [path.parent, path.parents[len(relative.parts) - 1]]
+    return places if folder is None else [*places, folder / relative.parent]
+
+
+def _stems(path: Path) -> tuple[str, str]:
+    return _stem(path), _stem_apart(path)
 
 
 def refuse_same(source: Path, output: Path) -> None:

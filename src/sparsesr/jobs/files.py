@@ -17,6 +17,7 @@ from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
 from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
 from sparsesr.image.source import check_readable
+from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
@@ -58,6 +59,20 @@ class _PreparedFile:
     plan: Plan
 
 
+@dataclass(frozen=True)
+class _Afresh:
+    """:func:`upscale_file` for a process of its own."""
+
+    upscaler: Upscaler
+    source: Path | bytes
+    path: Path | None
+    write_options: WriteOptions
+    name: str | None
+
+    def __call__(self, options: RunOptions) -> FileResult:
+        return upscale_file(self.upscaler, self.source, self.path, options, self.write_options, self.name)
+
+
 def upscale_file(
     upscaler: Upscaler,
     source: Path | bytes,
@@ -68,10 +83,17 @@ def upscale_file(
 ) -> FileResult:
     """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
-    ``name`` names ``source`` in messages if it is bytes. Jobs that share an upscaler wait for each other if its
+    ``name`` names ``source`` in messages if it is bytes. In a process that was forked from one that had used libvips,
+    the work is done by a new process. Jobs that share an upscaler wait for each other if its
     memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or ResultError, without
     having written anything.
     """
+    if is_lost():
+        from sparsesr.jobs.fresh_process import run_afresh  # multiprocessing takes long to import
+
+        work = _Afresh(upscaler, source, path, write_options, name)
+        with upscaler.budget.reserved(upscaler.budget.total_bytes, options.cancelled):
+            return run_afresh(work, options)
     start = time.perf_counter()
     if isinstance(source, Path):
         check_readable(source)  # first: a name misspelled is worth more than what follows from it

@@ -146,6 +146,8 @@ _SHOWN = 3
 
 
 def shown(paths: list[Path]) -> str:
-    """The names of the first few files, and the number of the others."""
+    """The names of the files; of many the first few, and the number of the others."""
+    if len(paths) <= _SHOWN + 1:
+        return ", ".join(printable(path) for path in paths)
     names = ", ".join(printable(path) for path in paths[:_SHOWN])
-    return names if len(paths) <= _SHOWN else f"{names} and {len(paths) - _SHOWN} others"
+    return f"{names} and {len(paths) - _SHOWN} others"

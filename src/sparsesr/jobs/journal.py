@@ -67,10 +67,12 @@ class Journal:
                 os.close(descriptor)
 
 
-def common_folder(targets: Iterable[Path]) -> Path:
-    """The deepest folder that holds all of these files."""
-    folders = {os.path.abspath(target.parent) for target in targets}  # noqa: PTH100 - links are kept
-    return Path(os.path.commonpath(folders))
+def common_folder(targets: Iterable[Path]) -> Path | None:
+    """The deepest folder that holds all of these files; None if there is none."""
+    try:
+        return Path(os.path.commonpath({os.path.abspath(target.parent) for target in targets}))  # noqa: PTH100
+    except (OSError, ValueError):  # the current folder was removed; no targets
+        return None
 
 
 def _state(path: Path) -> State:

@@ -59,8 +59,8 @@ def pair(inputs: Inputs, output: str | None, scale: int, format: str | None = No
 def _note_of(results: list[Path]) -> list[str]:
     if not results:
         return []
-    which = "an earlier result" if len(results) == 1 else "earlier results"
-    return [f"{shown(results)}: taken as {which}, not as input; name it alone to upscale it again"]
+    it, what = ("it", "an earlier result") if len(results) == 1 else ("one", "earlier results")
+    return [f"{shown(results)}: taken as {what}, not as input; name {it} alone to upscale it again"]
 
 
 def _is_folder(output: str, files: list[tuple[Path, Path]]) -> bool:
@@ -111,7 +111,7 @@ def _clashes(targets: Targets) -> dict[Path, SparsesrError]:
     for source, target in targets.items():
         other = inputs.get(real.of(target))
         if other is not None:
-            which = "the input itself" if other == source else f"also an input ({other.name})"
+            which = "the input itself" if other == source else f"also an input ({printable(other.name)})"
             failures[source] = UsageError(f"is {which}", where=printable(target), remedy=_ELSEWHERE)
         elif taken[real.of_output(target)] > 1:
             failures[source] = UsageError(

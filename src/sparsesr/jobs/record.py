@@ -15,13 +15,14 @@ from sparsesr.jobs.files import FileResult
 
 
 def names(**files: Path | str) -> dict[str, Any]:
-    """Names of files; one that is not UTF-8, and thus cannot be written in JSON, also as ``<key>_bytes`` in hex."""
+    """Names of files. One that is not UTF-8, which JSON cannot hold, is shown, and given in hex as ``<key>_bytes``."""
     record: dict[str, Any] = {}
     for key, file in files.items():
-        record[key] = printable(file)
         raw = os.fsencode(file)
-        if raw.decode("utf-8", "replace") != os.fspath(file):
-            record[f"{key}_bytes"] = raw.hex()
+        try:
+            record[key] = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            record |= {key: printable(file), f"{key}_bytes": raw.hex()}
     return record
 
 
