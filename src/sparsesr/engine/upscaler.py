@@ -224,6 +224,7 @@ class Upscaler:
         """Run as planned, and with ever less memory whenever the system refuses it."""
         while True:
             try:
+                self._check_memory(plan, pixels)
                 result = self._run(pixels, plan, options)
             except (MemoryError, MemoryShortError):
                 pass  # leaving the handler frees what the failed run holds
@@ -231,6 +232,11 @@ class Upscaler:
                 return replace(result, notes=(*_forced_note(plan), *result.notes))
             self.release_buffers()
             plan = smaller_plan(plan, self._run_bytes(pixels.dtype), may_tile=self._may_tile)
+
+    def _check_memory(self, plan: Plan, pixels: Pixels) -> None:
+        """Raise MemoryError, before a plan is announced, if the system refuses what is still to be allocated."""
+        more = plan.peak_bytes - self._standing_bytes - pixels.nbytes - self.idle_bytes
+        np.empty(max(more, 0), np.uint8)  # reserves addresses only
 
     def _run(self, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
         beside_others = replace(plan, spare_bytes=min(plan.spare_bytes, self.budget.free_bytes))

@@ -15,7 +15,7 @@ from sparsesr.errors import LimitError, ResultError, Wording
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
-from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.encode import Encoded, check_quality_and_depth, encode_to, working_bytes
 from sparsesr.image.source import check_readable
 from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
@@ -129,15 +129,26 @@ def _upscaled(
         result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.plan, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
-    written = encode_to(
-        image.with_pixels(result.image, alpha),
-        prepared.destination,
+    finished = image.with_pixels(result.image, alpha)
+    try:
+        written = _written(finished, prepared.destination, options, write_options)
+    except MemoryError:
+        upscaler.release_buffers()
+        written = _written(finished, prepared.destination, options, write_options)
+    output = written.data if prepared.destination.path is None else prepared.destination.path
+    return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
+
+
+def _written(
+    image: DecodedImage, destination: Destination, options: RunOptions, write_options: WriteOptions
+) -> Encoded:
+    return encode_to(
+        image,
+        destination,
         quality=write_options.quality,
         depth=write_options.depth,
         cancelled=options.cancelled,
     )
-    output = written.data if prepared.destination.path is None else prepared.destination.path
-    return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
 
 
 def _decoded(
