@@ -68,6 +68,7 @@ def _unpack_array(array: Pixels) -> Unpacked:
         raise InputError(
             f"the array holds {array.dtype}", remedy="convert it to uint8, uint16, or float32 in 0..1"
         )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind == "f":
         _check_floats(array)
     if is_grey:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine import chop as chopping
+from sparsesr.engine.arguments import check_numbers, check_whole_numbers
 from sparsesr.engine.arrays import unpack, upscaled_alpha, without_holes
 from sparsesr.engine.budget import MemoryBudget
 from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
@@ -30,7 +31,7 @@ from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.timed_run import effort_for_target, execute_for_target
 from sparsesr.errors import LimitError, MemoryShortError, Parameter, UsageError, Wording, check_cancelled
 from sparsesr.free_memory import default_memory_bytes
-from sparsesr.modelfile.catalogue import default_model_for, load
+from sparsesr.modelfile.catalogue import default_model_for, load, portable_name
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 from sparsesr.runtime.session import Session
@@ -54,7 +55,7 @@ class Upscaler:
         *,
         scale: int | None = None,
         threads: int | None = None,
-        memory: int | None = None,
+        memory: float | None = None,
         inference: str = "auto",
         precision: str = "auto",
     ) -> None:
@@ -67,6 +68,8 @@ class Upscaler:
         processor without the instructions) or ``auto``: bf16 where it is faster and costs the model at most 0.01 dB.
         Raises ModelError for unknown or refused models, and UsageError if the model does not upscale by ``scale``.
         """
+        check_numbers(scale=scale, memory=memory)
+        check_whole_numbers(threads=threads)
         if inference not in INFERENCE:
             raise UsageError(
                 f"{inference!r} is unknown",
@@ -74,7 +77,7 @@ class Upscaler:
                 remedy=f"use {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}",
             )
         self._arguments = (
-            model,
+            model if isinstance(model, ModelFile | None) else portable_name(model),
             {
                 "scale": scale,
                 "threads": threads,
@@ -96,7 +99,7 @@ class Upscaler:
             sees_whole_image(self.model.graph),
         )
         self._is_memory_given = memory is not None
-        self.memory = default_memory_bytes() if memory is None else memory
+        self.memory = default_memory_bytes() if memory is None else int(memory)
         # Stored twice: as read, and packed for the kernels.
         self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
         self.budget = MemoryBudget(self.memory - self._standing_bytes)

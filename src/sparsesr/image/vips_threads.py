@@ -1,7 +1,8 @@
 """Refusal of libvips in a forked child of a process that has used it.
 
 The child inherits libvips' list of threads without the threads, and would wait for them for ever. libvips has no way
-to start again; its authors advise to use it only after the fork, or to start processes afresh.
+to start again; its authors advise to use it only after the fork, or to start processes afresh
+(https://github.com/libvips/ruby-vips/issues/396).
 """
 
 from __future__ import annotations

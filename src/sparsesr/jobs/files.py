@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sparsesr.engine.arguments import check_whole_numbers
 from sparsesr.engine.execute import Cancelled, RunOptions
 from sparsesr.engine.plan import PROCESS_BYTES, Plan
 from sparsesr.engine.result import UpscaleResult
@@ -35,6 +36,7 @@ class WriteOptions:
     depth: int | None = None
 
     def __post_init__(self) -> None:
+        check_whole_numbers(quality=self.quality, depth=self.depth)
         check_quality_and_depth(self.quality, self.depth)
         if self.format is not None:
             object.__setattr__(self, "format", resolve_format(None, self.format))

@@ -90,8 +90,8 @@ def serve(number: int) -> None:
 def _done(connection: Connection, work: Work[Any], options: RunOptions) -> tuple[str, Any]:
     watched = replace(
         options,
-        on_plan=lambda *content: connection.send(("on_plan", content)),
-        progress=lambda *content: connection.send(("progress", content)),
+        on_plan=lambda plan, size: connection.send(("on_plan", (plan, size))),
+        progress=lambda done, total: connection.send(("progress", (done, total))),
         cancelled=connection.poll,  # a message, or the end of the other process
     )
     try:

@@ -29,7 +29,7 @@ def upscale(
     precision: str = "auto",
     inference: str = "auto",
     threads: int | None = None,
-    memory: int | None = None,
+    memory: float | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Any:
