@@ -68,7 +68,7 @@ def test_the_name_is_taken_while_the_file_is_locked(tmp_path, monkeypatch):
     with atomic_file(tmp_path / "out.bin", overwrite=False) as file:
         file.write(b"whole")
     assert (tmp_path / "out.bin").read_bytes() == b"whole"
-    assert os.listdir(tmp_path) == ["out.bin"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
 
 
 def test_a_file_taken_as_stale_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
