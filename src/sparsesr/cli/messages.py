@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sparsesr.cli.streams import silence
-from sparsesr.errors import SparsesrError
+from sparsesr.errors import SparsesrError, Wording
 
 if TYPE_CHECKING:
     from sparsesr.engine.plan import Plan
@@ -49,6 +49,10 @@ def option_of(parameter: str) -> str:
     return _SHORT_OPTIONS.get(parameter, long)
 
 
+def _has_option(parameter: str) -> bool:
+    return option_of(parameter).startswith("-")
+
+
 def print_error(error: SparsesrError) -> int:
     """Print the line of an error (after its traceback, if wanted); return the exit status."""
     if _wants_traceback:
@@ -60,8 +64,11 @@ def print_error(error: SparsesrError) -> int:
 
 
 def line_of(error: SparsesrError) -> str:
-    """The line of an error, with parameters named as command-line options."""
-    line = error.line(option_of)
+    """The line of an error, with parameters named as command-line options; without advice that no option can follow."""
+    has_options = not isinstance(error.remedy, Wording) or all(map(_has_option, error.remedy.parameters))
+    line = (
+        error.line(option_of) if has_options else SparsesrError(error.what, where=error.where).line(option_of)
+    )
     is_bug = error.remedy is None and error.code == SparsesrError.code
     return f"{line}; run again with --debug and report the output" if is_bug else line
 

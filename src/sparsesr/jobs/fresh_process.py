@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.plan import Plan
 from sparsesr.errors import BackendError, SparsesrError, unexpected
 
 Result = TypeVar("Result")
@@ -88,12 +89,14 @@ def serve(number: int) -> None:
 
 
 def _done(connection: Connection, work: Work[Any], options: RunOptions) -> tuple[str, Any]:
-    watched = replace(
-        options,
-        on_plan=lambda plan, size: connection.send(("on_plan", (plan, size))),
-        progress=lambda done, total: connection.send(("progress", (done, total))),
-        cancelled=connection.poll,  # a message, or the end of the other process
-    )
+    def on_plan(plan: Plan, size: tuple[int, int]) -> None:
+        connection.send(("on_plan", (plan, size)))
+
+    def progress(done: int, total: int) -> None:
+        connection.send(("progress", (done, total)))
+
+    # A message, or the end of the other process, cancels.
+    watched = replace(options, on_plan=on_plan, progress=progress, cancelled=connection.poll)
     try:
         return "result", work(watched)
     except (SparsesrError, MemoryError) as error:
