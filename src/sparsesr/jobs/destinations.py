@@ -55,10 +55,13 @@ def results_among(files: Iterable[tuple[Path, Path]], folder: Path | None = None
     or in ``folder``, where this batch writes.
     """
     files = list(files)
+    named_so = [file for file in files if _RESULT.fullmatch(file[0].stem)]
+    if not named_so:
+        return []
     sources = {
         (place, stem) for file in files for place in _places(*file, folder) for stem in _stems(file[0])
     }
-    return [path for path, relative in files if _is_result(path, relative, sources)]
+    return [path for path, relative in named_so if _is_result(path, relative, sources)]
 
 
 def _is_result(path: Path, relative: Path, sources: set[tuple[Path, str]]) -> bool:

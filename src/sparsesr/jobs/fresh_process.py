@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -64,7 +65,8 @@ def _outcome(connection: Connection, work: Work[Result], options: RunOptions) ->
     while True:
         if not is_cancelled and options.cancelled is not None and options.cancelled():
             is_cancelled = True
-            connection.send(None)
+            with suppress(OSError):  # it has just ended; its outcome is still to be read
+                connection.send(None)
         if not connection.poll(_POLL_INTERVAL_S):
             continue
         kind, content = connection.recv()

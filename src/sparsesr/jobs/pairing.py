@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,22 +89,23 @@ def _targets(files: list[tuple[Path, Path]], folder: Path | None, scale: int, fo
         return default_output(path, scale, folder=place, format=format, apart=apart)
 
     plain = {path: named(path, relative, False) for path, relative in files}
-    taken = _counted(plain)
-    real = Identities()
+    clashing = _clashing(plain)
     return {
-        path: named(path, relative, True) if taken[real.of_output(plain[path])] > 1 else plain[path]
-        for path, relative in files
+        path: named(path, relative, True) if path in clashing else plain[path] for path, relative in files
     }
 
 
-def _counted(targets: Mapping[Path, Path]) -> Counter[str]:
-    real = Identities()
-    return Counter(real.of_output(target) for target in targets.values())
+def _clashing(targets: Targets) -> set[Path]:
+    """Inputs whose output is also that of another input."""
+    real, sources = Identities(), dict[str, list[Path]]()
+    for source, target in targets.items():
+        sources.setdefault(real.of_output(target), []).append(source)
+    return {source for same in sources.values() if len(same) > 1 for source in same}
 
 
 def _clashes(targets: Targets) -> dict[Path, SparsesrError]:
     """Inputs whose output is an input, or also the output of another input."""
-    real, taken = Identities(), _counted(targets)
+    real, clashing = Identities(), _clashing(targets)
     inputs = {real.of(path): path for path in targets}
     failures: dict[Path, SparsesrError] = {}
     for source, target in targets.items():
@@ -113,7 +113,7 @@ def _clashes(targets: Targets) -> dict[Path, SparsesrError]:
         if other is not None:
             which = "the input itself" if other == source else f"also an input ({printable(other.name)})"
             failures[source] = UsageError(f"is {which}", where=printable(target), remedy=_ELSEWHERE)
-        elif taken[real.of_output(target)] > 1:
+        elif source in clashing:
             failures[source] = UsageError(
                 f"would become {printable(target)}, as another input would",
                 where=printable(source),
