@@ -12,6 +12,7 @@ import typer
 
 from sparsesr.cli import messages, options
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
+from sparsesr.cli.streams import STDIN, STDOUT, is_terminal, was_closed
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
@@ -38,7 +39,9 @@ def run(
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
     ] = None,
@@ -74,7 +77,8 @@ def run(
 
 def _check_streams() -> None:
     """Raise UsageError for a terminal, or a stream that is closed."""
-    if any(stream is None or stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    streams = ((STDIN, sys.stdin), (STDOUT, sys.stdout))
+    if any(was_closed(number) or is_terminal(stream) for number, stream in streams):
         raise UsageError(
             "images come from standard input and go to standard output",
             remedy="let a program start this command, or use `sparsesr upscale`",

@@ -62,9 +62,14 @@ def _tolerant(number: int, stream: TextIO | None) -> TextIO:
     )
 
 
+def was_closed(number: int) -> bool:
+    """True if the stream was closed when this process started."""
+    return number in _was_closed
+
+
 def check_open(number: int, name: str) -> None:
     """Raise InputError if the stream was closed when this process started."""
-    if number in _was_closed:
+    if was_closed(number):
         raise InputError("is closed", where=name)
 
 

@@ -42,7 +42,7 @@ class Tally:
     _status: int = 0
     was_cancelled: bool = False
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome | Skipped) -> None:
         """Count the outcome of a file."""
         if isinstance(outcome, FileResult):
             self.done += 1
@@ -80,7 +80,9 @@ def report_left_out(notes: list[str], job: Job) -> None:
             messages.say(f"note: {note}", to_stderr=True)
 
 
-def report_outcome(upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job) -> None:
+def report_outcome(
+    upscaler: Upscaler, source: Path, target: Path, outcome: Outcome | Skipped, job: Job
+) -> None:
     """Print the outcome for a file of a batch."""
     if isinstance(outcome, FileResult):
         report(upscaler, outcome, source, target, job)

@@ -23,7 +23,7 @@ class Skipped:
     reason: str
 
 
-Outcome = FileResult | Skipped | SparsesrError
+Outcome = FileResult | SparsesrError
 Watch = Callable[[Path], AbstractContextManager[RunOptions]]
 """Maps a file to its run options; the context stays open while the file is processed."""
 
@@ -36,7 +36,7 @@ def upscale_files(
     *,
     skip_existing: bool = False,
     journal: Journal | None = None,
-) -> Iterator[tuple[Path, Path, Outcome]]:
+) -> Iterator[tuple[Path, Path, Outcome | Skipped]]:
     """Upscale inputs to outputs; yield (input, output, outcome). Stops after a CancelledError.
 
     ``skip_existing``: outputs that exist are taken as done. What an interrupted batch with the same ``journal`` has
@@ -44,7 +44,7 @@ def upscale_files(
     """
     for folder in {target.parent for target in targets.values()}:
         remove_stale(folder)
-    outcome: Outcome | None = None
+    outcome: Outcome | Skipped | None = None
     for source, target in targets.items():
         outcome = _skipped(source, target, skip_existing, journal)
         if outcome is None:
@@ -86,7 +86,7 @@ def _attempt(
     return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome
 
 
-def attempted(work: Callable[[], FileResult], name: str) -> FileResult | SparsesrError:
+def attempted(work: Callable[[], FileResult], name: str) -> Outcome:
     """The outcome of the work on the input ``name``: its result, or any exception as an error that names it."""
     try:
         return work()
