@@ -25,9 +25,7 @@ def balanced(rng, outputs: int, inputs: int, kernel: int, keep: int, block: int)
 def test_the_slide_is_packed_by_hand():
     values, positions = pack(np.float32(SLIDE).reshape(1, 16, 1, 1), 4, 2)
     np.testing.assert_array_equal(positions, [[[0, 3], [0, 3], [1, 2], [1, 2]]])
-    np.testing.assert_array_equal(
-        values, np.float32([[[0.8, 1.5], [1.0, -1.4], [2.0, 0.9], [-1.3, 2.1]]])
-    )
+    np.testing.assert_array_equal(values, np.float32([[[0.8, 1.5], [1.0, -1.4], [2.0, 0.9], [-1.3, 2.1]]]))
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -79,7 +77,8 @@ def test_weights_that_do_not_fit():
 
 
 @pytest.mark.parametrize(
-    ("positions", "says"), [([0, 16], "position 16"), ([3, 3], "do not increase"), ([5, 2], "do not increase")]
+    ("positions", "says"),
+    [([0, 16], "position 16"), ([3, 3], "do not increase"), ([5, 2], "do not increase")],
 )
 def test_positions_that_lie(positions, says):
     with pytest.raises(ModelError, match=says):

@@ -1,4 +1,4 @@
-"""Balanced sparsity: every block of ``block`` consecutive inputs of every output holds the same number ``keep`` of weights.
+"""Balanced sparsity: of every ``block`` consecutive inputs, every output of a convolution keeps ``keep`` weights.
 
 From Yao et al., "Balanced Sparsity for Efficient DNN Inference on GPU" (AAAI 2019). A row is one output channel of a
 convolution, its inputs in the order (row of the kernel, column, input channel), channels fastest. Blocks are inside one
@@ -39,7 +39,9 @@ class Pattern:
         if not 1 <= self.block <= MAX_BLOCK:
             raise ModelError(f"a balanced block has 1 to {MAX_BLOCK} inputs, not {self.block}")
         if not 1 <= self.keep <= self.block:
-            raise ModelError(f"a balanced block of {self.block} keeps 1 to {self.block} weights, not {self.keep}")
+            raise ModelError(
+                f"a balanced block of {self.block} keeps 1 to {self.block} weights, not {self.keep}"
+            )
 
     @property
     def density(self) -> float:
@@ -52,7 +54,9 @@ class Pattern:
     def check_channels(self, channels: int) -> None:
         """Raise ModelError unless blocks fill the input channels, so that none holds inputs of two taps."""
         if channels % self.block:
-            raise ModelError(f"balanced blocks of {self.block} inputs do not divide {channels} input channels")
+            raise ModelError(
+                f"balanced blocks of {self.block} inputs do not divide {channels} input channels"
+            )
 
 
 def detect(weight: Weight, block: int) -> int:
@@ -92,7 +96,9 @@ def unpack(values: Weight, positions: Positions, block: int, kernel: int) -> Wei
         ModelError: shapes disagree, or positions are not below ``block`` and strictly increasing.
     """
     if values.ndim != 3 or values.shape != positions.shape or values.shape[1] % kernel**2:
-        raise ModelError(f"balanced values have shape {list(values.shape)}, positions {list(positions.shape)}")
+        raise ModelError(
+            f"balanced values have shape {list(values.shape)}, positions {list(positions.shape)}"
+        )
     pattern = Pattern(values.shape[2], block)
     check_positions(positions, pattern)
     outputs, count, _ = values.shape
