@@ -206,14 +206,10 @@ def balanced(model: ModelFile, keep: int, block: int) -> ModelFile:
     for node in model.graph.nodes:
         weight = tensors.get(node.weights.get("weight", ""))
         known = [channels.get(name, block) for name in node.inputs]
-        if (
-            node.op in ("conv2d", "masked_conv2d")
-            and weight is not None
-            and not any(c % block for c in known)
-        ):
-            if weight.shape[1] % block == 0:
-                tensors[node.weights["weight"]] = _kept(weight, keep, block)
-                node = replace(node, attrs={**node.attrs, "balanced": [keep, block]})
+        is_convolution = node.op in ("conv2d", "masked_conv2d")
+        if is_convolution and not any(c % block for c in [weight.shape[1], *known]):
+            tensors[node.weights["weight"]] = _kept(weight, keep, block)
+            node = replace(node, attrs={**node.attrs, "balanced": [keep, block]})
         channels[node.output] = weight.shape[0] if weight is not None and weight.ndim == 4 else block
         nodes.append(node)
     return replace(model, graph=replace(model.graph, nodes=tuple(nodes)), tensors=tensors)
