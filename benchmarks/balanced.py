@@ -48,8 +48,6 @@ class Row:
     ms: float
     speedup: float
     """Over the dense kernel; of matrices, over the fastest library. Median over the rounds."""
-    fastest_speedup: float
-    """The same, of the fastest rounds: those that others on the machine disturbed least."""
     share_of_peak: float | None = None
     """Of the multiply-adds that are computed."""
 
@@ -63,10 +61,6 @@ class Times:
     def median_ms(self, name: str) -> float:
         """Median over the rounds."""
         return statistics.median(self.rounds_s[name]) * 1e3
-
-    def fastest_speedup(self, name: str, over: str) -> float:
-        """Ratio of the shortest times of two contenders."""
-        return min(self.rounds_s[over]) / min(self.rounds_s[name])
 
     def speedup(self, name: str, over: str) -> float:
         """Median ratio of the times of two contenders in the same round."""
@@ -99,7 +93,6 @@ def convolution_rows(case: ConvCase, size: tuple[int, int], repeats: int) -> lis
             name,
             times.median_ms(name),
             times.speedup(name, _pattern(DENSE)),
-            times.fastest_speedup(name, _pattern(DENSE)),
             conv.flops / min(times.rounds_s[name]) * 1e-9 / max(peaks),
         )
         for name, conv in built.items()
@@ -133,7 +126,6 @@ def matrix_rows(size: int, repeats: int) -> list[Row]:
             name,
             times.median_ms(name) / CALLS,
             times.speedup(name, best),
-            times.fastest_speedup(name, best),
         )
         for name in times.rounds_s
     ]
@@ -160,8 +152,7 @@ def _one_pixel(rng: np.random.Generator, size: int, keep: int, vector: np.ndarra
 
 def _line(row: Row) -> str:
     share = "" if row.share_of_peak is None else f" {row.share_of_peak:6.1%} of peak"
-    speedups = f"{row.speedup:5.2f}x, fastest {row.fastest_speedup:5.2f}x"
-    return f"{row.what:<38} {row.contender:<12} {row.ms:8.3f} ms {speedups}{share}"
+    return f"{row.what:<38} {row.contender:<12} {row.ms:8.3f} ms {row.speedup:5.2f}x{share}"
 
 
 def main() -> None:
