@@ -1,28 +1,10 @@
 // Reference implementation of the indirect convolution.
-#include <algorithm>
-
 #include "kernels/conv/scalar.h"
+#include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
-
-constexpr int kMaxWidth = 16;
-
-float activate(float value, Activation activation, float slope) {
-  if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN propagates
-  return activation == Activation::kRelu ? 0.0f : value * slope;
-}
-
-float slope_of(const ConvArgs& args, int64_t output) {
-  return args.slopes == nullptr ? args.slope : args.slopes[output];
-}
-
-template <typename Out>
-const Out* addend_at(const NumberedMap& map, const ConvBlock& block, int32_t pixel) {
-  if (map.data == nullptr) return nullptr;
-  return pixel_of<const Out>(map, pixel) + block.first;
-}
 
 const float* add_channels(const float* x, int64_t channels, const float* weights, float* acc) {
   for (int64_t c = 0; c < channels; ++c, weights += kMaxWidth) {
@@ -55,53 +37,26 @@ void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, f
   }
 }
 
-template <typename Out>
-void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
-  Out* out = pixel_of<Out>(args.out, pixel);
-  const Out* residual = addend_at<Out>(args.residual, block, pixel);
-  for (int64_t o = 0; o < block.valid; ++o) {
-    const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
-    out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
-  }
-  if (!block.is_last) return;
-  const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
-  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = Out{};
-}
-
-template <typename In, typename Out>
-void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-              const int32_t* out_pixels, int64_t count) {
-  for (int64_t n = 0; n < count; ++n) {
-    float acc[kMaxWidth];
-    for (int o = 0; o < kMaxWidth; ++o) acc[o] = block.bias[o];
-    if (const Out* addend = addend_at<Out>(args.addend, block, out_pixels[n])) {
-      for (int64_t o = 0; o < block.valid; ++o) acc[o] += widen(addend[o]);
-    }
-    multiply_add<In>(args, block, in_pixels[n], acc);
-    store<Out>(args, block, out_pixels[n], acc);
-  }
-}
-
 }  // namespace
 
 static void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                            const int32_t* out_pixels, int64_t count) {
-  convolve<float, float>(args, block, in_pixels, out_pixels, count);
+  convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 
 void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
-  convolve<float, Bf16>(args, block, in_pixels, out_pixels, count);
+  convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 
 static void bf16_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
-  convolve<Bf16, float>(args, block, in_pixels, out_pixels, count);
+  convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add<Bf16>);
 }
 
 static void bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                             const int32_t* out_pixels, int64_t count) {
-  convolve<Bf16, Bf16>(args, block, in_pixels, out_pixels, count);
+  convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add<Bf16>);
 }
 
 constinit const ConvKernels f32_conv__scalar = {

@@ -16,7 +16,7 @@ from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.reader import read_description
 from sparsesr.modelfile.spec import Facts, ModelFile
-from sparsesr.modelfile.writer import write_model
+from sparsesr.modelfile.writer import STORAGE_TYPES, write_model
 from sparsesr.runtime.precision import cost_words, keeps_quality
 
 
@@ -68,6 +68,7 @@ def print_costs(facts: Facts) -> None:
 
 def _record(entry: ModelEntry, measured: ModelFile) -> None:
     """Rewrite the file with its weights in the same type as before."""
-    stored = {tensor.dtype.lower() for tensor in read_description(entry.path).header.tensors.values()}
+    tensors = read_description(entry.path).header.tensors.values()
+    stored = {tensor.dtype.lower() for tensor in tensors} & STORAGE_TYPES.keys()
     dtype = stored.pop() if len(stored) == 1 else "f32"
     write_model(entry.path, measured.facts, measured.graph, measured.tensors, dtype)
