@@ -141,15 +141,6 @@ def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return out
 
 
-def float_to_coded(samples: npt.NDArray[np.floating[Any]], is_linear: bool) -> npt.NDArray[np.uint16]:
-    """Float samples, nominally 0..1, to 16 bits: clipped, NaN as 0, linear light through the sRGB curve."""
-    out = np.empty(samples.shape, np.uint16)
-    for row in range(len(samples)):  # row by row, to avoid a second float image in memory
-        values = np.clip(np.nan_to_num(samples[row].astype(np.float64), nan=0.0), 0.0, 1.0)
-        out[row] = quantised(srgb_encode(values) if is_linear else values, np.uint16)
-    return out
-
-
 def to_grey(rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Convert a network's (H, W, 3) output for a grey image back to grey (H, W): BT.601 luma.
 

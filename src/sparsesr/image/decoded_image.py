@@ -26,7 +26,7 @@ class Metadata:
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical print resolution, if the file states one."""
     png_colour: bytes = b""
-    """Whole gAMA, cHRM, sRGB and cICP chunks, which define a PNG's colours; PNG output repeats them."""
+    """Whole gAMA, cHRM, sRGB and cICP chunks that hold for the values beside ``icc``; PNG output repeats them."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from sparsesr.image.containers import (
 )
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
 from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
+from sparsesr.image.png_colours import stated_by_png
 from sparsesr.image.tiff_tags import append_exif
 
 DEFAULT_QUALITY = 95
@@ -168,6 +169,11 @@ def _fitting_metadata(image: DecodedImage, kind: str, notes: list[str]) -> Metad
     if metadata.icc is not None and (metadata.icc[16:20] == b"GRAY") != is_grey_file:
         notes.append("colour profile left out: it is for another kind of image")
         metadata = replace(metadata, icc=None)
+    stated = None if kind == "png" or metadata.icc is not None else stated_by_png(metadata.png_colour)
+    if stated is not None and stated.unusual:
+        notes.append(
+            f"{stated.unusual} look wrong in the result: only PNG states them, {kind.upper()} does not"
+        )
     if metadata.iptc is not None and kind != "jpeg":
         notes.append("IPTC record left out: only written to JPEG")
         metadata = replace(metadata, iptc=None)
@@ -265,7 +271,7 @@ def _save_jpeg(prepared: _Prepared, file: BinaryIO) -> None:
 
 def _save_png(prepared: _Prepared, file: BinaryIO) -> None:
     metadata = prepared.metadata
-    chunks = metadata.png_colour if metadata.icc is None else b""
+    chunks = metadata.png_colour
 
     def save(target: pyvips.TargetCustom) -> None:
         prepared.image.pngsave_target(

@@ -1,0 +1,123 @@
+"""Channels of a TIFF page: which samples are colours, which one is alpha, and which are something else.
+
+A TIFF may hold any number of samples after its colours: alpha, saved selections, spot inks, infrared. The tag
+ExtraSamples says which are alpha (TIFF 6.0, section 18); libvips does not ask it and goes by the number of bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyvips
+
+from sparsesr.errors import InputError
+from sparsesr.image.tiff_pages import (
+    BITS,
+    COMPRESSION,
+    EXTRA_SAMPLES,
+    INKS,
+    PHOTOMETRIC,
+    PLANAR,
+    SAMPLE_FORMAT,
+    SAMPLES,
+    TILE_WIDTH,
+    TiffPage,
+)
+
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
+_SEPARATED = 5
+_ALPHAS = (1, 2)  # associated (premultiplied), unassociated
+_PHOTOMETRICS = {
+    4: "a transparency mask",
+    9: "ICCLab colours",
+    10: "ITULab colours",
+    32844: "LogL luminance",
+    32845: "LogLuv colours",
+    51177: "a depth map",
+}
+_COMPRESSIONS = {
+    6: "old-style JPEG",
+    34661: "JBIG",
+    34676: "SGI Log",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG",
+    34925: "LZMA",
+    34927: "WebP",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+_SEPARATE_PLANES, _FLOAT, _COMPLEX = 2, 3, (5, 6)
+
+
+@dataclass(frozen=True)
+class _Channels:
+    colours: int
+    alpha: int | None
+    """Position of the alpha sample; None: there is none."""
+    left_out: int
+    is_guess: bool = False
+    """The file does not say that its last sample is alpha."""
+
+
+def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: list[str]) -> pyvips.Image:
+    """Reduce an image, as libvips reads it, to its colours and alpha. InputError for inks other than CMYK."""
+    colours = _COLOURS.get(page.first(PHOTOMETRIC, -1))
+    if colours is None or image.bands != page.first(SAMPLES, 1):
+        return image  # a palette, expanded by libvips
+    _check_inks(page, name)
+    channels = _channels(colours, image.bands, page.integers(EXTRA_SAMPLES))
+    if channels.is_guess:
+        notes.append("the TIFF does not say what its last channel is; it is taken as alpha")
+    if channels.left_out:
+        notes.append(
+            f"{channels.left_out} extra channel{'s' * (channels.left_out > 1)} of the TIFF left out"
+            " (saved selections or the like, not alpha)"
+        )
+    return _selected(image, channels)
+
+
+def _check_inks(page: TiffPage, name: str) -> None:
+    inks = page.first(INKS, 4)
+    if page.first(PHOTOMETRIC, -1) == _SEPARATED and (inks != 4 or page.first(SAMPLES, 1) < 4):
+        raise InputError(
+            f"is a TIFF of {min(inks, page.first(SAMPLES, 1))} inks that are not CMYK, which is not supported",
+            where=name,
+            remedy="convert it to RGB or CMYK",
+        )
+
+
+def _channels(colours: int, samples: int, extras: list[int]) -> _Channels:
+    count = samples - colours
+    if count == 1 and not extras:
+        return _Channels(colours, colours, 0, is_guess=True)
+    # The extra samples come last, even where the tag lists fewer than there are.
+    kinds = ([0] * count + extras)[-count:] if count > 0 else []
+    alpha = next((colours + at for at, kind in enumerate(kinds) if kind in _ALPHAS), None)
+    return _Channels(colours, alpha, count - (alpha is not None))
+
+
+def _selected(image: pyvips.Image, channels: _Channels) -> pyvips.Image:
+    if not channels.left_out:
+        return image
+    selected = image.extract_band(0, n=channels.colours)
+    if channels.alpha is not None:
+        selected = selected.bandjoin(image.extract_band(channels.alpha))
+    return selected.copy(interpretation=image.interpretation)
+
+
+def unsupported_kind(page: TiffPage) -> str | None:
+    """What about a page libvips cannot read, in words; None if nothing is unusual."""
+    bits, sample_format = page.first(BITS, 1), page.first(SAMPLE_FORMAT, 1)
+    if sample_format in _COMPLEX:
+        return "complex samples"
+    if bits not in (1, 2, 4, 8, 16, 32) or len(set(page.integers(BITS))) > 1:
+        bits_of_each = ", ".join(str(bits) for bits in dict.fromkeys(page.integers(BITS)))
+        return f"{bits_of_each}-bit {'float ' if sample_format == _FLOAT else ''}samples"
+    if page.first(PLANAR, 1) == _SEPARATE_PLANES and page.first(TILE_WIDTH, 0):
+        return "tiles of separate channels"
+    if page.first(COMPRESSION, 1) in _COMPRESSIONS:
+        return f"{_COMPRESSIONS[page.first(COMPRESSION, 1)]} compression"
+    return _PHOTOMETRICS.get(page.first(PHOTOMETRIC, -1))
