@@ -134,7 +134,8 @@ class Upscaler:
         with self.reserved(plan, cancelled):
             result, alpha = self.upscale_planes(parts.rgb, parts.alpha, plan, options)
             packed = parts.pack(result.image, alpha)
-        return replace(result, image=packed, seconds=time.perf_counter() - start)
+        notes = (*parts.notes, *result.notes)
+        return replace(result, image=packed, notes=notes, seconds=time.perf_counter() - start)
 
     def plan(self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None) -> Plan:
         """Plan the upscaling of pixels of this size; LimitError if the memory is too small.

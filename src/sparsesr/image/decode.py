@@ -16,7 +16,7 @@ from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import read_bmp
 from sparsesr.image.colour import Table
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
-from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels, Transfer
+from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer
 from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
@@ -31,10 +31,11 @@ from sparsesr.image.raw_photo import refuse_raw
 from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
 from sparsesr.image.stated_colours import StatedColours
-from sparsesr.image.tiff_channels import with_known_channels
+from sparsesr.image.tiff_channels import lacks_extra_samples_tag, with_known_channels
 from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
 from sparsesr.image.tiff_tags import exif_of_tiff
+from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 
 _LOADERS = {
@@ -132,6 +133,9 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
         pages = tiff_pages(source, limits)
         refuse_raw(source, pages)
         state.tiff = chosen_page(pages) if pages else None
+        if state.tiff is not None and lacks_extra_samples_tag(state.tiff.page):
+            # A warning that is harmless if the data is there.
+            state.fail_on = "error" if state.tiff.page.lies_within(source.size) else "warning"
     if kind == "tiff" and is_lab8(source):
         state.notes.append("CIELab converted to sRGB")
         state.metadata, state.orientation = Metadata(exif=exif_of_tiff(source)), lab8_orientation(source)
@@ -256,21 +260,8 @@ def _gather_metadata(
 
 
 def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) -> DecodedImage:
-    samples = upright(samples, state.orientation)
-    bits = samples.dtype.itemsize * 8
-    has_alpha = samples.shape[2] in (2, 4)
-    is_grey = samples.shape[2] <= 2
-    alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
-    rgb: Pixels = samples[..., :1].repeat(3, axis=2) if is_grey else np.ascontiguousarray(samples[..., :3])
-    if state.code_table is not None:
-        rgb = colour.look_up(state.code_table, rgb)
-        if alpha is not None and bits == 8:
-            alpha = alpha.astype(np.uint16) * np.uint16(257)
-    return DecodedImage(
-        rgb=rgb,
-        alpha=alpha,
-        layout="grey" if is_grey else "rgb",
-        bits=bits,
+    return replace(
+        working_image(upright(samples, state.orientation), state.code_table),
         metadata=state.metadata,
         transfer=state.transfer,
         source_format=kind,

@@ -12,7 +12,7 @@ import numpy as np
 import pyvips
 
 from sparsesr.errors import InputError, Parameter, UsageError, Wording, check_cancelled
-from sparsesr.image import colour, exif, vips, xmp
+from sparsesr.image import exif, vips, xmp
 from sparsesr.image.containers import (
     HEAD_BYTES,
     JPEG_SEGMENT_MAX_BYTES,
@@ -23,6 +23,7 @@ from sparsesr.image.containers import (
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
 from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
 from sparsesr.image.png_colours import stated_by_png
+from sparsesr.image.stored_planes import stored_planes
 from sparsesr.image.tiff_tags import append_exif
 
 DEFAULT_QUALITY = 95
@@ -139,18 +140,10 @@ def _prepare(image: DecodedImage, kind: str, quality: int | None, depth: int | N
 
 def _planes(image: DecodedImage, kind: str, bits: int, notes: list[str]) -> list[Pixels]:
     """Return the colour planes, and alpha if the format stores it, at the depth of the file."""
-    rgb, alpha = image.rgb, image.alpha
-    working_bits = rgb.dtype.itemsize * 8
-    if alpha is not None and kind == "jpeg":
+    if image.alpha is not None and kind == "jpeg":
         notes.append("transparency composited on white: JPEG has no alpha")
-        rgb, alpha = _on_white(rgb, alpha), None
-    pixels = colour.to_grey(rgb) if image.layout == "grey" else rgb
-    table = colour.output_table(working_bits, bits, image.transfer == "linear")
-    planes = [pixels if table is None else colour.look_up(table, pixels)]
-    if alpha is not None:
-        table = colour.output_table(working_bits, bits, is_linear=False)
-        planes.append(alpha if table is None else colour.look_up(table, alpha))
-    return planes
+        image = image.with_pixels(_on_white(image.rgb, image.alpha), None)
+    return stored_planes(image, bits)
 
 
 def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:

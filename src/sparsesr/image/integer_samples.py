@@ -23,7 +23,8 @@ _WORD = 65535
 
 def check_float_range(samples: Samples, name: str | None = None) -> None:
     """Raise InputError if float samples are not in about 0 to 1. NaN counts as 0."""
-    top = max(float(np.nan_to_num(row, nan=0.0, neginf=0.0).max(initial=0.0)) for row in samples)
+    tops = (float(np.abs(np.nan_to_num(row)).max(initial=0.0)) for row in samples)
+    top = max(tops, default=0.0)
     if top > LARGEST_FLOAT:
         raise InputError(
             f"float samples must be in 0 to 1, these reach {top:.6g}",

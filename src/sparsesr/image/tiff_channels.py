@@ -79,6 +79,12 @@ def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: l
     return _selected(image, channels)
 
 
+def lacks_extra_samples_tag(page: TiffPage) -> bool:
+    """The page has more samples than colours and does not say what they are; libtiff warns of that."""
+    colours = _COLOURS.get(page.first(PHOTOMETRIC, -1), page.first(SAMPLES, 1))
+    return page.first(SAMPLES, 1) > colours and not page.integers(EXTRA_SAMPLES)
+
+
 def _check_inks(page: TiffPage, name: str) -> None:
     inks = page.first(INKS, 4)
     if page.first(PHOTOMETRIC, -1) == _SEPARATED and (inks != 4 or page.first(SAMPLES, 1) < 4):

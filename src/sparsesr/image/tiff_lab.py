@@ -59,7 +59,12 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
         raise InputError(
             "the TIFF data is cut short", where=source.name, remedy="copy or download the file again"
         )
-    stored = np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3)
+    return lab_of_bytes(np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3))
+
+
+def lab_of_bytes(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Float Lab of samples as in TIFF: L scaled to 0..255, a and b as signed bytes."""
+    stored = np.ascontiguousarray(stored)
     lab = stored.view(np.int8).astype(np.float32)
     lab[..., 0] = stored[..., 0] * np.float32(100 / 255)
     return lab

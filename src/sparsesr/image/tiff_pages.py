@@ -20,10 +20,17 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 
     262,
 )
 MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
+STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES = 273, 279, 324, 325
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
-_WANTED = frozenset(
-    (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, MAKE, SAMPLES, PLANAR)
-) | frozenset((ORIENTATION, TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION))
+_WANTED = (
+    frozenset(
+        (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, MAKE, SAMPLES, PLANAR)
+    )
+    | frozenset(
+        (ORIENTATION, STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES, TILE_WIDTH, SUB_IFDS, INKS)
+    )
+    | {EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION}
+)
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _MAX_SUB_IFDS = 32
 _MAX_DIRECTORIES_WITH_SUB_IFDS = 1_000
@@ -53,6 +60,13 @@ class TiffPage:
     def size(self) -> tuple[int, int]:
         """(height, width)."""
         return self.first(HEIGHT, 0), self.first(WIDTH, 0)
+
+    def lies_within(self, file_bytes: int) -> bool:
+        """The file holds all strips and tiles that the page lists."""
+        offsets = self.integers(STRIP_OFFSETS) + self.integers(TILE_OFFSETS)
+        counts = self.integers(STRIP_BYTES) + self.integers(TILE_BYTES)
+        ends = (offset + count for offset, count in zip(offsets, counts, strict=False))
+        return bool(offsets) and len(offsets) == len(counts) and max(ends) <= file_bytes
 
     @property
     def is_auxiliary(self) -> bool:
