@@ -91,10 +91,18 @@ def _pack_colour(rgb: Pixels, alpha: Pixels | None) -> Pixels:
 
 def _unpack_pil(image: Any) -> Unpacked:
     if str(image.mode) == "F":
-        levels = _unpack_array(np.asarray(image))
-        return replace(levels, pack=lambda rgb, alpha: pil_of(levels.pack(rgb, alpha), dict(image.info)))
+        return _unpack_pil_floats(image)
     read = read_pil(image)
     return Unpacked(read.image.rgb, read.image.alpha, read.pack, tuple(read.notes))
+
+
+def _unpack_pil_floats(image: Any) -> Unpacked:
+    levels = _unpack_array(np.asarray(image))
+
+    def pack(rgb: Pixels, alpha: Pixels | None) -> Any:
+        return pil_of(levels.pack(rgb, alpha), dict(image.info))
+
+    return replace(levels, pack=pack)
 
 
 def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:

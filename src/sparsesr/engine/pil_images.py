@@ -15,13 +15,13 @@ import pyvips
 
 from sparsesr.errors import InputError
 from sparsesr.image import exif, vips, xmp
+from sparsesr.image.colour import lab_of_bytes
 from sparsesr.image.decoded_image import DecodedImage
-from sparsesr.image.known_colours import with_known_colours
+from sparsesr.image.known_colours import KnownColours, with_known_colours
 from sparsesr.image.orientation import upright
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.stated_colours import StatedColours, of_gamma
 from sparsesr.image.stored_planes import stored_planes
-from sparsesr.image.tiff_lab import lab_of_bytes
 from sparsesr.image.working_image import working_image
 
 Pixels = npt.NDArray[Any]
@@ -32,6 +32,7 @@ _ALPHA_MODES = ("LA", "RGBA")
 # What would be false in the result: one still image, whose transparency is a channel.
 _OUTDATED = ("transparency", "background", "mp", "mpoffset", "loop", "duration", "bbox", "disposal", "blend")
 _OUTDATED_COLOURS = ("gamma", "chromaticity", "srgb", "icc_profile")
+_NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
@@ -68,29 +69,45 @@ def pil_of(pixels: Pixels, info: dict[str, Any]) -> Any:
 
 
 def read_pil(image: Any) -> PilImage:
-    """Read any mode but F, whose samples are not integers. InputError for mode I and an image without pixels."""
+    """Read any mode but F, whose samples are not integers.
+
+    Raises InputError for mode I, for an image without pixels, and for the preview that PIL takes for a RAW photo.
+    """
+    _refuse_preview(image)
     notes: list[str] = []
-    samples, mode = _samples(image)
     info = dict(cast("dict[str, Any]", image.info))
-    key = info.get("transparency")
-    if mode not in _ALPHA_MODES and key is not None and mode not in ("CMYK", "LAB"):
-        samples = np.dstack([samples, _alpha_of(samples, key)])
+    samples, mode = _samples(image)
     icc = info.get("icc_profile") or None
     known = with_known_colours(_as_vips(samples, mode, icc), icc, _stated(info), notes)
-    samples = vips.pixels_of(known.image)
     block = _exif(image, info)
     turn = exif.orientation(block)
     if turn != 1:
         notes.append(f"turned upright (EXIF orientation {turn})")
-    decoded = working_image(upright(samples, turn), known.code_table)
+    decoded = working_image(upright(vips.pixels_of(known.image), turn), known.code_table)
     decoded.transfer = known.transfer
-    kept = {name: value for name, value in info.items() if name not in (*_OUTDATED, *_RAW_EXIF)}
-    if known.is_converted or known.icc != icc:
-        kept = {name: value for name, value in kept.items() if name not in _OUTDATED_COLOURS}
-    kept |= {
-        name: value for name, value in (("icc_profile", known.icc), ("exif", block)) if value is not None
-    }
-    return PilImage(decoded, kept, notes)
+    return PilImage(decoded, _still_true(info, known, block), notes)
+
+
+def _still_true(info: dict[str, Any], known: KnownColours, block: bytes | None) -> dict[str, Any]:
+    """The entries of ``info`` that hold after the conversion."""
+    outdated = (*_OUTDATED, *_RAW_EXIF)
+    if known.is_converted or known.icc != (info.get("icc_profile") or None):
+        outdated += _OUTDATED_COLOURS
+    kept = {name: value for name, value in info.items() if name not in outdated}
+    if known.icc is not None:
+        kept["icc_profile"] = known.icc
+    return kept if block is None else kept | {"exif": block}
+
+
+def _refuse_preview(image: Any) -> None:
+    """PIL opens the first page of a TIFF or RAW file, even if that is a reduced copy of the image."""
+    tags: Any = getattr(image, "tag_v2", None) or {}
+    is_reduced = image.tell() == 0 and tags.get(_NEW_SUBFILE_TYPE, 0) & 1 != 0
+    if _DNG_VERSION in tags or (is_reduced and (_SUB_IFDS in tags or image.n_frames > 1)):
+        raise InputError(
+            "the PIL image is the preview in a camera RAW file, or the reduced first page of a TIFF",
+            remedy="develop the RAW file, or pass the path or another page of the TIFF",
+        )
 
 
 def _samples(image: Any) -> tuple[Pixels, str]:
@@ -109,23 +126,24 @@ def _samples(image: Any) -> tuple[Pixels, str]:
     samples: Pixels = np.asarray(image)
     if samples.size == 0:
         raise InputError("the PIL image has no pixels")
-    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    return samples if samples.ndim == 3 else samples[..., None], mode
+    samples = np.atleast_3d(samples.astype(samples.dtype.newbyteorder("="), copy=False))
+    key = None if mode in (*_ALPHA_MODES, "CMYK", "LAB") else image.info.get("transparency")
+    return samples if key is None else np.dstack([samples, _alpha_of(samples, key)]), mode
 
 
 def _alpha_of(samples: Pixels, key: Any) -> Pixels:
-    """Alpha by the one transparent colour that ``info`` names: as tRNS of PNG does."""
-    colour = np.atleast_1d(np.asarray(key if not isinstance(key, bytes) else list(key)))
-    peak = int(np.iinfo(samples.dtype).max)
-    if samples.dtype == np.uint8 and int(colour.max(initial=0)) > peak:
+    """Alpha (H, W) by the one transparent colour that ``info`` names, as tRNS does in a PNG."""
+    colour, peak = np.atleast_1d(np.asarray(key)), int(np.iinfo(samples.dtype).max)
+    if len(colour) != samples.shape[2]:
+        return np.full(samples.shape[:2], peak, samples.dtype)
+    if int(colour.max()) > peak:
         colour = colour >> 8  # PIL keeps the high bytes of 16-bit samples, but the whole key
-    is_hidden = np.all(samples == colour, axis=2) if len(colour) == samples.shape[2] else np.False_
-    return np.where(is_hidden, 0, peak).astype(samples.dtype) * np.ones(samples.shape[:2], samples.dtype)
+    return np.where(np.all(samples == colour, axis=2), 0, peak).astype(samples.dtype)
 
 
 def _as_vips(samples: Pixels, mode: str, icc: bytes | None) -> pyvips.Image:
     if mode == "LAB":
-        return vips.image_over(lab_of_bytes(samples)).copy(interpretation="lab")
+        return vips.image_over(lab_of_bytes(samples)).copy(interpretation="lab").colourspace("labq")
     wide, grey = samples.dtype == np.uint16, samples.shape[2] <= 2
     ordinary = ("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb")
     image = vips.image_over(samples).copy(interpretation="cmyk" if mode == "CMYK" else ordinary)

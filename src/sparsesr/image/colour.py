@@ -103,6 +103,14 @@ def lab_to_srgb(image: pyvips.Image, bits: int) -> pyvips.Image:
     return image.icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=bits)
 
 
+def lab_of_bytes(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Float Lab of samples as in TIFF: L scaled to 0..255, a and b as signed bytes."""
+    stored = np.ascontiguousarray(stored)
+    lab = stored.view(np.int8).astype(np.float32)
+    lab[..., 0] = stored[..., 0] * np.float32(100 / 255)
+    return lab
+
+
 def srgb_encode(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The sRGB curve (IEC 61966-2-1): linear light 0..1 to code values 0..1."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)

@@ -35,8 +35,11 @@ def decoded_heic(source: OpenSource, header: pyvips.Image) -> pyvips.Image:
         file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
         samples = np.array(file[file.primary_index])
     except (ValueError, RuntimeError, SyntaxError, OSError, EOFError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"the HEIC data is damaged ({error})", where=source.name, remedy="copy or download the file again"
+            f"the HEIC data is damaged ({reason})",
+            where=source.name,
+            remedy="copy or download the file again",
         ) from None
     if samples.shape[:2] != (header.height, header.width):
         raise InputError("the HEIC data contradicts its header", where=source.name)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
+from sparsesr.image.colour import lab_of_bytes
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_tags import integers, read_directory, read_header
@@ -60,11 +61,3 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
             "the TIFF data is cut short", where=source.name, remedy="copy or download the file again"
         )
     return lab_of_bytes(np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3))
-
-
-def lab_of_bytes(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Float Lab of samples as in TIFF: L scaled to 0..255, a and b as signed bytes."""
-    stored = np.ascontiguousarray(stored)
-    lab = stored.view(np.int8).astype(np.float32)
-    lab[..., 0] = stored[..., 0] * np.float32(100 / 255)
-    return lab
