@@ -141,3 +141,12 @@ def media(brand: bytes, compatible: bytes = b"") -> bytes:
     """The start of an ISO media file."""
     body = brand + bytes(4) + compatible
     return struct.pack(">I4s", 8 + len(body), b"ftyp") + body + bytes(200)
+
+
+def bmp_with_profile(rgb: np.ndarray, profile: bytes) -> bytes:
+    """A bitmap of 24 bits with a header of version 5 and an embedded profile behind the pixels."""
+    height, width = rgb.shape[:2]
+    rows = b"".join(row[:, ::-1].tobytes().ljust((width * 3 + 3) // 4 * 4, b"\0") for row in rgb[::-1])
+    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0).ljust(56, b"\0")
+    head += b"MBED"[::-1] + bytes(52) + struct.pack("<II", 124 + len(rows), len(profile)) + bytes(4)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + 124) + head + rows + profile

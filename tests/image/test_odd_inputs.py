@@ -206,7 +206,8 @@ def test_lossy_output_is_close_and_readable(odd_inputs_dir, name, format):
         assert image.size == (decoded.width, decoded.height)
     again = decode(encoded.data)
     if decoded.alpha is None and decoded.bits == 8:
-        tolerance = 1.5 if format == "jpeg" else 16.0  # WebP halves the resolution of colour
+        jpeg_tolerance = 1.5 if decoded.rgb.size > 100 else 5.0  # few pixels, far apart in colour
+        tolerance = jpeg_tolerance if format == "jpeg" else 16.0  # WebP halves the resolution of colour
         shift = np.abs(
             again.rgb.mean((0, 1), dtype=float) - to_eight_bit(decoded.rgb).mean((0, 1), dtype=float)
         )

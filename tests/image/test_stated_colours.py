@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from image.made_files import GREY, PHOTO, chrm, cicp, gama, iccp, png
+from image.made_files import GREY, PHOTO, bmp_with_profile, chrm, cicp, gama, iccp, png, tiff
 from sparsesr.image.decode import decode
 from sparsesr.image.encode import encode
 from sparsesr.image.samples import to_eight_bit
@@ -163,3 +163,27 @@ def test_hdr_avif_says_so_in_png():
     decoded = decode(avif(9, 16))
     assert cicp(9, 16, 0, 1) in encode(decoded, None, format="png").data
     assert "HDR colours (PQ)" in encode(decoded, None, format="jpeg").notes[0]
+
+
+def test_tiff_that_states_its_primaries():
+    def rationals(tag: int, values) -> tuple:
+        return tag, "2I", len(values), [n for value in values for n in (round(value * 10_000), 10_000)], True
+
+    samples = muted(PHOTO)
+    plain, wide = (
+        decode(tiff(samples, extratags=[rationals(318, points[:2]), rationals(319, points[2:])]))
+        for points in (BT709, P3)
+    )
+    assert plain.metadata.icc is None
+    np.testing.assert_array_equal(wide.rgb, samples)
+    shown = as_shown(encode(wide, None, format="tiff").data)
+    assert np.abs(shown - in_srgb(samples, None, P3)).mean() < 0.6
+
+
+def test_profile_of_a_bitmap(odd_inputs_dir):
+    decoded = decode(bmp_with_profile(PHOTO, SRGB_PROFILE))
+    np.testing.assert_array_equal(decoded.rgb, PHOTO)
+    assert decoded.metadata.icc == SRGB_PROFILE
+    with Image.open(odd_inputs_dir / "rgb16_tmshre.png") as linear:
+        profile = linear.info["icc_profile"]
+    assert decode(bmp_with_profile(PHOTO, profile)).transfer == "linear"

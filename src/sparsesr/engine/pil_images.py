@@ -17,7 +17,7 @@ from sparsesr.errors import InputError
 from sparsesr.image import exif, vips, xmp
 from sparsesr.image.colour import lab_of_bytes
 from sparsesr.image.decoded_image import DecodedImage
-from sparsesr.image.known_colours import KnownColours, with_known_colours
+from sparsesr.image.known_colours import KnownColours, ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.stated_colours import StatedColours, of_gamma
@@ -78,12 +78,15 @@ def read_pil(image: Any) -> PilImage:
     info = dict(cast("dict[str, Any]", image.info))
     samples, mode = _samples(image)
     icc = info.get("icc_profile") or None
-    known = with_known_colours(_as_vips(samples, mode, icc), icc, _stated(info), notes)
+    original = _as_vips(samples, mode, icc)
+    known = with_known_colours(original, icc, _stated(info), notes)
+    if known.image is not original:
+        samples = vips.pixels_of(known.image)
     block = _exif(image, info)
     turn = exif.orientation(block)
     if turn != 1:
         notes.append(f"turned upright (EXIF orientation {turn})")
-    decoded = working_image(upright(vips.pixels_of(known.image), turn), known.code_table)
+    decoded = working_image(upright(samples, turn), known.code_table)
     decoded.transfer = known.transfer
     return PilImage(decoded, _still_true(info, known, block), notes)
 
@@ -144,12 +147,8 @@ def _alpha_of(samples: Pixels, key: Any) -> Pixels:
 def _as_vips(samples: Pixels, mode: str, icc: bytes | None) -> pyvips.Image:
     if mode == "LAB":
         return vips.image_over(lab_of_bytes(samples)).copy(interpretation="lab").colourspace("labq")
-    wide, grey = samples.dtype == np.uint16, samples.shape[2] <= 2
-    ordinary = ("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb")
-    image = vips.image_over(samples).copy(interpretation="cmyk" if mode == "CMYK" else ordinary)
-    if icc is not None:
-        vips.set_blob(image, "icc-profile-data", icc)
-    return image
+    image = ordinary_image(samples, icc)
+    return image.copy(interpretation="cmyk") if mode == "CMYK" else image
 
 
 def _stated(info: dict[str, Any]) -> StatedColours | None:

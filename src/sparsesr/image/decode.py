@@ -13,7 +13,7 @@ import pyvips
 
 from sparsesr.errors import LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
-from sparsesr.image.bmp import read_bmp
+from sparsesr.image.bmp import embedded_profile, read_bmp
 from sparsesr.image.colour import Table
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer
@@ -21,7 +21,7 @@ from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
 from sparsesr.image.jpeg_damage import jpeg_warnings
-from sparsesr.image.known_colours import with_known_colours
+from sparsesr.image.known_colours import ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
 from sparsesr.image.png_cgbi import as_plain_png, from_premultiplied_bgra, is_cgbi
 from sparsesr.image.png_chunks import chunk, read_png_facts
@@ -31,7 +31,7 @@ from sparsesr.image.raw_photo import refuse_raw
 from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
 from sparsesr.image.stated_colours import StatedColours
-from sparsesr.image.tiff_channels import lacks_extra_samples_tag, with_known_channels
+from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff, with_known_channels
 from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
 from sparsesr.image.tiff_tags import exif_of_tiff
@@ -128,14 +128,9 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
     if kind == "pnm":
         return read_pnm(source, limits)
     if kind == "bmp":
-        return read_bmp(source, limits)
+        return _bmp_samples(source, limits, state)
     if kind == "tiff":
-        pages = tiff_pages(source, limits)
-        refuse_raw(source, pages)
-        state.tiff = chosen_page(pages) if pages else None
-        if state.tiff is not None and lacks_extra_samples_tag(state.tiff.page):
-            # A warning that is harmless if the data is there.
-            state.fail_on = "error" if state.tiff.page.lies_within(source.size) else "warning"
+        _choose_page(source, limits, state)
     if kind == "tiff" and is_lab8(source):
         state.notes.append("CIELab converted to sRGB")
         state.metadata, state.orientation = Metadata(exif=exif_of_tiff(source)), lab8_orientation(source)
@@ -145,6 +140,25 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
         state.notes.append("iOS variant of PNG (CgBI) converted")
         return from_premultiplied_bgra(_vips_samples(as_plain_png(source, limits), kind, limits, state))
     return _vips_samples(source, kind, limits, state)
+
+
+def _choose_page(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> None:
+    pages = tiff_pages(source, limits)
+    refuse_raw(source, pages)
+    if not pages:
+        return
+    state.tiff = chosen_page(pages)
+    page = state.tiff.page
+    if lacks_extra_samples_tag(page) and page.lies_within(source.size):
+        state.fail_on = "error"  # libtiff warns of the missing tag, which is harmless if all data is there
+
+
+def _bmp_samples(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> npt.NDArray[Any]:
+    samples = read_bmp(source, limits)
+    state.metadata = Metadata(icc=embedded_profile(source, limits))
+    image = ordinary_image(samples, state.metadata.icc)
+    converted = _with_known_colours(image, state)
+    return samples if converted is image else vips.pixels_of(converted, state.cancelled)
 
 
 def _vips_samples(
@@ -175,6 +189,8 @@ def _scan_before_opening(
         check_gif_size(source, limits)
     if kind == "heif":
         state.stated = stated_by_heif(source)
+    if state.tiff is not None:
+        state.stated = stated_by_tiff(state.tiff.page)
     if kind != "png":
         return None
     facts = read_png_facts(source, limits)

@@ -14,6 +14,7 @@ import pyvips
 
 from sparsesr.errors import InputError
 from sparsesr.image import vips
+from sparsesr.image.known_colours import ordinary_image
 from sparsesr.image.source import OpenSource
 
 _PACKAGE = "pillow_heif"
@@ -43,7 +44,7 @@ def decoded_heic(source: OpenSource, header: pyvips.Image) -> pyvips.Image:
         ) from None
     if samples.shape[:2] != (header.height, header.width):
         raise InputError("the HEIC data contradicts its header", where=source.name)
-    return _with_profile_of(header, vips.image_over(samples))
+    return ordinary_image(np.atleast_3d(samples), vips.get_blob(header, "icc-profile-data"))
 
 
 def lacks_decoder(reason: str) -> bool:
@@ -66,14 +67,3 @@ def unsupported(source: OpenSource) -> InputError:
 
 def _codec(image: pyvips.Image) -> str:
     return str(image.get("heif-compression")) if image.get_typeof("heif-compression") else ""
-
-
-def _with_profile_of(header: pyvips.Image, image: pyvips.Image) -> pyvips.Image:
-    wide, grey = image.format == "ushort", image.bands <= 2
-    image = image.copy(
-        interpretation=("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb")
-    )
-    icc = vips.get_blob(header, "icc-profile-data")
-    if icc is not None:
-        vips.set_blob(image, "icc-profile-data", icc)
-    return image

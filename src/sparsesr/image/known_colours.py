@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyvips
 
-from sparsesr.image import colour
+from sparsesr.image import colour, vips
 from sparsesr.image.colour import ProfileKind, Table
 from sparsesr.image.decoded_image import Transfer
 from sparsesr.image.stated_colours import Meaning, StatedColours
@@ -25,6 +28,16 @@ class KnownColours:
     """"linear": the file holds linear light, and the result is converted back to it."""
     is_converted: bool = False
     """The values are no longer what the file states."""
+
+
+def ordinary_image(samples: npt.NDArray[Any], icc: bytes | None) -> pyvips.Image:
+    """A libvips image over (H, W, 1 to 4) grey or RGB samples, uint8 or uint16, with this profile embedded."""
+    wide, grey = samples.dtype == np.uint16, samples.shape[2] <= 2
+    interpretation = ("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb")
+    image = vips.image_over(samples).copy(interpretation=interpretation)
+    if icc is not None:
+        vips.set_blob(image, "icc-profile-data", icc)
+    return image
 
 
 def with_known_colours(

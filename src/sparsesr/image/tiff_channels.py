@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyvips
 
 from sparsesr.errors import InputError
+from sparsesr.image.stated_colours import StatedColours, of_gamma
 from sparsesr.image.tiff_pages import (
     BITS,
     COMPRESSION,
@@ -18,14 +19,16 @@ from sparsesr.image.tiff_pages import (
     INKS,
     PHOTOMETRIC,
     PLANAR,
+    PRIMARIES,
     SAMPLE_FORMAT,
     SAMPLES,
     TILE_WIDTH,
+    WHITE_POINT,
     TiffPage,
 )
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
-_SEPARATED = 5
+_RGB, _SEPARATED = 2, 5
 _ALPHAS = (1, 2)  # associated (premultiplied), unassociated
 _PHOTOMETRICS = {
     4: "a transparency mask",
@@ -112,6 +115,12 @@ def _selected(image: pyvips.Image, channels: _Channels) -> pyvips.Image:
     if channels.alpha is not None:
         selected = selected.bandjoin(image.extract_band(channels.alpha))
     return selected.copy(interpretation=image.interpretation)
+
+
+def stated_by_tiff(page: TiffPage) -> StatedColours | None:
+    """The primaries of an RGB page that states them (TIFF 6.0, section 20); the curve is gamma 2.2."""
+    points = (*page.rationals(WHITE_POINT), *page.rationals(PRIMARIES))
+    return of_gamma(None, points) if page.first(PHOTOMETRIC, -1) == _RGB and len(points) == 8 else None
 
 
 def unsupported_kind(page: TiffPage) -> str | None:

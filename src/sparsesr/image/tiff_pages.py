@@ -22,6 +22,7 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 
 MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
 STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES = 273, 279, 324, 325
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
+WHITE_POINT, PRIMARIES = 318, 319
 _WANTED = (
     frozenset(
         (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, MAKE, SAMPLES, PLANAR)
@@ -29,9 +30,10 @@ _WANTED = (
     | frozenset(
         (ORIENTATION, STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES, TILE_WIDTH, SUB_IFDS, INKS)
     )
-    | {EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION}
+    | {EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION, WHITE_POINT, PRIMARIES}
 )
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_RATIONAL = 5
 _MAX_SUB_IFDS = 32
 _MAX_DIRECTORIES_WITH_SUB_IFDS = 1_000
 _MAX_VALUE_BYTES = 1 << 17
@@ -51,6 +53,15 @@ class TiffPage:
     def integers(self, tag: int) -> list[int]:
         """The integer values of a tag; empty if it is absent."""
         return integers(self.tags, self.order, tag)
+
+    def rationals(self, tag: int) -> list[float]:
+        """The values of a RATIONAL tag; empty if it is absent or divides by zero."""
+        entry = self.tags.get(tag)
+        if entry is None or entry.kind != _RATIONAL:
+            return []
+        words = struct.unpack(f"{self.order}{2 * entry.count}I", entry.value)
+        pairs = list(zip(words[0::2], words[1::2], strict=True))
+        return [above / below for above, below in pairs] if all(below for _, below in pairs) else []
 
     def first(self, tag: int, default: int) -> int:
         """The first value of a tag."""
