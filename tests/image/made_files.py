@@ -31,6 +31,14 @@ def stack(*planes: np.ndarray) -> np.ndarray:
     return np.dstack(planes).astype(planes[0].dtype)
 
 
+def inks(samples: np.ndarray, ink_set: int) -> bytes:
+    """A TIFF of separations whose InkSet is CMYK (1) or another one (2)."""
+    buffer = io.BytesIO()
+    tags = [(332, "H", 1, ink_set, True)]
+    tifffile.imwrite(buffer, samples, photometric="separated", extratags=tags, metadata=None)
+    return buffer.getvalue()
+
+
 def planar(samples: np.ndarray) -> np.ndarray:
     """The planes first."""
     return np.moveaxis(samples, 2, 0)

@@ -23,6 +23,7 @@ from image.made_files import (
     chunk,
     dng,
     gama,
+    inks,
     jpeg,
     media,
     pages,
@@ -181,6 +182,12 @@ TIFF_CHANNELS = (
         Decoded(GREY, "", ALPHA),
     ),
     Case("infrared", "developmentseed/deck.gl-raster#187", tiff(stack(WIDE, _S), "0"), Decoded(WIDE, ONE)),
+    Case(
+        "inks",
+        "libvips/libvips#1489",
+        inks(stack(PHOTO, GREY), 2),
+        Refused("a TIFF of 4 inks that are not CMYK"),
+    ),
     Case(
         "separate planes",
         "libvips/libvips#73",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyvips
 
-from sparsesr.errors import LimitError, check_cancelled
+from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import embedded_profile, read_bmp
 from sparsesr.image.colour import Table
@@ -169,6 +169,9 @@ def _vips_samples(
     _gather_metadata(source, kind, image, raw_exif, state)
     if state.tiff is not None:
         image = with_known_channels(image, state.tiff.page, source.name, state.notes)
+    if image.bands > (5 if image.interpretation == "cmyk" else 4):
+        remedy = "save it as grey or RGB, with or without alpha"
+        raise InputError(f"has {image.bands} channels", where=source.name, remedy=remedy)
     file_bits = vips.get_int(image, "bits-per-sample", 16)
     if kind == "heif" and needs_package(image):
         image = decoded_heic(source, image)

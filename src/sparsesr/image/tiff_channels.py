@@ -16,6 +16,7 @@ from sparsesr.image.tiff_pages import (
     BITS,
     COMPRESSION,
     EXTRA_SAMPLES,
+    INK_SET,
     INKS,
     PHOTOMETRIC,
     PLANAR,
@@ -29,6 +30,7 @@ from sparsesr.image.tiff_pages import (
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
 _RGB, _SEPARATED = 2, 5
+_CMYK = 1  # of InkSet
 _ALPHAS = (1, 2)  # associated (premultiplied), unassociated
 _PHOTOMETRICS = {
     4: "a transparency mask",
@@ -68,9 +70,9 @@ class _Channels:
 def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: list[str]) -> pyvips.Image:
     """Reduce an image, as libvips reads it, to its colours and alpha. InputError for inks other than CMYK."""
     colours = _COLOURS.get(page.first(PHOTOMETRIC, -1))
-    if colours is None or image.bands != page.first(SAMPLES, 1):
-        return image  # a palette, expanded by libvips
     _check_inks(page, name)
+    if colours is None or image.bands != page.first(SAMPLES, 1) or image.bands < colours:
+        return image  # such as a palette, which libvips expands
     channels = _channels(colours, image.bands, page.integers(EXTRA_SAMPLES))
     if channels.is_guess:
         notes.append("the TIFF does not say what its last channel is; it is taken as alpha")
@@ -89,10 +91,12 @@ def lacks_extra_samples_tag(page: TiffPage) -> bool:
 
 
 def _check_inks(page: TiffPage, name: str) -> None:
-    inks = page.first(INKS, 4)
-    if page.first(PHOTOMETRIC, -1) == _SEPARATED and (inks != 4 or page.first(SAMPLES, 1) < 4):
+    if page.first(PHOTOMETRIC, -1) != _SEPARATED:
+        return
+    inks = min(page.first(INKS, 4), page.first(SAMPLES, 1))
+    if inks != 4 or page.first(INK_SET, _CMYK) != _CMYK:
         raise InputError(
-            f"is a TIFF of {min(inks, page.first(SAMPLES, 1))} inks that are not CMYK, which is not supported",
+            f"is a TIFF of {inks} inks that are not CMYK, which is not supported",
             where=name,
             remedy="convert it to RGB or CMYK",
         )
