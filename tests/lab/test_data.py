@@ -67,11 +67,27 @@ def test_the_device_cuts_the_same_patches(pairs):
     host.close()
 
 
-def test_processes_share_a_larger_batch(pairs):
-    lr, hr = PatchSampler(pairs, 16, 6, seed=3).batch_at(4)
-    parts = [PatchSampler(pairs, 16, 3, seed=3, part=(index, 2)).batch_at(4) for index in range(2)]
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_processes_share_a_larger_batch(pairs, candidates):
+    lr, hr = PatchSampler(pairs, 16, 6, seed=3, candidates=candidates).batch_at(4)
+    parts = [PatchSampler(pairs, 16, 3, 3, (index, 2), candidates).batch_at(4) for index in range(2)]
     assert torch.equal(lr, torch.cat([part[0] for part in parts]))
     assert torch.equal(hr, torch.cat([part[1] for part in parts]))
+
+
+def test_detailed_places_are_preferred(tmp_path):
+    half_flat = np.full((64, 128, 3), 128, np.uint8)
+    half_flat[:, 64:] = np.random.default_rng(1).integers(0, 256, (64, 64, 3))
+    (tmp_path / "photos").mkdir()
+    pyvips.Image.new_from_array(half_flat).write_to_file(str(tmp_path / "photos/a.png"))
+    pack([tmp_path / "photos"], tmp_path / "p.bin", 2, 16)
+    pairs = PackedPairs(tmp_path / "p.bin")
+
+    def contrast(candidates):
+        sampler = PatchSampler(pairs, 16, 64, seed=3, candidates=candidates)
+        return sampler.batch_at(1)[1].float().std(dim=(1, 2, 3)).mean()
+
+    assert contrast(4) > 1.3 * contrast(1)
 
 
 def test_patches_larger_than_images_are_refused(pairs):

@@ -55,3 +55,13 @@ def test_a_step_moves_weights_by_the_rate():
     weight.grad = torch.randn_like(weight)
     muon.step()
     assert weight.square().mean().sqrt().item() == pytest.approx(0.1 * 0.2, rel=0.2)
+
+
+def test_weights_decay_beside_the_update():
+    start = torch.randn(16, 16, 3, 3)
+    with_decay, without = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    for weight, decay in ((with_decay, 0.5), (without, 0.0)):
+        muon = Muon(muon_groups([weight], [], 1.0), 0.1, (0.9, 0.99), weight_decay=decay)
+        weight.grad = torch.ones_like(weight)
+        muon.step()
+    torch.testing.assert_close(with_decay, without - 0.1 * 0.5 * start)

@@ -35,9 +35,15 @@ class DegradedPatches:
     """Cuts HR patches with a margin and degrades them to LR patches."""
 
     def __init__(
-        self, pairs: PackedPairs, lr_patch_px: int, batch: int, seed: int, part: tuple[int, int] = (0, 1)
+        self,
+        pairs: PackedPairs,
+        lr_patch_px: int,
+        batch: int,
+        seed: int,
+        part: tuple[int, int] = (0, 1),
+        candidates: int = 1,
     ) -> None:
-        self._patches = PatchSampler(pairs, lr_patch_px + 2 * MARGIN_PX, batch, seed, part)
+        self._patches = PatchSampler(pairs, lr_patch_px + 2 * MARGIN_PX, batch, seed, part, candidates)
         self._size_px, self._scale, self._seed, self._part = lr_patch_px, pairs.scale, seed, part
 
     def batch_at(self, step: int) -> Batch:

@@ -2,7 +2,7 @@
 
 Networks need no code for this. A copy whose weights are numbered 1, 2, 3 ... is lowered as in export; where a number
 appears in the graph, the file holds that weight. Constants added by export (a mean colour in a bias) are found by
-lowering the copy with zero weights.
+lowering the copy with zero weights, factors (the range of values) with ones.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class _Probe:
             p for name, p in network.named_parameters() if p.requires_grad and "ch_mask" not in name
         ]
         self.count = sum(weight.numel() for weight in self.weights)
-        self.constants = self._lowered(np.zeros(self.count))
+        self.constants = self._lowered(np.zeros(self.count))[1]
+        ones = self._lowered(np.ones(self.count))[1]
+        self.factors = {name: ones[name] - constant for name, constant in self.constants.items()}
         self.numbers = self._lowered(np.arange(1.0, self.count + 1))
 
     def _lowered(self, values: np.ndarray) -> tuple[Graph, Arrays]:
@@ -112,13 +114,21 @@ class _Probe:
         drawn = np.random.default_rng(0).standard_normal(self.count)
         found = self._lowered(drawn)[1]
         return all(
-            np.allclose(self._picked(name, drawn) + self.constants[1][name], found[name], atol=1e-5)
+            np.allclose(
+                self._picked(name, drawn) * self.factors[name] + self.constants[name], found[name], atol=1e-5
+            )
             for name in tensors
         )
 
     def _places(self, name: str) -> np.ndarray:
         """For every element of a tensor, the number of its weight from 1, or 0 for a constant."""
-        return np.rint(self.numbers[1][name] - self.constants[1][name]).astype(np.int64)
+        return np.rint(self._weights(name, self.numbers[1][name])).astype(np.int64)
+
+    def _weights(self, name: str, tensor: np.ndarray) -> np.ndarray:
+        """Weights from the elements of a lowered tensor, each ``factor * weight + constant``; 0 for constants."""
+        factors = self.factors[name].astype(np.float64)
+        difference = tensor.astype(np.float64) - self.constants[name]
+        return np.divide(difference, factors, out=np.zeros_like(difference), where=factors != 0)
 
     def _picked(self, name: str, values: np.ndarray) -> np.ndarray:
         places = np.clip(self._places(name), 0, self.count)
@@ -128,6 +138,6 @@ class _Probe:
         """The network's state dict with the weights of the file."""
         values = np.zeros(self.count + 1)
         for name, tensor in self.model.tensors.items():
-            values[self._places(name)] = tensor.astype(np.float64) - self.constants[1][name]
+            values[self._places(name)] = self._weights(name, tensor)
         self._lowered(values[1:])
         return {name: value.float() for name, value in copy.deepcopy(self.network.state_dict()).items()}

@@ -60,10 +60,10 @@ def open_feed(
         return _open_pairs(recipe, scale, run_folder, part[0] == 0, report)
 
     def sampler(scale: int) -> PatchSampler:
-        return PatchSampler(pairs(scale), recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+        return PatchSampler(pairs(scale), *_sampling(recipe, part))
 
     if recipe.degradation == "photo":
-        degraded = DegradedPatches(pairs(recipe.scale), recipe.lr_patch_px, recipe.batch, recipe.seed, part)
+        degraded = DegradedPatches(pairs(recipe.scale), *_sampling(recipe, part))
         return Feed(recipe, HostBatches(degraded, device), part[0], lambda step: recipe.scale)
     if not recipe.scales:
         return Feed(recipe, open_batches(sampler(recipe.scale), device), part[0], lambda step: recipe.scale)
@@ -71,6 +71,11 @@ def open_feed(
         raise UsageError("several scales are trained by one process; start it without torchrun")
     several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)
     return Feed(recipe, HostBatches(several, device), part[0], several.scale_at)
+
+
+def _sampling(recipe: Recipe, part: tuple[int, int]) -> tuple[int, int, int, tuple[int, int], int]:
+    """Arguments that all samplers of patches share."""
+    return recipe.lr_patch_px, recipe.batch, recipe.seed, part, recipe.patch_candidates
 
 
 def _open_pairs(

@@ -42,10 +42,12 @@ def muon_groups(
 
 
 class Muon(Optimizer):
-    """Muon for groups with ``is_matrix``, Adam for the others."""
+    """Muon with decoupled weight decay for groups with ``is_matrix``, Adam without it for the others."""
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float, betas: Sequence[float]) -> None:
-        super().__init__(groups, {"lr": lr, "betas": tuple(betas)})
+    def __init__(
+        self, groups: list[dict[str, Any]], lr: float, betas: Sequence[float], weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(groups, {"lr": lr, "betas": tuple(betas), "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -60,6 +62,7 @@ class Muon(Optimizer):
             by_shape[tuple(parameter.shape)].append(parameter)
         for same_shape in by_shape.values():
             updates = self._updates(same_shape).unbind()
+            torch._foreach_mul_(same_shape, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(same_shape, updates, alpha=-group["lr"])
 
     def _updates(self, parameters: list[Tensor]) -> Tensor:

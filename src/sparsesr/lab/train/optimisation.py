@@ -23,7 +23,8 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     others = [parameter for name, parameter in named if not name.endswith("ch_mask")]
     factor = recipe.sparsity.channel_lr_factor if recipe.sparsity else 1.0
     if recipe.optimizer == "muon":
-        return Muon(muon_groups(others, channel_masks, factor), recipe.learning_rate, recipe.betas)
+        muon = muon_groups(others, channel_masks, factor)
+        return Muon(muon, recipe.learning_rate, recipe.betas, recipe.weight_decay)
     groups: list[dict[str, Any]] = [{"params": others, "lr_factor": 1.0, "weight_decay": recipe.weight_decay}]
     if channel_masks:
         groups.append({"params": channel_masks, "lr_factor": factor, "weight_decay": 0.0})

@@ -124,6 +124,8 @@ class Recipe:
     batch: int = 16
     """Patches per process and step."""
     lr_patch_px: int = 48
+    patch_candidates: int = 1
+    """Positions drawn for each patch, of which the one with the most detail is used; 1: any position."""
     scales: tuple[int, ...] = ()
     """Trained scales of a network with several; one is drawn per step."""
     degradation: str = "bicubic"
@@ -161,7 +163,15 @@ class Recipe:
     save_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "lr_patch_px", "log_every", "validate_every", "save_every"):
+        for name in (
+            "steps",
+            "batch",
+            "lr_patch_px",
+            "patch_candidates",
+            "log_every",
+            "validate_every",
+            "save_every",
+        ):
             _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
         _check(self.lr_patch_px % 2 == 0, f"lr_patch_px {self.lr_patch_px} must be even")
         _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
