@@ -149,7 +149,7 @@ def _choose_page(source: OpenSource, limits: ImageLimits, state: _DecodeState) -
         return
     state.tiff = chosen_page(pages)
     page = state.tiff.page
-    if lacks_extra_samples_tag(page) and page.lies_within(source.size):
+    if lacks_extra_samples_tag(page) and page.lies_within(source):
         state.fail_on = "error"  # libtiff warns of the missing tag, which is harmless if all data is there
 
 

@@ -20,23 +20,22 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 
     262,
 )
 MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
-STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES = 273, 279, 324, 325
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
 WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
 _WANTED = (
     frozenset(
         (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, MAKE, SAMPLES, PLANAR)
     )
-    | frozenset(
-        (ORIENTATION, STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES, TILE_WIDTH, SUB_IFDS, INKS)
-    )
+    | frozenset((ORIENTATION, TILE_WIDTH, SUB_IFDS, INKS))
     | {EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION, WHITE_POINT, PRIMARIES, INK_SET}
 )
+_OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips and of tiles
+_PLACES = frozenset(_OFFSETS + _COUNTS)
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _RATIONAL = 5
 _MAX_SUB_IFDS = 32
-_MAX_DIRECTORIES_WITH_SUB_IFDS = 1_000
-_MAX_VALUE_BYTES = 1 << 17
+_MAX_DIRECTORIES_WITH_SUB_IFDS = 100
+_MAX_VALUE_BYTES = 1024  # of the wanted tags; there may be thousands of pages
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,9 @@ class TiffPage:
 
     tags: Directory
     order: str
+    form: Form
+    offset: int
+    """Of the directory in the file."""
     page: int
     """Position in the chain of directories, as libvips counts."""
     subifd: int = -1
@@ -72,12 +74,15 @@ class TiffPage:
         """(height, width)."""
         return self.first(HEIGHT, 0), self.first(WIDTH, 0)
 
-    def lies_within(self, file_bytes: int) -> bool:
+    def lies_within(self, source: OpenSource) -> bool:
         """The file holds all strips and tiles that the page lists."""
-        offsets = self.integers(STRIP_OFFSETS) + self.integers(TILE_OFFSETS)
-        counts = self.integers(STRIP_BYTES) + self.integers(TILE_BYTES)
+        places = read_directory(source.read_at, self.order, self.offset, form=self.form, wanted=_PLACES)
+        offsets, counts = (
+            [value for tag in tags for value in integers(places, self.order, tag)]
+            for tags in (_OFFSETS, _COUNTS)
+        )
         ends = (offset + count for offset, count in zip(offsets, counts, strict=False))
-        return bool(offsets) and len(offsets) == len(counts) and max(ends) <= file_bytes
+        return bool(offsets) and len(offsets) == len(counts) and max(ends) <= source.size
 
     @property
     def is_auxiliary(self) -> bool:
@@ -107,10 +112,10 @@ def tiff_pages(source: OpenSource, limits: ImageLimits) -> list[TiffPage]:
     pages: list[TiffPage] = []
     seen: set[int] = set()
     while offset and offset not in seen and len(seen) <= limits.max_frames:
-        page = TiffPage(_directory(source, order, offset, form), order, len(seen))
+        page = TiffPage(_directory(source, order, offset, form), order, form, offset, len(seen))
         pages.append(page)
         if len(pages) < _MAX_DIRECTORIES_WITH_SUB_IFDS:
-            pages += _sub_pages(source, page, form)
+            pages += _sub_pages(source, page)
         seen.add(offset)
         offset = next_directory(source.read_at, order, offset, form)
     return pages
@@ -118,7 +123,10 @@ def tiff_pages(source: OpenSource, limits: ImageLimits) -> list[TiffPage]:
 
 def chosen_page(pages: list[TiffPage]) -> ChosenPage:
     """The first page that is neither a reduced copy nor a mask; without one, the largest."""
-    full = [page for page in pages if not page.is_auxiliary and not _has_larger_sub_page(page, pages)]
+    exceeded = _with_larger_sub_pages(pages)
+    full = [
+        page for page in pages if not page.is_auxiliary and (page.subifd >= 0 or page.page not in exceeded)
+    ]
     if not full:
         largest = max(pages, key=lambda page: page.size[0] * page.size[1])
         note = "the TIFF holds only reduced copies of an image; the largest is used"
@@ -137,12 +145,11 @@ def _orientation(page: TiffPage, pages: list[TiffPage]) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def _has_larger_sub_page(page: TiffPage, pages: list[TiffPage]) -> bool:
-    subs = [other for other in pages if other.page == page.page and other.subifd >= 0]
-    return page.subifd < 0 and any(
-        other.size[0] > page.size[0] and other.size[1] > page.size[1] and not other.is_auxiliary
-        for other in subs
-    )
+def _with_larger_sub_pages(pages: list[TiffPage]) -> set[int]:
+    """Numbers of pages that a SubIFD of theirs exceeds in both directions, though nothing marks them as reduced."""
+    sizes = {page.page: page.size for page in pages if page.subifd < 0}
+    subs = (page for page in pages if page.subifd >= 0 and not page.is_auxiliary)
+    return {sub.page for sub in subs if all(a > b for a, b in zip(sub.size, sizes[sub.page], strict=True))}
 
 
 def _header(source: OpenSource) -> tuple[str, Form, int] | None:
@@ -160,8 +167,8 @@ def _directory(source: OpenSource, order: str, offset: int, form: Form) -> Direc
     return read_directory(source.read_at, order, offset, _MAX_VALUE_BYTES, form, _WANTED)
 
 
-def _sub_pages(source: OpenSource, page: TiffPage, form: Form) -> Iterator[TiffPage]:
+def _sub_pages(source: OpenSource, page: TiffPage) -> Iterator[TiffPage]:
     for index, offset in enumerate(page.integers(SUB_IFDS)[:_MAX_SUB_IFDS]):
-        tags = _directory(source, page.order, offset, form)
+        tags = _directory(source, page.order, offset, page.form)
         if tags:
-            yield TiffPage(tags, page.order, page.page, index)
+            yield TiffPage(tags, page.order, page.form, offset, page.page, index)
