@@ -277,16 +277,18 @@ FORMATS = (
     Case("12-bit JPEG", "lovell/sharp#1653", jpeg(bits=12), Refused("is a JPEG with 12 bits per sample")),
     Case("lossless JPEG", "libvips/libvips#664", jpeg(0xC3), Refused("is a lossless JPEG")),
     Case("JPEG-LS", "libvips/libvips#664", jpeg(0xF7), Refused("is a JPEG-LS")),
-    Case("MP4", "lovell/sharp#3981", media(b"isom", b"isomiso2mp41"), Refused("is an MP4 video")),
-    Case("MP4 that names heic", "lovell/sharp#3981", media(b"mp42", b"mp41heic"), Refused("is an MP4 video")),
-    Case("QuickTime", "lovell/sharp#3981", media(b"qt  "), Refused("is a QuickTime video")),
+    Case("MP4", "lovell/sharp#329", media(b"isom", b"isomiso2mp41"), Refused("is an MP4 video")),
+    Case("MP4 that names heic", "lovell/sharp#329", media(b"mp42", b"mp41heic"), Refused("is an MP4 video")),
+    Case("QuickTime", "lovell/sharp#329", media(b"qt  "), Refused("is a QuickTime video")),
     Case("SVG", "lovell/sharp#329", SVG, Refused("is SVG")),
     Case("SVG without a prologue", "lovell/sharp#329", b"\n <svg xmlns='x'/>", Refused("is SVG")),
     Case("XML", "lovell/sharp#329", b"<?xml version='1.0'?><rss/>", Refused("is XML")),
     Case("HTML named JPEG", "lovell/sharp#329", NOT_FOUND, Refused("is HTML"), "photo.jpg"),
     Case("PDF", "lovell/sharp#329", b"%PDF-1.7\n", Refused("is PDF")),
-    Case("AppleDouble", "lovell/sharp#329", APPLE_DOUBLE, Refused("companion file of macOS"), "._IMG_1.jpg"),
-    Case("pointer of Git LFS", "lovell/sharp#329", GIT_LFS, Refused("a pointer of Git LFS")),
+    Case(
+        "AppleDouble", "upscayl/upscayl#1474", APPLE_DOUBLE, Refused("companion file of macOS"), "._IMG_1.jpg"
+    ),
+    Case("pointer of Git LFS", "git-lfs/git-lfs#3382", GIT_LFS, Refused("a pointer of Git LFS")),
     Case("JPEG 2000", "lovell/sharp#3631", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(90), Refused("is JPEG 2000")),
     Case("JPEG 2000 stream", "lovell/sharp#3631", b"\xff\x4f\xff\x51" + bytes(90), Refused("is JPEG 2000")),
 )
