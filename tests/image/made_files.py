@@ -55,14 +55,25 @@ def tiff(samples: np.ndarray, extras: str = "", **options) -> bytes:
     return buffer.getvalue()
 
 
-def without_tag(data: bytes, tag: int) -> bytes:
-    """A little-endian classic TIFF whose first directory has another, private tag instead of this one."""
+def _entry_of(data: bytes, tag: int) -> int:
+    """The position of a tag in the first directory of a little-endian classic TIFF."""
     (directory,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, directory)
+    places = range(directory + 2, directory + 2 + 12 * count, 12)
+    return next(at for at in places if struct.unpack_from("<H", data, at)[0] == tag)
+
+
+def without_tag(data: bytes, tag: int) -> bytes:
+    """The same TIFF with another, private tag in the place of this one."""
     out = bytearray(data)
-    for at in range(directory + 2, directory + 2 + 12 * count, 12):
-        if struct.unpack_from("<H", data, at)[0] == tag:
-            struct.pack_into("<H", out, at, 65_000)
+    struct.pack_into("<H", out, _entry_of(data, tag), 65_000)
+    return bytes(out)
+
+
+def with_short(data: bytes, tag: int, value: int) -> bytes:
+    """The same TIFF with another value of a tag that holds one SHORT."""
+    out = bytearray(data)
+    struct.pack_into("<H", out, _entry_of(data, tag) + 8, value)
     return bytes(out)
 
 

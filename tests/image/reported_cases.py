@@ -32,6 +32,7 @@ from image.made_files import (
     raw_photo,
     stack,
     tiff,
+    with_short,
     without_tag,
 )
 
@@ -255,6 +256,24 @@ SAMPLES = (
         "8 bits in 32", "libvips/libvips#534", tiff(PHOTO.astype(np.uint32)), Refused("32-bit samples reach")
     ),
     Case("signed", "libvips/libvips#534", tiff(PHOTO.astype(np.int16)), Refused("samples of type int16")),
+    Case(
+        "12 bits",
+        "libvips/libvips#664",
+        with_short(tiff(GREY), 258, 12),
+        Refused("a TIFF with 12-bit samples"),
+    ),
+    Case(
+        "LERC",
+        "libvips/libvips#664",
+        with_short(tiff(GREY), 259, 34887),
+        Refused("a TIFF with LERC compression"),
+    ),
+    Case(
+        "ICCLab",
+        "libvips/libvips#1555",
+        with_short(tiff(PHOTO), 262, 9),
+        Refused("a TIFF with ICCLab colours"),
+    ),
     Case(
         "tiles of separate planes",
         "libvips/libvips#4615",

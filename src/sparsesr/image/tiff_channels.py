@@ -29,7 +29,7 @@ from sparsesr.image.tiff_pages import (
 )
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
-_RGB, _SEPARATED = 2, 5
+_RGB, _PALETTE, _SEPARATED = 2, 3, 5
 _CMYK = 1  # of InkSet
 _ALPHAS = (1, 2)  # associated (premultiplied), unassociated
 _PHOTOMETRICS = {
@@ -70,7 +70,7 @@ class _Channels:
 def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: list[str]) -> pyvips.Image:
     """Reduce an image, as libvips reads it, to its colours and alpha. InputError for inks other than CMYK."""
     colours = _COLOURS.get(page.first(PHOTOMETRIC, -1))
-    _check_inks(page, name)
+    _check_colours(page, name)
     if colours is None or image.bands != page.first(SAMPLES, 1) or image.bands < colours:
         return image  # such as a palette, which libvips expands
     channels = _channels(colours, image.bands, page.integers(EXTRA_SAMPLES))
@@ -90,8 +90,15 @@ def lacks_extra_samples_tag(page: TiffPage) -> bool:
     return page.first(SAMPLES, 1) > colours and not page.integers(EXTRA_SAMPLES)
 
 
-def _check_inks(page: TiffPage, name: str) -> None:
-    if page.first(PHOTOMETRIC, -1) != _SEPARATED:
+def _check_colours(page: TiffPage, name: str) -> None:
+    """Refuse what libvips would read as if it were RGB or CMYK."""
+    photometric = page.first(PHOTOMETRIC, -1)
+    if photometric not in (-1, _PALETTE, *_COLOURS):
+        what = _PHOTOMETRICS.get(photometric, f"colours of the kind {photometric}")
+        raise InputError(
+            f"is a TIFF with {what}, which is not supported", where=name, remedy="save it as RGB or grey"
+        )
+    if photometric != _SEPARATED:
         return
     inks = min(page.first(INKS, 4), page.first(SAMPLES, 1))
     if inks != 4 or page.first(INK_SET, _CMYK) != _CMYK:
@@ -139,4 +146,4 @@ def unsupported_kind(page: TiffPage) -> str | None:
         return "tiles of separate channels"
     if page.first(COMPRESSION, 1) in _COMPRESSIONS:
         return f"{_COMPRESSIONS[page.first(COMPRESSION, 1)]} compression"
-    return _PHOTOMETRICS.get(page.first(PHOTOMETRIC, -1))
+    return None
