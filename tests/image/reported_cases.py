@@ -92,6 +92,7 @@ ONE, TWO, THREE = "1 extra channel of", "2 extra channels of", "3 extra channels
 UNSAID = "does not say what its last channel is"
 RANGE = "float samples must be in 0 to 1, these reach 2"
 FLOAT = "float samples taken as coded values from 0 to 1"
+INVERTED = sixteen(1 - np.float64(UNIT[..., 1]))
 GAMMA_1, GAMMA_1_8 = "converted to sRGB from gamma 1,", "converted to sRGB from gamma 1.8,"
 
 CAMERA_RAW = (
@@ -230,6 +231,12 @@ SAMPLES = (
         Decoded(sixteen(UNIT.astype(np.float16)), FLOAT),
     ),
     Case("grey float", "libvips/libvips#618", tiff(UNIT[..., 1]), Decoded(sixteen(UNIT[..., 1]), FLOAT)),
+    Case(
+        "white is 0",
+        "tlnagy/TiffImages.jl#133",
+        with_short(tiff(UNIT[..., 1]), 262, 0),
+        Decoded(INVERTED, FLOAT),
+    ),
     Case("float to 255", "libvips/libvips#534", tiff(PHOTO.astype(np.float32)), Refused(RANGE)),
     Case(
         "dark float to 255", "libvips/libvips#534", tiff(np.float32(PHOTO > 200) * 255), Refused(RANGE + "55")

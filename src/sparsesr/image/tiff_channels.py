@@ -29,7 +29,7 @@ from sparsesr.image.tiff_pages import (
 )
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
-_RGB, _PALETTE, _SEPARATED = 2, 3, 5
+_MIN_IS_WHITE, _RGB, _PALETTE, _SEPARATED = 0, 2, 3, 5
 _CMYK = 1  # of InkSet
 _ALPHAS = (1, 2)  # associated (premultiplied), unassociated
 _PHOTOMETRICS = {
@@ -81,7 +81,13 @@ def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: l
             f"{channels.left_out} extra channel{'s' * (channels.left_out > 1)} of the TIFF left out"
             " (saved selections or the like, not alpha)"
         )
-    return _selected(image, channels)
+    selected = _selected(image, channels)
+    if (
+        page.first(PHOTOMETRIC, -1) == _MIN_IS_WHITE and image.format == "float"
+    ):  # libvips inverts integers only
+        factors = [-1.0, 1.0][: selected.bands]
+        return selected.linear(factors, [1.0, 0.0][: selected.bands])
+    return selected
 
 
 def lacks_extra_samples_tag(page: TiffPage) -> bool:

@@ -12,7 +12,7 @@ from sparsesr.image.source import printable
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
-    | {".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".avif", ".heic", ".heif", ".hif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 
 
