@@ -56,7 +56,7 @@ class PilImage:
         upscaled = self.image.with_pixels(rgb, alpha)
         planes = stored_planes(upscaled, upscaled.bits)
         if len(planes) == 2:
-            planes = [to_eight_bit(plane) for plane in planes]  # PIL has no alpha of 16 bits
+            planes = [to_eight_bit(plane) for plane in planes]
         pixels = planes[0] if len(planes) == 1 else np.dstack(planes)
         return pil_of(pixels, _resized(self.info, upscaled.height, upscaled.width))
 
@@ -88,6 +88,8 @@ def read_pil(image: Any) -> PilImage:
         notes.append(f"turned upright (EXIF orientation {turn})")
     decoded = working_image(upright(samples, turn), known.code_table)
     decoded.transfer = known.transfer
+    if decoded.bits == 16 and decoded.alpha is not None:
+        notes.append("16 bits reduced to 8: PIL has no 16-bit image with alpha")
     return PilImage(decoded, _still_true(info, known, block), notes)
 
 
