@@ -61,5 +61,7 @@ def _unsupported(source: OpenSource, kind: str, message: str) -> InputError | No
         return None
     is_a = f"is a {what}" if kind == "jpeg" else f"is a TIFF with {what}"
     return InputError(
-        f"{is_a}, which is not supported", where=source.name, remedy="save it with 8 or 16 bits as PNG"
+        f"{is_a}, which is not supported",
+        where=source.name,
+        remedy="convert it to PNG or TIFF with 8 or 16 bits",
     )

@@ -7,6 +7,15 @@ from sparsesr.image.raw_photo import raw_error
 
 SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PNM"
 
+_APPLE_DOUBLE = "a companion file of macOS (AppleDouble) without an image"
+_GIT_LFS = "a pointer of Git LFS, not the file itself"
+_HTML = "HTML, perhaps a download that failed"
+_REMEDIES = {
+    _APPLE_DOUBLE: "name the file without ._ instead",
+    _GIT_LFS: "fetch the file with `git lfs pull`",
+    _HTML: "download the image again",
+}
+
 # (offset, signature, name)
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "PDF"),
@@ -48,14 +57,14 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"mdat", "a QuickTime video"),
     (4, b"wide", "a QuickTime video"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office file"),
-    (0, b"\0\x05\x16\x07", "a companion file of macOS (AppleDouble) without an image"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+    (0, b"\0\x05\x16\x07", _APPLE_DOUBLE),
+    (0, b"version https://git-lfs", _GIT_LFS),
 )
 # After blanks and a byte order mark.
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"<svg", "SVG"),
-    (b"<!doctype html", "HTML, perhaps a download that failed"),
-    (b"<html", "HTML, perhaps a download that failed"),
+    (b"<!doctype html", _HTML),
+    (b"<html", _HTML),
 )
 _XML = (b"<?xml", b"<!doctype svg", b"<!--")
 _RAW: tuple[tuple[bytes, str], ...] = (
@@ -97,6 +106,8 @@ def foreign_error(name: str, head: bytes) -> InputError:
         return InputError(
             f"is not an image in a supported format ({SUPPORTED}), or its start is damaged", where=name
         )
+    if what in _REMEDIES:
+        return InputError(f"is {what}", where=name, remedy=_REMEDIES[what])
     return InputError(
         f"is {what}, which is not supported", where=name, remedy=f"convert it to one of {SUPPORTED}"
     )
