@@ -12,7 +12,7 @@ BUILD_TOOLS := "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" "ninja>=1
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f ! -path 'native/tests/*' ! -path 'native/bench/*')
 PYTHON_SOURCES := $(shell find src/sparsesr -type f ! -name '*.so' ! -name '*.pyc')
 
-.PHONY: help upscale test-env test coverage test-runtime lint format types contracts native sanitize instruction-counts clean
+.PHONY: help upscale test-env test coverage test-runtime lint format types contracts native sanitize instruction-counts reference clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -98,6 +98,9 @@ types: $(VENV)/.test-env ## Check types
 
 contracts: $(VENV)/.test-env ## Check the import contracts (.importlinter)
 	@PYTHONPATH=src $(BIN)/lint-imports
+
+reference: $(VENV)/.package ## Write docs/reference.md from the source
+	@$(BIN)/python docs/generate/reference.py
 
 clean: ## Remove environments, builds and caches
 	rm -rf $(VENV) $(RUNTIME_VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -27,13 +27,13 @@ from sparsesr import _native
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit
+from sparsesr.interchange.dense_model import dense_model
+from sparsesr.interchange.onnx_model import to_onnx
 from sparsesr.measure.chopped import with_default_inference
 from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.method import Method
 from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
-from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer import Peer
 from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
@@ -118,7 +118,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _dense_file(model: ModelFile, height: int, width: int) -> OnnxFile:
-    serialized = to_onnx(dense_model(model), height, width).SerializeToString()
+    serialized = to_onnx(dense_model(model), (height, width)).SerializeToString()
     return OnnxFile(f"{model.facts.name} dense", serialized, model.facts.scale)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from measure.turning_peer import TURNING
 from sparsesr.errors import InputError
+from sparsesr.interchange.dense_model import dense_model
+from sparsesr.interchange.onnx_model import to_onnx
 from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.dense_model import dense_model
 from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
-from sparsesr.measure.peers.onnx_graph import to_onnx
 from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import RUNTIMES, as_tensor
 from support.tiny_models import photo, tiny
@@ -22,7 +22,7 @@ READERS = [runtime for runtime in RUNTIMES if onnx_precisions(runtime)]
 
 @pytest.fixture
 def file(tmp_path) -> OnnxFile:
-    (tmp_path / "net.onnx").write_bytes(to_onnx(MODEL, 8, 8).SerializeToString())
+    (tmp_path / "net.onnx").write_bytes(to_onnx(MODEL, (8, 8)).SerializeToString())
     return OnnxFile.read(tmp_path / "net.onnx", 2)
 
 

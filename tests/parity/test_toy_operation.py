@@ -10,9 +10,9 @@ from runtime.banding import check_same_bits
 from runtime.random_graphs import random_image
 from sparsesr.cli.peers import PEERS
 from sparsesr.errors import ModelError
+from sparsesr.interchange import onnx_rules
 from sparsesr.lab.export import graph_module
 from sparsesr.lab.export.torch_run import run_torch
-from sparsesr.measure.peers import onnx_graph
 from sparsesr.measure.peers.runtimes import open_peers
 from sparsesr.modelfile.describe import describe
 from sparsesr.modelfile.operations.attributes import ACTIVATION, SLOPE
@@ -71,11 +71,11 @@ def torch_rule(node, inputs, weights):
     return torch.nn.functional.conv2d(inputs[0], kernel, padding=(1, 0), groups=len(kernel))
 
 
-def onnx_rule(build, node):
-    (gain,) = build.weights(node, "gain")
+def onnx_rule(build, entry):
+    (gain,) = build.weights(entry.node, "gain")
     build.constants[gain] = np.repeat(build.constants[gain].reshape(-1, 1, 1, 1), 3, axis=2)
     settings = {"kernel_shape": [3, 1], "pads": [1, 0, 1, 0], "group": len(build.constants[gain])}
-    build.add("Conv", [node.inputs[0], gain], node.output, **settings)
+    build.add("Conv", [entry.node.inputs[0], gain], entry.node.output, **settings)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def toy(monkeypatch):
     monkeypatch.setitem(OPERATIONS, TOY.name, TOY)
     monkeypatch.setitem(LAYERS, TOY.name, ToyLayer)
     monkeypatch.setitem(graph_module.RULES, TOY.name, torch_rule)
-    monkeypatch.setitem(onnx_graph.RULES, TOY.name, onnx_rule)
+    monkeypatch.setitem(onnx_rules.RULES, TOY.name, onnx_rule)
 
 
 def toy_model(prelu: bool = False) -> ModelFile:
@@ -149,4 +149,4 @@ def test_nothing_of_it_remains(tmp_path):
     made = toy_model()
     with pytest.raises(ModelError, match="unknown op"):
         write_model(tmp_path / "toy.safetensors", made.facts, made.graph, made.tensors)
-    assert TOY.name not in {*LAYERS, *graph_module.RULES, *onnx_graph.RULES}
+    assert TOY.name not in {*LAYERS, *graph_module.RULES, *onnx_rules.RULES}

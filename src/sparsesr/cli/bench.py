@@ -79,12 +79,12 @@ def run(
     return 0
 
 
-def parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     """``320x180`` -> (width, height); UsageError for anything else."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
     sides = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
     if not all(1 <= side <= _MAX_SIDE for side in sides):
-        raise UsageError(f"--size {text!r} is not a size; write it like 320x180, up to {_MAX_SIDE} each")
+        raise UsageError(f"{option} {text!r} is not a size; write it like 320x180, up to {_MAX_SIDE} each")
     return sides
 
 

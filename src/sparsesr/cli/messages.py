@@ -73,8 +73,13 @@ def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """Print one line of JSON on stdout and flush; non-finite numbers become null."""
-    print(json.dumps(_clean(record), ensure_ascii=True, allow_nan=False), flush=True)
+    """Print one line of JSON on stdout and flush."""
+    print(as_json(record), flush=True)
+
+
+def as_json(record: dict[str, Any]) -> str:
+    """A record as one line of ASCII; non-finite numbers become null."""
+    return json.dumps(_clean(record), ensure_ascii=True, allow_nan=False)
 
 
 def _clean(value: Any) -> Any:

@@ -25,12 +25,14 @@ _MODELS = (
     Verb("verify", "read models completely and check every value", "sparsesr.cli.models", "verify"),
     Verb("measure", "measure the cost of bf16 for a model, and record it", "sparsesr.cli.measure_model"),
     Verb("import", "convert a checkpoint of a known network (needs [train])", "sparsesr.cli.import_model"),
+    Verb("export", "write a model as ONNX for other programs (needs [onnx])", "sparsesr.cli.export_onnx"),
 )
 
 VERBS = (
     Verb("upscale", "upscale images", "sparsesr.cli.upscale", aliases=("up",)),
+    Verb("pipe", "upscale images from another program, with the model loaded once", "sparsesr.cli.pipe"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
-    Verb("models", "list, show, verify, measure and import models", commands=_MODELS),
+    Verb("models", "list, show, verify, measure, import and export models", commands=_MODELS),
     Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),

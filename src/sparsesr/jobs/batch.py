@@ -31,16 +31,24 @@ def upscale_files(
 def _attempt(
     upscaler: Upscaler, source: Path, target: Path, write_options: WriteOptions, watch: Watch
 ) -> Outcome:
-    try:
+    def work() -> FileResult:
         with watch(source) as options:
             return upscale_file(upscaler, source, target, options, write_options)
+
+    return attempted(work, printable(source))
+
+
+def attempted(work: Callable[[], FileResult], name: str) -> Outcome:
+    """The outcome of the work on the input ``name``: its result, or any exception as an error that names it."""
+    try:
+        return work()
     except SparsesrError as error:
-        return located(error, printable(source))
+        return located(error, name)
     except MemoryError:
         remedy = Wording("lower {} to use tiles, or free some memory", "memory")
-        return LimitError("not enough memory", where=printable(source), remedy=remedy)
+        return LimitError("not enough memory", where=name, remedy=remedy)
     except Exception as error:
-        return unexpected(error, printable(source))
+        return unexpected(error, name)
 
 
 def located(error: SparsesrError, name: str) -> SparsesrError:

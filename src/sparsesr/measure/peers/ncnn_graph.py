@@ -77,7 +77,7 @@ class _Builder:
 
 
 def write_ncnn(model: ModelFile, folder: Path) -> None:
-    """Write both files of a model without masks, see :func:`sparsesr.measure.peers.dense_model.dense_model`.
+    """Write both files of a model without masks, see :func:`sparsesr.interchange.dense_model.dense_model`.
 
     Raises:
         UsageError: the model has an operation without a rule here.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sparsesr.measure.peers import package
-from sparsesr.measure.peers.onnx_graph import to_onnx
+from sparsesr.interchange.onnx_model import to_onnx
+from sparsesr.interchange.packages import package
 from sparsesr.measure.peers.peer import F32, Peer, Task
 
 PRECISIONS = ("fp32",)
@@ -13,7 +13,7 @@ PRECISIONS = ("fp32",)
 
 def open_peers(task: Task) -> list[Peer]:
     """Open in fp32."""
-    serialized = to_onnx(task.model, *task.image.shape[2:]).SerializeToString()
+    serialized = to_onnx(task.model, task.size).SerializeToString()
     return [open_onnx(serialized, task.image, task.threads, precision) for precision in PRECISIONS]
 
 

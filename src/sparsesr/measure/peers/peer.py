@@ -42,3 +42,8 @@ class Task:
     image: F32
     """(1, 3, H, W), 0..1, both sizes multiples of the model's."""
     threads: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.image.shape[2], self.image.shape[3]

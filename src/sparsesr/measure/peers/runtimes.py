@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import BackendError
-from sparsesr.measure.peers.dense_model import dense_model
+from sparsesr.interchange.dense_model import dense_model
 from sparsesr.measure.peers.peer import F32, Peer, Task
 from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import ModelFile

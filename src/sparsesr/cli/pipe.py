@@ -1,0 +1,117 @@
+"""``sparsesr pipe``: a worker for programs in other languages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from sparsesr.cli import messages, options
+from sparsesr.cli.interrupts import interruptible, naming_interruptions
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.errors import CancelledError, SparsesrError, UsageError
+from sparsesr.jobs.batch import Outcome
+from sparsesr.jobs.files import FileResult, WriteOptions
+from sparsesr.jobs.frames import FrameReader, write_frame
+from sparsesr.jobs.pipe import upscale_frames
+from sparsesr.jobs.record import failure_record, record_of
+from sparsesr.limits import ImageLimits
+
+_SOME_FAILED = 3
+
+
+def run(
+    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    model: Annotated[
+        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
+    ] = None,
+    effort: Annotated[
+        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
+    ] = None,
+    target_ms: Annotated[
+        float | None,
+        typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    threads: Annotated[
+        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
+    ] = None,
+) -> int:
+    """Upscale images from standard input to standard output until it ends; the model is loaded once.
+
+    A frame is a number of bytes in decimal, a newline, and the bytes. Each image is one frame, in any format that
+    upscale reads. The answer is two frames: a JSON record, as of upscale --json, and the image, empty after an error.
+    """
+    options.check_precision(precision)
+    options.check_effort(effort)
+    options.check_target(target_ms, effort)
+    options.check_positive("-j", threads)
+    _check_streams()
+    write_options = WriteOptions(format=format, quality=quality, depth=depth)
+    upscaler = Upscaler(
+        model, scale=scale, threads=threads, memory=options.parse_memory(memory), precision=precision
+    )
+    frames = FrameReader(sys.stdin.buffer, min(ImageLimits().max_file_bytes, upscaler.memory))
+    watch = partial(_watching, effort, target_ms)
+    outcomes = upscale_frames(upscaler, frames, write_options, watch)
+    return _answer_all(upscaler, outcomes, sys.stdout.buffer)
+
+
+def _check_streams() -> None:
+    """Raise UsageError for a terminal, or a stream that is closed."""
+    if any(stream is None or stream.isatty() for stream in (sys.stdin, sys.stdout)):
+        raise UsageError(
+            "images come from standard input and go to standard output",
+            remedy="let a program start this command, or use `sparsesr upscale`",
+        )
+
+
+@contextmanager
+def _watching(effort: float | None, target_ms: float | None, name: str) -> Generator[RunOptions, None, None]:
+    with naming_interruptions(name), interruptible() as cancelled:
+        yield RunOptions(effort, target_ms, cancelled=cancelled)
+
+
+def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sink: BinaryIO) -> int:
+    """Answer each image as soon as it is done; return the exit status of all."""
+    done, statuses = 0, set[int]()
+    for name, outcome in outcomes:
+        _answer(sink, *_frames_of(upscaler, name, outcome))
+        if isinstance(outcome, SparsesrError):
+            statuses.add(messages.print_error(outcome))
+        else:
+            done += 1
+        if isinstance(outcome, CancelledError):
+            return outcome.exit_status
+    if (done and statuses) or len(statuses) > 1:
+        return _SOME_FAILED
+    return statuses.pop() if statuses else 0
+
+
+def _frames_of(upscaler: Upscaler, name: str, outcome: Outcome) -> tuple[dict[str, Any], bytes]:
+    if isinstance(outcome, FileResult):
+        record, image = record_of(upscaler, outcome, name, ""), outcome.upscaled.image
+        del record["output"]
+        return record, image
+    return failure_record(outcome, name, messages.option_of), b""
+
+
+def _answer(sink: BinaryIO, record: dict[str, Any], image: bytes) -> None:
+    write_frame(sink, messages.as_json(record).encode("ascii"))
+    write_frame(sink, image)
+    sink.flush()

@@ -1,0 +1,1 @@
+"""Networks in the form of other programs: their dense form, and ONNX files."""
