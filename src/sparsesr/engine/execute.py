@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from sparsesr.engine.arguments import check_numbers
 from sparsesr.engine.check import check_result
 from sparsesr.engine.joining import Attention
 from sparsesr.engine.plan import Mode, Plan
@@ -54,6 +55,9 @@ class RunOptions:
     """Called with the plan and (height, width) of the image before the work starts."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(effort=self.effort, target_ms=self.target_ms)
 
 
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:

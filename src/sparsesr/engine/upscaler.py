@@ -9,18 +9,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine import chop as chopping
+from sparsesr.engine.arguments import check_numbers, check_whole_numbers
 from sparsesr.engine.arrays import unpack, upscaled_alpha, without_holes
 from sparsesr.engine.budget import MemoryBudget
 from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
-from sparsesr.engine.plan import PROCESS_BYTES, MemoryNeeds, Plan, chopped_plan, make_plan
+from sparsesr.engine.plan import (
+    PROCESS_BYTES,
+    MemoryNeeds,
+    Mode,
+    PeakBytes,
+    Plan,
+    chopped_plan,
+    make_plan,
+    smaller_plan,
+)
 from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.timed_run import effort_for_target, execute_for_target
-from sparsesr.errors import Parameter, UsageError, Wording, check_cancelled
-from sparsesr.limits import DEFAULT_MEMORY_BYTES
-from sparsesr.modelfile.catalogue import default_model_for, load
+from sparsesr.errors import LimitError, MemoryShortError, Parameter, UsageError, Wording, check_cancelled
+from sparsesr.free_memory import default_memory_bytes
+from sparsesr.modelfile.catalogue import default_model_for, load, portable_name
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
 from sparsesr.runtime.session import Session
@@ -44,18 +55,21 @@ class Upscaler:
         *,
         scale: int | None = None,
         threads: int | None = None,
-        memory: int = DEFAULT_MEMORY_BYTES,
+        memory: float | None = None,
         inference: str = "auto",
         precision: str = "auto",
     ) -> None:
         """Load a model by name or path; None: the default model for ``scale``, or for x2 if that is None too.
 
-        ``memory`` limits the peak of the whole process, in bytes. ``inference``: ``whole`` images at once, or
+        ``memory`` limits the peak of the whole process, in bytes; None: half of the memory that is free now.
+        ``inference``: ``whole`` images at once, or
         ``chopped`` into overlapping crops; ``auto`` chops large images for networks whose pixels attend to each
         other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the memory for maps; fp32 on a
         processor without the instructions) or ``auto``: bf16 where it is faster and costs the model at most 0.01 dB.
         Raises ModelError for unknown or refused models, and UsageError if the model does not upscale by ``scale``.
         """
+        check_numbers(scale=scale, memory=memory)
+        check_whole_numbers(threads=threads)
         if inference not in INFERENCE:
             raise UsageError(
                 f"{inference!r} is unknown",
@@ -63,7 +77,7 @@ class Upscaler:
                 remedy=f"use {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}",
             )
         self._arguments = (
-            model,
+            model if isinstance(model, ModelFile | None) else portable_name(model),
             {
                 "scale": scale,
                 "threads": threads,
@@ -84,13 +98,25 @@ class Upscaler:
             facts.size_multiple,
             sees_whole_image(self.model.graph),
         )
-        self.memory = memory
+        self._is_memory_given = memory is not None
+        self.memory = default_memory_bytes() if memory is None else int(memory)
         # Stored twice: as read, and packed for the kernels.
         self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
-        self.budget = MemoryBudget(memory - self._standing_bytes)
+        self.budget = MemoryBudget(self.memory - self._standing_bytes)
 
     def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[Any, ...]]:
         return _rebuilt, self._arguments
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What results depend on, apart from the options of a call."""
+        session = self.network.session
+        return {
+            "model": self.network.name,
+            "scale": self.scale,
+            "precision": session.precision,
+            "inference": self.inference,
+        }
 
     @property
     def _standing_bytes(self) -> int:
@@ -159,14 +185,29 @@ class Upscaler:
             2 if self.network.has_attention else 1,
         )
 
+        try:
+            return self._planned(need, self._run_bytes(dtype))
+        except LimitError as error:
+            if self._is_memory_given:
+                raise
+            remedy = Wording("free some memory, shrink the image, or set {}", "memory")
+            raise LimitError(f"{error.what}, half of the free memory", remedy=remedy) from None
+
+    def _planned(self, need: MemoryNeeds, run_bytes: PeakBytes) -> Plan:
+        is_large = need.height * need.width >= chopping.CHOP_PX
+        if self.inference == "chopped" or (self.inference == "auto" and not self._may_tile and is_large):
+            return chopped_plan(need, run_bytes, self.memory, chopping.chop(need.height, need.width))
+        return make_plan(need, run_bytes, self.memory, may_tile=self._may_tile)
+
+    @property
+    def _may_tile(self) -> bool:
+        return not chopping.has_pixel_attention(self.model.graph)
+
+    def _run_bytes(self, dtype: np.dtype[Any]) -> PeakBytes:
         def run_bytes(rows: int, columns: int, low_memory: bool) -> int:
             return self.network.session.peak_bytes(rows, columns, dtype, dtype, low_memory)
 
-        has_pixel_attention = chopping.has_pixel_attention(self.model.graph)
-        is_large = height * width >= chopping.CHOP_PX
-        if self.inference == "chopped" or (self.inference == "auto" and has_pixel_attention and is_large):
-            return chopped_plan(need, run_bytes, self.memory, chopping.chop(height, width))
-        return make_plan(need, run_bytes, self.memory, may_tile=not has_pixel_attention)
+        return run_bytes
 
     @contextmanager
     def reserved(self, plan: Plan, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
@@ -178,17 +219,43 @@ class Upscaler:
         self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
     ) -> tuple[UpscaleResult, Pixels | None]:
         """Upscale (H, W, 3) colours and (H, W) alpha separately, as planned; the caller has reserved the memory."""
+        pixels = without_holes(rgb, alpha)
+        result = self._run_with_what_there_is(pixels, plan, options)
+        check_cancelled(options.cancelled)
+        return result, upscaled_alpha(alpha, self.scale)
+
+    def _run_with_what_there_is(self, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
+        """Run as planned, and with ever less memory whenever the system refuses it."""
+        while True:
+            try:
+                self._check_memory(plan, pixels)
+                result = self._run(pixels, plan, options)
+            except (MemoryError, MemoryShortError):
+                pass  # leaving the handler frees what the failed run holds
+            else:
+                return replace(result, notes=(*_forced_note(plan), *result.notes))
+            self.release_buffers()
+            plan = smaller_plan(plan, self._run_bytes(pixels.dtype), may_tile=self._may_tile)
+
+    def _check_memory(self, plan: Plan, pixels: Pixels) -> None:
+        """Raise MemoryError, before a plan is announced, if the system refuses what is still to be allocated."""
+        more = plan.peak_bytes - self._standing_bytes - pixels.nbytes - self.idle_bytes
+        np.empty(max(more, 0), np.uint8)  # reserves addresses only
+
+    def _run(self, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
         beside_others = replace(plan, spare_bytes=min(plan.spare_bytes, self.budget.free_bytes))
         self.network.session.keep_buffers(beside_others.kept_bytes)
-        pixels = without_holes(rgb, alpha)
         report = effort_for_target(self.network, pixels, plan, options)
         check_cancelled(options.cancelled)
         if report is None:
-            result = execute(self.network, pixels, plan, options)
-        else:
-            result = execute_for_target(self.network, pixels, plan, options, report)
-        check_cancelled(options.cancelled)
-        return result, upscaled_alpha(alpha, self.scale)
+            return execute(self.network, pixels, plan, options)
+        return execute_for_target(self.network, pixels, plan, options, report)
+
+
+def _forced_note(plan: Plan) -> tuple[str, ...]:
+    if not plan.is_forced or plan.mode is not Mode.TILES:
+        return ()
+    return ("memory ran short, so the image was upscaled in tiles",)
 
 
 def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:

@@ -15,16 +15,19 @@ from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import embedded_profile, read_bmp
 from sparsesr.image.colour import Table
+from sparsesr.image.containers import is_lossless_webp
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer
 from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
 from sparsesr.image.jpeg_damage import jpeg_warnings
+from sparsesr.image.kept_metadata import gathered, note_of, without_false_properties
 from sparsesr.image.known_colours import ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
+from sparsesr.image.png_bytes import chunk
 from sparsesr.image.png_cgbi import as_plain_png, from_premultiplied_bgra, is_cgbi
-from sparsesr.image.png_chunks import chunk, read_png_facts
+from sparsesr.image.png_chunks import PngFacts, read_png_facts
 from sparsesr.image.png_colours import stated_by_png, still_true
 from sparsesr.image.pnm import read_pnm
 from sparsesr.image.raw_photo import refuse_raw
@@ -32,9 +35,10 @@ from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
 from sparsesr.image.stated_colours import StatedColours
 from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff, with_known_channels
+from sparsesr.image.tiff_kept import read_tiff_metadata
 from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
-from sparsesr.image.tiff_tags import exif_of_tiff
+from sparsesr.image.vips_threads import claim
 from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 
@@ -66,6 +70,7 @@ class _DecodeState:
     """The page of a TIFF file to decode."""
     notes: list[str] = field(default_factory=list[str])
     has_several_scans: bool = False
+    is_lossless: bool = False
     fail_on: str = "warning"
     """Severity at which libvips fails. Anything laxer accepts a truncated TIFF as complete."""
 
@@ -85,6 +90,7 @@ def decode(
     """
     with open_source(source, limits, name) as opened:
         kind = recognise(opened)
+        claim()  # before any lock that another thread may have held during a fork
         vips.forget_errors()  # or a message may quote an older failure
         try:
             samples, state = _decode_strictly(opened, kind, limits, cancelled)
@@ -133,7 +139,11 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
         _choose_page(source, limits, state)
     if kind == "tiff" and is_lab8(source):
         state.notes.append("CIELab converted to sRGB")
-        state.metadata, state.orientation = Metadata(exif=exif_of_tiff(source)), lab8_orientation(source)
+        left_out: list[str] = []
+        page = None if state.tiff is None else state.tiff.page
+        state.metadata = read_tiff_metadata(source, page, Metadata(), left_out)
+        state.orientation = lab8_orientation(source)
+        state.notes += note_of(left_out)
         lab = vips.image_over(read_lab8(source, limits)).copy(interpretation="lab")
         return vips.pixels_of(colour.lab_to_srgb(lab, bits=8))
     if kind == "png" and is_cgbi(source):
@@ -164,9 +174,9 @@ def _bmp_samples(source: OpenSource, limits: ImageLimits, state: _DecodeState) -
 def _vips_samples(
     source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState
 ) -> npt.NDArray[Any]:
-    raw_exif = _scan_before_opening(source, kind, limits, state)
+    png = _scan_before_opening(source, kind, limits, state)
     image = _opened(source, kind, limits, state)
-    _gather_metadata(source, kind, image, raw_exif, state)
+    _gather_metadata(source, kind, image, png, limits, state)
     if state.tiff is not None:
         image = with_known_channels(image, state.tiff.page, source.name, state.notes)
     if image.bands > (5 if image.interpretation == "cmyk" else 4):
@@ -186,8 +196,8 @@ def _vips_samples(
 
 def _scan_before_opening(
     source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState
-) -> bytes | None:
-    """Check what libvips would not, and read what it ignores. Returns EXIF that a PNG holds as text."""
+) -> PngFacts | None:
+    """Check what libvips would not, and read what it ignores."""
     if kind == "gif":
         check_gif_size(source, limits)
     if kind == "heif":
@@ -201,7 +211,7 @@ def _scan_before_opening(
     state.stated = stated_by_png(facts.colour)
     if facts.is_animated:
         state.notes.append("animated: the still image of the PNG is used")
-    return facts.raw_exif
+    return facts
 
 
 def _opened(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState) -> pyvips.Image:
@@ -251,31 +261,23 @@ def _gather_metadata(
     source: OpenSource,
     kind: str,
     image: pyvips.Image,
-    raw_exif: bytes | None,
+    png: PngFacts | None,
+    limits: ImageLimits,
     state: _DecodeState,
 ) -> None:
-    block = exif.normalised(vips.get_blob(image, "exif-data")) or exif.normalised(raw_exif)
-    if kind == "tiff":
-        block = exif_of_tiff(source)
-    xmp = vips.get_blob(image, "xmp-data")
-    if xmp is not None and b"hdrgm:" in xmp:
-        xmp = None
-        state.notes.append("HDR gain map left out; the standard image is kept")
-    is_placed = image.get_typeof("resolution-unit") != 0
-    state.metadata = replace(
-        state.metadata,
-        icc=vips.get_blob(image, "icc-profile-data"),
-        exif=block,
-        xmp=xmp,
-        iptc=vips.get_blob(image, "iptc-data"),
-        pixels_per_mm=(image.xres, image.yres) if is_placed and min(image.xres, image.yres) > 0 else None,
-    )
+    page = None if state.tiff is None else state.tiff.page
+    state.metadata, left_out = gathered(source, kind, image, state.metadata, limits, png=png, page=page)
     if image.get_typeof("orientation"):
         state.orientation = vips.get_int(image, "orientation", 1)
     elif kind == "png":
-        state.orientation = exif.orientation(block)
-    if state.orientation != 1:
+        state.orientation = exif.orientation(state.metadata.exif)
+    is_turned = state.orientation != 1
+    if is_turned:
         state.notes.append(f"turned upright (EXIF orientation {state.orientation})")
+    size = (image.width, image.height) if state.orientation >= 5 else (image.height, image.width)
+    state.metadata = without_false_properties(state.metadata, size, left_out, is_turned=is_turned)
+    state.notes += note_of(left_out)
+    state.is_lossless = kind == "webp" and is_lossless_webp(source)
 
 
 def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) -> DecodedImage:
@@ -284,5 +286,6 @@ def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) ->
         metadata=state.metadata,
         transfer=state.transfer,
         source_format=kind,
+        is_lossless=state.is_lossless,
         notes=state.notes,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import BinaryIO
 
 from sparsesr.errors import InputError, LimitError, UsageError, Wording
 from sparsesr.image.source import printable
+from sparsesr.image.temporary import create_temporary, remove_stale
 
 FORMATS = {
     ".jpg": "jpeg",
@@ -117,7 +117,10 @@ def _check_path(path: Path, overwrite: bool) -> None:
         raise _exists(path)
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError("is not a regular file and cannot be replaced", where=name, remedy=_ELSEWHERE)
-    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder = Path(os.path.realpath(path)).parent
+    except OSError as error:  # a relative name, and the current folder was removed
+        raise write_error(path, error) from None
     if not folder.is_dir():
         remedy = Wording("create it or choose another {}", "output")
         raise InputError(f"the folder {printable(folder)} does not exist", where=name, remedy=remedy)
@@ -147,27 +150,38 @@ def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, Non
     On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite``, a file
     that another process creates in the meantime is never replaced. System errors become InputError.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
-    temporary = target.with_name(f".sparsesr-{secrets.token_hex(8)}.tmp")
+    temporary: Path | None = None
     try:
+        target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
+        remove_stale(target.parent)
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
-        descriptor = os.open(
-            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        temporary, descriptor = create_temporary(target.parent)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        _publish(temporary, target, overwrite)
+            _publish(temporary, target, overwrite)  # while the file is locked
+            _sync_folder(target.parent)
     except FileExistsError:
         raise _exists(path) from None
     except (OSError, ValueError) as error:
         raise write_error(path, error) from None
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power failure, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _publish(temporary: Path, target: Path, overwrite: bool) -> None:

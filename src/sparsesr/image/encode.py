@@ -217,7 +217,7 @@ def _stream(
 
     Writing in Python preserves the system's own error, such as a full disk, which libvips would hide.
     """
-    failures: list[OSError] = []
+    failures: list[OSError | MemoryError] = []
     head: bytearray | None = bytearray()
 
     def on_write(data: Any) -> int:
@@ -232,7 +232,7 @@ def _stream(
                 head = None
             else:
                 file.write(block)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             failures.append(error)
             return -1
         return len(block)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sparsesr.engine.arguments import check_whole_numbers
 from sparsesr.engine.execute import Cancelled, RunOptions
 from sparsesr.engine.plan import PROCESS_BYTES, Plan
 from sparsesr.engine.result import UpscaleResult
@@ -15,7 +16,9 @@ from sparsesr.errors import LimitError, ResultError, Wording
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
-from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.encode import Encoded, check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.source import check_readable
+from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
@@ -33,6 +36,7 @@ class WriteOptions:
     depth: int | None = None
 
     def __post_init__(self) -> None:
+        check_whole_numbers(quality=self.quality, depth=self.depth)
         check_quality_and_depth(self.quality, self.depth)
         if self.format is not None:
             object.__setattr__(self, "format", resolve_format(None, self.format))
@@ -57,6 +61,20 @@ class _PreparedFile:
     plan: Plan
 
 
+@dataclass(frozen=True)
+class _Afresh:
+    """:func:`upscale_file` for a process of its own."""
+
+    upscaler: Upscaler
+    source: Path | bytes
+    path: Path | None
+    write_options: WriteOptions
+    name: str | None
+
+    def __call__(self, options: RunOptions) -> FileResult:
+        return upscale_file(self.upscaler, self.source, self.path, options, self.write_options, self.name)
+
+
 def upscale_file(
     upscaler: Upscaler,
     source: Path | bytes,
@@ -67,11 +85,20 @@ def upscale_file(
 ) -> FileResult:
     """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
-    ``name`` names ``source`` in messages if it is bytes. Jobs that share an upscaler wait for each other if its
+    ``name`` names ``source`` in messages if it is bytes. In a process that was forked from one that had used libvips,
+    the work is done by a new process. Jobs that share an upscaler wait for each other if its
     memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or ResultError, without
     having written anything.
     """
+    if is_lost():
+        from sparsesr.jobs.fresh_process import run_afresh  # multiprocessing takes long to import
+
+        work = _Afresh(upscaler, source, path, write_options, name)
+        with upscaler.budget.reserved(upscaler.budget.total_bytes, options.cancelled):
+            return run_afresh(work, options)
     start = time.perf_counter()
+    if isinstance(source, Path):
+        check_readable(source)  # first: a name misspelled is worth more than what follows from it
     known = (
         None
         if path is None
@@ -104,15 +131,26 @@ def _upscaled(
         result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.plan, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
-    written = encode_to(
-        image.with_pixels(result.image, alpha),
-        prepared.destination,
+    finished = image.with_pixels(result.image, alpha)
+    try:
+        written = _written(finished, prepared.destination, options, write_options)
+    except MemoryError:
+        upscaler.release_buffers()
+        written = _written(finished, prepared.destination, options, write_options)
+    output = written.data if prepared.destination.path is None else prepared.destination.path
+    return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
+
+
+def _written(
+    image: DecodedImage, destination: Destination, options: RunOptions, write_options: WriteOptions
+) -> Encoded:
+    return encode_to(
+        image,
+        destination,
         quality=write_options.quality,
         depth=write_options.depth,
         cancelled=options.cancelled,
     )
-    output = written.data if prepared.destination.path is None else prepared.destination.path
-    return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
 
 
 def _decoded(
@@ -137,9 +175,13 @@ def _decoded_within(
     try:
         return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled, name)
     except LimitError as error:
-        if most_px == _LIMITS.max_pixels or not error.asks_for("max_pixels"):
+        if not (error.asks_for("max_pixels") or error.asks_for("max_file_bytes")):
             raise
-        remedy = Wording("shrink it or raise {}", "memory")
+        # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
+        is_of_memory = most_px < _LIMITS.max_pixels and error.asks_for("max_pixels")
+        remedy = (
+            Wording("shrink it or raise {}", "memory") if is_of_memory else "shrink it or cut it into parts"
+        )
         raise LimitError(error.what, where=error.where, remedy=remedy) from None
 
 

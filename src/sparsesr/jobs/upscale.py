@@ -9,9 +9,9 @@ from typing import Any, cast
 from sparsesr.engine.execute import Cancelled, Progress, RunOptions
 from sparsesr.engine.upscaler import ModelLike, Upscaler
 from sparsesr.errors import Parameter, UsageError
-from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.jobs.destinations import default_output, refuse_same
 from sparsesr.jobs.files import WriteOptions, upscale_file
-from sparsesr.limits import DEFAULT_MEMORY_BYTES
+from sparsesr.jobs.local_names import local_name
 
 
 def upscale(
@@ -29,16 +29,16 @@ def upscale(
     precision: str = "auto",
     inference: str = "auto",
     threads: int | None = None,
-    memory: int = DEFAULT_MEMORY_BYTES,
+    memory: float | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Any:
     """Upscale one image and return the same kind of object.
 
-    For a path, the result is written to ``output`` (default: ``<name>_x<scale>`` beside the input), and its path is
-    returned; numpy arrays and PIL images are returned as such. ``output``, ``overwrite``, ``format``, ``quality``
-    and ``depth`` apply to paths only; see :class:`WriteOptions`. All other parameters are those of
-    :class:`Upscaler` and its call. For many images, create one :class:`Upscaler`.
+    For a path, the result is written to ``output``, a file or an existing folder (default: ``<name>_x<scale>``
+    beside the input), and its path is returned; numpy arrays and PIL images are returned as such. ``output``,
+    ``overwrite``, ``format``, ``quality`` and ``depth`` apply to paths only; see :class:`WriteOptions`. All other
+    parameters are those of :class:`Upscaler` and its call. For many images, create one :class:`Upscaler`.
     """
     write_options = WriteOptions(overwrite, format, quality, depth)
     is_file = isinstance(image, (str, os.PathLike))
@@ -48,16 +48,21 @@ def upscale(
         model, scale=scale, threads=threads, memory=memory, inference=inference, precision=precision
     )
     if is_file:
-        source = Path(cast("str", image))
-        target = (
-            Path(output) if output else default_output(source, upscaler.scale, format=write_options.format)
-        )
-        refuse_clashes({source: target})
+        source = Path(local_name(cast("str", image)))
+        target = _target(source, output, upscaler.scale, write_options.format)
+        refuse_same(source, target)
         options = RunOptions(effort, target_ms, progress=progress, cancelled=cancelled)
         return upscale_file(upscaler, source, target, options, write_options).upscaled.image
     return upscaler(
         image, effort=effort, target_ms=target_ms, keep_masks=False, progress=progress, cancelled=cancelled
     ).image
+
+
+def _target(source: Path, output: str | os.PathLike[str] | None, scale: int, format: str | None) -> Path:
+    if not output:
+        return default_output(source, scale, format=format)
+    target = Path(local_name(output, is_output=True))
+    return default_output(source, scale, folder=target, format=format) if target.is_dir() else target
 
 
 def _refuse_write_options(write_options: WriteOptions, output: str | os.PathLike[str] | None) -> None:
