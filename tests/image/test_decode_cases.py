@@ -17,7 +17,7 @@ from sparsesr.errors import InputError, LimitError, SparsesrError
 from sparsesr.image import decode as decode_module
 from sparsesr.image.decode import decode
 from sparsesr.image.orientation import upright
-from sparsesr.image.png_chunks import chunk
+from sparsesr.image.png_bytes import chunk
 from sparsesr.image.vips import image_over
 from sparsesr.limits import ImageLimits
 

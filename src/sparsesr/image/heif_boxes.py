@@ -10,6 +10,12 @@ from sparsesr.image.stated_colours import StatedColours, of_code_points
 
 _MAX_META_BYTES = 1 << 20
 _MAX_TOP_BOXES = 100
+_AUXILIARY = (
+    (b"aux:hdrgainmap", "the HDR gain map"),
+    (b"tmap", "the HDR gain map of its tone map"),
+    (b"auxid:2", "the depth map"),
+    (b"aux:disparity", "the depth map"),
+)
 
 
 def stated_by_heif(source: OpenSource) -> StatedColours | None:
@@ -20,6 +26,12 @@ def stated_by_heif(source: OpenSource) -> StatedColours | None:
             # Decoders undo matrix and range, whichever they are.
             return of_code_points(primaries, transfer, 0, is_full_range=True)
     return None
+
+
+def auxiliary_images(source: OpenSource) -> list[str]:
+    """What HEIF files of phones hold beside the image: gain maps, depth maps and the like."""
+    found = _meta(source)
+    return [name for sign, name in _AUXILIARY if sign in found]
 
 
 def _properties(source: OpenSource) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
-from sparsesr.image.png_chunks import chunk
+from sparsesr.image.png_bytes import chunk
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits

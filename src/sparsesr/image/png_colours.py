@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
+from sparsesr.image.png_bytes import chunk, chunks_in
 from sparsesr.image.stated_colours import StatedColours, of_code_points, of_gamma
 
 _UNIT = 100_000
@@ -15,7 +15,7 @@ def stated_by_png(colour_chunks: bytes) -> StatedColours | None:
 
     None if they state sRGB or nothing. A cICP chunk comes before a profile, the others after it.
     """
-    bodies = dict(_split(colour_chunks))
+    bodies = dict(chunks_in(colour_chunks))
     code_points = bodies.get(b"cICP", b"")
     if len(code_points) == 4:
         primaries, transfer, matrix, full_range = code_points
@@ -37,17 +37,4 @@ def still_true(colour_chunks: bytes, *, is_converted: bool, has_profile: bool) -
 
 
 def _whole(wanted: bytes, colour_chunks: bytes) -> bytes:
-    at = 0
-    for kind, body in _split(colour_chunks):
-        if kind == wanted:
-            return colour_chunks[at : at + len(body) + 12]
-        at += len(body) + 12
-    return b""
-
-
-def _split(colour_chunks: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 12 <= len(colour_chunks):
-        length, kind = struct.unpack_from(">I4s", colour_chunks, at)
-        yield kind, colour_chunks[at + 8 : at + 8 + length]
-        at += length + 12
+    return b"".join(chunk(kind, body) for kind, body in chunks_in(colour_chunks) if kind == wanted)

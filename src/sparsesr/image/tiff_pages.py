@@ -140,6 +140,17 @@ def chosen_page(pages: list[TiffPage]) -> ChosenPage:
     return ChosenPage(chosen, max(in_chain, 1), _orientation(chosen, pages), note)
 
 
+def read_page(source: OpenSource, number: int) -> tuple[str, Directory]:
+    """Byte order and all tags of a page of the chain, but values of more than a mebibyte; empty if it is missing."""
+    header = _header(source)
+    if header is None:
+        return "<", {}
+    order, form, offset = header
+    for _ in range(number):
+        offset = next_directory(source.read_at, order, offset, form)
+    return order, read_directory(source.read_at, order, offset, form=form)
+
+
 def _orientation(page: TiffPage, pages: list[TiffPage]) -> int:
     value = page.first(ORIENTATION, pages[0].first(ORIENTATION, 1))
     return value if 1 <= value <= 8 else 1

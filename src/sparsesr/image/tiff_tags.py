@@ -13,9 +13,13 @@ from sparsesr.image.source import OpenSource
 
 ReadAt = Callable[[int, int], bytes]
 
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
-_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x4746, 0x8298, *range(0x9C9B, 0x9CA0))
+DESCRIPTION = 0x010E
+_DESCRIPTIVE = (
+    *(0x010D, DESCRIPTION, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C),
+    *(0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0)),
+)
 _TYPE_BYTES = {
     1: 1,
     2: 1,
@@ -137,14 +141,14 @@ def _unpacked(format: str, raw: bytes) -> int:
     return int(struct.unpack(format, raw)[0]) if len(raw) == struct.calcsize(format) else 0
 
 
-def exif_of_tiff(source: OpenSource) -> bytes | None:
-    """Collect the descriptive tags, EXIF and GPS directories of a TIFF file into one EXIF block."""
+def exif_of_tiff(source: OpenSource, without: Container[int] = ()) -> bytes | None:
+    """Collect the descriptive tags but those in ``without``, EXIF and GPS directories into one EXIF block."""
     header = read_header(source.read_at)
     if header is None:
         return None
     order, offset = header
     main = read_directory(source.read_at, order, offset)
-    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main and tag not in without}
     inner = {tag: _linked(source.read_at, order, main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
     if not kept and not any(inner.values()):
         return None
@@ -152,38 +156,50 @@ def exif_of_tiff(source: OpenSource) -> bytes | None:
     return start + _serialised(kept, inner, order, base=8)
 
 
-def append_exif(file: BinaryIO, exif: bytes) -> None:
-    """Append the tags of an EXIF block to a finished TIFF file as new directories."""
+def append_tags(file: BinaryIO, exif: bytes | None, extra: Directory, extra_order: str) -> None:
+    """Append the tags of an EXIF block and ``extra`` ones to a finished classic TIFF file as new directories."""
 
     def read_file(offset: int, count: int) -> bytes:
         file.seek(offset)
         return file.read(count)
 
-    def read_block(offset: int, count: int) -> bytes:
-        return exif[offset : offset + count]
-
-    target, block = read_header(read_file), read_header(read_block)
-    if target is None or block is None:
+    target = read_header(read_file)
+    if target is None:
         return
     order, offset = target
     main = read_directory(read_file, order, offset, max_value_bytes=1 << 32)
-    extra = read_directory(read_block, *block)
-    kept = {tag: extra[tag] for tag in _DESCRIPTIVE if tag in extra}
-    inner = {tag: _linked(read_block, block[0], extra, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
-    if block[0] != order:
-        kept = _swapped(kept)
-        inner = {tag: _swapped(directory) for tag, directory in inner.items()}
+    kept, inner = _tags_of_exif(exif or b"", order)
+    main |= kept | (extra if extra_order == order else _swapped(extra))
     end = file.seek(0, 2)
     base = end + end % 2
-    file.write(bytes(base - end) + _serialised({**main, **kept}, inner, order, base))
+    file.write(bytes(base - end) + _serialised(main, inner, order, base))
     file.seek(4)
     file.write(struct.pack(order + "I", base))
     file.seek(0, 2)
 
 
+def _tags_of_exif(exif: bytes, order: str) -> tuple[Directory, dict[int, Directory]]:
+    """The descriptive tags, and the EXIF and GPS directories by their tags, in the given byte order."""
+
+    def read_block(offset: int, count: int) -> bytes:
+        return exif[offset : offset + count]
+
+    block = read_header(read_block)
+    if block is None:
+        return {}, {}
+    main = read_directory(read_block, *block)
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
+    inner = {tag: _linked(read_block, block[0], main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+    if block[0] == order:
+        return kept, inner
+    return _swapped(kept), {tag: _swapped(directory) for tag, directory in inner.items()}
+
+
 def _linked(read_at: ReadAt, order: str, main: Directory, tag: int) -> Directory:
     offsets = integers(main, order, tag)
-    return read_directory(read_at, order, offsets[0]) if offsets else {}
+    found = read_directory(read_at, order, offsets[0]) if offsets else {}
+    # A link to a further directory would point to its old place.
+    return {tag: entry for tag, entry in found.items() if tag != _INTEROPERABILITY_IFD}
 
 
 def _swapped(directory: Directory) -> Directory:
