@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsesr.cli import messages
+from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError
 from sparsesr.image.source import printable
@@ -128,9 +129,17 @@ def report(
             messages.say(f"  note: {note}", to_stderr=True)
 
 
+def _networks(result: UpscaleResult) -> str:
+    """The networks that ran, with their scales unless there is just one and nothing else happened."""
+    if len(result.passes) == 1 and not result.is_resized:
+        return result.passes[0].model
+    names = " and ".join(f"{each.model} (x{each.scale})" for each in result.passes)
+    return f"{names}, then bicubic down" if result.is_resized else names
+
+
 def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
     """One line with sizes, time and work."""
-    (height, width), scale, result = done.size, upscaler.scale, done.upscaled
+    (height, width), result = done.size, done.upscaled
     stats = result.stats
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
     skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
@@ -138,6 +147,6 @@ def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     if upscaler.network.session.precision != "fp32":
         chosen += f" in {upscaler.network.session.precision}"
     return (
-        f"{source} {width}x{height} -> {target} {width * scale}x{height * scale}"
-        f" in {result.seconds:.2f} s with {upscaler.network.name}{chosen}: {used}, {skipped}"
+        f"{source} {width}x{height} -> {target} {result.size[1]}x{result.size[0]}"
+        f" in {result.seconds:.2f} s with {_networks(result)}{chosen}: {used}, {skipped}"
     )

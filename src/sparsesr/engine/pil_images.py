@@ -23,6 +23,7 @@ from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.stated_colours import StatedColours, of_gamma
 from sparsesr.image.stored_planes import stored_planes
 from sparsesr.image.working_image import working_image
+from sparsesr.image.xmp_references import without_references
 
 Pixels = npt.NDArray[Any]
 
@@ -58,7 +59,7 @@ class PilImage:
         if len(planes) == 2:
             planes = [to_eight_bit(plane) for plane in planes]
         pixels = planes[0] if len(planes) == 1 else np.dstack(planes)
-        return pil_of(pixels, _resized(self.info, upscaled.height, upscaled.width))
+        return pil_of(pixels, _resized(self.info, upscaled, (self.image.height, self.image.width)))
 
 
 def pil_of(pixels: Pixels, info: dict[str, Any]) -> Any:
@@ -167,15 +168,21 @@ def _exif(image: Any, info: dict[str, Any]) -> bytes | None:
     return block
 
 
-def _resized(info: dict[str, Any], height: int, width: int) -> dict[str, Any]:
-    """The entries with orientation and sizes of the result."""
+def _resized(info: dict[str, Any], result: DecodedImage, before: tuple[int, int]) -> dict[str, Any]:
+    """The entries with orientation and sizes of the result; ``before``: (height, width) that they describe."""
+    height, width = result.height, result.width
     info = dict(info)
     if "exif" in info:
-        info["exif"] = b"Exif\0\0" + exif.updated(info["exif"], height, width)
+        info["exif"] = b"Exif\0\0" + exif.updated(info["exif"], height, width, before)
     for name in _XMP:
         packet = info.get(name)
         if isinstance(packet, str):
-            info[name] = xmp.updated(packet.encode(), height, width).decode()
+            info[name] = xmp.updated(_true(packet.encode()), height, width, before).decode()
         elif isinstance(packet, bytes):
-            info[name] = xmp.updated(packet, height, width)
+            info[name] = xmp.updated(_true(packet), height, width, before)
     return info
+
+
+def _true(packet: bytes) -> bytes:
+    """Without references to gain maps, videos and the like, which PIL leaves behind."""
+    return without_references(packet)[0]

@@ -23,7 +23,9 @@ class Skipped:
     reason: str
 
 
-Outcome = FileResult | Skipped | SparsesrError
+Attempt = FileResult | SparsesrError
+"""A result, or why there is none."""
+Outcome = Attempt | Skipped
 Watch = Callable[[Path], AbstractContextManager[RunOptions]]
 """Maps a file to its run options; the context stays open while the file is processed."""
 
@@ -86,15 +88,14 @@ def _attempt(
     return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome
 
 
-def attempted(work: Callable[[], FileResult], name: str) -> FileResult | SparsesrError:
+def attempted(work: Callable[[], FileResult], name: str) -> Attempt:
     """The outcome of the work on the input ``name``: its result, or any exception as an error that names it."""
     try:
         return work()
     except SparsesrError as error:
         return located(error, name)
     except MemoryError:
-        remedy = "free some memory, or shrink the image"
-        return LimitError("not enough memory", where=name, remedy=remedy)
+        return LimitError("not enough memory", where=name, remedy="free some memory, or shrink the image")
     except Exception as error:
         return unexpected(error, name)
 
