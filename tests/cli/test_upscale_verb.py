@@ -118,7 +118,7 @@ def test_an_existing_output_is_kept_without_overwrite(capsys):
         (["a.png", "--quality", "0"], 2, "1 to 100"),
         (["a.png", "--depth", "9"], 2, "8 or 16"),
         (["a.png", "-f", "bmp"], 2, "format"),
-        (["a.png", "-s", "3"], 2, "upscales x2, not x3"),
+        (["a.png", "-s", "0.5"], 2, "-s: must be 1 to 64, not 0.5"),
         (["a.png", "-j", "0"], 2, "at least 1"),
         (["a.png", "-"], 2, "standard input"),
         (["a.png", "-o", "-"], 2, "needs the input -"),

@@ -66,9 +66,9 @@ def test_memory_is_asked_for_before_a_plan_is_announced(monkeypatch):
             raise MemoryError
         return empty(shape, *rest, **named)
 
-    monkeypatch.setattr("sparsesr.engine.upscaler.np.empty", limited)
-    options = RunOptions(on_plan=lambda plan, size: announced.append(plan))
-    upscaler.upscale_planes(image, None, upscaler.plan(image), options)
+    monkeypatch.setattr("sparsesr.engine.network_pass.np.empty", limited)
+    options = RunOptions(on_plan=lambda plan, size, scale: announced.append(plan))
+    upscaler.upscale_planes(image, None, upscaler.planned_route(image), options)
     (plan,) = announced
     assert plan.mode is Mode.TILES
     assert plan.warning().worded().startswith("memory ran short, which requires ")

@@ -41,7 +41,7 @@ def unwatched(source: Path):
 
 def test_a_failing_file_does_not_stop_the_others(upscaler, folder):
     inputs = expand([str(folder / "in")], recursive=False)
-    targets = pair(inputs, str(folder / "out"), upscaler.scale, "jpg").targets
+    targets = pair(inputs, str(folder / "out"), upscaler.label, "jpg").targets
     outcomes = {
         source.name: outcome
         for source, _, outcome in upscale_files(upscaler, targets, WriteOptions(), unwatched)

@@ -61,7 +61,7 @@ def test_a_destination_is_checked_once_and_before_the_input_is_decoded(tmp_path,
 def test_a_missing_input_is_reported_before_anything_that_follows_from_it(tmp_path):
     upscaler, source = Upscaler(tiny(), threads=1), tmp_path / "none" / "missing.png"
     with pytest.raises(InputError, match=r"missing\.png: no such file"):
-        upscale_file(upscaler, source, default_output(source, 2), RunOptions(), WriteOptions())
+        upscale_file(upscaler, source, default_output(source, "x2"), RunOptions(), WriteOptions())
 
 
 def test_bytes_are_returned_in_their_own_format(tmp_path):

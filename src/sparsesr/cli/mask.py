@@ -14,6 +14,7 @@ from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
 from sparsesr.engine.arrays import without_holes
 from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.networks import load_model
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
@@ -59,13 +60,15 @@ def run(
     options.check_positive("-j", threads)
     image = Path(local_name(image))
     check_readable(image)
-    default = default_output(image, 1, format="png", label="mask")
+    default = default_output(image, "mask", format="png")
     target = default if output is None else Path(local_name(output, is_output=True))
     if target.is_dir():
         target = target / default.name
     refuse_same(image, target)
     destination = checked_destination(target, overwrite=overwrite)
-    upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
+    upscaler = Upscaler(
+        load_model(model, scale), scale=scale, threads=threads, memory=options.parse_memory(memory)
+    )
     bar = progress_bar("measuring", quiet=quiet or as_json)
     with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
         photo = decode(image, cancelled=cancelled)

@@ -25,7 +25,8 @@ _SHORT_OPTIONS = {
 }
 _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
-    | {"resume", "set", "skip_existing", "target_ms"}
+    | {"fit", "height", "lossless", "preserve_time", "resume", "set", "skip_existing", "strip", "target_ms"}
+    | {"width"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""
@@ -82,7 +83,7 @@ def say(line: str, *, to_stderr: bool = False) -> None:
         silence(stream)
 
 
-def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
+def warn_of_plan(plan: Plan, size: tuple[int, int], scale: int) -> None:
     """Print the plan's warning, if any, on stderr before work starts."""
     warning = plan.warning()
     if warning is not None:

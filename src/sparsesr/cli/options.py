@@ -25,6 +25,16 @@ def parse_memory(text: str | None) -> int | None:
     return amount
 
 
+def parse_fit(text: str | None) -> tuple[int, int] | None:
+    """``1920x1080`` -> (1920, 1080), width first; UsageError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,7})\s*[xX×]\s*(\d{1,7})\s*", text)
+    if match is None:
+        raise UsageError(f"--fit {text!r} is not a size", remedy="write width and height, like 1920x1080")
+    return int(match.group(1)), int(match.group(2))
+
+
 def check_precision(text: str) -> None:
     """Raise UsageError for an unknown precision."""
     if text not in PRECISIONS:

@@ -16,7 +16,7 @@ from sparsesr.cli.streams import STDIN, STDOUT, is_terminal, was_closed
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
-from sparsesr.jobs.batch import Outcome
+from sparsesr.jobs.batch import Attempt
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.frames import FrameReader, write_frame
 from sparsesr.jobs.pipe import upscale_frames
@@ -91,7 +91,7 @@ def _watching(effort: float | None, target_ms: float | None, name: str) -> Gener
         yield RunOptions(effort, target_ms, cancelled=cancelled)
 
 
-def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sink: BinaryIO) -> int:
+def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Attempt]], sink: BinaryIO) -> int:
     """Answer each image as soon as it is done; return the exit status of all."""
     done, statuses = 0, set[int]()
     for name, outcome in outcomes:
@@ -107,7 +107,7 @@ def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sin
     return statuses.pop() if statuses else 0
 
 
-def _frames_of(upscaler: Upscaler, name: str, outcome: Outcome) -> tuple[dict[str, Any], bytes]:
+def _frames_of(upscaler: Upscaler, name: str, outcome: Attempt) -> tuple[dict[str, Any], bytes]:
     if isinstance(outcome, FileResult):
         record, image = record_of(upscaler, outcome, name, ""), outcome.upscaled.image
         del record["output"]

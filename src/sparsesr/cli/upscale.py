@@ -42,7 +42,16 @@ def run(
         str | None,
         typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
     ] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    scale: Annotated[
+        float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")
+    ] = None,
+    height: Annotated[int | None, typer.Option(help="Height of the result in pixels.")] = None,
+    fit: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
     ] = None,
@@ -69,14 +78,22 @@ def run(
         bool, typer.Option("--skip-existing", help="Take existing output files as done.")
     ] = False,
     format: Annotated[
-        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
+        str | None,
+        typer.Option("-f", "--format", help="jpg, png, webp, tif, avif or jxl. [default: as the input]"),
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
+        int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100. [default: 95]")
     ] = None,
     depth: Annotated[
         int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
     ] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave out all metadata but the colour profile.")
+    ] = False,
+    preserve_time: Annotated[
+        bool, typer.Option("--preserve-time", help="Keep the time of modification of the input.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> int:
@@ -88,10 +105,11 @@ def run(
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
-    job = Job(
-        effort, target_ms, WriteOptions(overwrite, format, quality, depth), as_json, quiet, skip_existing
-    )
+    write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
+    job = Job(effort, target_ms, write_options, as_json, quiet, skip_existing)
     is_stdin = _is_stdin(named)
+    if is_stdin and preserve_time:
+        raise UsageError("--preserve-time needs a file; standard input has no time of modification")
     if output == _STREAM and not is_stdin:
         raise UsageError(
             "-o - (standard output) needs the input -", remedy="write: sparsesr upscale - < photo.jpg"
@@ -105,6 +123,9 @@ def run(
     upscaler = Upscaler(
         model,
         scale=scale,
+        width=width,
+        height=height,
+        fit=options.parse_fit(fit),
         threads=threads,
         memory=options.parse_memory(memory),
         inference=inference,
@@ -112,7 +133,7 @@ def run(
     )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
-    pairing = pair(found, output, upscaler.scale, job.write_options.format)
+    pairing = pair(found, output, upscaler.label, job.write_options.format)
     return _run_all(upscaler, found, pairing, job)
 
 

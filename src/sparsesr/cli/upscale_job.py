@@ -81,13 +81,14 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) -> None:
+def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int], scale: int) -> None:
     """Announce work that will take long, with the reason."""
-    messages.warn_of_plan(plan, size)
-    macs = planned_macs(upscaler.network, plan, *size)
+    messages.warn_of_plan(plan, size, scale)
+    network = upscaler.network_for(scale)
+    macs = planned_macs(network, plan, *size)
     if macs < _LIGHT_MACS:
         return
-    seconds = expected_seconds(upscaler.network, macs)
+    seconds = expected_seconds(network, macs)
     if seconds >= _LONG_S:
         words = f"{seconds / 60:.0f} minutes" if seconds >= _MINUTES_S else f"{seconds:.0f} seconds"
         line = f"{name}: about {words} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"

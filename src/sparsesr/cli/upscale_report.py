@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsesr.cli import messages
+from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError
 from sparsesr.image.source import printable
@@ -42,7 +43,7 @@ class Tally:
     _status: int = 0
     was_cancelled: bool = False
 
-    def add(self, outcome: Outcome | Skipped) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count the outcome of a file."""
         if isinstance(outcome, FileResult):
             self.done += 1
@@ -81,7 +82,7 @@ def report_left_out(notes: list[str], job: Job) -> None:
 
 
 def report_outcome(
-    upscaler: Upscaler, source: Path, target: Path, outcome: Outcome | Skipped, job: Job
+    upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job
 ) -> None:
     """Print the outcome for a file of a batch."""
     if isinstance(outcome, FileResult):
@@ -130,9 +131,17 @@ def report(
             messages.say(f"  note: {note}", to_stderr=True)
 
 
+def _networks(result: UpscaleResult) -> str:
+    """The networks that ran, with their scales unless there is just one and nothing else happened."""
+    if len(result.passes) == 1 and not result.is_resized:
+        return result.passes[0].model
+    names = " and ".join(f"{each.model} (x{each.scale})" for each in result.passes)
+    return f"{names}, then bicubic down" if result.is_resized else names
+
+
 def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
     """One line with sizes, time and work."""
-    (height, width), scale, result = done.size, upscaler.scale, done.upscaled
+    (height, width), result = done.size, done.upscaled
     stats = result.stats
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
     skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
@@ -140,6 +149,6 @@ def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     if upscaler.network.session.precision != "fp32":
         chosen += f" in {upscaler.network.session.precision}"
     return (
-        f"{source} {width}x{height} -> {target} {width * scale}x{height * scale}"
-        f" in {result.seconds:.2f} s with {upscaler.network.name}{chosen}: {used}, {skipped}"
+        f"{source} {width}x{height} -> {target} {result.size[1]}x{result.size[0]}"
+        f" in {result.seconds:.2f} s with {_networks(result)}{chosen}: {used}, {skipped}"
     )

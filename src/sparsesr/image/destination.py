@@ -12,21 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sparsesr.errors import InputError, LimitError, UsageError, Wording
+from sparsesr.image.formats import FORMATS, known_names, require_format
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import create_temporary, remove_stale
 
-FORMATS = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".png": "png",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-}
-_MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "png": 1_000_000, "tiff": 1_000_000}
-_NAMES = {"jpeg": "JPEG", "webp": "WebP", "png": "PNG", "tiff": "TIFF"}
 _ELSEWHERE = Wording("choose another {}", "output")
 _NO_PERMISSION = "no permission to write there"
 _REASONS: dict[int, tuple[str, Wording]] = {
@@ -50,7 +39,7 @@ class Destination:
     path: Path | None
     """None: in memory."""
     format: str
-    """jpeg, png, webp or tiff."""
+    """A key of :data:`sparsesr.image.formats.FORMATS`."""
     overwrite: bool = False
 
     @property
@@ -60,10 +49,10 @@ class Destination:
 
     def check_size(self, height: int, width: int) -> None:
         """Raise LimitError if the format cannot hold an image of this size."""
-        limit = _MAX_SIDE_PX[self.format]
-        if max(height, width) > limit:
+        form = FORMATS[self.format]
+        if max(height, width) > form.max_side_px:
             raise LimitError(
-                f"{width}x{height} px is over {_NAMES[self.format]}'s {limit} px a side",
+                f"{width}x{height} px is over {form.name}'s {form.max_side_px} px a side",
                 where=self.name,
                 remedy="write .png or .tif",
             )
@@ -83,22 +72,16 @@ def checked_destination(path: Path | None, *, overwrite: bool, format: str | Non
 
 
 def resolve_format(path: Path | None, wanted: str | None) -> str:
-    """Return jpeg, png, webp or tiff from an explicit name or the extension; UsageError for others."""
-    known = "use .jpg, .png, .webp or .tif"
+    """Return jpeg, png, webp, tiff, avif or jxl from an explicit name or the extension; UsageError for others."""
     if wanted is not None:
-        found = FORMATS.get("." + wanted.lower().lstrip("."))
-        if found is None:
-            raise UsageError(f"cannot write the format {wanted!r}", remedy=known)
-        return found
+        by_kind = FORMATS.get(wanted.lower())
+        extension = by_kind.extensions[0] if by_kind else "." + wanted.lstrip(".")
+        return require_format(extension, wanted=wanted).kind
     if path is None:
         raise UsageError(
-            "output to a stream or to memory needs a format", remedy="give one of jpeg, png, webp, tiff"
+            "output to a stream or to memory needs a format", remedy=f"give one of {known_names()}"
         )
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
-        suffix = path.suffix or "(no extension)"
-        raise UsageError(f"cannot write the format {suffix!r}", where=printable(path), remedy=known)
-    return found
+    return require_format(path.suffix, where=printable(path)).kind
 
 
 def _check_path(path: Path, overwrite: bool) -> None:

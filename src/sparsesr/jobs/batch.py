@@ -23,7 +23,9 @@ class Skipped:
     reason: str
 
 
-Outcome = FileResult | SparsesrError
+Attempt = FileResult | SparsesrError
+"""A result, or why there is none."""
+Outcome = Attempt | Skipped
 Watch = Callable[[Path], AbstractContextManager[RunOptions]]
 """Maps a file to its run options; the context stays open while the file is processed."""
 
@@ -36,7 +38,7 @@ def upscale_files(
     *,
     skip_existing: bool = False,
     journal: Journal | None = None,
-) -> Iterator[tuple[Path, Path, Outcome | Skipped]]:
+) -> Iterator[tuple[Path, Path, Outcome]]:
     """Upscale inputs to outputs; yield (input, output, outcome). Stops after a CancelledError.
 
     ``skip_existing``: outputs that exist are taken as done. What an interrupted batch with the same ``journal`` has
@@ -44,7 +46,7 @@ def upscale_files(
     """
     for folder in {target.parent for target in targets.values()}:
         remove_stale(folder)
-    outcome: Outcome | Skipped | None = None
+    outcome: Outcome | None = None
     for source, target in targets.items():
         outcome = _skipped(source, target, skip_existing, journal)
         if outcome is None:
@@ -77,7 +79,7 @@ def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal |
 
 def _attempt(
     upscaler: Upscaler, source: Path, target: Path, write_options: WriteOptions, watch: Watch
-) -> Outcome:
+) -> Attempt:
     def work() -> FileResult:
         with watch(source) as options:
             return upscale_file(upscaler, source, target, options, write_options)
@@ -86,15 +88,14 @@ def _attempt(
     return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome
 
 
-def attempted(work: Callable[[], FileResult], name: str) -> Outcome:
+def attempted(work: Callable[[], FileResult], name: str) -> Attempt:
     """The outcome of the work on the input ``name``: its result, or any exception as an error that names it."""
     try:
         return work()
     except SparsesrError as error:
         return located(error, name)
     except MemoryError:
-        remedy = "free some memory, or shrink the image"
-        return LimitError("not enough memory", where=name, remedy=remedy)
+        return LimitError("not enough memory", where=name, remedy="free some memory, or shrink the image")
     except Exception as error:
         return unexpected(error, name)
 

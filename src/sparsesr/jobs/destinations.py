@@ -7,37 +7,36 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparsesr.errors import UsageError, Wording
-from sparsesr.image.destination import FORMATS, resolve_format
+from sparsesr.image.destination import resolve_format
+from sparsesr.image.formats import FORMATS, format_of
 from sparsesr.image.source import printable
 from sparsesr.jobs.identity import Identities
 from sparsesr.jobs.inputs import has_image_suffix
 
-_EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"}
 _RESULT = re.compile(r"(.+)_x\d+(?:\.\d+)?", re.DOTALL)
 
 
 def default_output(
     source: Path,
-    scale: int,
+    label: str,
     *,
     folder: Path | None = None,
     format: str | None = None,
-    label: str = "",
     apart: bool = False,
 ) -> Path:
-    """``<stem>_x<scale>.<ext>`` beside the source, or in ``folder``.
+    """``<stem>_<label>.<ext>`` beside the source, or in ``folder``; the label is ``x2`` for results of twice the size.
 
     The extension is that of ``format`` (jpg, png, webp, tif...), else that of the source, else ``.png`` if the
     source's format can be read but not written (GIF, BMP...). The stem is the whole name if that does not end like
-    the name of an image. ``label`` replaces ``x<scale>``. ``apart``: the stem of ``a.png`` is ``a_png``, which
-    keeps the results for ``a.png`` and ``a.jpg`` apart.
+    the name of an image. ``apart``: the stem of ``a.png`` is ``a_png``, which keeps the results for ``a.png`` and
+    ``a.jpg`` apart.
     """
     if format is not None:
-        extension = _EXTENSIONS[resolve_format(None, format)]
+        extension = FORMATS[resolve_format(None, format)].extensions[0]
     else:
-        extension = source.suffix if source.suffix.lower() in FORMATS else ".png"
+        extension = source.suffix if format_of(source.suffix) else ".png"
     stem = _stem_apart(source) if apart else _stem(source)
-    return (folder or source.parent) / f"{stem}_{label or f'x{scale}'}{extension}"
+    return (folder or source.parent) / f"{stem}_{label}{extension}"
 
 
 def _stem(source: Path) -> str:
@@ -48,27 +47,37 @@ def _stem_apart(source: Path) -> str:
     return f"{source.stem}_{source.suffix[1:]}" if has_image_suffix(source) else source.name
 
 
-def results_among(files: Iterable[tuple[Path, Path]], folder: Path | None = None) -> list[Path]:
-    """The files that are named like results for others: ``a_x2.png`` for ``a.png`` or ``a.jpg``, for any scale.
+def results_among(files: Iterable[tuple[Path, Path]], label: str, folder: Path | None = None) -> list[Path]:
+    """The files that are named like results for others: ``a_x2.png`` for ``a.png`` or ``a.jpg``.
 
-    ``files`` are pairs (file, path relative to its argument). A result is beside its source, below the same argument,
-    or in ``folder``, where this batch writes.
+    That is, with ``label`` or any scale. ``files`` are pairs (file, path relative to its argument). A result is beside
+    its source, below the same argument, or in ``folder``, where this batch writes.
     """
     files = list(files)
-    named_so = [file for file in files if _RESULT.fullmatch(file[0].stem)]
+    named_so = [file for file in files if _stem_of_source(file[0], label) is not None]
     if not named_so:
         return []
     sources = {
         (place, stem) for file in files for place in _places(*file, folder) for stem in _stems(file[0])
     }
-    return [path for path, relative in named_so if _is_result(path, relative, sources)]
+    return [path for path, relative in named_so if _is_result(path, relative, label, sources)]
 
 
-def _is_result(path: Path, relative: Path, sources: set[tuple[Path, str]]) -> bool:
+def _is_result(path: Path, relative: Path, label: str, sources: set[tuple[Path, str]]) -> bool:
+    stem = _stem_of_source(path, label)
+    return stem is not None and any((place, stem) in sources for place in _places(path, relative, None))
+
+
+def _stem_of_source(path: Path, label: str) -> str | None:
+    """The stem of the file for which this may be a result; None if it is not named like one."""
+    if format_of(path.suffix) is None:
+        return None
     match = _RESULT.fullmatch(path.stem)
-    if match is None or path.suffix.lower() not in FORMATS:
-        return False
-    return any((place, match.group(1)) in sources for place in _places(path, relative, None))
+    if match is not None:
+        return match.group(1)
+    # Only a scale in a name is sign enough: files named like "a_w800" may well be somebody's own.
+    own = path.stem.removesuffix(f"_{label}")
+    return own if own != path.stem else None
 
 
 def _places(path: Path, relative: Path, folder: Path | None) -> list[Path]:

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from sparsesr.engine.arguments import check_whole_numbers
 from sparsesr.engine.execute import Cancelled, RunOptions
-from sparsesr.engine.plan import PROCESS_BYTES, Plan
+from sparsesr.engine.plan import PROCESS_BYTES
 from sparsesr.engine.result import UpscaleResult
+from sparsesr.engine.route import Route
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, ResultError, Wording
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
-from sparsesr.image.encode import Encoded, check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.encode import EncodeOptions, check_lossless, encode_to, working_bytes
+from sparsesr.image.formats import FORMATS
 from sparsesr.image.source import check_readable
 from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
-_WRITABLE = ("jpeg", "png", "webp", "tiff")
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,28 @@ class WriteOptions:
 
     overwrite: bool = False
     format: str | None = None
-    """jpeg, png, webp or tiff, or one of their extensions; None: by the output's extension, or as the input."""
+    """jpeg, png, webp, tiff, avif or jxl, or an extension; None: by the output's extension, or as the input."""
     quality: int | None = None
     depth: int | None = None
+    lossless: bool = False
+    strip: bool = False
+    """See :class:`EncodeOptions`."""
+    preserve_time: bool = False
+    """Give the output the times of the input file."""
 
     def __post_init__(self) -> None:
         check_whole_numbers(quality=self.quality, depth=self.depth)
-        check_quality_and_depth(self.quality, self.depth)
+        self.encoding()
         if self.format is not None:
             object.__setattr__(self, "format", resolve_format(None, self.format))
+
+    def encoding(self, source: Path | bytes | None = None) -> EncodeOptions:
+        """The options of the encoder; with the times of ``source`` if they are to be preserved."""
+        times = None
+        if self.preserve_time and isinstance(source, Path):
+            found = source.stat()
+            times = (found.st_atime_ns, found.st_mtime_ns)
+        return EncodeOptions(self.quality, self.depth, self.lossless, self.strip, times)
 
 
 @dataclass(frozen=True)
@@ -54,11 +68,11 @@ class FileResult:
 
 @dataclass(frozen=True)
 class _PreparedFile:
-    """A decoded input with its destination and plan."""
+    """A decoded input with its destination and route."""
 
     image: DecodedImage
     destination: Destination
-    plan: Plan
+    route: Route
 
 
 @dataclass(frozen=True)
@@ -99,58 +113,52 @@ def upscale_file(
     start = time.perf_counter()
     if isinstance(source, Path):
         check_readable(source)  # first: a name misspelled is worth more than what follows from it
+    encoding = write_options.encoding(source)  # before decoding, which may change the time of access
     known = (
         None
         if path is None
         else checked_destination(path, overwrite=write_options.overwrite, format=write_options.format)
     )
+    if known is not None:
+        check_lossless(known, encoding)
     with contextlib.ExitStack() as held:
         with upscaler.budget.entrance(options.cancelled):
             image = _decoded(upscaler, source, name, options.cancelled)
-            prepared = _prepared(upscaler, image, known or Destination(None, _format(image, write_options)))
-            held.enter_context(upscaler.reserved(prepared.plan, options.cancelled))
-        upscaled = _upscaled(upscaler, prepared, options, write_options)
+            destination = known or Destination(None, _format(image, write_options))
+            check_lossless(destination, encoding)
+            prepared = _prepared(upscaler, image, destination)
+            held.enter_context(upscaler.reserved(prepared.route, options.cancelled))
+        upscaled = _upscaled(upscaler, prepared, options, encoding)
     size = (image.height, image.width)
     return FileResult(replace(upscaled, seconds=time.perf_counter() - start), size)
 
 
 def _prepared(upscaler: Upscaler, image: DecodedImage, destination: Destination) -> _PreparedFile:
-    height, width = image.height * upscaler.scale, image.width * upscaler.scale
+    height, width = upscaler.route(image.height, image.width).size
     destination.check_size(height, width)
     encoder_bytes = working_bytes(destination.format, height, width)
-    plan = upscaler.plan(image.rgb, has_alpha=image.alpha is not None, encoder_bytes=encoder_bytes)
-    return _PreparedFile(image, destination, plan)
+    has_alpha = image.alpha is not None
+    route = upscaler.planned_route(image.rgb, has_alpha=has_alpha, encoder_bytes=encoder_bytes)
+    return _PreparedFile(image, destination, route)
 
 
 def _upscaled(
-    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, write_options: WriteOptions
+    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, encoding: EncodeOptions
 ) -> UpscaleResult:
     """Upscale and write; the ``image`` of the result is the path or the bytes written."""
     image = prepared.image
     try:
-        result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.plan, options)
+        result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.route, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
     finished = image.with_pixels(result.image, alpha)
     try:
-        written = _written(finished, prepared.destination, options, write_options)
+        written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     except MemoryError:
         upscaler.release_buffers()
-        written = _written(finished, prepared.destination, options, write_options)
+        written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     output = written.data if prepared.destination.path is None else prepared.destination.path
     return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
-
-
-def _written(
-    image: DecodedImage, destination: Destination, options: RunOptions, write_options: WriteOptions
-) -> Encoded:
-    return encode_to(
-        image,
-        destination,
-        quality=write_options.quality,
-        depth=write_options.depth,
-        cancelled=options.cancelled,
-    )
 
 
 def _decoded(
@@ -192,5 +200,5 @@ def _pixels_within(memory: int, scale: int) -> int:
 
 def _format(image: DecodedImage, write_options: WriteOptions) -> str:
     """The format of output to memory."""
-    own = image.source_format if image.source_format in _WRITABLE else "png"
+    own = image.source_format if image.source_format in FORMATS else "png"
     return write_options.format or own

@@ -15,7 +15,7 @@ from sparsesr.jobs.local_names import local_name
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
-    | {".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".avif", ".heic", ".heif", ".hif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 _APPLE_DOUBLE = b"\0\5\x16\7"
 """Start of the ``._`` files in which macOS keeps attributes of the file beside them (RFC 1740)."""

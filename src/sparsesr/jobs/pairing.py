@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsesr.errors import InputError, SparsesrError, UsageError, Wording
-from sparsesr.image.destination import FORMATS
+from sparsesr.image.formats import format_of
 from sparsesr.image.source import printable
 from sparsesr.jobs.destinations import default_output, results_among
 from sparsesr.jobs.identity import Identities
@@ -30,7 +30,7 @@ class Pairing:
     """What was left out, one sentence each."""
 
 
-def pair(inputs: Inputs, output: str | None, scale: int, format: str | None = None) -> Pairing:
+def pair(inputs: Inputs, output: str | None, label: str, format: str | None = None) -> Pairing:
     """Find an output for each input; creates the folders of ``output``.
 
     ``output`` is a folder if it is one, if its name looks like one, or if there are several files. Files named like
@@ -41,12 +41,12 @@ def pair(inputs: Inputs, output: str | None, scale: int, format: str | None = No
         UsageError: one input is its own output, several inputs have one file as output, or a folder cannot be made.
     """
     folder = None if output is None or not _is_folder(output, inputs.files) else Path(output)
-    results = set(results_among(inputs.files, folder))
+    results = set(results_among(inputs.files, label, folder))
     files = [(path, relative) for path, relative in inputs.files if path not in results]
     if output is not None and folder is None:
         targets = {path: Path(output) for path, _ in files}
     else:
-        targets = _targets(files, folder, scale, format)
+        targets = _targets(files, folder, label, format)
     failures = _clashes(targets)
     failures |= _without_folder({} if folder is None else targets, failures)
     if len(files) == 1 and failures:
@@ -80,13 +80,13 @@ def _looks_like_folder(output: str) -> bool:
 
 def _looks_like_file(output: str) -> bool:
     path = Path(output)
-    return path.suffix.lower() in FORMATS or has_image_suffix(path)
+    return format_of(path.suffix) is not None or has_image_suffix(path)
 
 
-def _targets(files: list[tuple[Path, Path]], folder: Path | None, scale: int, format: str | None) -> Targets:
+def _targets(files: list[tuple[Path, Path]], folder: Path | None, label: str, format: str | None) -> Targets:
     def named(path: Path, relative: Path, apart: bool) -> Path:
         place = None if folder is None else folder / relative.parent
-        return default_output(path, scale, folder=place, format=format, apart=apart)
+        return default_output(path, label, folder=place, format=format, apart=apart)
 
     plain = {path: named(path, relative, False) for path, relative in files}
     clashing = _clashing(plain)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import Naming, SparsesrError
 from sparsesr.image.source import printable
@@ -34,10 +35,12 @@ def record_of(upscaler: Upscaler, done: FileResult, source: Path | str, target: 
         **names(input=source, output=target),
         "width": width,
         "height": height,
-        "output_width": width * upscaler.scale,
-        "output_height": height * upscaler.scale,
+        "output_width": result.size[1],
+        "output_height": result.size[0],
         "model": upscaler.network.name,
-        "scale": upscaler.scale,
+        "scale": _scale(result, height),
+        "passes": [asdict(each) for each in result.passes],
+        "resized": result.is_resized,
         "precision": session.precision,
         "precision_reason": session.precision_reason,
         "seconds": round(result.seconds, 4),
@@ -55,6 +58,11 @@ def record_of(upscaler: Upscaler, done: FileResult, source: Path | str, target: 
         "deviation": None if result.deviation is None else asdict(result.deviation),
         "notes": list(result.notes),
     }
+
+
+def _scale(result: UpscaleResult, height: int) -> int | float:
+    scale = result.size[0] / height
+    return int(scale) if scale == int(scale) else round(scale, 6)
 
 
 def skip_record(skipped: Skipped, source: Path | str, target: Path | str) -> dict[str, Any]:

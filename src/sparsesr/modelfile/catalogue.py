@@ -197,6 +197,18 @@ def default_model_for(scale: int) -> ModelEntry:
     )
 
 
+def default_scales() -> tuple[int, ...]:
+    """Scales that have a default model, ascending.
+
+    Raises:
+        ModelError: there is no model at all, or the index of bundled models is damaged.
+    """
+    scales = {scale for entry in list_models() for scale in _scales_of(entry)}
+    if not scales:
+        raise ModelError("there are no models; train or import one with `sparsesr models import`")
+    return tuple(sorted(scales))
+
+
 def _scales_of(entry: ModelEntry) -> tuple[int, ...]:
     """Scales of a model; empty for a damaged file, so that one bad file does not stop the search."""
     if entry.scale is not None:
