@@ -25,7 +25,7 @@ _SHORT_OPTIONS = {
 }
 _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
-    | {"resume", "set", "skip_existing", "target_ms"}
+    | {"measure_latency", "resume", "set", "skip_existing", "target_ms"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from sparsesr.errors import ModelError
 
 CELL, UP = "cell", "up"
 TRILEVEL_OPERATIONS = ("skip", "conv3x3", "residual", "dwsblock")
@@ -85,7 +88,9 @@ class Genotype:
         _check(self.path.count(CELL) == len(self.cells), "the path has another number of cells than given")
         _check(family.has_ups or UP not in self.path, f"{self.family} has no up blocks")
         reached = 2 ** self.path.count(UP)
-        _check(not family.ups_enlarge or reached == self.scale, f"the path reaches x{reached}, not x{self.scale}")
+        _check(
+            not family.ups_enlarge or reached == self.scale, f"the path reaches x{reached}, not x{self.scale}"
+        )
         widths = {self.channels, *(width for cell in self.cells for width in cell.widths)}
         wrong = [width for width in widths if width < 1 or width % family.width_multiple]
         _check(not wrong, f"widths {wrong} are not multiples of {family.width_multiple}")
@@ -105,7 +110,9 @@ class Genotype:
     def drawn(self) -> str:
         """The network as text, one block per line."""
         cells = iter(self.cells)
-        return "\n".join(_line(kind, next(cells) if kind == CELL else None, self.channels) for kind in self.path)
+        return "\n".join(
+            _line(kind, next(cells) if kind == CELL else None, self.channels) for kind in self.path
+        )
 
 
 def genotype_from_json(text: str) -> Genotype:
@@ -118,10 +125,22 @@ def genotype_from_json(text: str) -> Genotype:
         raise ValueError(f"not a genotype ({type(error).__name__}: {error})") from None
 
 
+def read_genotype(path: Path) -> Genotype:
+    """Read a genotype file; ModelError if that fails."""
+    try:
+        return genotype_from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    except ValueError as error:
+        raise ModelError(str(error), where=str(path), remedy="`sparsesr search` writes genotypes") from None
+
+
 def _check_cell(cell: Cell, family: Family) -> None:
     places = len(cell.operations)
     _check(places >= 1 and len(cell.widths) == places - 1, "a cell has one width fewer than operations")
-    _check(family.operations_per_cell in (None, places), f"a cell has {family.operations_per_cell} operations")
+    _check(
+        family.operations_per_cell in (None, places), f"a cell has {family.operations_per_cell} operations"
+    )
     allowed = [family.inner] * (places - 1) + [family.last]
     wrong = [name for name, known in zip(cell.operations, allowed, strict=True) if name not in known]
     _check(not wrong, f"operations {wrong} do not belong to the family, or not to their place")

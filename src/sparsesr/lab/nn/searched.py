@@ -5,7 +5,9 @@ Shape suffixes: B batch, C channels, H and W rows and columns of the LR image.
 
 from __future__ import annotations
 
+import json
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +61,11 @@ class SearchedNetwork(nn.Module):
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Upscale a batch."""
         return self.frame(image_B3HW, self.body)
+
+    @property
+    def training_facts(self) -> dict[str, Any]:
+        """What model files say about the training."""
+        return {"genotype": json.loads(self.config.to_json())}
 
     def get_extra_state(self) -> Tensor:
         """The genotype's JSON as bytes."""

@@ -1,7 +1,7 @@
 """Architecture parameters: logits of network paths, of operations and of widths.
 
-Shape suffixes: N nodes, C cells of all nodes, P places of a cell, K candidate operations of a place, I inner widths of a
-cell (one fewer than places), W candidate widths.
+Shape suffixes: N nodes, C cells of all nodes, K candidate operations of a place, I inner widths of a cell (one fewer
+than its places), W candidate widths.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ class Architecture(nn.Module):
         legal = torch.tensor(self.legal, device=self.node_logits.device)
         weights = sparsestmax(self.node_logits[legal], radius, self.variant)
         nodes_N = torch.zeros_like(self.node_logits).index_put((legal,), weights)
-        return Mixture(nodes_N, [sparsestmax(logits, radius, self.variant) for logits in self.operation_logits])
+        return Mixture(
+            nodes_N, [sparsestmax(logits, radius, self.variant) for logits in self.operation_logits]
+        )
 
     def sampled_widths(self) -> Tensor:
-        """One width each, drawn by Gumbel-softmax at temperature 1; one-hot (C, I, W) with the soft sample's gradient."""
+        """Widths drawn by Gumbel-softmax at temperature 1: one-hot (C, I, W) with the soft sample's gradient."""
         noise_CIW = gumbel_noise_like(self.width_logits)
         soft_CIW = torch.softmax(self.width_logits + noise_CIW, -1)
         return self._one_hot(soft_CIW.argmax(-1)) + soft_CIW - soft_CIW.detach()

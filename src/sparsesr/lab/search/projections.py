@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-VARIANTS = ("code", "paper")
+from sparsesr.lab.search.recipe import VARIANTS
 
 
 def radius_at(step: int, steps: int) -> float:
@@ -27,8 +27,8 @@ def sparsemax(logits_RK: Tensor) -> Tensor:
 def sparsestmax(logits_RK: Tensor, radius: float, variant: str = "code") -> Tensor:
     """The nearest point of the simplex that is at least ``radius`` from its centre, found face by face.
 
-    From ``sqrt((K - 1) / K)`` on, rows are one-hot. Rows whose hole has no nearest side (equal logits) move towards their
-    first entry; their gradient is sparsemax's.
+    From ``sqrt((K - 1) / K)`` on, rows are one-hot. Rows in the very centre of the hole (equal logits) move towards
+    their first entry; their gradient is sparsemax's.
 
     Args:
         logits_RK: rows of logits.

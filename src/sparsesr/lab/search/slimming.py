@@ -22,10 +22,10 @@ def widest(name: str, c_in: int, c_out: int) -> nn.Module:
 
 
 @cache
-def skeleton(name: str, c_in: int, c_out: int) -> nn.Module:
+def skeleton(name: str, c_in: int, c_out: int, keeps_shortcut: bool = True) -> nn.Module:
     """A candidate of these widths without weights, for its shapes and its ``forward``."""
     with torch.device("meta"):
-        return OPERATIONS[name](c_in, c_out, True)
+        return OPERATIONS[name](c_in, c_out, keeps_shortcut)
 
 
 def leading(weight: Tensor, shape: torch.Size) -> Tensor:

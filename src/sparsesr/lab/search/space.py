@@ -38,7 +38,9 @@ class Space:
         rule = FAMILIES[self.family]
         multiple, places = rule.width_multiple, rule.operations_per_cell
         wrong = sorted({width for width in (self.channels, *self.widths) if width < 1 or width % multiple})
-        _check(not wrong, "widths", f"{wrong} would leave kernels partly empty", f"use multiples of {multiple}")
+        _check(
+            not wrong, "widths", f"{wrong} would leave kernels partly empty", f"use multiples of {multiple}"
+        )
         _check(bool(self.widths), "widths", "there are none", "give at least one")
         _check(len(set(self.widths)) == len(self.widths), "widths", "one is given twice", "give each once")
         _check(places in (None, self.operations_per_cell), "operations_per_cell", f"must be {places}", "")
@@ -49,9 +51,18 @@ class Space:
         _check(rule.has_ups or self.most_ups == 0, "most_ups", f"{self.family} has no up blocks", "set 0")
         known = (*rule.inner, *rule.last)
         strange = [name for name in self.operations if name not in known]
-        _check(not strange, "operations", f"{strange} do not belong to {self.family}", f"use {', '.join(known)}")
-        _check(all(self.candidates), "operations", "leave a place without a candidate", f"use {', '.join(known)}")
-        _check(len(self.tree.nodes) <= _MOST_NODES, "most_cells", "and most_ups give too many paths", "lower them")
+        _check(
+            not strange, "operations", f"{strange} do not belong to {self.family}", f"use {', '.join(known)}"
+        )
+        _check(
+            all(self.candidates), "operations", "leave a place without a candidate", f"use {', '.join(known)}"
+        )
+        _check(
+            len(self.tree.nodes) <= _MOST_NODES,
+            "most_cells",
+            "and most_ups give too many paths",
+            "lower them",
+        )
 
     @property
     def rule(self) -> Family:
@@ -85,7 +96,12 @@ class Space:
         """
         reaches = self.rule.ups_enlarge
         legal = tuple(node.index for node in self.tree.nodes if not reaches or 2**node.ups == scale)
-        _check(bool(legal), "most_ups", f"no path reaches x{scale}", "x2 needs 1 up block, x4 needs 2; x3 has none")
+        _check(
+            bool(legal),
+            "most_ups",
+            f"no path reaches x{scale}",
+            "x2 needs 1 up block, x4 needs 2; x3 has none",
+        )
         return legal
 
     def level(self, ups: int) -> int:
@@ -93,7 +109,11 @@ class Space:
         return ups if self.rule.ups_enlarge else 0
 
     def genotype(
-        self, scale: int, node: int, operations: tuple[tuple[int, ...], ...], widths: tuple[tuple[int, ...], ...]
+        self,
+        scale: int,
+        node: int,
+        operations: tuple[tuple[int, ...], ...],
+        widths: tuple[tuple[int, ...], ...],
     ) -> Genotype:
         """The network of a node; ``operations`` and ``widths`` hold the chosen indices of all cells of the tree."""
         path, cells = self.tree.nodes[node].path, self.tree.nodes[node].cells

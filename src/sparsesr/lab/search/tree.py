@@ -29,7 +29,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """All nodes, in the order of the published code: depth first, the branch with an up block before that with a cell."""
+    """All nodes, in the order of the published code: depth first, and up blocks before cells."""
 
     nodes: tuple[Node, ...]
 
