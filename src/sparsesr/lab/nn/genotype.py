@@ -120,7 +120,8 @@ def genotype_from_json(text: str) -> Genotype:
     try:
         read: dict[str, Any] = json.loads(text)
         cells = tuple(Cell(tuple(cell["operations"]), tuple(cell["widths"])) for cell in read["cells"])
-        return Genotype(**{**read, "path": tuple(read["path"]), "cells": cells})
+        fields: dict[str, Any] = {**read, "path": tuple(read["path"]), "cells": cells}
+        return Genotype(**fields)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a genotype ({type(error).__name__}: {error})") from None
 

@@ -25,7 +25,7 @@ def create(name: str) -> nn.Module:
     ``name`` may also be a genotype file (``.json``) of a search; ModelError if it cannot be read.
     """
     if name.endswith(".json"):
-        return searched.SearchedNetwork(read_genotype(Path(name)))
+        return searched.Searched(read_genotype(Path(name)))
     if name not in NETWORKS:
         raise KeyError(f"no network named {name!r}; there are: {', '.join(NETWORKS)}")
     return NETWORKS[name]()

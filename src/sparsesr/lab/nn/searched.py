@@ -38,7 +38,7 @@ class ChainCell(nn.Module):
         return feat_BCHW + (branch_BCHW if self.gain == 1 else self.gain * branch_BCHW)
 
 
-class SearchedNetwork(nn.Module):
+class Searched(nn.Module):
     """(B, 3, H, W) in 0..1 -> (B, 3, scale * H, scale * W).
 
     The genotype is part of the state dict, so a checkpoint describes its own network.
@@ -85,7 +85,7 @@ def genotype_of(state: Tensor) -> Genotype:
 def _from_tensors(tensors: StateDict) -> nn.Module:
     genotype = genotype_of(tensors[_STATE])
     with torch.device("meta"):  # the weights are loaded next, so skip initialising them
-        module = SearchedNetwork(genotype)
+        module = Searched(genotype)
     check_held(sum(parameter.numel() for parameter in module.parameters()), tensors)
     return module.to_empty(device="cpu")
 
@@ -96,7 +96,7 @@ ARCHITECTURE = Architecture(
 
 
 def _create(genotype: Genotype) -> nn.Module:
-    return SearchedNetwork(genotype)
+    return Searched(genotype)
 
 
 NETWORKS: Networks = {name: partial(_create, genotype) for name, genotype in LISTED.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.genotype import CELL, Genotype
-from sparsesr.lab.nn.searched import SearchedNetwork
+from sparsesr.lab.nn.searched import Searched
 from sparsesr.lab.search.latency_networks import bare_network, covering_network, random_network
 from sparsesr.lab.search.latency_table import Conditions, LatencyTable, key_of, read_table
 from sparsesr.lab.search.prices import COUNTED, Counted, Prices, price_of
@@ -81,7 +82,7 @@ def measure_latency(recipe: SearchRecipe, report: Report, rounds: int = ROUNDS) 
     report(
         f"the sum over a network's parts is off by {100 * median(errors):.1f} % (median of {_CHECKED} networks)"
     )
-    return LatencyTable(**{**vars(table), "median_error": median(errors)})
+    return replace(table, median_error=median(errors))
 
 
 def _reference_ms(recipe: SearchRecipe) -> float:
@@ -99,7 +100,7 @@ def _contenders(recipe: SearchRecipe, networks: Mapping[str, Genotype]) -> dict[
     image = made_up_image(conditions.width_px, conditions.height_px)
     contenders: dict[str, Contender] = {}
     for name, genotype in networks.items():
-        model = export(SearchedNetwork(genotype), "latency", check=False)
+        model = export(Searched(genotype), "latency", check=False)
         contenders[name] = session_contender(Session(model, conditions.threads, conditions.precision), image)
     return contenders
 

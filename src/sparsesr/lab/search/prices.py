@@ -47,8 +47,8 @@ class Counted:
         self._keeps_shortcuts = keeps_shortcuts
         with torch.device("meta"):
             self._up = up_block(channels, self._enlarges)
-            self._frame = frame_of(family, channels, scale)
-            self._body_scale = scale if self._enlarges else 1
+        self._frame = frame_of(family, channels, scale)
+        self._body_scale = scale if self._enlarges else 1
 
     def operation(self, name: str, c_in: int, c_out: int, level: int) -> float:
         """A candidate operation in a cell."""
@@ -67,9 +67,7 @@ class Counted:
         if not self._counts_macs:
             return self._price(self._frame, 0)
         size = 8
-        with torch.device("meta"):
-            image_B3HW = torch.empty(1, 3, size, size)
-        return _traced_macs(self._frame, image_B3HW, self._body_scale) / size**2
+        return _traced_macs(self._frame, torch.zeros(1, 3, size, size), self._body_scale) / size**2
 
     def _price(self, module: nn.Module, level: int) -> float:
         """With stride 1, every entry of a convolution's weight is one multiply-add per output pixel."""
@@ -91,6 +89,7 @@ def price_of(genotype: Genotype, prices: Prices) -> float:
     return total
 
 
+@torch.no_grad()
 def _traced_macs(frame: nn.Module, image_B3HW: Tensor, body_scale: int) -> int:
     """Multiply-adds of a frame whose body only enlarges; frozen convolutions (colour shifts) are folded and free."""
     macs = 0
@@ -102,7 +101,7 @@ def _traced_macs(frame: nn.Module, image_B3HW: Tensor, body_scale: int) -> int:
             macs += weight.numel() * output.shape[2] * output.shape[3]
 
     handles = [part.register_forward_hook(count) for part in frame.modules() if isinstance(part, nn.Conv2d)]
-    frame(image_B3HW, lambda feat_BCHW: functional.interpolate(feat_BCHW, scale_factor=body_scale))
+    frame(image_B3HW, lambda feat_BCHW: functional.interpolate(feat_BCHW, scale_factor=float(body_scale)))
     for handle in handles:
         handle.remove()
     return macs

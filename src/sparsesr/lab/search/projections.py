@@ -43,16 +43,18 @@ def sparsestmax(logits_RK: Tensor, radius: float, variant: str = "code") -> Tens
     support_RK = point_RK > 0
     radius_R1 = torch.full_like(point_RK[..., :1], radius)
     if variant == "paper":
-        radius_R1 = _left_of(radius_R1, _centre(support_RK).square().sum(-1, keepdim=True) - 1 / entries)
+        radius_R1 = _left_of(
+            radius_R1, _centre(support_RK, point_RK.dtype).square().sum(-1, keepdim=True) - 1 / entries
+        )
     for _ in range(entries - 1):
-        centre_RK = _centre(support_RK)
+        centre_RK = _centre(support_RK, point_RK.dtype)
         is_done_R1 = _is_outside(point_RK, centre_RK, support_RK, radius_R1)
         if is_done_R1.all():
             break
         moved_RK = _sparsemax_within(_pushed_out(point_RK, centre_RK, support_RK, radius_R1), support_RK)
         point_RK = torch.where(is_done_R1, point_RK, moved_RK)
         support_RK = point_RK > 0
-        distance_R1 = (_centre(support_RK) - centre_RK).square().sum(-1, keepdim=True)
+        distance_R1 = (_centre(support_RK, point_RK.dtype) - centre_RK).square().sum(-1, keepdim=True)
         radius_R1 = torch.where(is_done_R1, radius_R1, _left_of(radius_R1, distance_R1))
     return point_RK
 
@@ -60,6 +62,9 @@ def sparsestmax(logits_RK: Tensor, radius: float, variant: str = "code") -> Tens
 def _sparsemax_within(logits_RK: Tensor, allowed_RK: Tensor) -> Tensor:
     """Sparsemax over the allowed entries; the others are 0."""
     kept_RK = logits_RK.masked_fill(~allowed_RK, -torch.inf)
+    # Relative to the largest, a row with one entry left is exactly one-hot.
+    largest_R1 = kept_RK.detach().amax(-1, keepdim=True)
+    logits_RK, kept_RK = logits_RK - largest_R1, kept_RK - largest_R1
     sorted_RK = kept_RK.detach().sort(-1, descending=True).values
     rank_K = torch.arange(1, logits_RK.shape[-1] + 1, device=logits_RK.device, dtype=logits_RK.dtype)
     in_support_RK = 1 + rank_K * sorted_RK > sorted_RK.cumsum(-1)
@@ -70,9 +75,9 @@ def _sparsemax_within(logits_RK: Tensor, allowed_RK: Tensor) -> Tensor:
     return (logits_RK - threshold_R1).where(support_RK, 0.0).clamp(min=0)
 
 
-def _centre(support_RK: Tensor) -> Tensor:
+def _centre(support_RK: Tensor, dtype: torch.dtype) -> Tensor:
     """Centre of the face of each row's support."""
-    return support_RK / support_RK.sum(-1, keepdim=True)
+    return support_RK.to(dtype) / support_RK.sum(-1, keepdim=True)
 
 
 def _left_of(radius_R1: Tensor, square_distance_R1: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.genotype import Genotype
-from sparsesr.lab.nn.searched import SearchedNetwork
+from sparsesr.lab.nn.searched import Searched
 from sparsesr.lab.search.latency import prices_of
 from sparsesr.lab.search.method import SearchMethod
 from sparsesr.lab.search.prices import COUNTED, Counted, Prices, price_of
@@ -72,7 +72,7 @@ def search(
     return SearchOutcome(run, derived.config, prices_of_found(derived.config, recipe, prices))
 
 
-def derive(recipe: SearchRecipe, path: Path) -> SearchedNetwork:
+def derive(recipe: SearchRecipe, path: Path) -> Searched:
     """The network that a search's checkpoint holds, with its averaged weights."""
     supernet = Supernet(recipe.space, recipe.scale, recipe.search.variant)
     supernet.load_state_dict(checkpoint.load(path, recipe)["ema"])
@@ -89,9 +89,7 @@ def prices_of_found(genotype: Genotype, recipe: SearchRecipe, prices: Prices) ->
     }
 
 
-def _write(
-    recipe: SearchRecipe, folder: Path, derived: SearchedNetwork, report: Callable[[str], None]
-) -> None:
+def _write(recipe: SearchRecipe, folder: Path, derived: Searched, report: Callable[[str], None]) -> None:
     genotype = derived.config
     with atomic_file(folder / GENOTYPE, overwrite=True) as file:
         file.write(genotype.to_json().encode())

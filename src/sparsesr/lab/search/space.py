@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.nn.genotype import FAMILIES, Cell, Family, Genotype
-from sparsesr.lab.search.tree import Tree, grow_tree
+from sparsesr.lab.search.tree import Tree, count_nodes, grow_tree
 
 _MOST_NODES = 1000
 
@@ -57,12 +57,8 @@ class Space:
         _check(
             all(self.candidates), "operations", "leave a place without a candidate", f"use {', '.join(known)}"
         )
-        _check(
-            len(self.tree.nodes) <= _MOST_NODES,
-            "most_cells",
-            "and most_ups give too many paths",
-            "lower them",
-        )
+        nodes = count_nodes(self.most_cells - self.fixed_cells, self.most_ups)
+        _check(nodes <= _MOST_NODES, "most_cells", f"and most_ups give {nodes} paths", "lower them")
 
     @property
     def rule(self) -> Family:

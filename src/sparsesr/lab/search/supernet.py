@@ -10,7 +10,6 @@ candidate widths of a cell (in ``CIW``), N nodes.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import cast
 
 import torch
@@ -19,10 +18,11 @@ from torch import Tensor, nn
 from sparsesr.lab.nn.genotype import Genotype
 from sparsesr.lab.nn.layers.searched_frames import frame_of
 from sparsesr.lab.nn.layers.searched_operations import up_block
-from sparsesr.lab.nn.searched import SearchedNetwork
+from sparsesr.lab.nn.searched import Searched
 from sparsesr.lab.search.architecture import Architecture, Mixture
 from sparsesr.lab.search.slimming import inherit, run_slimmed, widest
 from sparsesr.lab.search.space import Space
+from sparsesr.lab.search.tree import Node
 
 
 class Supernet(nn.Module):
@@ -59,10 +59,10 @@ class Supernet(nn.Module):
         searched = {id(parameter) for parameter in self.architecture.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in searched]
 
-    def derive(self) -> SearchedNetwork:
+    def derive(self) -> Searched:
         """The network that a radius of 1 leaves, with its weights: the same output in evaluation."""
         genotype = self.architecture.genotype()
-        derived = SearchedNetwork(genotype)
+        derived = Searched(genotype)
         derived.frame.load_state_dict(self.frame.state_dict())
         node = self.space.tree.nodes[int(self.architecture.mixture(1.0).nodes_N.argmax())]
         blocks = [self._block(index) for index in self._lineage(node.index)]
@@ -105,10 +105,14 @@ class _Pass:
         parts = [self.mixture.nodes_N[index] * feat_BCHW] if self.node_weights[index] > 0 else []
         for child in self.tree.children(index):
             if self.needed[child.index]:
-                is_cell = child.up is None
-                block = partial(self._cell, child.cells[-1]) if is_cell else self.net.ups[child.up]
-                parts += self._weighted(child.index, block(feat_BCHW))
+                parts += self._weighted(child.index, self._block(child, feat_BCHW))
         return parts
+
+    def _block(self, node: Node, feat_BCHW: Tensor) -> Tensor:
+        """A node's own block."""
+        if node.up is not None:
+            return self.net.ups[node.up](feat_BCHW)
+        return self._cell(node.cells[-1], feat_BCHW)
 
     def _cell(self, cell: int, feat_BCHW: Tensor) -> Tensor:
         branch_BCHW = feat_BCHW
@@ -157,7 +161,7 @@ def _full_cell(space: Space) -> nn.ModuleList:
     )
 
 
-def _inherit_blocks(genotype: Genotype, derived: SearchedNetwork, wide: list[nn.Module]) -> None:
+def _inherit_blocks(genotype: Genotype, derived: Searched, wide: list[nn.Module]) -> None:
     cells = iter(genotype.cells)
     for narrow, block in zip(derived.body, wide, strict=True):
         if not isinstance(block, nn.ModuleList):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
 from sparsesr.lab.nn.genotype import CELL, UP
 
@@ -57,6 +58,11 @@ class Tree:
         """Nodes without children: whole paths."""
         parents = {node.parent for node in self.nodes}
         return tuple(node for node in self.nodes if node.index not in parents)
+
+
+def count_nodes(more_cells: int, most_ups: int) -> int:
+    """Number of nodes of a tree with so many cells beside the fixed ones: all orders of all numbers of both blocks."""
+    return comb(more_cells + most_ups + 2, most_ups + 1) - 1
 
 
 def grow_tree(fixed_cells: int, most_cells: int, most_ups: int) -> Tree:
