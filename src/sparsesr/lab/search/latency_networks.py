@@ -63,7 +63,9 @@ def _next_cell(space: Space, missing: list[list[Shaped]]) -> Cell:
             following = missing[place + 1] if place + 1 < len(missing) else []
             wanted = {shaped[1] for shaped in following}
             pick = next((shaped for shaped in fitting if shaped[2] in wanted), fitting[0])
-            left.remove(pick)
+            for others in missing:  # where it is measured does not matter
+                if pick in others:
+                    others.remove(pick)
         else:
             later = [shaped[1] for shaped in (missing[place + 1] if place + 1 < len(missing) else [])]
             ends = space.widths_at(place + 1)
