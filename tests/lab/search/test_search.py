@@ -92,6 +92,20 @@ def test_results_agree_with_the_supernet(recipe, tmp_path, capsys):
     assert {"radius", "macs", "nodes", "l1", "learning_rate"} <= lines[0].keys() and "psnr_y" in lines[-1]
 
 
+def test_the_found_network_is_trained_further_and_exported(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(recipe, tmp_path / "run")
+    short = ["steps=2", "lr_decay_steps=1", "batch=1", "lr_patch_px=12", "log_every=1"]
+    short = [part for setting in short for part in ("--set", setting)]
+    found = ["--set", "network=run/genotype.json", "--set", "init_from=run/derived.pt", "-o", "found"]
+    assert main(["train", "skim_fast_dense_x2", "photos", *found, *short, "--device", "cpu", "-j", "1"]) == 0
+    assert "not found there: none" in capsys.readouterr().err
+    assert main(["export", "found/checkpoint.pt", "-o", "found.safetensors"]) == 0
+    assert load("found.safetensors").facts.training["genotype"]["path"] == ["cell"] * len(
+        read_genotype(tmp_path / "run/genotype.json").cells
+    )
+
+
 def test_a_step_trains_both_on_their_own_batch(recipe):
     torch.manual_seed(0)
     network = Supernet(recipe.space, 2).train()
