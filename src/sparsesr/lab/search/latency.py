@@ -3,7 +3,7 @@
 Every operation is timed where it will run, inside a network, with its neighbours' maps in the caches. Whole random
 networks run in the same rounds and check the additive model. Other processes only ever add time, and on a busy machine
 they disturb most rounds, so figures are the fastest tenth of the rounds instead of medians, and
-whole runs of one thread are timed in processor time.
+runs of one thread are timed in processor time.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sparsesr.lab.search.latency_table import Conditions, LatencyTable, key_of, 
 from sparsesr.lab.search.prices import COUNTED, Counted, Prices, price_of
 from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.measure.bench_image import made_up_image
-from sparsesr.measure.latency import Contender, Timing, session_contender, time_in_turns
+from sparsesr.measure.latency import Clock, Contender, Timing, session_contender, time_in_turns
 from sparsesr.runtime.session import RunResult, Session
 
-ROUNDS = 30
+ROUNDS = 15
 _CHECKED = 6
 """Random networks that the additive model is compared with."""
 _BARE, _COVERING, _RANDOM = "bare", "covering", "random"
@@ -92,16 +92,17 @@ def _reference_ms(recipe: SearchRecipe) -> float:
 
 def _timed(recipe: SearchRecipe, networks: Mapping[str, Genotype], rounds: int) -> Timing:
     clock = time.process_time if recipe.search.latency_threads == 1 else time.perf_counter
-    return time_in_turns(_contenders(recipe, networks), rounds, clock)
+    return time_in_turns(_contenders(recipe, networks, clock), rounds, clock)
 
 
-def _contenders(recipe: SearchRecipe, networks: Mapping[str, Genotype]) -> dict[str, Contender]:
+def _contenders(recipe: SearchRecipe, networks: Mapping[str, Genotype], clock: Clock) -> dict[str, Contender]:
     conditions = conditions_of(recipe)
     image = made_up_image(conditions.width_px, conditions.height_px)
     contenders: dict[str, Contender] = {}
     for name, genotype in networks.items():
         model = export(Searched(genotype), "latency", check=False)
-        contenders[name] = session_contender(Session(model, conditions.threads, conditions.precision), image)
+        session = Session(model, conditions.threads, conditions.precision, clock=clock)
+        contenders[name] = session_contender(session, image)
     return contenders
 
 
