@@ -73,7 +73,7 @@ def export(
         size_multiple=_size_multiple(graph, tensors),
         license=license,
         description=description,
-        training=training or {},
+        training={**(training or {}), **getattr(module, "training_facts", {})},
         parameters=_parameters(module),
         value_range=float(getattr(getattr(module, "config", None), "value_range", 1.0)),
     )

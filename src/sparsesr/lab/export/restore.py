@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,12 +50,20 @@ def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
     """The state, or None if the network lowers to another graph."""
     if type(network).__name__.lower() != model.facts.architecture or hasattr(network, "active_scale"):
         return None
+    if not _is_described(network, model):
+        return None
     network = network.double().eval()
     masked = with_masks(network)
     if masked is not None and not masked.accept_dense_channels(_dense_channels(model.graph)):
         return None
     probe = _Probe(network, model)
     return probe.state() if probe.fits() else None
+
+
+def _is_described(network: nn.Module, model: ModelFile) -> bool:
+    """False if the file says that another network was exported: one of another genotype."""
+    facts: dict[str, Any] = getattr(network, "training_facts", {})
+    return all(model.facts.training.get(key) == value for key, value in facts.items())
 
 
 def _dense_channels(graph: Graph) -> dict[str, int]:
