@@ -25,7 +25,17 @@ _SHORT_OPTIONS = {
 }
 _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
-    | {"fit", "height", "lossless", "measure_latency", "preserve_time", "resume", "set", "skip_existing", "strip"}
+    | {
+        "fit",
+        "height",
+        "lossless",
+        "measure_latency",
+        "preserve_time",
+        "resume",
+        "set",
+        "skip_existing",
+        "strip",
+    }
     | {"target_ms", "width"}
 )
 _RECIPE = "recipe."

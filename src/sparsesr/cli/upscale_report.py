@@ -81,9 +81,7 @@ def report_left_out(notes: list[str], job: Job) -> None:
             messages.say(f"note: {note}", to_stderr=True)
 
 
-def report_outcome(
-    upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job
-) -> None:
+def report_outcome(upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job) -> None:
     """Print the outcome for a file of a batch."""
     if isinstance(outcome, FileResult):
         report(upscaler, outcome, source, target, job)
