@@ -18,7 +18,7 @@ from sparsesr.image.destination import atomic_file
 from sparsesr.lab.export.checkpoint import SUFFIXES
 from sparsesr.lab.export.restore import restore_state
 from sparsesr.lab.nn.network import AdaptsWeights
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
 from sparsesr.modelfile.catalogue import SUFFIX as MODEL_SUFFIX
 from sparsesr.modelfile.catalogue import load as load_model
 
@@ -65,8 +65,13 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
         )
     ours = _flat(asdict(recipe))
     # Settings newer than the checkpoint: it behaved as their defaults do.
-    sparsity = Sparsity() if recipe.sparsity else None
-    defaults = _flat(asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity)))
+    sparsity = Sparsity(freeze_fraction=0) if recipe.sparsity else None
+    pruning = Pruning() if stored["recipe"].get("pruning") else None
+    defaults = _flat(
+        asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity, pruning=pruning))
+    )
+    if sparsity:
+        defaults["sparsity.freeze_fraction"] = Sparsity().freeze_fraction
     theirs = {key: defaults[key] for key in ours if key in defaults} | _flat(stored["recipe"])
     different = [
         key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sparsesr.errors import Parameter, UsageError
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
 
+_NESTED: dict[str, type] = {"sparsity": Sparsity, "pruning": Pruning}
 _TRUE, _FALSE, _NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "")
 
 
@@ -24,7 +25,7 @@ def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         UsageError: no such key, or a value of the wrong type or out of range.
     """
     changes: dict[str, Any] = {}
-    mask_changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
@@ -32,13 +33,14 @@ def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         path, setting = key.strip().split("."), Parameter(f"recipe.{key.strip()}")
         if len(path) == 1:
             changes[path[0]] = _read(Recipe, path[0], text.strip(), setting)
-        elif path[0] != "sparsity":
+        elif path[0] not in _NESTED:
             _kind(Recipe, path[0], setting)
             raise UsageError("has no nested settings", where=Parameter(f"recipe.{path[0]}"))
         else:
-            mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), setting)
-    if mask_changes:
-        changes["sparsity"] = dataclasses.replace(recipe.sparsity or Sparsity(), **mask_changes)
+            inner = _read(_NESTED[path[0]], ".".join(path[1:]), text.strip(), setting)
+            nested.setdefault(path[0], {})[path[1]] = inner
+    for name, values in nested.items():
+        changes[name] = dataclasses.replace(getattr(recipe, name) or _NESTED[name](), **values)
     return dataclasses.replace(recipe, **changes)
 
 
