@@ -37,6 +37,7 @@ VERBS = (
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),
     Verb("train", "train a network from a recipe (needs [train])", "sparsesr.cli.train"),
+    Verb("prune", "keep k weights of every block and fine-tune (needs [train])", "sparsesr.cli.prune"),
     Verb("export", "convert a checkpoint to a model file (needs [train])", "sparsesr.cli.export"),
 )
 

@@ -90,6 +90,21 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
     return stored
 
 
+def stored_recipe(path: Path) -> Recipe:
+    """The recipe that a checkpoint was made with.
+
+    Raises:
+        ModelError: it cannot be read, or another version wrote it.
+    """
+    stored = _read(path).get("recipe")
+    try:
+        nested = {"sparsity": Sparsity, "pruning": Pruning}
+        made = {name: kind(**stored[name]) for name, kind in nested.items() if stored.get(name)}
+        return Recipe(**{**stored, **made})
+    except (TypeError, AttributeError):
+        raise ModelError("not a checkpoint of this sparsesr version", where=str(path)) from None
+
+
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings with dotted keys, such as ``sparsity.target_density``."""
     flat: dict[str, Any] = {}
