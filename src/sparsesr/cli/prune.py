@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sparsesr.cli import options, training_run
 from sparsesr.cli.measure_model import print_costs
 from sparsesr.cli.training_extra import require_training_extra
-
-if TYPE_CHECKING:
-    from sparsesr.modelfile.spec import ModelFile
-
-_START = "unpruned.safetensors"
+from sparsesr.errors import UsageError
+from sparsesr.modelfile.balanced_storage import balanced_weights
+from sparsesr.modelfile.catalogue import is_model_name
 
 
 def run(
@@ -50,21 +48,22 @@ def run(
 
     options.check_positive("-j", threads)
     balance = parse_balance(keep)
-    called = name or f"{Path(source).stem}_{balance.keep}of{balance.block}"
-    folder = output or Path("runs") / called
+    name = name or f"{Path(source).stem}_{balance.keep}of{balance.block}"
+    if not is_model_name(name):
+        raise UsageError(f"{name!r} cannot be a model's name", remedy="use --name with a-z 0-9 _ . -")
+    folder = output or Path("runs") / name
+    given = [*(settings or ()), *(["pruning.first_and_last=true"] if first_and_last else ())]
     require_training_extra("prune")
-    from sparsesr.lab.recipes.pruned_run import start_or_continue
-    from sparsesr.lab.train.overrides import with_overrides
+    from sparsesr.lab.recipes.pruned_run import recipe_of_new, recipe_of_resumed
 
-    recipe, start = start_or_continue(
-        source, folder, balance, [str(path) for path in folders or ()], settings or (), resume, training_run.report
-    )
-    recipe = replace(recipe, validation=str(validation or recipe.validation))
-    recipe = with_overrides(recipe, settings or ())
-    if first_and_last:
-        recipe = with_overrides(recipe, ["pruning.first_and_last=true"])
+    if resume and (folder / "checkpoint.pt").exists():
+        recipe = recipe_of_resumed(folder, balance, given)
+    else:
+        recipe = recipe_of_new(
+            source, folder, balance, [*map(str, folders or ())], given, training_run.report
+        )
     outcome, status = training_run.train_and_report(
-        recipe,
+        replace(recipe, validation=str(validation or recipe.validation)),
         folder,
         resume=resume,
         max_minutes=max_minutes,
@@ -72,4 +71,16 @@ def run(
         device=device,
         threads=threads,
     )
+    if outcome.finished and training_run.is_first_process():
+        _write(folder, name)
     return status
+
+
+def _write(folder: Path, name: str) -> None:
+    from sparsesr.lab.recipes.pruned_run import pruned_model
+    from sparsesr.modelfile.writer import write_model
+
+    model, path = pruned_model(folder, name), folder / f"{name}.safetensors"
+    write_model(path, model.facts, model.graph, model.tensors)
+    print(f"{path}: {len(balanced_weights(model.graph))} balanced layers, {path.stat().st_size:,} bytes")
+    print_costs(model.facts)

@@ -61,5 +61,7 @@ def _sparsest(weight: Any, channels: list[int]) -> Pattern | None:
     blocks = [block for block in BLOCKS if all(count % block == 0 for count in channels)]
     if not blocks or not np.any(weight):
         return None
-    pattern = min((Pattern(detect(weight, block), block) for block in blocks), key=lambda found: found.density)
+    pattern = min(
+        (Pattern(detect(weight, block), block) for block in blocks), key=lambda found: found.density
+    )
     return pattern if pattern.density <= _MOST_KEPT else None

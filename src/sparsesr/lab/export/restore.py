@@ -125,7 +125,11 @@ class _Probe:
         shapes, stored = (
             {name: t.shape for name, t in held.items()} for held in (tensors, self.model.tensors)
         )
-        if shapes != stored or self.count > _MOST_WEIGHTS or not _is_same(graph, undeclared(self.model.graph)):
+        if (
+            shapes != stored
+            or self.count > _MOST_WEIGHTS
+            or not _is_same(graph, undeclared(self.model.graph))
+        ):
             return False
         drawn = np.random.default_rng(0).standard_normal(self.count)
         found = self._lowered(drawn)[1]

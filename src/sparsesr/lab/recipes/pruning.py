@@ -11,13 +11,13 @@ from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
 STEPS = 2000
 _RATE = 0.25
 """Learning rate relative to the recipe's: the weights are trained, but many of them are gone."""
+_DENSITY = 0.5
 
 
-def pruning_recipe(network: str, scale: int, start: str, balance: Balance, density: float | None) -> Recipe:
+def pruning_recipe(network: str, scale: int, start: str, balance: Balance, has_masks: bool) -> Recipe:
     """Prune ``network``, which starts from the model file ``start``, and keep its masks.
 
-    ``density``: kept fraction of its masks on training patches, which is the target; None: it has no masks. Networks
-    without a recipe of their own get the defaults.
+    The target density is that of the network's recipe; networks without one get the defaults.
     """
     base = RECIPES[network]() if network in RECIPES else Recipe(network, scale, STEPS)
     return replace(
@@ -29,16 +29,16 @@ def pruning_recipe(network: str, scale: int, start: str, balance: Balance, densi
         lr_warmup_fraction=0.05,
         learning_rate=_RATE * base.learning_rate,
         ema_decay=0.99,
-        sparsity=None if density is None else _kept_masks(base.sparsity or Sparsity(), density),
+        sparsity=_kept_masks(base.sparsity or Sparsity()) if has_masks else None,
         pruning=Pruning(balance.keep, balance.block),
     )
 
 
-def _kept_masks(trained: Sparsity, density: float) -> Sparsity:
-    """Masks as they are, trained further at their density: hard from the first step, channel masks fixed."""
+def _kept_masks(trained: Sparsity) -> Sparsity:
+    """Masks as they are, trained further: hard from the first step, channel masks fixed."""
     return replace(
         trained,
-        target_density=density,
+        target_density=trained.target_density or _DENSITY,
         control="threshold",
         keep_masks=True,
         dense_fraction=0.0,

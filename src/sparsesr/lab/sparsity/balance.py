@@ -16,7 +16,9 @@ class Balance:
 
     def __post_init__(self) -> None:
         if self.block < 1:
-            raise UsageError(f"a block of {self.block} weights is impossible", remedy="write 4/16, for example")
+            raise UsageError(
+                f"a block of {self.block} weights is impossible", remedy="write 4/16, for example"
+            )
         if not 1 <= self.keep <= self.block:
             raise UsageError(
                 f"{self.keep} of {self.block} weights cannot be kept",

@@ -30,7 +30,9 @@ def balanced_mask(weight_OIHW: Tensor, balance: Balance) -> Tensor:
     rows_OHWI = weight_OIHW.detach().abs().permute(0, 2, 3, 1)
     channels = rows_OHWI.shape[3]
     whole = channels - channels % balance.block
-    parts = [_largest(rows_OHWI[..., :whole].unflatten(3, (-1, balance.block)), balance.keep)] if whole else []
+    parts = (
+        [_largest(rows_OHWI[..., :whole].unflatten(3, (-1, balance.block)), balance.keep)] if whole else []
+    )
     if whole < channels:
         rest_OHW1B = rows_OHWI[..., whole:].unsqueeze(3)
         parts.append(_largest(rest_OHW1B, balance.keep_of(channels - whole)))

@@ -32,7 +32,7 @@ _MAY_CHANGE = frozenset(
     )
 )
 _SHOWN = 3
-_CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
+CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
@@ -152,7 +152,7 @@ def warm_start(network: nn.Module, source: str) -> list[str]:
 
 
 def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
-    if Path(source).suffix not in _CHECKPOINT_SUFFIXES:
+    if Path(source).suffix not in CHECKPOINT_SUFFIXES:
         return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
     stored = _read(Path(source))
     return next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)

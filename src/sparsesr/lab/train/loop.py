@@ -79,7 +79,7 @@ def train(
     processes, is_first = fabric.world_size, fabric.global_rank == 0
     report = report if is_first else _say_nothing
     path = run_folder / CHECKPOINT
-    _make_folder(run_folder, resume)
+    make_run_folder(run_folder, resume)
     stored = checkpoint.load(path, recipe) if path.exists() else None
 
     # ---- images ----
@@ -149,7 +149,13 @@ def train(
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
                     _check_finite(mean_l1, step, path, saved)
                     if log:
-                        log.progress(step, l1=mean_l1, **masks.figures(), **pruner.figures(), learning_rate=losses.learning_rate)
+                        log.progress(
+                            step,
+                            l1=mean_l1,
+                            **masks.figures(),
+                            **pruner.figures(),
+                            learning_rate=losses.learning_rate,
+                        )
                 if step % look_every == 0 or step == recipe.steps:
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
                     wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
@@ -184,7 +190,13 @@ def _say_nothing(line: str) -> None:
     """Drop messages of all processes but the first."""
 
 
-def _make_folder(folder: Path, resume: bool) -> None:
+def make_run_folder(folder: Path, resume: bool) -> None:
+    """Create the folder of a run.
+
+    Raises:
+        UsageError: it holds a run, and ``resume`` is not set.
+        InputError: it cannot be created.
+    """
     if (folder / CHECKPOINT).exists() and not resume:
         raise UsageError(
             "already holds a run",

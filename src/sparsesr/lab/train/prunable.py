@@ -22,7 +22,6 @@ def prunable_weights(network: nn.Module, plan: Pruning) -> dict[str, Tensor]:
         UsageError: no such layer, blocks that do not divide the channels of one, or channels in another order than
             the runtime's, in which blocks would hold other weights.
     """
-    _check_order(network)
     convolutions = _convolutions(network)
     names = list(convolutions)
     edges = {names[0], names[-1]} if names else set[str]()
@@ -36,6 +35,7 @@ def prunable_weights(network: nn.Module, plan: Pruning) -> dict[str, Tensor]:
     for name, weight in chosen.items():
         if name not in edges and plan.pattern == "balanced":
             _check_divides(name, weight, plan.block)
+    _check_order(network)
     return chosen
 
 
@@ -47,7 +47,10 @@ def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
     return {
         name: layer
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d) and layer.groups == 1 and id(layer) not in hidden
+        if isinstance(layer, nn.Conv2d)
+        and layer.groups == 1
+        and layer.weight.requires_grad  # not the constant shift of colours
+        and id(layer) not in hidden
     }
 
 

@@ -96,7 +96,7 @@ class GradualPruning:
         self.dropped = {
             name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in self.weights.items()
         }
-        self.events = _events(plan, steps)
+        self.events = pruning_events(plan, steps)
 
     def start_step(self, step: int) -> None:
         """Prune if events are due."""
@@ -218,7 +218,7 @@ class StraightThroughPruning(GradualPruning):
             self.averages[name].masked_fill_(dropped, 0)
 
 
-def _events(plan: Pruning, steps: int) -> dict[int, list[Balance]]:
+def pruning_events(plan: Pruning, steps: int) -> dict[int, list[Balance]]:
     """The patterns that each step starts with, of rising sparsity; the last one is the final pattern."""
     final, spacing = 1 - plan.balance.density, plan.fraction * steps / plan.events
     events: dict[int, list[Balance]] = {}

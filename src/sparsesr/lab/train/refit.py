@@ -23,9 +23,7 @@ _PIXELS = 4096
 """Pixels of a batch that enter a Gram matrix; a regular grid of them, as neighbours say nearly the same."""
 
 
-def gram_matrices(
-    network: nn.Module, names: Mapping[str, Any], run: Callable[[], None]
-) -> dict[str, Tensor]:
+def gram_matrices(network: nn.Module, names: Mapping[str, Any], run: Callable[[], None]) -> dict[str, Tensor]:
     """Gram matrix (K, K) of the inputs of the convolutions with these weights, over the forward passes of ``run``."""
     grams: dict[str, Tensor] = {}
     with _watching(network, names, grams), torch.no_grad():
@@ -35,9 +33,7 @@ def gram_matrices(
 
 @contextmanager
 def _watching(network: nn.Module, names: Mapping[str, Any], grams: dict[str, Tensor]) -> Generator[None]:
-    hooks = [
-        network.get_submodule(name).register_forward_pre_hook(_adding_to(grams, name)) for name in names
-    ]
+    hooks = [network.get_submodule(name).register_forward_pre_hook(_adding_to(grams, name)) for name in names]
     try:
         yield
     finally:
