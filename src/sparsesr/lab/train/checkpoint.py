@@ -96,12 +96,13 @@ def stored_recipe(path: Path) -> Recipe:
     Raises:
         ModelError: it cannot be read, or another version wrote it.
     """
-    stored = _read(path).get("recipe")
+    stored: Any = _read(path).get("recipe")
     try:
-        nested = {"sparsity": Sparsity, "pruning": Pruning}
-        made = {name: kind(**stored[name]) for name, kind in nested.items() if stored.get(name)}
-        return Recipe(**{**stored, **made})
-    except (TypeError, AttributeError):
+        settings: dict[str, Any] = {**stored}
+        for name, kind in (("sparsity", Sparsity), ("pruning", Pruning)):
+            settings[name] = kind(**settings[name]) if settings.get(name) else None
+        return Recipe(**settings)
+    except TypeError:
         raise ModelError("not a checkpoint of this sparsesr version", where=str(path)) from None
 
 

@@ -51,8 +51,8 @@ def _adding_to(grams: dict[str, Tensor], name: str) -> Callable[[Any, Any], None
 
 
 def _columns(layer: nn.Conv2d, feat_BCHW: Tensor) -> Tensor:
-    rows = [size // 2 for size in layer.kernel_size]
-    columns_BKP = functional.unfold(feat_BCHW.float(), layer.kernel_size, padding=rows)
+    height, width = layer.kernel_size
+    columns_BKP = functional.unfold(feat_BCHW.float(), (height, width), padding=(height // 2, width // 2))
     columns_PK = columns_BKP.transpose(1, 2).flatten(0, 1)
     return columns_PK[:: max(len(columns_PK) // _PIXELS, 1)]
 
