@@ -7,6 +7,8 @@ are loaded once for all pixels of the tile.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton  # pyright: ignore[reportMissingImports]
 import triton.language as tl  # pyright: ignore[reportMissingImports]
@@ -67,7 +69,8 @@ def convolve(feat_BCHW: Tensor, weight: BalancedWeight, bias: Tensor | None = No
     pixels = batch * height * width
     grid = (triton.cdiv(pixels, _PIXELS), triton.cdiv(weight.outputs, _OUTPUTS))
     feat_BHWC = feat_BCHW.permute(0, 2, 3, 1).contiguous()
-    _convolve[grid](
+    launch: Any = _convolve[grid]  # triton types constants as if callers passed its own type
+    launch(
         feat_BHWC, weight.values, weight.positions,
         weight.values if bias is None else bias, result.permute(0, 2, 3, 1),
         height, width, pixels, channels, weight.outputs,

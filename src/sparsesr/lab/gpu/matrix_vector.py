@@ -7,6 +7,8 @@ bytes: one or two cache lines for a whole warp.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton  # pyright: ignore[reportMissingImports]
 import triton.language as tl  # pyright: ignore[reportMissingImports]
@@ -60,7 +62,8 @@ def multiply(x_VI: Tensor, weight: BalancedWeight) -> Tensor:
     blocks_each = triton.cdiv(blocks, max(min(_PROGRAMS // across, blocks), 1))
     splits = triton.cdiv(blocks, blocks_each)
     partial = x_VI.new_empty((splits, vectors, outputs), dtype=torch.float32)
-    _multiply[(across, splits)](
+    launch: Any = _multiply[(across, splits)]  # triton types constants as if callers passed its own type
+    launch(
         x_VI.contiguous(), weight.values, weight.positions, partial,
         vectors, outputs, blocks, blocks_each,
         BLOCK=weight.block, KEEP=keep, VECTORS=triton.next_power_of_2(vectors), OUTPUTS=_OUTPUTS,
