@@ -5,9 +5,10 @@
     python benchmarks/balanced_masks.py plot RESULT.json -o PLOT.svg
 
 Each model is ``PATTERN[:SPARSITY]=MODEL``. Quality is the mean PSNR-Y over a set; ``--every N`` takes every N-th
-image of large sets. Time is that of the LR image PHOTO: dense and balanced models take turns, and the median over the
-rounds counts. Other patterns have no kernels of their own, so they are measured for quality only. Models come from
-``sparsesr prune`` with ``--set pruning.pattern=...``, all with the same number of steps.
+image of large sets. Time is processor time of one thread for the LR image PHOTO, so that other work on the machine counts
+little: dense and balanced models take turns, and the median over the rounds counts. Other patterns have no kernels of
+their own, so they are measured for quality only. Models come from ``sparsesr prune`` with ``--set pruning.pattern=...``,
+all with the same number of steps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -67,7 +69,6 @@ def main() -> None:
     measuring.add_argument("--every", type=int, default=1)
     measuring.add_argument("--photo", type=Path)
     measuring.add_argument("--rounds", type=int, default=7)
-    measuring.add_argument("--threads", type=int, default=1)
     measuring.add_argument("--write", help="name of the result to write")
     measuring.set_defaults(run=measure)
     plotting = verbs.add_parser("plot")
@@ -91,7 +92,8 @@ def measure(chosen: argparse.Namespace) -> None:
             )
     written = {
         **record.circumstances(f"python benchmarks/balanced_masks.py measure ... --every {chosen.every}"),
-        "threads": chosen.threads,
+        "threads": 1,
+        "precision": "fp32",
         "rounds": chosen.rounds,
         "photo": chosen.photo.name if chosen.photo else None,
         "rows": rows,
@@ -101,15 +103,15 @@ def measure(chosen: argparse.Namespace) -> None:
 
 
 def timed(chosen: argparse.Namespace) -> dict[str, float]:
-    """Median milliseconds of dense and balanced models on the photograph, in turns."""
+    """Median milliseconds of processor time of dense and balanced models on the photograph, in turns."""
     image = to_eight_bit(decode(chosen.photo).rgb)
     image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
     contenders = {
-        item.label: session_contender(Session(load(item.model), chosen.threads), np.ascontiguousarray(image))
+        item.label: session_contender(Session(load(item.model), 1), np.ascontiguousarray(image))
         for item in chosen.models
         if item.pattern in (DENSE, BALANCED)
     }
-    timing = time_in_turns(contenders, chosen.rounds)
+    timing = time_in_turns(contenders, chosen.rounds, process_time)
     for name in contenders:
         print(f"{name:<20} {timing.ms(name):.1f} ms")
     return {name: timing.ms(name) for name in contenders}
@@ -117,7 +119,7 @@ def timed(chosen: argparse.Namespace) -> dict[str, float]:
 
 def quality_of(item: Candidate, chosen: argparse.Namespace) -> list[SetResult]:
     """Quality on every set."""
-    method = open_method(item.model, chosen.threads)
+    method = open_method(item.model)
     sets = find_sets(chosen.data, method.model.facts.scale, chosen.set)
     thinned = [
         replace(images, images=images.images[:: chosen.every]) if len(images.images) > _LARGE_SET else images

@@ -29,7 +29,8 @@ def _convolve(
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     output = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
     is_output = output < outputs
-    row, column = (pixel // width) % height, pixel % width
+    column = pixel % width
+    row = (pixel // width) % height  # pyright: ignore[reportOperatorIssue]
     total = tl.zeros((PIXELS, OUTPUTS), dtype=tl.float32)
     if HAS_BIAS:
         total += tl.load(bias + output, mask=is_output, other=0.0)[None, :]
