@@ -5,10 +5,10 @@
     python benchmarks/balanced_masks.py plot RESULT.json -o PLOT.svg
 
 Each model is ``PATTERN[:SPARSITY]=MODEL``. Quality is the mean PSNR-Y over a set; ``--every N`` takes every N-th
-image of large sets. Time is processor time of one thread for the LR image PHOTO, so that other work on the machine counts
-little: dense and balanced models take turns, and the median over the rounds counts. Other patterns have no kernels of
-their own, so they are measured for quality only. Models come from ``sparsesr prune`` with ``--set pruning.pattern=...``,
-all with the same number of steps.
+image of large sets. Time is processor time of one thread for the LR image PHOTO, so that other work on the machine
+counts little: dense and balanced models take turns, and the median over the rounds counts. Other patterns have no
+kernels of their own, so they are measured for quality only. Models come from ``sparsesr prune`` with ``--set
+pruning.pattern=...``, all with the same number of steps.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def main() -> None:
     measuring.add_argument("--photo", type=Path)
     measuring.add_argument("--rounds", type=int, default=7)
     measuring.add_argument("--write", help="name of the result to write")
+    measuring.add_argument("--append", action="store_true", help="keep the rows that the result has")
     measuring.set_defaults(run=measure)
     plotting = verbs.add_parser("plot")
     plotting.add_argument("result", type=Path)
@@ -98,6 +99,9 @@ def measure(chosen: argparse.Namespace) -> None:
         "photo": chosen.photo.name if chosen.photo else None,
         "rows": rows,
     }
+    if chosen.write and chosen.append:
+        known = json.loads((record.RESULTS / f"{chosen.write}.json").read_text(encoding="utf-8"))
+        written = {**known, "rows": known["rows"] + rows}
     if chosen.write:
         print(record.write(chosen.write, written))
 

@@ -30,12 +30,13 @@ def _convolve(
     output = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
     is_output = output < outputs
     column = pixel % width
-    row = (pixel // width) % height  # pyright: ignore[reportOperatorIssue]
+    row = (pixel // width) % height
     total = tl.zeros((PIXELS, OUTPUTS), dtype=tl.float32)
     if HAS_BIAS:
         total += tl.load(bias + output, mask=is_output, other=0.0)[None, :]
     for tap in range(SIDE * SIDE):
-        down, right = tap // SIDE - SIDE // 2, tap % SIDE - SIDE // 2
+        down = tap // SIDE - SIDE // 2
+        right = tap % SIDE - SIDE // 2  # pyright: ignore[reportOperatorIssue]
         is_inside = (
             (row + down >= 0) & (row + down < height) & (column + right >= 0) & (column + right < width)
         )
