@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from sparsesr.errors import ModelError
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.importer import convert_checkpoint, load_network
 from sparsesr.lab.export.restore import restore_network
+from sparsesr.lab.nn.channel_order import deal_channels
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.recipes.pruning import pruning_recipe
@@ -20,7 +22,8 @@ from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.loop import CHECKPOINT, make_run_folder
 from sparsesr.lab.train.mask_density import mask_density
 from sparsesr.lab.train.overrides import with_overrides
-from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.prunable import prunable_weights
+from sparsesr.lab.train.recipe import Pruning, Recipe
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.writer import write_model
@@ -50,7 +53,8 @@ def recipe_of_new(
 ) -> Recipe:
     """A recipe that prunes ``source``, which is copied into the new run folder in the runtime's order of channels.
 
-    Training then sees the blocks that the runtime multiplies. The masks keep the density that they have.
+    Strong and weak channels are dealt to all blocks first. Training then sees the blocks that the runtime multiplies.
+    The masks keep the density that they have.
 
     Raises:
         UsageError: the folder holds a run, or a setting is wrong.
@@ -60,7 +64,9 @@ def recipe_of_new(
     model = _starting_model(source)
     name, network = _network(model, source)
     make_run_folder(run_folder, resume=False)
-    write_model(run_folder / START, model.facts, model.graph, model.tensors)
+    deal_channels(network, _width(network), balance.block)
+    start = export(network, "unpruned", check=False)
+    write_model(run_folder / START, model.facts, start.graph, start.tensors)
     recipe = pruning_recipe(
         name, model.facts.scale, str(run_folder / START), balance, with_masks(network) is not None
     )
@@ -90,6 +96,14 @@ def _network(model: ModelFile, source: str) -> tuple[str, nn.Module]:
     network = create(name)
     network.load_state_dict(state)
     return name, network
+
+
+def _width(network: nn.Module) -> int:
+    """Most frequent number of input channels of the layers to prune."""
+    counts = Counter(
+        weight.shape[1] for weight in prunable_weights(network, Pruning(pattern="unstructured")).values()
+    )
+    return counts.most_common(1)[0][0]
 
 
 def pruned_model(run_folder: Path, name: str) -> ModelFile:
