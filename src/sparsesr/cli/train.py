@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options, run_options
-from sparsesr.cli.interrupts import interruptible
+from sparsesr.cli import options, run_options, training_run
 from sparsesr.cli.messages import print_json
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
@@ -52,22 +50,13 @@ def run(
         print_json(asdict(chosen))
         return 0
     require_training_extra("train")
-    from sparsesr.lab.train.ending import Ending
-    from sparsesr.lab.train.loop import train
-
-    folder = output or Path("runs") / chosen.network
-    with interruptible() as should_stop:
-        outcome = train(
-            chosen,
-            folder,
-            resume=resume,
-            ending=Ending(max_minutes, finish_within, should_stop),
-            device=device,
-            threads=threads,
-            report=run_options.report,
-        )
-        interrupted = should_stop() and not outcome.finished
-    if os.environ.get("RANK", "0") == "0":
-        ending = "done" if outcome.finished else "saved; continue with --resume"
-        run_options.report(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
-    return run_options.INTERRUPTED if interrupted else 0
+    _, status = training_run.train_and_report(
+        chosen,
+        output or Path("runs") / chosen.network,
+        resume=resume,
+        max_minutes=max_minutes,
+        finish_within=finish_within,
+        device=device,
+        threads=threads,
+    )
+    return status

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.errors import ModelError
+from sparsesr.lab.export.balanced_layers import undeclared
 from sparsesr.lab.export.exporter import lower_network
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import NETWORKS
@@ -36,10 +37,25 @@ def restore_state(model: ModelFile, candidates: Iterable[Callable[[], nn.Module]
     Raises:
         ModelError: no network lowers to the same graph, or export merged weights that cannot be separated.
     """
-    for create in (*candidates, *NETWORKS.values()):
+    return _matching(model, [*(("", create) for create in candidates), *NETWORKS.items()])[1]
+
+
+def restore_network(model: ModelFile) -> tuple[str, dict[str, Tensor]]:
+    """Registry name and state dict of the network in a model file.
+
+    Raises:
+        ModelError: as :func:`restore_state`.
+    """
+    return _matching(model, NETWORKS.items())
+
+
+def _matching(
+    model: ModelFile, named: Iterable[tuple[str, Callable[[], nn.Module]]]
+) -> tuple[str, dict[str, Tensor]]:
+    for name, create in named:
         state = _restored(model, create())
         if state is not None:
-            return state
+            return name, state
     raise ModelError(
         f"{model.facts.name}: no known network matches this model file, or export merged its weights; "
         "start from the checkpoint it was exported from"
@@ -118,7 +134,11 @@ class _Probe:
         shapes, stored = (
             {name: t.shape for name, t in held.items()} for held in (tensors, self.model.tensors)
         )
-        if shapes != stored or self.count > _MOST_WEIGHTS or not _is_same(graph, self.model.graph):
+        if (
+            shapes != stored
+            or self.count > _MOST_WEIGHTS
+            or not _is_same(graph, undeclared(self.model.graph))
+        ):
             return False
         drawn = np.random.default_rng(0).standard_normal(self.count)
         found = self._lowered(drawn)[1]

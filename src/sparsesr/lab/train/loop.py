@@ -20,6 +20,7 @@ from sparsesr.lab.train.ending import Ending, decaying
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
+from sparsesr.lab.train.pruning import Surroundings, make_pruner
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
 from sparsesr.lab.train.step import Trainee
@@ -95,6 +96,10 @@ def train(
     average = make_average(recipe, plain).to(fabric.device)
     masks = method.policy(recipe, plain, average.module)
     optimizer: Any = method.optimizer(recipe, plain)
+    around = Surroundings(
+        plain, average.module, optimizer, lambda step: batches.at(step)[0], partial(mean_over, fabric)
+    )
+    pruner = make_pruner(recipe, around)
     start = 0
     if stored is not None:
         start = stored["step"]
@@ -105,17 +110,18 @@ def train(
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
-    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks)
+    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks, pruner)
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
         masks.restore(stored["masks"])
+        pruner.restore(stored.get("pruning", {}))
 
     def save(step: int) -> None:
         if is_first:
             checkpoint.save(
                 path, recipe, step,
                 network=plain.state_dict(), ema=average.module.state_dict(),
-                optimizer=optimizer.state_dict(), masks=masks.state(),
+                optimizer=optimizer.state_dict(), masks=masks.state(), pruning=pruner.state(),
             )  # fmt: skip
 
     # ---- the loop ----
@@ -142,7 +148,13 @@ def train(
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
                     _check_finite(mean_l1, step, path, saved)
                     if log:
-                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=losses.learning_rate)
+                        log.progress(
+                            step,
+                            l1=mean_l1,
+                            **masks.figures(),
+                            **pruner.figures(),
+                            learning_rate=losses.learning_rate,
+                        )
                 if step % look_every == 0 or step == recipe.steps:
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
                     wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
