@@ -95,7 +95,7 @@ def test_termination_saves(model, tmp_path, capsys, monkeypatch):
         return set_rate(optimizer, recipe, step)
 
     monkeypatch.setattr(step_module, "set_learning_rate", terminated_in_step_2)
-    assert prune(model, "photos", "-o", "run") == 130
+    assert prune(model, "photos", "-o", "run") == 143
     assert "step 2 of 4, saved" in capsys.readouterr().err
     assert not list((tmp_path / "run").glob("narrow*"))
 

@@ -54,7 +54,7 @@ class Watch:
             self.trainee = trainee
             return losses
 
-        monkeypatch.setattr("sparsesr.lab.train.loop.train_step", watched)
+        monkeypatch.setattr("sparsesr.lab.train.method.train_step", watched)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
