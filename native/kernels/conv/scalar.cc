@@ -1,28 +1,10 @@
 // Reference implementation of the indirect convolution.
-#include <algorithm>
-
 #include "kernels/conv/scalar.h"
+#include "kernels/conv/scalar_results.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
-
-constexpr int kMaxWidth = 16;
-
-float activate(float value, Activation activation, float slope) {
-  if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN propagates
-  return activation == Activation::kRelu ? 0.0f : value * slope;
-}
-
-float slope_of(const ConvArgs& args, int64_t output) {
-  return args.slopes == nullptr ? args.slope : args.slopes[output];
-}
-
-template <typename Out>
-const Out* addend_at(const NumberedMap& map, const ConvBlock& block, int32_t pixel) {
-  if (map.data == nullptr) return nullptr;
-  return pixel_of<const Out>(map, pixel) + block.first;
-}
 
 const float* add_channels(const float* x, int64_t channels, const float* weights, float* acc) {
   for (int64_t c = 0; c < channels; ++c, weights += kMaxWidth) {
@@ -53,19 +35,6 @@ void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, f
       weights = add_channels(x, input.channels, weights, acc);
     }
   }
-}
-
-template <typename Out>
-void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
-  Out* out = pixel_of<Out>(args.out, pixel);
-  const Out* residual = addend_at<Out>(args.residual, block, pixel);
-  for (int64_t o = 0; o < block.valid; ++o) {
-    const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
-    out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
-  }
-  if (!block.is_last) return;
-  const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
-  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = Out{};
 }
 
 template <typename In, typename Out>

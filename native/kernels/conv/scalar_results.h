@@ -1,0 +1,47 @@
+// Results of the plain convolutions: activation, residual, and the value stored. Internal linkage, like all code that
+// kernels share.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/conv/conv.h"
+
+namespace sparsesr {
+namespace {
+
+constexpr int kMaxWidth = 16;
+
+float activate(float value, Activation activation, float slope) {
+  if (activation == Activation::kNone || !(value < 0.0f)) return value;  // NaN propagates
+  return activation == Activation::kRelu ? 0.0f : value * slope;
+}
+
+float slope_of(const ConvArgs& args, int64_t output) {
+  return args.slopes == nullptr ? args.slope : args.slopes[output];
+}
+
+template <typename Out>
+const Out* addend_at(const NumberedMap& map, const ConvBlock& block, int32_t pixel) {
+  if (map.data == nullptr) return nullptr;
+  return pixel_of<const Out>(map, pixel) + block.first;
+}
+
+template <typename Out>
+void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
+  const auto stored = [&](float value) {
+    return narrow<Out>(std::is_same_v<Out, U8> ? value + args.out_offset : value);
+  };
+  Out* out = pixel_of<Out>(args.out, pixel);
+  const Out* residual = addend_at<Out>(args.residual, block, pixel);
+  for (int64_t o = 0; o < block.valid; ++o) {
+    const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
+    out[block.first + o] = stored(residual == nullptr ? value : value + widen(residual[o]));
+  }
+  if (!block.is_last) return;
+  const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
+  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = stored(0.0f);
+}
+
+}  // namespace
+}  // namespace sparsesr
