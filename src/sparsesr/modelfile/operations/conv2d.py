@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, KERNEL, RESIDUAL, SLOPE
+from sparsesr.modelfile.operations.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    INT8_SCALES,
+    KERNEL,
+    RESIDUAL,
+    SLOPE,
+)
 from sparsesr.modelfile.operations.facts import (
     FP32_OR_BF16,
     InputSpec,
@@ -16,7 +23,7 @@ from sparsesr.modelfile.operations.facts import (
     WeightRole,
 )
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import concat_channels
+from sparsesr.modelfile.operations.shared_rules import check_int8_scales, concat_channels
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -38,6 +45,7 @@ def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     if RESIDUAL.of(node) and ACCUMULATE.of(node):
         raise ModelError("cannot have both residual and accumulate")
     features = inputs[: len(inputs) - has_addend(node)]
+    check_int8_scales(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}
 
 
@@ -83,7 +91,7 @@ CONV2D = Operation(
     summary="convolution of the concatenated inputs, stride 1, zero padding; residual adds the last "
     "input after the activation, accumulate before it",
     inputs=(InputSpec("x", Kind.MAP, repeats=True),),
-    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE),
+    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE, INT8_SCALES),
     weights=WEIGHTS,
     bind=conv_bind,
     infer=conv_infer,
