@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options
+from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.upscale_job import Job, report, report_error, run_stdin, watching
-from sparsesr.engine.upscaler import Upscaler
+from sparsesr.engine.upscaler import Upscaler, load_model
 from sparsesr.errors import CancelledError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import Outcome, upscale_files
 from sparsesr.jobs.destinations import targets_for
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.inputs import expand
+from sparsesr.modelfile.spec import ModelFile
 
 _SOME_FAILED = 3
 _STREAM = "-"
@@ -47,7 +49,7 @@ def run(
         float | None,
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
@@ -85,7 +87,7 @@ def run(
         )
     files = [] if is_stdin else expand(named, recursive=recursive)
     upscaler = Upscaler(
-        model,
+        _calibrated(model, scale, threads) if precision == "int8" else model,
         scale=scale,
         threads=threads,
         memory=options.parse_memory(memory),
@@ -96,6 +98,10 @@ def run(
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
     targets = targets_for(files, output, upscaler.scale, job.write_options.format)
     return _run_all(upscaler, targets, job)
+
+
+def _calibrated(model: str | None, scale: int | None, threads: int | None) -> ModelFile:
+    return with_scales_if_needed(load_model(model, scale), "int8", threads)
 
 
 def _is_stdin(named: list[str]) -> bool:
