@@ -12,7 +12,7 @@ from graphs import smsr
 from runtime.random_graphs import one_of_each
 from sparsesr.modelfile.operations.registry import (
     OPERATIONS,
-    PREPARED_OPERATIONS,
+    RUNTIME_OPERATIONS,
     mask_names,
     mask_of,
     operation_of,
@@ -64,7 +64,7 @@ def test_masks_are_listed_in_order():
 
 
 def test_every_operation_has_a_layer():
-    assert set(LAYERS) == set(PREPARED_OPERATIONS)
+    assert set(LAYERS) == {*OPERATIONS, *RUNTIME_OPERATIONS}
 
 
 def test_only_entries_know_operations_by_name():

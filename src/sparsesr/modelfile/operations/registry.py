@@ -47,13 +47,13 @@ OPERATIONS: dict[str, Operation] = {
     )
 }
 """Every operation of model files, by name."""
-PREPARED_OPERATIONS = {**OPERATIONS, QUANTISE.name: QUANTISE}
-"""With those that the runtime adds to a prepared graph."""
+RUNTIME_OPERATIONS = {QUANTISE.name: QUANTISE}
+"""Those that the runtime adds to a prepared graph; model files may not have them."""
 
 
 def operation_of(node: Node) -> Operation:
     """Return the entry of a node's operation."""
-    return PREPARED_OPERATIONS[node.op]
+    return RUNTIME_OPERATIONS.get(node.op) or OPERATIONS[node.op]
 
 
 def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
