@@ -29,6 +29,8 @@ RUNS = (
     "conv3x3_3_64_rows",
     "conv3x3_64_12_rows",
     "conv3x3_24_9_list",
+    "balanced3x3_64_64_rows",
+    "balanced3x3_64_64_list",
 )
 EMULATED = ("scalar", "avx2")
 STEPPED = ("avx512",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -198,3 +198,28 @@ def multi_scale(channels: int = 8) -> ModelFile:
         second.weights[role] = first.weights[role]
     facts = Facts(name="multi", architecture="plain", scale=2)
     return ModelFile(facts, Graph("image", outputs[2], tuple(build.nodes), {3: outputs[3]}), build.tensors)
+
+
+def balanced(model: ModelFile, keep: int, block: int) -> ModelFile:
+    """The model with the smallest weights of its convolutions removed, wherever blocks fit all inputs of a node."""
+    tensors, nodes, channels = dict(model.tensors), [], {}
+    for node in model.graph.nodes:
+        weight = tensors.get(node.weights.get("weight", ""))
+        known = [channels.get(name, block) for name in node.inputs]
+        is_convolution = node.op in ("conv2d", "masked_conv2d")
+        if is_convolution and not any(c % block for c in [weight.shape[1], *known]):
+            tensors[node.weights["weight"]] = _kept(weight, keep, block)
+            node = replace(node, attrs={**node.attrs, "balanced": [keep, block]})
+        channels[node.output] = weight.shape[0] if weight is not None and weight.ndim == 4 else block
+        nodes.append(node)
+    return replace(model, graph=replace(model.graph, nodes=tuple(nodes)), tensors=tensors)
+
+
+def _kept(weight: np.ndarray, keep: int, block: int) -> np.ndarray:
+    """The ``keep`` largest weights of each block, tap by tap."""
+    result = np.zeros_like(weight)
+    for index in np.ndindex(weight.shape[0], weight.shape[1] // block, *weight.shape[2:]):
+        o, b, y, x = index
+        inputs = b * block + np.argsort(-np.abs(weight[o, b * block : (b + 1) * block, y, x]))[:keep]
+        result[o, inputs, y, x] = weight[o, inputs, y, x]
+    return result

@@ -28,10 +28,11 @@ KernelTable fill(CpuFeatures features) {
   return table;
 }
 
-// The best kernels for an input type, regardless of shape.
-const ConvKernels& best_conv(const KernelTable& table, MapType in) {
-  return **std::find_if(table.conv.begin(), table.conv.end(),
-                        [in](const ConvKernels* kernels) { return kernels->in == in; });
+// The best kernels for an input type, regardless of shape, for dense or for balanced weights.
+const ConvKernels& best_conv(const KernelTable& table, MapType in, bool balanced = false) {
+  return **std::find_if(table.conv.begin(), table.conv.end(), [&](const ConvKernels* kernels) {
+    return kernels->in == in && kernels->needs_balanced == balanced;
+  });
 }
 
 }  // namespace
@@ -65,6 +66,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
       {"conv_u8_f32", u8.to[0].name},
       {"conv_u8_bf16", u8.to[1].name},
       {"conv_u8", u8.to[2].name},
+      {"conv_balanced", best_conv(table, MapType::kF32, true).to[0].name},
       {"conv_transpose2x", f32.to[0].name},  // four small convolutions
   };
   if (table.train_conv != nullptr) names.emplace_back("train_conv", table.train_conv->name);

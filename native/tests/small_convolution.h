@@ -13,14 +13,14 @@
 namespace sparsesr {
 
 // Random weights and a random input of height x width pixels, multiplied in fp32, bf16 or int8; the output is fp32, initially
-// zero.
+// zero. With `kept`, the weights are balanced: so many of every 8 inputs.
 class SmallConvolution {
  public:
   SmallConvolution(int64_t height, int64_t width, int64_t c_in, int64_t c_out, int kernel, Isa isa,
-                   MapType in = MapType::kF32)
+                   MapType in = MapType::kF32, int64_t kept = 0)
       : height_(height),
         width_(width),
-        conv_(random(c_out * c_in * kernel * kernel).data(), random(c_out).data(), c_out, c_in, kernel,
+        conv_(weights(c_out, c_in, kernel * kernel, kept).data(), random(c_out).data(), c_out, c_in, kernel,
               {c_in}, in, in == MapType::kU8 ? std::vector<MapSteps>{kSteps} : std::vector<MapSteps>{}, isa),
         input_(window_size(c_in)),
         output_(window_size(c_out)) {
@@ -112,6 +112,17 @@ class SmallConvolution {
   std::vector<float> random(int64_t count) {
     std::vector<float> values(static_cast<size_t>(count));
     for (float& value : values) value = static_cast<float>(uniform_(generator_) - 0.5);
+    return values;
+  }
+
+  std::vector<float> weights(int64_t c_out, int64_t c_in, int64_t taps, int64_t kept) {
+    std::vector<float> values = random(c_out * c_in * taps);
+    if (kept == 0) return values;
+    for (int64_t i = 0; i < std::ssize(values); ++i) {
+      // Shifts the kept places of a block by one from tap to tap and from output to output.
+      const int64_t place = i / taps + i % taps + i / (taps * c_in);
+      if (place % 8 >= kept) values[static_cast<size_t>(i)] = 0.0f;
+    }
     return values;
   }
 

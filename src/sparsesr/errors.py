@@ -89,6 +89,10 @@ class LimitError(SparsesrError):
     exit_status = 4
 
 
+class MemoryShortError(LimitError):
+    """The system refused memory that the limit would have allowed."""
+
+
 class BackendError(SparsesrError):
     """A required component (native extension, optional package) is missing or unusable."""
 

@@ -18,8 +18,8 @@ class ImageLimits:
     max_frames: int = 10_000
     max_metadata_bytes: int = 16 * MEBIBYTE
     max_metadata_items: int = 1_000
-    max_inflated_text_bytes: int = 1 * MEBIBYTE
-    """For all compressed text of a PNG together; legitimate files hold a few kilobytes."""
+    max_inflated_text_bytes: int = 64 * MEBIBYTE
+    """For all compressed text of a PNG together; workflows of image generators take some megabytes."""
 
 
 @dataclass(frozen=True)

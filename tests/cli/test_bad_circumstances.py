@@ -159,9 +159,11 @@ def test_a_line_of_pixels_shows_no_masks(capsys):
 
 def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.CompletedProcess[str]:
     """Start a command, press Ctrl-C after a delay, and wait for its end."""
-    code = (
+    code = (  # the delay begins when the command handles signals, however long it takes until then
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from sparsesr.cli.main import main; print('started', flush=True); sys.exit(main())"
+        "from sparsesr.cli import main; run = main._guarded_dispatch;"
+        "main._guarded_dispatch = lambda *given: (print('started', flush=True), run(*given))[1];"
+        "sys.exit(main.main())"
     )
     command = [sys.executable, "-c", code, verb, "big.png", "-j", "1", "-o", f"out.{extension}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -230,7 +232,7 @@ def test_a_background_process_ignores_ctrl_c(monkeypatch):
     from sparsesr.cli import interrupts
     from sparsesr.cli.interrupts import interruptible
 
-    monkeypatch.setattr(interrupts, "_presses", 0)
+    monkeypatch.setattr(interrupts, "_received", [])
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with interruptible() as pressed:

@@ -82,6 +82,16 @@ def test_int8_of_a_model_without_scales_calibrates_it_on_the_spot(capsys):
     assert "calibrating" not in capsys.readouterr().err
 
 
+@needs_int8
+def test_int8_at_a_size_that_is_no_scale_of_the_model(capsys):
+    command = ["upscale", "a.png", "-n", "tiny", "--precision", "int8", "--width", "50", "--json", "-j", "1"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["precision"] == "int8" and err.count("calibrating") == 1
+    with Image.open("a_w50.png") as result:
+        assert result.width == 50
+
+
 def test_int8_without_the_instructions_runs_in_fp32(capsys, monkeypatch):
     monkeypatch.setattr(_native, "has_fast_int8", lambda: False)
     assert main(["upscale", "a.png", "-n", "tiny", "--precision", "int8", "--json", "-j", "1"]) == 0

@@ -109,7 +109,8 @@ def test_an_existing_output_is_kept_without_overwrite(capsys):
     [
         ([], 2, "nothing to upscale"),
         (["a.png", "-o", "a.png"], 2, "input itself"),
-        (["a.png", "a.jpg", "-o", "out", "-f", "png"], 2, "would both become"),
+        (["a.png", "a.jpg", "-o", "both.png"], 2, "2 inputs cannot become one file; name a folder with -o"),
+        (["a.png", "--overwrite", "--skip-existing"], 2, "exclude each other"),
         (["a.png", "--precision", "x"], 2, "unknown"),
         (["a.png", "--memory", "lots"], 2, "not an amount"),
         (["a.png", "--memory", "2"], 2, "less than a megabyte"),
@@ -117,7 +118,7 @@ def test_an_existing_output_is_kept_without_overwrite(capsys):
         (["a.png", "--quality", "0"], 2, "1 to 100"),
         (["a.png", "--depth", "9"], 2, "8 or 16"),
         (["a.png", "-f", "bmp"], 2, "format"),
-        (["a.png", "-s", "3"], 2, "upscales x2, not x3"),
+        (["a.png", "-s", "0.5"], 2, "-s: must be 1 to 64, not 0.5"),
         (["a.png", "-j", "0"], 2, "at least 1"),
         (["a.png", "-"], 2, "standard input"),
         (["a.png", "-o", "-"], 2, "needs the input -"),
@@ -144,8 +145,13 @@ class Stream:
     def __init__(self, data: bytes = b"") -> None:
         self.buffer = io.BytesIO(data)
 
+    closed = False
+
     def isatty(self) -> bool:
         return False
+
+    def flush(self) -> None:
+        pass
 
 
 def test_standard_input_to_standard_output(monkeypatch, capsys):

@@ -11,7 +11,7 @@ from runtime.random_graphs import tokens
 from sparsesr.engine import upscaler as upscaling
 from sparsesr.engine.chop import CHOP_PX, chop
 from sparsesr.engine.estimate import planned_macs
-from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Plan, Tile
+from sparsesr.engine.plan import PROCESS_BYTES, Box, MemoryNeeds, Mode, Plan, Tile
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, UsageError
 from support.tiny_models import photo, tiny
@@ -58,7 +58,7 @@ def small_crops(monkeypatch):
     cut = upscaling.chopping.chop
     monkeypatch.setattr(upscaling.chopping, "CHOP_PX", 300)
     monkeypatch.setattr(upscaling.chopping, "chop", lambda height, width: cut(height, width, 300, 3))
-    monkeypatch.setattr("sparsesr.engine.execute.check_result", lambda *_: None)  # the weights are random
+    monkeypatch.setattr("sparsesr.engine.execute.suspicious_shift", lambda *_: None)  # the weights are random
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -103,11 +103,11 @@ def test_attention_across_pixels_is_never_tiled(small_crops):
 
 
 def test_planned_work_counts_pairs_and_overlaps():
-    network = Upscaler(tokens(), threads=1).network
-    whole = planned_macs(network, Plan(Mode.WHOLE, 0), 40, 40)
-    crops = planned_macs(network, Plan(Mode.CHOPPED, 0, chop(40, 40, shave_px=0)), 40, 40)
+    network, needs = Upscaler(tokens(), threads=1).network, MemoryNeeds(40, 40, 0, 0)
+    whole = planned_macs(network, Plan(Mode.WHOLE, 0, needs), 40, 40)
+    crops = planned_macs(network, Plan(Mode.CHOPPED, 0, needs, chop(40, 40, shave_px=0)), 40, 40)
     pairs = [2 * 9 * 4 * (side * side // 4) ** 2 for side in (40, 20)]
     low = [2 * 10 * 3 * (side * side // 12) ** 2 + 2 * 10 * (side * side // 4 % 3) ** 2 for side in (40, 20)]
     assert whole - pairs[0] - low[0] == crops - 4 * (pairs[1] + low[1])
-    doubled = planned_macs(network, Plan(Mode.TILES, 0, chop(40, 40, shave_px=0)), 40, 40)
+    doubled = planned_macs(network, Plan(Mode.TILES, 0, needs, chop(40, 40, shave_px=0)), 40, 40)
     assert doubled == 2 * crops

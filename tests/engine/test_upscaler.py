@@ -11,7 +11,6 @@ from PIL import Image
 from processors import needs_bf16
 from sparsesr import _native
 from sparsesr.engine import plan as plan_module
-from sparsesr.engine.check import check_result
 from sparsesr.engine.execute import Network
 from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Tile, cut_tiles
 from sparsesr.engine.tiles import average_attention, run_tiled
@@ -45,11 +44,11 @@ def test_pil_images_come_back_as_pil_images(upscaler, mode):
         image = Image.fromarray(photo(9, 12, "uint16", 1)[..., 0])
     else:
         image = Image.fromarray(photo(9, 12)).convert(mode)
-    image.info["icc_profile"] = b"kept"
+    image.info["comment"] = b"kept"
     result = upscaler(image).image
     assert isinstance(result, Image.Image)
     assert result.size == (24, 18)
-    assert result.info["icc_profile"] == b"kept"
+    assert result.info["comment"] == b"kept"
 
 
 @pytest.mark.parametrize(
@@ -173,14 +172,6 @@ def test_broken_results_are_never_reported_as_success():
     tensors["head.2.weight"] = tensors["head.2.weight"] * np.float32(1e30)
     with pytest.raises(ResultError):
         Upscaler(replace(model, tensors=tensors))(photo(16, 16))
-    given = photo(8, 8, "float32")
-    good = given.repeat(2, axis=0).repeat(2, axis=1)
-    check_result(given, good, 2, {}, "m")
-    with pytest.raises(ResultError, match="mean colour"):
-        check_result(given, np.zeros_like(good), 2, {}, "m")
-    good[3, 4, 1] = np.nan
-    with pytest.raises(ResultError, match="not numbers"):
-        check_result(given, good, 2, {}, "m")
 
 
 @pytest.fixture
@@ -227,10 +218,11 @@ def test_the_retry_is_not_in_bf16(vector_kernels_broken, monkeypatch):
 
     monkeypatch.setattr(Session, "run", noting)
     Upscaler(tiny(), threads=1, precision="bf16")(photo(20, 30))
-    assert precisions == ["bf16", "fp32"]
+    assert precisions == ["bf16", "bf16", "fp32"], "the second opinion is in the precision of the result"
 
 
 def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):
+    """The fast kernels, a second opinion with a flat colour, and the same again with the scalar kernels."""
     runs = []
 
     def black(self, image, **options):
@@ -241,7 +233,7 @@ def test_a_result_that_stays_broken_is_computed_twice_and_refused(monkeypatch):
     monkeypatch.setattr(Session, "run", black)
     with pytest.raises(ResultError, match="mean colour"):
         Upscaler(tiny())(photo(16, 16))
-    assert len(runs) == 2 and "scalar" in runs[1]
+    assert len(runs) == 6 and all("scalar" in kernel for kernel in runs[1:])
 
 
 def _held(upscaler: Upscaler, height: int, width: int) -> int:

@@ -13,9 +13,9 @@ from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, InputError, SparsesrError
 from sparsesr.jobs.batch import upscale_files
-from sparsesr.jobs.destinations import targets_for
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.inputs import expand
+from sparsesr.jobs.pairing import pair
 from sparsesr.jobs.record import failure_record, record_of
 from support.tiny_models import photo, tiny
 
@@ -40,8 +40,8 @@ def unwatched(source: Path):
 
 
 def test_a_failing_file_does_not_stop_the_others(upscaler, folder):
-    files = expand([str(folder / "in")], recursive=False)
-    targets = targets_for(files, str(folder / "out"), upscaler.scale, "jpg")
+    inputs = expand([str(folder / "in")], recursive=False)
+    targets = pair(inputs, str(folder / "out"), upscaler.label, "jpg").targets
     outcomes = {
         source.name: outcome
         for source, _, outcome in upscale_files(upscaler, targets, WriteOptions(), unwatched)

@@ -13,6 +13,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, UsageError
 from sparsesr.image import destination
 from sparsesr.image.decode import decode
+from sparsesr.jobs.destinations import default_output
 from sparsesr.jobs.files import WriteOptions, upscale_file
 from support.tiny_models import photo, tiny
 
@@ -41,7 +42,7 @@ def test_an_image_too_large_to_decode_in_the_memory_is_refused_with_a_remedy(tmp
     assert caught.value.asks_for("memory") and not caught.value.asks_for("max_pixels")
 
 
-def test_a_destination_is_checked_once_and_before_the_input_is_read(tmp_path, monkeypatch):
+def test_a_destination_is_checked_once_and_before_the_input_is_decoded(tmp_path, monkeypatch):
     checks, check = [], destination._check_path
 
     def counted(path, overwrite):
@@ -52,8 +53,15 @@ def test_a_destination_is_checked_once_and_before_the_input_is_read(tmp_path, mo
     upscaler, source, target = Upscaler(tiny(), threads=1), save(tmp_path / "a.png"), tmp_path / "b.png"
     upscale_file(upscaler, source, target, RunOptions(), WriteOptions())
     assert checks == [target]
+    (tmp_path / "rubbish.png").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"b\.png: exists"):
-        upscale_file(upscaler, tmp_path / "missing.png", target, RunOptions(), WriteOptions())
+        upscale_file(upscaler, tmp_path / "rubbish.png", target, RunOptions(), WriteOptions())
+
+
+def test_a_missing_input_is_reported_before_anything_that_follows_from_it(tmp_path):
+    upscaler, source = Upscaler(tiny(), threads=1), tmp_path / "none" / "missing.png"
+    with pytest.raises(InputError, match=r"missing\.png: no such file"):
+        upscale_file(upscaler, source, default_output(source, "x2"), RunOptions(), WriteOptions())
 
 
 def test_bytes_are_returned_in_their_own_format(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image.made_files import ALPHA, PHOTO, UNIT, chrm, gama, jpeg, png, stack, tiff
 from sparsesr.errors import CancelledError, InputError, UsageError
 from sparsesr.jobs.upscale import upscale
 from support.tiny_models import photo, size_of, tiny
@@ -28,6 +29,35 @@ def test_a_path_returns_a_path(source):
         upscale(str(source), model=tiny())
     with pytest.raises(UsageError, match="input itself"):
         upscale(source, model=tiny(), output=source, overwrite=True)
+
+
+P3 = chrm(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [png(PHOTO), png(stack(PHOTO, ALPHA)), png(PHOTO, gama(1.0)), png(PHOTO, gama(1 / 2.2), P3), jpeg()],
+    ids=["rgb", "alpha", "linear", "wide", "jpeg"],
+)
+def test_a_file_and_its_pil_image_give_the_same_result(tmp_path, data):
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with Image.open(upscale(path, model=tiny(), format="png")) as from_path:
+        from_path.load()
+    with Image.open(path) as image:
+        from_image = upscale(image, model=tiny())
+    difference = np.abs(np.asarray(from_image).astype(int) - np.asarray(from_path))
+    assert difference.max() <= (8 if data[:2] == b"\xff\xd8" else 0)  # two JPEG decoders
+    assert from_image.info.get("icc_profile") == from_path.info.get("icc_profile")
+
+
+def test_a_float_file_and_its_array_give_the_same_result(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(UNIT))
+    with Image.open(upscale(path, model=tiny(), format="png", depth=8)) as from_path:
+        from_file = np.asarray(from_path)
+    from_array = np.clip(upscale(UNIT, model=tiny()), 0, 1)
+    assert np.abs(from_file / 255 - from_array).max() < 0.6 / 255
 
 
 @pytest.mark.parametrize(

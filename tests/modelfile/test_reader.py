@@ -174,7 +174,7 @@ def set_facts(**fields):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d.update(format=2), "written by a newer sparsesr; upgrade"),
+        (lambda d: d.update(format=3), "written by a newer sparsesr; upgrade"),
         (lambda d: d.update(format=0), "not a format"),
         (lambda d: d.pop("format"), "format must be a whole number"),
         (lambda d: d.pop("graph"), "graph must be an object"),

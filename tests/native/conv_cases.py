@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from balanced_weights import balanced_weight
 from bf16_maps import assert_rounded, from_bf16, to_bf16
 from int8_maps import SIGNED, Steps, activated, exact_sums, meant, narrowed, quantised, window_of
 from native_cases import F32, Map, conv_at, conv_reference, make_window, stride_of
@@ -33,6 +34,12 @@ class ConvCase:
     mask: str = "dense"
     """``dense``: whole rows; ``random`` or ``edges``: a share ``density`` of the pixels."""
     density: float = 1.0
+    keep: int = 0
+    """Weights kept of every 16 inputs, for balanced weights; 0: dense."""
+
+    def with_keep(self, keep: int) -> ConvCase:
+        """The case with balanced weights."""
+        return replace(self, keep=keep)
 
     @property
     def layer(self) -> str:
@@ -40,8 +47,9 @@ class ConvCase:
         return f"{self.kernel}x{self.kernel} {'+'.join(map(str, self.splits))}->{self.c_out}"
 
     def flops(self, pixels: int) -> float:
-        """Two per multiply-add, counting active pixels only."""
-        return 2.0 * sum(self.splits) * self.c_out * self.kernel**2 * pixels
+        """Two per multiply-add, counting active pixels and weights kept only."""
+        kept = self.keep / 16 if self.keep else 1.0
+        return 2.0 * sum(self.splits) * kept * self.c_out * self.kernel**2 * pixels
 
 
 MAIN = [ConvCase((64,), 64), ConvCase((32,), 32)]
@@ -65,7 +73,13 @@ def masked(case: ConvCase) -> list[ConvCase]:
     ]
 
 
-CASES = [*MAIN, *[under for case in MAIN for under in masked(case)], *SHAPES]
+BALANCED = [
+    ConvCase(splits, 64, kernel, mask, density, keep)
+    for splits, kernel in (((64,), 3), ((32,), 3), ((64,) * 4, 1))
+    for mask, density in (("dense", 1.0), ("edges", 0.4), ("random", 0.01))
+    for keep in (2, 4)
+]
+CASES = [*MAIN, *[under for case in MAIN for under in masked(case)], *SHAPES, *BALANCED]
 
 
 def _lowest(values: NDArray[np.float64], density: float) -> Mask:
@@ -112,9 +126,10 @@ class BuiltConv:
         rng = np.random.default_rng(1)
         self.case, self.dtype, self.height = case, dtype, height
         c_in = sum(case.splits)
-        self.weight: F32 = (
-            rng.standard_normal((case.c_out, c_in, case.kernel, case.kernel)) / (c_in**0.5 * case.kernel)
-        ).astype(np.float32)
+        shape = (case.c_out, c_in, case.kernel, case.kernel)
+        self.weight: F32 = (rng.standard_normal(shape) / (c_in**0.5 * case.kernel)).astype(np.float32)
+        if case.keep:
+            self.weight = balanced_weight(rng, case.c_out, c_in, case.kernel, case.keep)
         self.bias: F32 = rng.standard_normal(case.c_out).astype(np.float32)
         self.maps = [
             self._rounded(rng.standard_normal((height, width, c)).astype(np.float32)) for c in case.splits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphs import GraphBuilder, plain
+from graphs import GraphBuilder, balanced, plain, smsr
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 
 
@@ -122,7 +122,7 @@ def slopes_per_channel(seed: int = 0) -> ModelFile:
     return _model(build, build.add("pixel_shuffle", [tail], "output", scale=2))
 
 
-def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
+def residual_blocks(seed: int = 0, blocks: int = 3, channels: int = 20) -> ModelFile:
     """A trunk of residual blocks under one mask, as learned, then blocks with unusual ends.
 
     The first sum reads a map that a long skip reads too; one block activates its branch; one branch has dense outputs,
@@ -131,16 +131,18 @@ def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
     build = GraphBuilder(seed)
 
     def block(x: str, name: str, mask: str = "mask", dense_out: int = 0, relu: str = "none", **sums) -> str:
-        hidden = build.conv([mask, x], f"{name}.a", 20, 20, activation="relu", dense_in=[20], dense_out=0)
-        attrs = {"dense_in": [0 if mask == "mask" else 20], "dense_out": dense_out, "activation": relu}
-        branch = build.conv(["mask", hidden], f"{name}.b", 20, 20, **attrs)
+        hidden = build.conv(
+            [mask, x], f"{name}.a", channels, channels, activation="relu", dense_in=[channels], dense_out=0
+        )
+        attrs = {"dense_in": [0 if mask == "mask" else channels], "dense_out": dense_out, "activation": relu}
+        branch = build.conv(["mask", hidden], f"{name}.b", channels, channels, **attrs)
         return build.add("add", [branch, x] if name == "block1" else [x, branch], name, **sums)
 
     image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
     small = build.conv([build.add("avg_pool2x2", [image], "pooled")], "small", 3, 8, activation="relu")
     logits = build.add_weighted("conv_transpose2x", [small], "logits", {"weight": (8, 2, 3, 3)})
     mask = build.add("spatial_mask", [logits], "mask")
-    head = x = build.conv([image], "head", 3, 20)
+    head = x = build.conv([image], "head", 3, channels)
     for index in range(blocks):
         x = block(x, f"block{index}")
     x = block(x, "activated", relu="relu")
@@ -148,10 +150,10 @@ def residual_blocks(seed: int = 0, blocks: int = 3) -> ModelFile:
     x = block(x, "dense_own", dense_out=3)
     other = build.add("spatial_mask", [build.conv([image], "other_logits", 3, 2)], "other_mask")
     x = block(x, "other", mask=other)
-    read = build.conv([mask, x], "read", 20, 20, dense_in=[20], dense_out=0)
+    read = build.conv([mask, x], "read", channels, channels, dense_in=[channels], dense_out=0)
     x = build.add("add", [x, read], "read_own")
     x = block(x, "last")
-    tail = build.conv([x, head, read], "tail", 60, 12)
+    tail = build.conv([x, head, read], "tail", 3 * channels, 12)
     upscaled = build.add("bicubic_upsample", [image], "upscaled", scale=2)
     return _model(build, build.add("pixel_shuffle", [tail, upscaled], "output", scale=2))
 
@@ -212,4 +214,6 @@ def one_of_each() -> dict[str, ModelFile]:
         "tokens": tokens(),
         "slopes": slopes_per_channel(),
         "residual_blocks": residual_blocks(),
+        "balanced": balanced(smsr(32, modules=2, layers=2), 2, 8),
+        "balanced_blocks": balanced(residual_blocks(channels=32), 2, 8),
     }

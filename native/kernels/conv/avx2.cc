@@ -1,6 +1,6 @@
-// Convolution of fp32 maps.
+// Convolution of fp32 maps for AVX2 with FMA.
+#include "kernels/conv/dense_tile_avx2.h"
 #include "kernels/conv/scalar.h"
-#include "kernels/conv/tile_avx2.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {

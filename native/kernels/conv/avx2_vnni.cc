@@ -1,6 +1,6 @@
 // Convolution of quantised maps: products of int8 and exact sums.
+#include "kernels/conv/dense_tile_avx2.h"
 #include "kernels/conv/scalar.h"
-#include "kernels/conv/tile_avx2.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {

@@ -92,6 +92,7 @@ struct ConvKernels {
   NamedConvKernel to[kMapTypes];              // by output type
   int64_t group_pixels;  // multiple at which pixel lists are split among threads
   int64_t chunk_pixels;  // most pixels per call, so that the surrounding rows stay in L2 between blocks
+  bool needs_balanced = false;  // for weights with zeros in a balanced pattern only
   bool leaves_taps_out;  // benefits from lists sorted by tap set, see ConvArgs::taps
   ThreadNeeds thread;
 };

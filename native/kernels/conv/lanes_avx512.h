@@ -5,6 +5,7 @@
 // load.
 #pragma once
 
+#include "kernels/conv/pixel_places.h"
 #include "kernels/conv/vector_weights.h"
 #include "kernels/conv/vectors_avx512.h"
 

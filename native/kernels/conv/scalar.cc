@@ -1,6 +1,6 @@
 // Reference implementation of the indirect convolution.
 #include "kernels/conv/scalar.h"
-#include "kernels/conv/scalar_results.h"
+#include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
@@ -37,40 +37,26 @@ void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, f
   }
 }
 
-template <typename In, typename Out>
-void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-              const int32_t* out_pixels, int64_t count) {
-  for (int64_t n = 0; n < count; ++n) {
-    float acc[kMaxWidth];
-    for (int o = 0; o < kMaxWidth; ++o) acc[o] = block.bias[o];
-    if (const Out* addend = addend_at<Out>(args.addend, block, out_pixels[n])) {
-      for (int64_t o = 0; o < block.valid; ++o) acc[o] += widen(addend[o]);
-    }
-    multiply_add<In>(args, block, in_pixels[n], acc);
-    store<Out>(args, block, out_pixels[n], acc);
-  }
-}
-
 }  // namespace
 
 static void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                            const int32_t* out_pixels, int64_t count) {
-  convolve<float, float>(args, block, in_pixels, out_pixels, count);
+  convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 
 void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
-  convolve<float, Bf16>(args, block, in_pixels, out_pixels, count);
+  convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 
 static void bf16_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                 const int32_t* out_pixels, int64_t count) {
-  convolve<Bf16, float>(args, block, in_pixels, out_pixels, count);
+  convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add<Bf16>);
 }
 
 static void bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                             const int32_t* out_pixels, int64_t count) {
-  convolve<Bf16, Bf16>(args, block, in_pixels, out_pixels, count);
+  convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add<Bf16>);
 }
 
 constinit const ConvKernels f32_conv__scalar = {

@@ -1,6 +1,6 @@
 // Reference implementation of the convolution of quantised maps: exact sums of whole numbers.
 #include "kernels/conv/scalar.h"
-#include "kernels/conv/scalar_results.h"
+#include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {

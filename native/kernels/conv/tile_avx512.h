@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "kernels/conv/lanes_avx512.h"
+#include "kernels/conv/pixel_places.h"
 #include "kernels/conv/taps.h"
 #include "kernels/conv/vectors_avx512.h"
 
@@ -20,16 +21,6 @@ namespace {
 constexpr int kAccumulators = 24;
 constexpr int kPointersInRegisters = 8;
 constexpr int kSmallestTail = 3;
-
-// Adjacent pixels: one pointer and constant offsets.
-template <typename Value, int64_t kStride>
-struct SideBySide {
-  const Value* x;
-
-  __attribute__((always_inline)) SideBySide(const ConvInput& input, const int32_t* pixels)
-      : x(static_cast<const Value*>(input.data) + (pixels[0] + input.shift) * kStride) {}
-  __attribute__((always_inline)) const Value* at(int p) const { return x + p * kStride; }
-};
 
 // Vectors x pixels accumulators of one pixel group; all loops over them unroll into registers.
 template <typename Product, typename Out, int kVectors, int kPixels, typename Places>
@@ -272,21 +263,6 @@ void run_tail(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
   repeat_last(in_pixels, count, kPixels, in);
   repeat_last(out_pixels, count, kPixels, out);
   run_tile<Product, Out, kVectors, kPixels>(args, block, in, in, out, taps);
-}
-
-template <int kPixels>
-bool are_side_by_side(const int32_t* pixels) {
-  int32_t gaps = 0;
-  for (int p = 1; p < kPixels; ++p) gaps |= pixels[p] - pixels[0] - p;
-  return gaps == 0;
-}
-
-// Common stride of the inputs; 0 if they differ.
-int64_t common_stride(const ConvArgs& args) {
-  for (int i = 1; i < args.input_count; ++i) {
-    if (args.inputs[i].stride != args.inputs[0].stride) return 0;
-  }
-  return args.inputs[0].stride;
 }
 
 // Specialisation for a full tile of adjacent pixels, where worthwhile: tiles of many pixels spend loads on pointers

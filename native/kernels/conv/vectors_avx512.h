@@ -72,31 +72,12 @@ inline void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, va
 inline void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
 inline void store_all(U8* target, __m512 value) { store_lanes(target, 0xffff, value); }
 
-// Pixel addresses of a tile, at arbitrary positions: one pointer each, not all of which may fit in registers.
-template <typename Value, int kPixels>
-struct Scattered {
-  const Value* x[kPixels];
-
-  __attribute__((always_inline)) Scattered(const ConvInput& input, const int32_t* pixels) {
-#pragma GCC unroll 24
-    for (int p = 0; p < kPixels; ++p) {
-      x[p] = static_cast<const Value*>(input.data) + (pixels[p] + input.shift) * input.stride;
-    }
-  }
-  __attribute__((always_inline)) const Value* at(int p) const { return x[p]; }
-};
-
 // Clears channels `first` to `end`, by writing what stands for zero.
 template <typename Out>
 void clear_channels(Out* pixel, int64_t first, int64_t end, float zero = 0.0f) {
   for (; first < end; first += kLanes) {
     store_lanes(pixel + first, lanes_below(end - first), _mm512_set1_ps(zero));
   }
-}
-
-// Copies `count` pixels and repeats the last until there are `wanted`.
-inline void repeat_last(const int32_t* pixels, int64_t count, int64_t wanted, int32_t* result) {
-  for (int64_t p = 0; p < wanted; ++p) result[p] = pixels[p < count ? p : count - 1];
 }
 
 }  // namespace

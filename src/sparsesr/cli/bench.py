@@ -12,7 +12,7 @@ from sparsesr.cli import options
 from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.messages import print_json
 from sparsesr.cli.peers import parse_peers
-from sparsesr.engine.upscaler import load_model
+from sparsesr.engine.networks import load_model
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit

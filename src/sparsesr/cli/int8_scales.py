@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from sparsesr.modelfile.catalogue import load
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.graph.prepared import supported_precisions
 from sparsesr.runtime.precision import has_instructions
@@ -30,3 +31,17 @@ def with_scales_if_needed(model: ModelFile, precision: str, threads: int | None)
         file=sys.stderr,
     )
     return with_int8_scales(model, threads=threads)
+
+
+def ready_for(precision: str, model: str | None, threads: int | None) -> str | ModelFile | None:
+    """The named model, calibrated if the precision needs that; the default models, None, have scales.
+
+    Raises:
+        ModelError: the model is unknown or refused.
+        UsageError: no layer of the model can run in int8.
+    """
+    if precision != "int8" or model is None:
+        return model
+    loaded = load(model)
+    ready = with_scales_if_needed(loaded, precision, threads)
+    return model if ready is loaded else ready

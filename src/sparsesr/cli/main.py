@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from sparsesr import __version__
-from sparsesr.cli.interrupts import Pressed, noting_interrupts
+from sparsesr.cli.interrupts import Pressed, exit_status, noting_interrupts
 from sparsesr.cli.messages import print_error, take_debug_flag
+from sparsesr.cli.streams import lost_output, prepare_streams, silence
 from sparsesr.cli.training_extra import TRAINING_PACKAGES, training_extra_missing
 from sparsesr.cli.verbs import VERBS, Verb, find, help_text
 from sparsesr.errors import BackendError, CancelledError, SparsesrError, UsageError, unexpected
@@ -20,14 +20,28 @@ _BROKEN_PIPE = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return its exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        prepare_streams()
+    status = _status_of(list(sys.argv[1:] if arguments is None else arguments))
+    lost = lost_output()
+    return status if lost is None else print_error(lost)
+
+
+def _status_of(given: list[str]) -> int:
     if given[:1] in (["--version"], ["-V"]):
         print(f"sparsesr {__version__}")
         return 0
     given = take_debug_flag(given)
     try:
         with noting_interrupts() as interrupted:
-            return _guarded_dispatch(given, interrupted)
+            return exit_status(_noticing_interrupts(given, interrupted))
+    except KeyboardInterrupt:
+        return print_error(_interrupted())
+
+
+def _noticing_interrupts(given: list[str], interrupted: Pressed) -> int:
+    try:
+        return _guarded_dispatch(given, interrupted)
     except KeyboardInterrupt:
         return print_error(_interrupted())
 
@@ -40,8 +54,7 @@ def _guarded_dispatch(given: list[str], interrupted: Pressed) -> int:
     try:
         return _dispatch("sparsesr", VERBS, given, _ABOUT)
     except BrokenPipeError:
-        # The reader of stdout is gone. Redirect stdout, or Python reports the error again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return _BROKEN_PIPE
     except SparsesrError as error:
         return print_error(error)

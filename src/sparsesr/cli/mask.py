@@ -14,14 +14,16 @@ from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
 from sparsesr.engine.arrays import without_holes
 from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.networks import load_model
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import checked_destination
 from sparsesr.image.encode import encode_to
-from sparsesr.image.source import printable
-from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.image.source import check_readable, printable
+from sparsesr.jobs.destinations import default_output, refuse_same
+from sparsesr.jobs.local_names import local_name
 from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
 from sparsesr.measure.mask_view import draw_mask_view
 
@@ -40,7 +42,9 @@ def run(
     effort: Annotated[
         float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
     ] = None,
-    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
     ] = None,
@@ -54,12 +58,17 @@ def run(
     """
     options.check_effort(effort)
     options.check_positive("-j", threads)
-    target = output or default_output(image, 1, format="png", label="mask")
+    image = Path(local_name(image))
+    check_readable(image)
+    default = default_output(image, "mask", format="png")
+    target = default if output is None else Path(local_name(output, is_output=True))
     if target.is_dir():
-        target = target / default_output(image, 1, format="png", label="mask").name
-    refuse_clashes({image: target})
+        target = target / default.name
+    refuse_same(image, target)
     destination = checked_destination(target, overwrite=overwrite)
-    upscaler = Upscaler(model, scale=scale, threads=threads, memory=options.parse_memory(memory))
+    upscaler = Upscaler(
+        load_model(model, scale), scale=scale, threads=threads, memory=options.parse_memory(memory)
+    )
     bar = progress_bar("measuring", quiet=quiet or as_json)
     with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
         photo = decode(image, cancelled=cancelled)

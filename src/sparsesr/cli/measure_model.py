@@ -17,7 +17,7 @@ from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS
 from sparsesr.modelfile.reader import read_description
 from sparsesr.modelfile.spec import Facts, ModelFile
-from sparsesr.modelfile.writer import write_model
+from sparsesr.modelfile.writer import STORAGE_TYPES, write_model
 from sparsesr.runtime.precision import cost_words, keeps_quality
 
 
@@ -77,6 +77,7 @@ def _record(entry: ModelEntry, measured: ModelFile) -> None:
 
 
 def storage_type(entry: ModelEntry) -> str:
-    """Type in which a file stores all its weights; f32 if there are several."""
-    stored = {tensor.dtype.lower() for tensor in read_description(entry.path).header.tensors.values()}
+    """Type in which a file stores all its weights, apart from positions of balanced ones; f32 if there are several."""
+    tensors = read_description(entry.path).header.tensors.values()
+    stored = {tensor.dtype.lower() for tensor in tensors} & STORAGE_TYPES.keys()
     return stored.pop() if len(stored) == 1 else "f32"

@@ -8,7 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sparsesr.errors import SparsesrError
+from sparsesr.cli.streams import silence
+from sparsesr.errors import SparsesrError, Wording
 
 if TYPE_CHECKING:
     from sparsesr.engine.plan import Plan
@@ -24,7 +25,8 @@ _SHORT_OPTIONS = {
 }
 _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
-    | {"resume", "set", "target_ms"}
+    | {"fit", "height", "lossless", "preserve_time", "resume", "set", "skip_existing", "strip", "target_ms"}
+    | {"width"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""
@@ -48,33 +50,49 @@ def option_of(parameter: str) -> str:
     return _SHORT_OPTIONS.get(parameter, long)
 
 
+def _has_option(parameter: str) -> bool:
+    return option_of(parameter).startswith("-")
+
+
 def print_error(error: SparsesrError) -> int:
     """Print the line of an error (after its traceback, if wanted); return the exit status."""
     if _wants_traceback:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {' '.join(line_of(error).split())}", file=sys.stderr)
+    say(f"error: {' '.join(line_of(error).split())}", to_stderr=True)
     return error.exit_status
 
 
 def line_of(error: SparsesrError) -> str:
-    """The line of an error, with parameters named as command-line options."""
-    line = error.line(option_of)
+    """The line of an error, with parameters named as command-line options; without advice that no option can follow."""
+    has_options = not isinstance(error.remedy, Wording) or all(map(_has_option, error.remedy.parameters))
+    line = (
+        error.line(option_of) if has_options else SparsesrError(error.what, where=error.where).line(option_of)
+    )
     is_bug = error.remedy is None and error.code == SparsesrError.code
     return f"{line}; run again with --debug and report the output" if is_bug else line
 
 
-def warn_of_plan(plan: Plan, size: tuple[int, int]) -> None:
+def say(line: str, *, to_stderr: bool = False) -> None:
+    """Print a line at once. A reader that is gone does not stop the work."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        silence(stream)
+
+
+def warn_of_plan(plan: Plan, size: tuple[int, int], scale: int) -> None:
     """Print the plan's warning, if any, on stderr before work starts."""
     warning = plan.warning()
     if warning is not None:
-        print(f"note: {warning.worded(option_of)}", file=sys.stderr, flush=True)
+        say(f"note: {warning.worded(option_of)}", to_stderr=True)
 
 
 def print_json(record: dict[str, Any]) -> None:
     """Print one line of JSON on stdout and flush."""
-    print(as_json(record), flush=True)
+    say(as_json(record))
 
 
 def as_json(record: dict[str, Any]) -> str:

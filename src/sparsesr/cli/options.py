@@ -11,8 +11,10 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def parse_memory(text: str) -> int:
-    """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else."""
+def parse_memory(text: str | None) -> int | None:
+    """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else; None stays None."""
+    if text is None:
+        return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
     if match is None:
         raise UsageError(f"--memory {text!r} is not an amount of memory", remedy="write it like 2GB or 500MB")
@@ -21,6 +23,16 @@ def parse_memory(text: str) -> int:
     if amount < 10**6:
         raise UsageError(f"--memory {text!r} is less than a megabyte", remedy="write the unit, like 2GB")
     return amount
+
+
+def parse_fit(text: str | None) -> tuple[int, int] | None:
+    """``1920x1080`` -> (1920, 1080), width first; UsageError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,7})\s*[xX×]\s*(\d{1,7})\s*", text)
+    if match is None:
+        raise UsageError(f"--fit {text!r} is not a size", remedy="write width and height, like 1920x1080")
+    return int(match.group(1)), int(match.group(2))
 
 
 def check_precision(text: str) -> None:

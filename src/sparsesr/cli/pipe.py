@@ -11,11 +11,13 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from sparsesr.cli import messages, options
+from sparsesr.cli.int8_scales import ready_for
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
+from sparsesr.cli.streams import STDIN, STDOUT, is_terminal, was_closed
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
-from sparsesr.jobs.batch import Outcome
+from sparsesr.jobs.batch import Attempt
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.frames import FrameReader, write_frame
 from sparsesr.jobs.pipe import upscale_frames
@@ -37,8 +39,10 @@ def run(
         float | None,
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
+    memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
     ] = None,
@@ -64,7 +68,11 @@ def run(
     _check_streams()
     write_options = WriteOptions(format=format, quality=quality, depth=depth)
     upscaler = Upscaler(
-        model, scale=scale, threads=threads, memory=options.parse_memory(memory), precision=precision
+        ready_for(precision, model, threads),
+        scale=scale,
+        threads=threads,
+        memory=options.parse_memory(memory),
+        precision=precision,
     )
     frames = FrameReader(sys.stdin.buffer, min(ImageLimits().max_file_bytes, upscaler.memory))
     watch = partial(_watching, effort, target_ms)
@@ -74,7 +82,8 @@ def run(
 
 def _check_streams() -> None:
     """Raise UsageError for a terminal, or a stream that is closed."""
-    if any(stream is None or stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    streams = ((STDIN, sys.stdin), (STDOUT, sys.stdout))
+    if any(was_closed(number) or is_terminal(stream) for number, stream in streams):
         raise UsageError(
             "images come from standard input and go to standard output",
             remedy="let a program start this command, or use `sparsesr upscale`",
@@ -87,7 +96,7 @@ def _watching(effort: float | None, target_ms: float | None, name: str) -> Gener
         yield RunOptions(effort, target_ms, cancelled=cancelled)
 
 
-def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sink: BinaryIO) -> int:
+def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Attempt]], sink: BinaryIO) -> int:
     """Answer each image as soon as it is done; return the exit status of all."""
     done, statuses = 0, set[int]()
     for name, outcome in outcomes:
@@ -103,7 +112,7 @@ def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Outcome]], sin
     return statuses.pop() if statuses else 0
 
 
-def _frames_of(upscaler: Upscaler, name: str, outcome: Outcome) -> tuple[dict[str, Any], bytes]:
+def _frames_of(upscaler: Upscaler, name: str, outcome: Attempt) -> tuple[dict[str, Any], bytes]:
     if isinstance(outcome, FileResult):
         record, image = record_of(upscaler, outcome, name, ""), outcome.upscaled.image
         del record["output"]

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from sparsesr.cli.streams import is_terminal
+
 Report = Callable[[int, int], None]
 
 
 @contextmanager
 def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, None]:
     """Yield a function to call with (done, total), or None if no bar would be visible."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield None
         return
     from rich.console import Console

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +85,7 @@ def run(
     from sparsesr.lab.train.loop import train
 
     folder = output or Path("runs") / chosen.network
-    with interruptible(signal.SIGTERM) as should_stop:
+    with interruptible() as should_stop:
         outcome = train(
             chosen,
             folder,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,18 +9,25 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options
-from sparsesr.cli.int8_scales import with_scales_if_needed
-from sparsesr.cli.upscale_job import Job, report, report_error, run_stdin, watching
-from sparsesr.engine.upscaler import Upscaler, load_model
-from sparsesr.errors import CancelledError, UsageError
-from sparsesr.image.source import printable
-from sparsesr.jobs.batch import Outcome, upscale_files
-from sparsesr.jobs.destinations import targets_for
-from sparsesr.jobs.files import FileResult, WriteOptions
-from sparsesr.jobs.inputs import expand
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.cli.int8_scales import ready_for
+from sparsesr.cli.upscale_job import Job, run_stdin, watching
+from sparsesr.cli.upscale_report import (
+    Tally,
+    report_error,
+    report_left_out,
+    report_outcome,
+    report_problems,
+    report_tally,
+)
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.errors import UsageError
+from sparsesr.jobs.batch import upscale_files
+from sparsesr.jobs.files import WriteOptions
+from sparsesr.jobs.inputs import Inputs, expand
+from sparsesr.jobs.journal import Journal, common_folder
+from sparsesr.jobs.local_names import local_name
+from sparsesr.jobs.pairing import Pairing, pair
 
-_SOME_FAILED = 3
 _STREAM = "-"
 
 
@@ -38,7 +43,16 @@ def run(
         str | None,
         typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
     ] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    scale: Annotated[
+        float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")
+    ] = None,
+    height: Annotated[int | None, typer.Option(help="Height of the result in pixels.")] = None,
+    fit: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
     ] = None,
@@ -50,7 +64,9 @@ def run(
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    memory: Annotated[str, typer.Option(help="Limit on peak memory.")] = "2GiB",
+    memory: Annotated[
+        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
+    ] = None,
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
     ] = "auto",
@@ -59,15 +75,26 @@ def run(
     ] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Take existing output files as done.")
+    ] = False,
     format: Annotated[
-        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
+        str | None,
+        typer.Option("-f", "--format", help="jpg, png, webp, tif, avif or jxl. [default: as the input]"),
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
+        int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100. [default: 95]")
     ] = None,
     depth: Annotated[
         int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
     ] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave out all metadata but the colour profile.")
+    ] = False,
+    preserve_time: Annotated[
+        bool, typer.Option("--preserve-time", help="Keep the time of modification of the input.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> int:
@@ -79,16 +106,27 @@ def run(
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
-    job = Job(effort, target_ms, WriteOptions(overwrite, format, quality, depth), as_json, quiet)
+    write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
+    job = Job(effort, target_ms, write_options, as_json, quiet, skip_existing)
     is_stdin = _is_stdin(named)
+    if is_stdin and preserve_time:
+        raise UsageError("--preserve-time needs a file; standard input has no time of modification")
     if output == _STREAM and not is_stdin:
         raise UsageError(
             "-o - (standard output) needs the input -", remedy="write: sparsesr upscale - < photo.jpg"
         )
-    files = [] if is_stdin else expand(named, recursive=recursive)
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other")
+    output = None if output is None else local_name(output, is_output=True)
+    found = Inputs() if is_stdin else expand(named, recursive=recursive, output=output)
+    if found.problems and not found.files:
+        return report_problems(found, job)
     upscaler = Upscaler(
-        _calibrated(model, scale, threads) if precision == "int8" else model,
+        ready_for(precision, model, threads),
         scale=scale,
+        width=width,
+        height=height,
+        fit=options.parse_fit(fit),
         threads=threads,
         memory=options.parse_memory(memory),
         inference=inference,
@@ -96,12 +134,8 @@ def run(
     )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
-    targets = targets_for(files, output, upscaler.scale, job.write_options.format)
-    return _run_all(upscaler, targets, job)
-
-
-def _calibrated(model: str | None, scale: int | None, threads: int | None) -> ModelFile:
-    return with_scales_if_needed(load_model(model, scale), "int8", threads)
+    pairing = pair(found, output, upscaler.label, job.write_options.format)
+    return _run_all(upscaler, found, pairing, job)
 
 
 def _is_stdin(named: list[str]) -> bool:
@@ -113,33 +147,35 @@ def _is_stdin(named: list[str]) -> bool:
     return named == [_STREAM]
 
 
-@dataclass
-class _Tally:
-    done: int = 0
-    failed: int = 0
-    status: int = 0
-
-    def add(self, outcome: Outcome) -> None:
-        if isinstance(outcome, FileResult):
-            self.done += 1
-            return
-        self.failed += 1
-        # The common status of all errors, or "some inputs failed" if they differ.
-        status = outcome.exit_status
-        self.status = status if self.status in (0, status) else _SOME_FAILED
-
-
-def _run_all(upscaler: Upscaler, targets: dict[Path, Path], job: Job) -> int:
-    tally = _Tally()
+def _run_all(upscaler: Upscaler, inputs: Inputs, pairing: Pairing, job: Job) -> int:
+    tally = Tally(len(pairing.targets) + len(pairing.failures) + len(inputs.problems))
+    report_left_out(pairing.notes, job)
+    for problem in inputs.problems:
+        tally.add(problem)
+        report_error(problem, str(problem.where), job)
+    for source, error in pairing.failures:
+        tally.add(error)
+        report_error(error, source, job)
     watch = partial(watching, upscaler, job)
-    for source, target, outcome in upscale_files(upscaler, targets, job.write_options, watch):
+    batch = upscale_files(
+        upscaler,
+        pairing.targets,
+        job.write_options,
+        watch,
+        skip_existing=job.skip_existing,
+        journal=_journal(upscaler, pairing, job),
+    )
+    for source, target, outcome in batch:
         tally.add(outcome)
-        if isinstance(outcome, FileResult):
-            report(upscaler, outcome, printable(source), printable(target), job)
-        else:
-            report_error(outcome, printable(source), job)
-        if isinstance(outcome, CancelledError):
-            return outcome.exit_status
-    if len(targets) > 1 and not job.quiet and not job.as_json:
-        print(f"{tally.done} of {len(targets)} images upscaled, {tally.failed} failed", file=sys.stderr)
-    return _SOME_FAILED if tally.failed and tally.done else tally.status
+        report_outcome(upscaler, source, target, outcome, job)
+    report_tally(tally, job)
+    return tally.exit_status
+
+
+def _journal(upscaler: Upscaler, pairing: Pairing, job: Job) -> Journal | None:
+    """A journal for several files; a single one is either done or not."""
+    folder = common_folder(pairing.targets.values())
+    if folder is None or len(pairing.targets) < 2:
+        return None
+    settings = {**vars(job.write_options), **upscaler.settings, "effort": job.effort, "target": job.target_ms}
+    return Journal(folder, settings)

@@ -1,17 +1,18 @@
-"""Jobs of ``sparsesr upscale``: progress of each image, and a line about its result or its failure."""
+"""Jobs of ``sparsesr upscale``: progress of each image, and images from standard input."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from sparsesr.cli import messages
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import progress_bar
+from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
+from sparsesr.cli.upscale_report import Job, report
 from sparsesr.engine.estimate import expected_seconds, planned_macs
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import Plan
@@ -19,24 +20,12 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import located
-from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
-from sparsesr.jobs.record import failure_record, record_of
+from sparsesr.jobs.files import upscale_file
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
 _LONG_S, _MINUTES_S = 10.0, 90.0
 _LIGHT_MACS = 10**11
 _STDIN = "standard input"
-
-
-@dataclass(frozen=True)
-class Job:
-    """Options common to all images of a call."""
-
-    effort: float | None
-    target_ms: float | None
-    write_options: WriteOptions
-    as_json: bool
-    quiet: bool
 
 
 @contextmanager
@@ -54,7 +43,9 @@ def watching(upscaler: Upscaler, job: Job, source: Path | str) -> Generator[RunO
 
 def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
     """Upscale an image from standard input to ``target`` or to standard output."""
-    if target is None and sys.stdout.isatty():
+    if target is None:
+        check_open(STDOUT, "standard output")
+    if target is None and is_terminal(sys.stdout):
         raise UsageError(
             "the image would be written to the terminal", remedy="redirect it (> file) or name a file with -o"
         )
@@ -71,13 +62,16 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         raise
     if target is None:
         sys.stdout.buffer.write(done.upscaled.image)
-        sys.stdout.buffer.flush()
-    output = "standard output" if target is None else printable(target)
+        lost = lost_output()
+        if lost is not None:
+            raise lost
+    output = "standard output" if target is None else target
     report(upscaler, done, _STDIN, output, job, to_stderr=target is None)
     return 0
 
 
 def _read_stdin() -> bytes:
+    check_open(STDIN, _STDIN)
     most = ImageLimits().max_file_bytes
     data = sys.stdin.buffer.read(most + 1)
     if len(data) > most:
@@ -87,50 +81,15 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int]) -> None:
+def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int], scale: int) -> None:
     """Announce work that will take long, with the reason."""
-    messages.warn_of_plan(plan, size)
-    macs = planned_macs(upscaler.network, plan, *size)
+    messages.warn_of_plan(plan, size, scale)
+    network = upscaler.network_for(scale)
+    macs = planned_macs(network, plan, *size)
     if macs < _LIGHT_MACS:
         return
-    seconds = expected_seconds(upscaler.network, macs)
+    seconds = expected_seconds(network, macs)
     if seconds >= _LONG_S:
         words = f"{seconds / 60:.0f} minutes" if seconds >= _MINUTES_S else f"{seconds:.0f} seconds"
-        print(
-            f"{name}: about {words} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)", file=sys.stderr
-        )
-
-
-def report_error(error: SparsesrError, source: str, job: Job) -> None:
-    """Print why a file failed on one line, with ``--json`` also as a record."""
-    if job.as_json:
-        messages.print_json(failure_record(error, source, messages.option_of))
-    messages.print_error(error)
-
-
-def report(
-    upscaler: Upscaler, done: FileResult, source: str, target: str, job: Job, *, to_stderr: bool = False
-) -> None:
-    """Print the result for a file."""
-    if job.as_json:
-        messages.print_json(record_of(upscaler, done, source, target))
-    elif not job.quiet:
-        stream = sys.stderr if to_stderr else sys.stdout
-        print(_sentence(upscaler, done, source, target), file=stream, flush=True)
-        for note in done.upscaled.notes:
-            print(f"  note: {note}", file=sys.stderr)
-
-
-def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
-    """One line with sizes, time and work."""
-    (height, width), scale, result = done.size, upscaler.scale, done.upscaled
-    stats = result.stats
-    used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
-    skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
-    chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
-    if upscaler.network.session.precision != "fp32":
-        chosen += f" in {upscaler.network.session.precision}"
-    return (
-        f"{source} {width}x{height} -> {target} {width * scale}x{height * scale}"
-        f" in {result.seconds:.2f} s with {upscaler.network.name}{chosen}: {used}, {skipped}"
-    )
+        line = f"{name}: about {words} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
+        messages.say(line, to_stderr=True)

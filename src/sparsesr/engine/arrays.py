@@ -1,28 +1,24 @@
-"""Conversion of numpy arrays and PIL images to colour and alpha, and of results back to the same kind.
-
-PIL is imported only if the caller's image came from it.
-"""
+"""Conversion of numpy arrays and PIL images to colour and alpha, and of results back to the same kind."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.pil_images import is_pil, pil_of, read_pil
 from sparsesr.errors import InputError
 from sparsesr.image.alpha import fill_transparent, upscale_alpha
 from sparsesr.image.colour import to_grey
+from sparsesr.image.integer_samples import check_float_range
 from sparsesr.image.samples import quantised
 
 Pixels = npt.NDArray[Any]
 
 _WORD = 65535
-_LARGEST_FLOAT = 2.0
-_PIL_UNCONVERTED = ("L", "LA", "RGB", "RGBA", "I;16")
 
 
 @dataclass(frozen=True)
@@ -33,17 +29,15 @@ class Unpacked:
     alpha: Pixels | None
     pack: Callable[[Pixels, Pixels | None], Any]
     """Upscaled colour and alpha -> the kind of object that was passed in."""
-
-
-def is_pil(image: object) -> bool:
-    """True if the object has the interface of a PIL image."""
-    return hasattr(image, "mode") and hasattr(image, "convert") and hasattr(image, "getbands")
+    notes: tuple[str, ...] = ()
+    """What was changed, one sentence each."""
 
 
 def unpack(image: Any) -> Unpacked:
     """Split an array or a PIL image into colour and alpha.
 
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32 in 0..1, coded like 8-bit samples; results
+    are in native byte order. PIL images are treated as files are.
 
     Raises:
         InputError: the type, shape or dtype is unsupported, there are no pixels, or floats are out of range.
@@ -68,6 +62,7 @@ def _unpack_array(array: Pixels) -> Unpacked:
         raise InputError(
             f"the array holds {array.dtype}", remedy="convert it to uint8, uint16, or float32 in 0..1"
         )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind == "f":
         _check_floats(array)
     if is_grey:
@@ -79,10 +74,7 @@ def _unpack_array(array: Pixels) -> Unpacked:
 def _check_floats(array: Pixels) -> None:
     if not bool(np.isfinite(array).all()):
         raise InputError("the array holds NaN or infinity", remedy="replace those values first")
-    if float(np.abs(array).max()) > _LARGEST_FLOAT:
-        raise InputError(
-            f"float pixels must be in 0 to 1, these reach {float(array.max()):.6g}", remedy="scale them first"
-        )
+    check_float_range(array)
 
 
 def _pack_grey(rgb: Pixels, alpha: Pixels | None) -> Pixels:
@@ -98,37 +90,19 @@ def _pack_colour(rgb: Pixels, alpha: Pixels | None) -> Pixels:
 
 
 def _unpack_pil(image: Any) -> Unpacked:
-    mode = str(image.mode)
-    if mode not in _PIL_UNCONVERTED:
-        mode = _nearest_mode(image, mode)
-        image = image.convert(mode)
-    samples: Pixels = np.asarray(image)
-    if samples.size == 0:
-        raise InputError("the PIL image has no pixels")
-    has_alpha = mode in ("LA", "RGBA")
-    alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
-    is_grey = mode in ("L", "LA", "I;16")
-    grey = samples[..., 0] if mode == "LA" else samples
-    rgb = grey[..., None].repeat(3, axis=2) if is_grey else np.ascontiguousarray(samples[..., :3])
-    pack_array = _pack_grey if is_grey else _pack_colour
-    kept = {key: image.info[key] for key in ("icc_profile", "exif", "dpi") if key in image.info}
+    if str(image.mode) == "F":
+        return _unpack_pil_floats(image)
+    read = read_pil(image)
+    return Unpacked(read.image.rgb, read.image.alpha, read.pack, tuple(read.notes))
+
+
+def _unpack_pil_floats(image: Any) -> Unpacked:
+    levels = _unpack_array(np.asarray(image))
 
     def pack(rgb: Pixels, alpha: Pixels | None) -> Any:
-        out = importlib.import_module("PIL.Image").fromarray(pack_array(rgb, alpha))
-        out.info.update(kept)
-        return out
+        return pil_of(levels.pack(rgb, alpha), dict(image.info))
 
-    return Unpacked(rgb, alpha, pack)
-
-
-def _nearest_mode(image: Any, mode: str) -> str:
-    if mode in ("P", "PA"):
-        return "RGBA" if mode == "PA" or "transparency" in image.info else "RGB"
-    if mode in ("I", "F"):
-        raise InputError(
-            f"PIL images of mode {mode} have no fixed range", remedy="pass a numpy array instead"
-        )
-    return "L" if mode == "1" else "RGB"
+    return replace(levels, pack=pack)
 
 
 def without_holes(rgb: Pixels, alpha: Pixels | None) -> Pixels:

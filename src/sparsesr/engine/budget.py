@@ -6,11 +6,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sparsesr.errors import check_cancelled
+from sparsesr.forked import renew_after_fork
 
 Cancelled = Callable[[], bool]
 _POLL_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True)
+class _Grant:
+    nbytes: int
+    thread: int
 
 
 class MemoryBudget:
@@ -22,19 +30,29 @@ class MemoryBudget:
     def __init__(self, total_bytes: int) -> None:
         self.total_bytes = total_bytes
         self._changed = threading.Condition()
-        self._entrance = threading.Lock()
         self._queue: deque[object] = deque()
-        self._reserved = 0
+        self._granted: dict[object, _Grant] = {}
+        self._entered: int | None = None
+        """The thread in the entrance."""
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Drop what threads of the parent held or waited for: they do not exist in this process."""
+        this = threading.get_ident()
+        self._changed = threading.Condition()
+        self._queue.clear()
+        self._granted = {ticket: grant for ticket, grant in self._granted.items() if grant.thread == this}
+        self._entered = this if self._entered == this else None
 
     @property
     def reserved_bytes(self) -> int:
         """Granted and not yet returned."""
-        return self._reserved
+        return sum(grant.nbytes for grant in list(self._granted.values()))
 
     @property
     def free_bytes(self) -> int:
         """The unreserved part of the total."""
-        return max(self.total_bytes - self._reserved, 0)
+        return max(self.total_bytes - self.reserved_bytes, 0)
 
     @contextmanager
     def reserved(self, nbytes: int, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
@@ -43,12 +61,13 @@ class MemoryBudget:
         Raises:
             CancelledError: ``cancelled`` returned True.
         """
-        self._take(nbytes, cancelled)
+        ticket = object()
+        self._take(ticket, nbytes, cancelled)
         try:
             yield
         finally:
             with self._changed:
-                self._reserved -= nbytes
+                self._granted.pop(ticket, None)
                 self._changed.notify_all()
 
     @contextmanager
@@ -58,25 +77,29 @@ class MemoryBudget:
         Raises:
             CancelledError: ``cancelled`` returned True.
         """
-        while not self._entrance.acquire(timeout=_POLL_INTERVAL_S):
-            check_cancelled(cancelled)
+        with self._changed:
+            while self._entered is not None:
+                self._changed.wait(_POLL_INTERVAL_S)
+                check_cancelled(cancelled)
+            self._entered = threading.get_ident()
         try:
             yield
         finally:
-            self._entrance.release()
+            with self._changed:
+                self._entered = None
+                self._changed.notify_all()
 
-    def _take(self, nbytes: int, cancelled: Cancelled | None) -> None:
-        ticket = object()
+    def _take(self, ticket: object, nbytes: int, cancelled: Cancelled | None) -> None:
         with self._changed:
             self._queue.append(ticket)
             try:
                 while self._queue[0] is not ticket or not self._has_room(nbytes):
                     self._changed.wait(_POLL_INTERVAL_S)
                     check_cancelled(cancelled)
-                self._reserved += nbytes
+                self._granted[ticket] = _Grant(nbytes, threading.get_ident())
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
 
     def _has_room(self, nbytes: int) -> bool:
-        return self._reserved == 0 or self._reserved + nbytes <= self.total_bytes
+        return not self._granted or self.reserved_bytes + nbytes <= self.total_bytes

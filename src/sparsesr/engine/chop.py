@@ -36,7 +36,7 @@ def _quarters(tile: Tile, most_px: int, shave_px: int) -> list[Tile]:
     for top, bottom, rows in _halves(window.top, window.bottom, shave_px):
         for left, right, columns in _halves(window.left, window.right, shave_px):
             part = Tile(
-                _overlap(Box(rows[0], columns[0], rows[1], columns[1]), tile.core),
+                overlap(Box(rows[0], columns[0], rows[1], columns[1]), tile.core),
                 Box(top, left, bottom, right),
             )
             if not part.core.area:
@@ -54,6 +54,7 @@ def _halves(start: int, end: int, shave_px: int) -> list[tuple[int, int, tuple[i
     return [(start, start + length, (start, middle)), (min(middle, end - length), end, (middle, end))]
 
 
-def _overlap(a: Box, b: Box) -> Box:
+def overlap(a: Box, b: Box) -> Box:
+    """The common part of two boxes; empty (area 0) if there is none."""
     top, left = max(a.top, b.top), max(a.left, b.left)
     return Box(top, left, max(top, min(a.bottom, b.bottom)), max(left, min(a.right, b.right)))

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sparsesr.engine.check import check_result
+from sparsesr.engine.arguments import check_numbers
+from sparsesr.engine.check import suspicious_shift
 from sparsesr.engine.joining import Attention
 from sparsesr.engine.plan import Mode, Plan
 from sparsesr.engine.result import UpscaleResult, result_of
+from sparsesr.engine.second_opinion import require_second_opinion
 from sparsesr.engine.tiles import Deviation, measure_deviation, run_tiled
 from sparsesr.errors import ResultError
 from sparsesr.modelfile.spec import ModelFile
@@ -50,10 +52,13 @@ class RunOptions:
     """Time from which the effort is chosen; `effort` is None then."""
     dense: bool = False
     keep_masks: bool = False
-    on_plan: Callable[[Plan, tuple[int, int]], None] | None = None
-    """Called with the plan and (height, width) of the image before the work starts."""
+    on_plan: Callable[[Plan, tuple[int, int], int], None] | None = None
+    """Called with the plan, (height, width) of its input and the network's scale before the work starts."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(effort=self.effort, target_ms=self.target_ms)
 
 
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
@@ -66,7 +71,7 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         ResultError: that result is implausible too.
     """
     if options.on_plan is not None:
-        options.on_plan(plan, (pixels.shape[0], pixels.shape[1]))
+        options.on_plan(plan, (pixels.shape[0], pixels.shape[1]), network.scale)
     try:
         return replace(_execute(network, pixels, plan, options), effort=options.effort)
     except ResultError as error:
@@ -87,8 +92,18 @@ def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) 
     if plan.mode is Mode.CHOPPED:
         return _execute_crops(network, pixels, plan, options)
     run = run_whole(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)
-    check_result(pixels, run.image, network.scale, run.attention, network.name)
-    return result_of(run, plan)
+    return result_of(run, plan, *_checked(network, pixels, run, plan, options))
+
+
+def _checked(
+    network: Network, pixels: Pixels, run: RunResult, plan: Plan, options: RunOptions
+) -> tuple[str, ...]:
+    """Notes about a plausible result; ResultError for another one."""
+    shift = suspicious_shift(pixels, run.image, network.scale, run.attention, network.name)
+    if shift is None:
+        return ()
+    note = require_second_opinion(network, pixels, run, shift, plan, options)
+    return () if note is None else (note,)
 
 
 def run_whole(
@@ -121,14 +136,14 @@ def _execute_tiles(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
     tiled = run_tiled(
         pixels, plan.tiles, network.scale, run, has_attention=network.has_attention, on_tile=options.progress
     )
-    check_result(pixels, tiled.image, network.scale, tiled.attention, network.name)
+    checked = _checked(network, pixels, tiled, plan, options)
     deviation = None
     if network.has_attention:
         deviation = measure_deviation(
             pixels, plan, network.scale, run, halo_px=network.halo_px, multiple=network.multiple
         )
     note = _tiles_note(len(plan.tiles), network.has_attention, deviation)
-    return result_of(tiled, plan, note, deviation=deviation)
+    return result_of(tiled, plan, note, *checked, deviation=deviation)
 
 
 def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
@@ -139,10 +154,10 @@ def _execute_crops(network: Network, pixels: Pixels, plan: Plan, options: RunOpt
         return run_whole(network, window, quiet, attention, low_memory=False)
 
     tiled = run_tiled(pixels, plan.tiles, network.scale, run, has_attention=False, on_tile=options.progress)
-    check_result(pixels, tiled.image, network.scale, {}, network.name)
+    checked = _checked(network, pixels, replace(tiled, attention={}), plan, options)
     largest = max(tile.window.area for tile in plan.tiles)
     note = f"chopped: {len(plan.tiles)} overlapping crops of up to {largest} pixels, upscaled independently"
-    return result_of(tiled, plan, note)
+    return result_of(tiled, plan, note, *checked)
 
 
 def _tiles_note(count: int, has_attention: bool, deviation: Deviation | None) -> str:

@@ -30,6 +30,21 @@ def joined(image: Pixels, scale: int, runs: Runs, attention: Attention) -> RunRe
     return RunResult(image, _joined_stats(runs), masks, dict(attention))
 
 
+def joined_passes(runs: Sequence[RunResult]) -> RunResult:
+    """One run for networks that ran in sequence: work is summed, densities are weighted by it; masks of the first."""
+    every = [run.stats for run in runs]
+    dense = np.array([stats.macs_dense for stats in every], np.float64)
+    stats = replace(
+        every[0],
+        total_ms=sum(stats.total_ms for stats in every),
+        layers=tuple(layer for stats in every for layer in stats.layers),
+        macs=sum(stats.macs for stats in every),
+        macs_dense=sum(stats.macs_dense for stats in every),
+        density=_weighted(dense / dense.sum(), [stats.density for stats in every]),
+    )
+    return replace(runs[0], stats=stats)
+
+
 def _joined_masks(height: int, width: int, runs: Runs) -> list[npt.NDArray[np.bool_]]:
     count = len(runs[0][1].masks or [])
     wholes = [np.zeros((height, width), np.bool_) for _ in range(count)]

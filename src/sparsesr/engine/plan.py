@@ -9,10 +9,10 @@ bits if the network looks at the whole image).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from sparsesr.errors import LimitError, Wording
+from sparsesr.errors import LimitError, MemoryShortError, Wording
 from sparsesr.runtime.backend.arena_pool import KEPT_BYTES
 
 PeakBytes = Callable[[int, int, bool], int]
@@ -68,48 +68,6 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How one image will be upscaled, and the memory this takes."""
-
-    mode: Mode
-    peak_bytes: int
-    """Peak memory of the whole process."""
-    tiles: tuple[Tile, ...] = ()
-    probe_px: int = 0
-    """Side of the square on which the deviation of tiles is measured; 0: none."""
-    work_factor: float = 1.0
-    """Work relative to one run over the whole image, including halos, repeated tiles and the probe."""
-    probe_work: float = 0.0
-    """The probe's part of that."""
-    untiled_bytes: int = 0
-    """Memory that would make tiles unnecessary; 0 without tiles."""
-    run_bytes: int = 0
-    """Buffers of one run of the network, without its output; 0 with tiles, whose sessions hold their own."""
-    spare_bytes: int = 0
-    """Memory left between the peak and the limit; 0 with tiles."""
-
-    @property
-    def buffer_bytes(self) -> int:
-        """Total buffers that the limit allows, in use or kept."""
-        return self.run_bytes + self.spare_bytes
-
-    @property
-    def kept_bytes(self) -> int:
-        """Limit on buffers kept for later images: those of the latest image, and others while they are small."""
-        return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
-
-    def warning(self) -> Wording | None:
-        """A warning to show before work starts; None if there is none."""
-        if self.mode is not Mode.TILES:
-            return None
-        return Wording(
-            f"the memory limit requires {len(self.tiles)} tiles, which take about {self.work_factor:.1f} times the"
-            f" computation; {{}} {-(-self.untiled_bytes // _MEGABYTE)}MB would avoid them",
-            "memory",
-        )
-
-
-@dataclass(frozen=True)
 class MemoryNeeds:
     """Memory needs of an image, apart from the network's buffers, and constraints on its tiles."""
 
@@ -127,6 +85,51 @@ class MemoryNeeds:
     """Runs of each tile: two for a network that looks at the whole image."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How one image will be upscaled, and the memory this takes."""
+
+    mode: Mode
+    peak_bytes: int
+    """Peak memory of the whole process."""
+    needs: MemoryNeeds
+    tiles: tuple[Tile, ...] = ()
+    probe_px: int = 0
+    """Side of the square on which the deviation of tiles is measured; 0: none."""
+    work_factor: float = 1.0
+    """Work relative to one run over the whole image, including halos, repeated tiles and the probe."""
+    probe_work: float = 0.0
+    """The probe's part of that."""
+    untiled_bytes: int = 0
+    """Memory that would make tiles unnecessary; 0 without tiles."""
+    run_bytes: int = 0
+    """Buffers of one run of the network, without its output; 0 with tiles, whose sessions hold their own."""
+    spare_bytes: int = 0
+    """Memory left between the peak and the limit; 0 with tiles."""
+    is_forced: bool = False
+    """True if the system refused the memory for a better plan."""
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Total buffers that the limit allows, in use or kept."""
+        return self.run_bytes + self.spare_bytes
+
+    @property
+    def kept_bytes(self) -> int:
+        """Limit on buffers kept for later images: those of the latest image, and others while they are small."""
+        return min(self.buffer_bytes, max(self.run_bytes, KEPT_BYTES))
+
+    def warning(self) -> Wording | None:
+        """A warning to show before work starts; None if there is none."""
+        if self.mode is not Mode.TILES:
+            return None
+        cost = f"{len(self.tiles)} tiles, which take about {self.work_factor:.1f} times the computation"
+        needed = f"{-(-self.untiled_bytes // _MEGABYTE)}MB"
+        if self.is_forced:
+            return Wording(f"memory ran short, which requires {cost}; {needed} would avoid them")
+        return Wording(f"the memory limit requires {cost}; {{}} {needed} would avoid them", "memory")
+
+
 def chopped_plan(need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, tiles: tuple[Tile, ...]) -> Plan:
     """A plan that upscales these crops independently.
 
@@ -140,7 +143,7 @@ def chopped_plan(need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, tile
         raise _too_large(need, peak, limit_bytes)
     most_px = max(height * width for height, width in sizes)
     run = largest - need.output_bytes * most_px // (need.height * need.width)
-    return Plan(Mode.CHOPPED, peak, tiles, run_bytes=run, spare_bytes=limit_bytes - peak)
+    return Plan(Mode.CHOPPED, peak, need, tiles, run_bytes=run, spare_bytes=limit_bytes - peak)
 
 
 def _too_large(need: MemoryNeeds, least_bytes: int, limit_bytes: int) -> LimitError:
@@ -164,12 +167,34 @@ def make_plan(need: MemoryNeeds, run_bytes: PeakBytes, limit_bytes: int, *, may_
         peak = fixed + run_bytes(need.height, need.width, mode is Mode.LOW_MEMORY)
         if peak <= limit_bytes:
             run = peak - fixed - need.output_bytes
-            return Plan(mode, peak, run_bytes=run, spare_bytes=limit_bytes - peak)
+            return Plan(mode, peak, need, run_bytes=run, spare_bytes=limit_bytes - peak)
     if not may_tile:
         raise _too_large(need, peak, limit_bytes)
     return _tiled_plan(need, run_bytes, limit_bytes, fixed + need.output_bytes, peak)
 
 
+def smaller_plan(plan: Plan, run_bytes: PeakBytes, *, may_tile: bool = True) -> Plan:
+    """The plan to try next after the system refused the memory for ``plan``.
+
+    Raises:
+        MemoryShortError: there is none.
+    """
+    least = PROCESS_BYTES + plan.needs.held_bytes + plan.needs.output_bytes
+    limit = least + (plan.peak_bytes - least) * _NEXT_SHARE[0] // _NEXT_SHARE[1]
+    try:
+        if plan.mode is not Mode.CHOPPED:
+            smaller = make_plan(plan.needs, run_bytes, limit, may_tile=may_tile)
+            return replace(smaller, is_forced=True)
+    except LimitError:
+        pass
+    what = (
+        f"not enough memory to upscale {plan.needs.width}x{plan.needs.height} px, even in the smallest parts"
+    )
+    raise MemoryShortError(what, remedy="free some memory, or shrink the image")
+
+
+_NEXT_SHARE = (2, 3)
+"""Share of the network's memory that is tried next after a refusal."""
 _PROBE_SHARE = 8
 """The probe is at most 1/8 of the image, since it costs about five times its area."""
 
@@ -189,7 +214,7 @@ def _tiled_plan(
             probe_work = _probe_work(need, probe_px)
             area = need.tile_runs * sum(tile.window.area for tile in tiles)
             work_factor = area / (need.height * need.width) + probe_work
-            return Plan(Mode.TILES, peak, tiles, probe_px, work_factor, probe_work, untiled_bytes)
+            return Plan(Mode.TILES, peak, need, tiles, probe_px, work_factor, probe_work, untiled_bytes)
         if max(rows, columns) <= _round_up(_SMALLEST_CORE_PX, need.multiple):
             raise _too_large(need, least_bytes, limit_bytes)
         if rows >= columns:

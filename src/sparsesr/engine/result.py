@@ -17,14 +17,23 @@ from sparsesr.runtime.stats import Stats
 
 
 @dataclass(frozen=True)
+class Pass:
+    """A network that took part in a result."""
+
+    model: str
+    scale: int
+
+
+@dataclass(frozen=True)
 class UpscaleResult:
     """An upscaled image and a report on how it was computed."""
 
     image: Any
     """The kind of object that was passed in; for a file, the path written, or the bytes of the file."""
     run: RunResult
-    """The run of the network, without its pixels; tiles and crops are joined."""
+    """The run of the network, without its pixels; tiles, crops and passes are joined."""
     plan: Plan
+    """How the network was run, of several the last."""
     notes: tuple[str, ...] = ()
     """Unexpected circumstances, one sentence each."""
     deviation: Deviation | None = None
@@ -33,6 +42,12 @@ class UpscaleResult:
     """Effort used; None: as trained."""
     target: TargetReport | None = None
     """How the effort was chosen, if a target was given."""
+    passes: tuple[Pass, ...] = ()
+    """The networks that ran, in order."""
+    size: tuple[int, int] = (0, 0)
+    """(height, width) of the result."""
+    is_resized: bool = False
+    """True if their result was resized down to its size."""
     seconds: float = 0.0
     """Total time; for a file, including decoding and encoding."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,23 +10,21 @@ from typing import Any
 
 import numpy.typing as npt
 
-from sparsesr.engine import chop as chopping
-from sparsesr.engine.arrays import unpack, upscaled_alpha, without_holes
+from sparsesr.engine.arguments import check_numbers, check_whole_numbers
+from sparsesr.engine.arrays import unpack
 from sparsesr.engine.budget import MemoryBudget
-from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
-from sparsesr.engine.plan import PROCESS_BYTES, MemoryNeeds, Plan, chopped_plan, make_plan
+from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions
+from sparsesr.engine.networks import ModelLike, Networks
+from sparsesr.engine.output_size import OutputSize
+from sparsesr.engine.plan import PROCESS_BYTES, Plan
 from sparsesr.engine.result import UpscaleResult
-from sparsesr.engine.timed_run import effort_for_target, execute_for_target
-from sparsesr.errors import Parameter, UsageError, Wording, check_cancelled
-from sparsesr.limits import DEFAULT_MEMORY_BYTES
-from sparsesr.modelfile.catalogue import default_model_for, load
-from sparsesr.modelfile.spec import ModelFile, scale_words
-from sparsesr.runtime.graph.receptive_field import halo_px, sees_whole_image
-from sparsesr.runtime.session import Session
+from sparsesr.engine.route import Route, follow, planned, route_to
+from sparsesr.errors import LimitError, Parameter, UsageError, Wording
+from sparsesr.free_memory import default_memory_bytes
+from sparsesr.modelfile.catalogue import portable_name
+from sparsesr.modelfile.spec import ModelFile
 
 Pixels = npt.NDArray[Any]
-ModelLike = str | os.PathLike[str] | ModelFile
-DEFAULT_SCALE = 2
 INFERENCE = ("auto", "whole", "chopped")
 
 
@@ -42,75 +39,104 @@ class Upscaler:
         self,
         model: ModelLike | None = None,
         *,
-        scale: int | None = None,
+        scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        fit: tuple[int, int] | None = None,
         threads: int | None = None,
-        memory: int = DEFAULT_MEMORY_BYTES,
+        memory: float | None = None,
         inference: str = "auto",
         precision: str = "auto",
     ) -> None:
-        """Load a model by name or path; None: the default model for ``scale``, or for x2 if that is None too.
+        """Load a model by name or path; None: the default model for the size, x2 if none is given.
 
-        ``memory`` limits the peak of the whole process, in bytes. ``inference``: ``whole`` images at once, or
-        ``chopped`` into overlapping crops; ``auto`` chops large images for networks whose pixels attend to each
-        other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the memory for maps), ``int8`` (for models
-        with scales for it; both run in fp32 on a processor without the instructions) or ``auto``: the fastest that
-        costs the model at most 0.01 dB in bf16, 0.03 dB in int8.
-        Raises ModelError for unknown or refused models, and UsageError if the model does not upscale by ``scale``.
+        ``scale``: output size / input size, any number from 1; or ``width``, ``height`` or both in pixels; or ``fit``,
+        the (width, height) of a box into which results fit. A size that is not a scale of the model is reached by the
+        next larger scale, or several networks in sequence, and exact bicubic down to the size.
+
+        ``memory`` limits the peak of the whole process, in bytes; None: half of the memory that is free now.
+        ``inference``: ``whole`` images at once, or ``chopped`` into overlapping crops; ``auto`` chops large images for
+        networks whose pixels attend to each other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the
+        memory for maps), ``int8`` (for models with scales for it; both run in fp32 on a processor without the
+        instructions) or ``auto``: the fastest that costs the model at most 0.01 dB in bf16, 0.03 dB in int8.
+        Raises ModelError for unknown or refused models, and UsageError for other values.
         """
+        check_numbers(memory=memory)
+        check_whole_numbers(threads=threads)
         if inference not in INFERENCE:
             raise UsageError(
                 f"{inference!r} is unknown",
                 where=Parameter("inference"),
                 remedy=f"use {', '.join(INFERENCE[:-1])} or {INFERENCE[-1]}",
             )
-        self._arguments = (
-            model,
-            {
-                "scale": scale,
-                "threads": threads,
-                "memory": memory,
-                "inference": inference,
-                "precision": precision,
-            },
-        )
+        self.output_size = OutputSize(scale, width, height, fit)
+        run = {"threads": threads, "inference": inference, "precision": precision}
+        size = {"scale": scale, "width": width, "height": height, "fit": fit}
+        named = model if isinstance(model, ModelFile | None) else portable_name(model)
+        self._arguments = (named, {**size, **run, "memory": memory})
         self.inference = inference
-        self.model = load_model(model, scale)
-        facts = self.model.facts
-        self.network = Network(
-            self.model,
-            Session(self.model, threads, precision),
-            facts.name,
-            facts.scale,
-            halo_px(self.model),
-            facts.size_multiple,
-            sees_whole_image(self.model.graph),
-        )
-        self.memory = memory
-        # Stored twice: as read, and packed for the kernels.
-        self._weight_bytes = 2 * sum(tensor.nbytes for tensor in self.model.tensors.values())
-        self.budget = MemoryBudget(memory - self._standing_bytes)
+        self._networks = Networks(model, threads=threads, inference=inference, precision=precision)
+        self._first = self._networks[self._first_scale()]
+        self._is_memory_given = memory is not None
+        self.memory = default_memory_bytes() if memory is None else int(memory)
+        self.budget = MemoryBudget(self.memory - self._standing_bytes)
+
+    def _first_scale(self) -> int:
+        """For a scale, that of every image; for a size in pixels, the smallest, which is the most frequent."""
+        if self.output_size.is_in_pixels:
+            return min(self._networks.scales)
+        return self.route(1, 1).scales[0]
 
     def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[Any, ...]]:
         return _rebuilt, self._arguments
 
     @property
+    def network(self) -> Network:
+        """The first network that images run through, and for most sizes the only one."""
+        return self._first.network
+
+    def network_for(self, scale: int) -> Network:
+        """The network of one of the scales that images run through."""
+        return self._networks[scale].network
+
+    @property
+    def model(self) -> ModelFile:
+        """Its model."""
+        return self._first.network.model
+
+    @property
+    def scale(self) -> int:
+        """Its output size / input size."""
+        return self._first.scale
+
+    @property
+    def label(self) -> str:
+        """The size of results, for names of files, such as ``x2`` or ``w1920``."""
+        return self.output_size.label or f"x{self.scale}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What results depend on, apart from the options of a call."""
+        return {
+            "model": self.network.name,
+            "size": self.label,
+            "precision": self.network.session.precision,
+            "inference": self.inference,
+        }
+
+    @property
     def _standing_bytes(self) -> int:
         """Memory held even when idle."""
-        return PROCESS_BYTES + self._weight_bytes
+        return PROCESS_BYTES + self._first.weight_bytes
 
     @property
     def idle_bytes(self) -> int:
         """Working memory kept for the next image; within ``memory``."""
-        return self.network.session.idle_bytes
+        return self._networks.idle_bytes
 
     def release_buffers(self) -> None:
         """Return that memory to the system; the next image takes slightly longer."""
-        self.network.session.keep_buffers(0)
-
-    @property
-    def scale(self) -> int:
-        """Output size / input size."""
-        return self.network.scale
+        self._networks.release_buffers()
 
     def __call__(
         self,
@@ -131,79 +157,59 @@ class Upscaler:
         options = RunOptions(effort, target_ms, keep_masks=keep_masks, progress=progress, cancelled=cancelled)
         start = time.perf_counter()
         parts = unpack(image)
-        plan = self.plan(parts.rgb, has_alpha=parts.alpha is not None)
-        with self.reserved(plan, cancelled):
-            result, alpha = self.upscale_planes(parts.rgb, parts.alpha, plan, options)
+        route = self.planned_route(parts.rgb, has_alpha=parts.alpha is not None)
+        with self.reserved(route, cancelled):
+            result, alpha = self.upscale_planes(parts.rgb, parts.alpha, route, options)
             packed = parts.pack(result.image, alpha)
-        return replace(result, image=packed, seconds=time.perf_counter() - start)
+        notes = (*parts.notes, *result.notes)
+        return replace(result, image=packed, notes=notes, seconds=time.perf_counter() - start)
 
-    def plan(self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None) -> Plan:
+    def route(self, height: int, width: int) -> Route:
+        """The networks for an image of this size, and the size of its result; InputError if it would have to shrink."""
+        return route_to(self.output_size, self._networks, height, width)
+
+    def planned_route(
+        self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None
+    ) -> Route:
         """Plan the upscaling of pixels of this size; LimitError if the memory is too small.
 
         ``encoder_bytes``: working memory of the encoder; None: the result is returned as an array.
         """
-        height, width = rgb.shape[:2]
-        dtype = rgb.dtype
-        alpha_bytes = rgb.nbytes // 3 * (1 + self.scale**2) if has_alpha else 0
-        packed = height * width * self.scale**2 * (4 if has_alpha else 3) * dtype.itemsize
-        encoder = packed if encoder_bytes is None else encoder_bytes
-        # Images with alpha are held twice: as passed in, and with transparent pixels filled for the network.
-        held = rgb.nbytes * (2 if has_alpha else 1) + alpha_bytes + encoder + self._weight_bytes
-        need = MemoryNeeds(
-            height,
-            width,
-            held,
-            rgb.nbytes * self.scale**2,
-            self.network.halo_px,
-            self.network.multiple,
-            2 if self.network.has_attention else 1,
-        )
+        size = rgb.shape[0], rgb.shape[1]
+        route = self.route(*size)
+        packed = route.size[0] * route.size[1] * (4 if has_alpha else 3) * rgb.dtype.itemsize
+        try:
+            return planned(
+                route,
+                self._networks,
+                size,
+                rgb.dtype,
+                self.memory,
+                has_alpha=has_alpha,
+                encoder_bytes=packed if encoder_bytes is None else encoder_bytes,
+            )
+        except LimitError as error:
+            if self._is_memory_given:
+                raise
+            remedy = Wording("free some memory, shrink the image, or set {}", "memory")
+            raise LimitError(f"{error.what}, half of the free memory", remedy=remedy) from None
 
-        def run_bytes(rows: int, columns: int, low_memory: bool) -> int:
-            return self.network.session.peak_bytes(rows, columns, dtype, dtype, low_memory)
-
-        has_pixel_attention = chopping.has_pixel_attention(self.model.graph)
-        is_large = height * width >= chopping.CHOP_PX
-        if self.inference == "chopped" or (self.inference == "auto" and has_pixel_attention and is_large):
-            return chopped_plan(need, run_bytes, self.memory, chopping.chop(height, width))
-        return make_plan(need, run_bytes, self.memory, may_tile=not has_pixel_attention)
+    def plan(self, rgb: Pixels, *, has_alpha: bool = False, encoder_bytes: int | None = None) -> Plan:
+        """The plan of the first network; as :meth:`planned_route`."""
+        return self.planned_route(rgb, has_alpha=has_alpha, encoder_bytes=encoder_bytes).plans[0]
 
     @contextmanager
-    def reserved(self, plan: Plan, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
-        """Hold the memory of a plan for the block; waits while other jobs hold it. CancelledError if cancelled."""
-        with self.budget.reserved(plan.peak_bytes - self._standing_bytes, cancelled):
+    def reserved(self, route: Route, cancelled: Cancelled | None = None) -> Generator[None, None, None]:
+        """Hold the memory of a route for the block; waits while other jobs hold it. CancelledError if cancelled."""
+        with self.budget.reserved(route.peak_bytes - self._standing_bytes, cancelled):
             yield
 
     def upscale_planes(
-        self, rgb: Pixels, alpha: Pixels | None, plan: Plan, options: RunOptions
+        self, rgb: Pixels, alpha: Pixels | None, route: Route, options: RunOptions
     ) -> tuple[UpscaleResult, Pixels | None]:
         """Upscale (H, W, 3) colours and (H, W) alpha separately, as planned; the caller has reserved the memory."""
-        beside_others = replace(plan, spare_bytes=min(plan.spare_bytes, self.budget.free_bytes))
-        self.network.session.keep_buffers(beside_others.kept_bytes)
-        pixels = without_holes(rgb, alpha)
-        report = effort_for_target(self.network, pixels, plan, options)
-        check_cancelled(options.cancelled)
-        if report is None:
-            result = execute(self.network, pixels, plan, options)
-        else:
-            result = execute_for_target(self.network, pixels, plan, options, report)
-        check_cancelled(options.cancelled)
-        return result, upscaled_alpha(alpha, self.scale)
+        return follow(route, self._networks, rgb, alpha, options, self.budget)
 
 
 def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:
     return Upscaler(model, **settings)
-
-
-def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
-    """Load a model, or the default one, for one scale; UsageError if the model does not support the scale."""
-    if model is None:
-        wanted = scale or DEFAULT_SCALE
-        return load(default_model_for(wanted).path).at_scale(wanted)
-    loaded = model if isinstance(model, ModelFile) else load(model)
-    if scale not in (None, *loaded.scales):
-        raise UsageError(
-            f"the model {loaded.facts.name} upscales {scale_words(loaded.scales)}, not x{scale}",
-            remedy=Wording("leave {} out or name another {}", "scale", "model"),
-        )
-    return loaded.at_scale(scale)

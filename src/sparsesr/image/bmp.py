@@ -15,6 +15,7 @@ from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
 
 _PLAIN, _RLE8, _MASKS, _ALPHA_MASKS = 0, 1, 3, 6
+_V5_BYTES, _EMBEDDED = 124, b"DEBM"  # the number of PROFILE_EMBEDDED spells MBED
 _DEFAULT_MASKS = {16: (0x7C00, 0x03E0, 0x001F, 0), 32: (0xFF0000, 0x00FF00, 0x0000FF, 0)}
 
 
@@ -48,6 +49,15 @@ def read_bmp(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.uint8]:
     if header.bits == 24:
         return np.ascontiguousarray(samples[..., ::-1])
     return _unmasked(samples, header.masks)
+
+
+def embedded_profile(source: OpenSource, limits: ImageLimits) -> bytes | None:
+    """The ICC profile of a bitmap with a header of version 5; None if it holds none."""
+    head = source.read_at(14, _V5_BYTES)
+    if len(head) < _V5_BYTES or struct.unpack_from("<I", head)[0] != _V5_BYTES or head[56:60] != _EMBEDDED:
+        return None
+    offset, size = struct.unpack_from("<II", head, 112)
+    return source.read_at(14 + offset, min(size, limits.max_metadata_bytes)) or None
 
 
 def _damaged(source: OpenSource, what: str) -> InputError:

@@ -103,6 +103,14 @@ def lab_to_srgb(image: pyvips.Image, bits: int) -> pyvips.Image:
     return image.icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=bits)
 
 
+def lab_of_bytes(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Float Lab of samples as in TIFF: L scaled to 0..255, a and b as signed bytes."""
+    stored = np.ascontiguousarray(stored)
+    lab = stored.view(np.int8).astype(np.float32)
+    lab[..., 0] = stored[..., 0] * np.float32(100 / 255)
+    return lab
+
+
 def srgb_encode(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The sRGB curve (IEC 61966-2-1): linear light 0..1 to code values 0..1."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)
@@ -138,15 +146,6 @@ def look_up(table: Table, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     out = np.empty(samples.shape, table.dtype)
     for row in range(len(samples)):
         out[row] = table[samples[row]]
-    return out
-
-
-def float_to_coded(samples: npt.NDArray[np.floating[Any]], is_linear: bool) -> npt.NDArray[np.uint16]:
-    """Float samples, nominally 0..1, to 16 bits: clipped, NaN as 0, linear light through the sRGB curve."""
-    out = np.empty(samples.shape, np.uint16)
-    for row in range(len(samples)):  # row by row, to avoid a second float image in memory
-        values = np.clip(np.nan_to_num(samples[row].astype(np.float64), nan=0.0), 0.0, 1.0)
-        out[row] = quantised(srgb_encode(values) if is_linear else values, np.uint16)
     return out
 
 

@@ -1,38 +1,69 @@
-"""Insertion of EXIF into finished JPEG, PNG and WebP data byte for byte (libvips would rewrite the block)."""
+"""Insertion of metadata into finished JPEG, PNG and WebP data byte for byte (libvips would rewrite or shorten it)."""
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 
-from sparsesr.image.png_chunks import chunk
+from sparsesr.image.decoded_image import Metadata
+from sparsesr.image.iptc import raw_profile
+from sparsesr.image.jpeg_segments import (
+    SEGMENT_MAX_BYTES,
+    comment_segments,
+    resource_segments,
+    segment,
+    xmp_segments,
+)
+from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_text import IPTC_KEYWORD, XMP_KEYWORD, comment_chunk
+from sparsesr.image.source import OpenSource
 
-JPEG_SEGMENT_MAX_BYTES = 65_533 - 6
-"""The largest EXIF block that fits one JPEG segment, after its length and prefix."""
+EXIF_IN_JPEG_MAX_BYTES = SEGMENT_MAX_BYTES - len(b"Exif\0\0")
 
 HEAD_BYTES = 33
 """Bytes of a JPEG or PNG needed to insert something: the PNG signature and IHDR."""
 
 
-def insert_in_jpeg(head: bytes, exif: bytes | None, pixels_per_mm: tuple[float, float] | None) -> bytes:
-    """Return the start of a JPEG with a JFIF segment, which libvips omits, followed by one for EXIF."""
+def insert_in_jpeg(head: bytes, metadata: Metadata) -> bytes:
+    """Return the start of a JPEG with segments for JFIF, which libvips omits, and for all metadata but the profile."""
     unit, densities = 0, (1, 1)  # no unit: square pixels
-    if pixels_per_mm is not None:
-        unit, densities = 1, tuple(min(max(round(25.4 * value), 1), 65_535) for value in pixels_per_mm)
-    segments = _jpeg_segment(0xE0, struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, unit, *densities, 0, 0))
-    if exif is not None:
-        segments += _jpeg_segment(0xE1, b"Exif\0\0" + exif)
-    return head[:2] + segments + head[2:]
+    if metadata.pixels_per_mm is not None:
+        unit = 1
+        densities = tuple(min(max(round(25.4 * value), 1), 65_535) for value in metadata.pixels_per_mm)
+    parts = [segment(0xE0, struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, unit, *densities, 0, 0))]
+    if metadata.exif is not None:
+        parts.append(segment(0xE1, b"Exif\0\0" + metadata.exif))
+    if metadata.xmp is not None:
+        parts.append(xmp_segments(metadata.xmp))
+    if metadata.iptc is not None:
+        parts.append(resource_segments(metadata.iptc))
+    parts += [comment_segments(comment) for comment in metadata.comments]
+    return head[:2] + b"".join(parts) + head[2:]
 
 
-def _jpeg_segment(marker: int, body: bytes) -> bytes:
-    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+def insert_in_png(head: bytes, metadata: Metadata) -> bytes:
+    """Return the start of a PNG with colour chunks and those for metadata but the profile after the header."""
+    parts = [metadata.png_colour]
+    if metadata.exif is not None:
+        parts.append(chunk(b"eXIf", metadata.exif))
+    if metadata.xmp is not None:
+        parts.append(chunk(b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
+    if metadata.iptc is not None:
+        parts.append(chunk(b"zTXt", IPTC_KEYWORD + b"\0\0" + zlib.compress(raw_profile(metadata.iptc))))
+    parts += [comment_chunk(comment) for comment in metadata.comments]
+    return head[:HEAD_BYTES] + b"".join(parts) + metadata.text + head[HEAD_BYTES:]
 
 
-def insert_in_png(head: bytes, exif: bytes | None, colour_chunks: bytes) -> bytes:
-    """Return the start of a PNG with colour chunks and an eXIf chunk after the header."""
-    extra = colour_chunks + (chunk(b"eXIf", exif) if exif else b"")
-    return head[:HEAD_BYTES] + extra + head[HEAD_BYTES:]
+def is_lossless_webp(source: OpenSource) -> bool:
+    """True if the pixels of a still WebP are stored without loss."""
+    at = 12
+    while len(head := source.read_at(at, 8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name in (b"VP8L", b"VP8 ", b"ANMF"):
+            return bool(name == b"VP8L")
+        at += 8 + size + size % 2
+    return False
 
 
 def webp_with_exif(data: bytes, exif: bytes, height: int, width: int, has_alpha: bool) -> bytes:

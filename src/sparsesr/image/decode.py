@@ -13,26 +13,43 @@ import pyvips
 
 from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
-from sparsesr.image.bmp import read_bmp
-from sparsesr.image.colour import ProfileKind
-from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
+from sparsesr.image.bmp import embedded_profile, read_bmp
+from sparsesr.image.colour import Table
+from sparsesr.image.containers import is_lossless_webp
+from sparsesr.image.decode_errors import damaged, no_loader, vips_error
+from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer
+from sparsesr.image.heic import decoded_heic, needs_package
+from sparsesr.image.heif_boxes import stated_by_heif
+from sparsesr.image.integer_samples import to_integers
 from sparsesr.image.jpeg_damage import jpeg_warnings
+from sparsesr.image.kept_metadata import gathered, note_of, without_false_properties
+from sparsesr.image.known_colours import ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
-from sparsesr.image.png_chunks import read_png_facts
+from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_cgbi import as_plain_png, from_premultiplied_bgra, is_cgbi
+from sparsesr.image.png_chunks import PngFacts, read_png_facts
+from sparsesr.image.png_colours import stated_by_png, still_true
 from sparsesr.image.pnm import read_pnm
+from sparsesr.image.raw_photo import refuse_raw
 from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
+from sparsesr.image.stated_colours import StatedColours
+from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff, with_known_channels
+from sparsesr.image.tiff_kept import read_tiff_metadata
 from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
-from sparsesr.image.tiff_tags import exif_of_tiff
+from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
+from sparsesr.image.vips_threads import claim
+from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 
 _LOADERS = {
-    "jpeg": pyvips.Image.jpegload_source,
-    "png": pyvips.Image.pngload_source,
-    "webp": pyvips.Image.webpload_source,
-    "tiff": pyvips.Image.tiffload_source,
-    "gif": pyvips.Image.gifload_source,
-    "heif": pyvips.Image.heifload_source,
+    "jpeg": "jpegload_source",
+    "png": "pngload_source",
+    "webp": "webpload_source",
+    "tiff": "tiffload_source",
+    "gif": "gifload_source",
+    "heif": "heifload_source",
+    "jxl": "jxlload_source",
 }
 _DEFAULT_LIMITS = ImageLimits()
 
@@ -44,9 +61,16 @@ class _DecodeState:
     cancelled: Callable[[], bool] | None
     metadata: Metadata = field(default_factory=Metadata)
     orientation: int = 1
-    is_linear: bool = False
+    stated: StatedColours | None = None
+    """Colours that the file states without a profile."""
+    code_table: Table | None = None
+    """Applied to the colours, it makes them gamma-coded."""
+    transfer: Transfer = "gamma"
+    tiff: ChosenPage | None = None
+    """The page of a TIFF file to decode."""
     notes: list[str] = field(default_factory=list[str])
     has_several_scans: bool = False
+    is_lossless: bool = False
     fail_on: str = "warning"
     """Severity at which libvips fails. Anything laxer accepts a truncated TIFF as complete."""
 
@@ -66,12 +90,13 @@ def decode(
     """
     with open_source(source, limits, name) as opened:
         kind = recognise(opened)
+        claim()  # before any lock that another thread may have held during a fork
         vips.forget_errors()  # or a message may quote an older failure
         try:
             samples, state = _decode_strictly(opened, kind, limits, cancelled)
         except pyvips.Error as error:
             check_cancelled(cancelled)
-            raise _vips_error(opened.name, kind, error) from None
+            raise vips_error(opened, kind, error) from None
         except MemoryError:
             raise LimitError(
                 "not enough memory to decode it", where=opened.name, remedy="free some or shrink it"
@@ -98,7 +123,7 @@ def _decode_strictly(
     # libvips does not check for warnings about the last rows.
     reason = warnings.damage(has_several_scans=state.has_several_scans)
     if reason:
-        raise _damaged(source.name, kind, f" ({reason})")
+        raise damaged(source.name, kind, f" ({reason})")
     if warnings.count:
         state.notes.append(f"the JPEG file is slightly irregular ({warnings.first}); the image is complete")
     return samples, state
@@ -109,41 +134,111 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
     if kind == "pnm":
         return read_pnm(source, limits)
     if kind == "bmp":
-        return read_bmp(source, limits)
+        return _bmp_samples(source, limits, state)
+    if kind == "tiff":
+        _choose_page(source, limits, state)
     if kind == "tiff" and is_lab8(source):
         state.notes.append("CIELab converted to sRGB")
-        state.metadata, state.orientation = Metadata(exif=exif_of_tiff(source)), lab8_orientation(source)
+        left_out: list[str] = []
+        page = None if state.tiff is None else state.tiff.page
+        state.metadata = read_tiff_metadata(source, page, Metadata(), left_out)
+        state.orientation = lab8_orientation(source)
+        state.notes += note_of(left_out)
         lab = vips.image_over(read_lab8(source, limits)).copy(interpretation="lab")
         return vips.pixels_of(colour.lab_to_srgb(lab, bits=8))
+    if kind == "png" and is_cgbi(source):
+        state.notes.append("iOS variant of PNG (CgBI) converted")
+        return from_premultiplied_bgra(_vips_samples(as_plain_png(source, limits), kind, limits, state))
     return _vips_samples(source, kind, limits, state)
+
+
+def _choose_page(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> None:
+    pages = tiff_pages(source, limits)
+    refuse_raw(source, pages)
+    if not pages:
+        return
+    state.tiff = chosen_page(pages)
+    page = state.tiff.page
+    if lacks_extra_samples_tag(page) and page.lies_within(source):
+        state.fail_on = "error"  # libtiff warns of the missing tag, which is harmless if all data is there
+
+
+def _bmp_samples(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> npt.NDArray[Any]:
+    samples = read_bmp(source, limits)
+    state.metadata = Metadata(icc=embedded_profile(source, limits))
+    image = ordinary_image(samples, state.metadata.icc)
+    converted = _with_known_colours(image, state)
+    return samples if converted is image else vips.pixels_of(converted, state.cancelled)
 
 
 def _vips_samples(
     source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState
 ) -> npt.NDArray[Any]:
-    raw_exif = None
-    if kind == "png":
-        facts = read_png_facts(source, limits)
-        raw_exif = facts.raw_exif
-        state.metadata = Metadata(png_colour=facts.colour)
-        if facts.is_animated:
-            state.notes.append("animated: the still image of the PNG is used")
-    elif kind == "gif":
-        check_gif_size(source, limits)
-    # Opening reads the header only; pixels are decoded on demand.
-    image = _LOADERS[kind](source.for_vips(), access="sequential", fail_on=state.fail_on)
-    state.has_several_scans = vips.get_int(image, "interlaced", 0) != 0
-    check_size(source.name, image.height, image.width, limits)
-    _check_frames(source.name, kind, image, limits, state)
-    _gather_metadata(source, kind, image, raw_exif, state)
-    image = _with_known_colours(source.name, image, state)
-    samples = vips.pixels_of(image, state.cancelled)
+    png = _scan_before_opening(source, kind, limits, state)
+    image = _opened(source, kind, limits, state)
+    _gather_metadata(source, kind, image, png, limits, state)
+    if state.tiff is not None:
+        image = with_known_channels(image, state.tiff.page, source.name, state.notes)
+    if image.bands > (5 if image.interpretation == "cmyk" else 4):
+        remedy = "save it as grey or RGB, with or without alpha"
+        raise InputError(f"has {image.bands} channels", where=source.name, remedy=remedy)
+    file_bits = vips.get_int(image, "bits-per-sample", 16)
+    if kind == "heif" and needs_package(image):
+        image = decoded_heic(source, image)
+    samples = vips.pixels_of(_with_known_colours(image, state), state.cancelled)
     if kind == "gif" and image.bands in (2, 4) and bool(np.all(samples[..., -1] == 255)):
         samples = samples[..., :-1]  # the GIF reader always adds alpha
     if kind == "heif" and samples.dtype == np.uint16:
         # 10 and 12 bits arrive shifted up with zeros below; repeat the high bits there, so that white stays white.
-        samples = samples | samples >> vips.get_int(image, "bits-per-sample", 16)
-    return _to_integers(source.name, samples, state)
+        samples = samples | samples >> file_bits
+    return to_integers(source.name, samples, state.notes, has_profile=state.metadata.icc is not None)
+
+
+def _scan_before_opening(
+    source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState
+) -> PngFacts | None:
+    """Check what libvips would not, and read what it ignores."""
+    if kind == "gif":
+        check_gif_size(source, limits)
+    if kind == "heif":
+        state.stated = stated_by_heif(source)
+    if state.tiff is not None:
+        state.stated = stated_by_tiff(state.tiff.page)
+    if kind != "png":
+        return None
+    facts = read_png_facts(source, limits)
+    state.metadata = Metadata(png_colour=facts.colour)
+    state.stated = stated_by_png(facts.colour)
+    if facts.is_animated:
+        state.notes.append("animated: the still image of the PNG is used")
+    return facts
+
+
+def _opened(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState) -> pyvips.Image:
+    """Read the header of the image; pixels are decoded on demand."""
+    load = getattr(pyvips.Image, _LOADERS[kind], None)
+    if load is None:
+        raise no_loader(source, kind)
+    page = {} if state.tiff is None else {"page": state.tiff.page.page, "subifd": state.tiff.page.subifd}
+    image: pyvips.Image = load(source.for_vips(), access="sequential", fail_on=state.fail_on, **page)
+    state.has_several_scans = vips.get_int(image, "interlaced", 0) != 0
+    check_size(source.name, image.height, image.width, limits)
+    _check_frames(source.name, kind, image, limits, state)
+    if state.tiff is not None:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", state.tiff.orientation)
+    return image
+
+
+def _with_known_colours(image: pyvips.Image, state: _DecodeState) -> pyvips.Image:
+    known = with_known_colours(image, state.metadata.icc, state.stated, state.notes)
+    state.code_table, state.transfer = known.code_table, known.transfer
+    chunks = state.metadata.png_colour
+    if state.stated is not None and state.stated.code_points and not chunks:
+        chunks = chunk(b"cICP", state.stated.code_points)  # HEIF states them otherwise
+    chunks = still_true(chunks, is_converted=known.is_converted, has_profile=known.icc is not None)
+    state.metadata = replace(state.metadata, icc=known.icc, png_colour=chunks)
+    return known.image
 
 
 def _check_frames(
@@ -152,6 +247,10 @@ def _check_frames(
     frames = image.get_n_pages()
     if frames > limits.max_frames:
         raise LimitError(f"{frames} frames are over the limit of {limits.max_frames}", where=name)
+    if state.tiff is not None:
+        frames = state.tiff.pages
+        if state.tiff.note:
+            state.notes.append(state.tiff.note)
     if frames > 1:
         state.notes.append(
             f"the first of {frames} {'pages' if kind in ('tiff', 'heif') else 'frames'} is used"
@@ -162,137 +261,31 @@ def _gather_metadata(
     source: OpenSource,
     kind: str,
     image: pyvips.Image,
-    raw_exif: bytes | None,
+    png: PngFacts | None,
+    limits: ImageLimits,
     state: _DecodeState,
 ) -> None:
-    block = exif.normalised(vips.get_blob(image, "exif-data")) or exif.normalised(raw_exif)
-    if kind == "tiff":
-        block = exif_of_tiff(source)
-    xmp = vips.get_blob(image, "xmp-data")
-    if xmp is not None and b"hdrgm:" in xmp:
-        xmp = None
-        state.notes.append("HDR gain map left out; the standard image is kept")
-    is_placed = image.get_typeof("resolution-unit") != 0
-    state.metadata = replace(
-        state.metadata,
-        icc=vips.get_blob(image, "icc-profile-data"),
-        exif=block,
-        xmp=xmp,
-        iptc=vips.get_blob(image, "iptc-data"),
-        pixels_per_mm=(image.xres, image.yres) if is_placed and min(image.xres, image.yres) > 0 else None,
-    )
+    page = None if state.tiff is None else state.tiff.page
+    state.metadata, left_out = gathered(source, kind, image, state.metadata, limits, png=png, page=page)
     if image.get_typeof("orientation"):
         state.orientation = vips.get_int(image, "orientation", 1)
     elif kind == "png":
-        state.orientation = exif.orientation(block)
-    if state.orientation != 1:
+        state.orientation = exif.orientation(state.metadata.exif)
+    is_turned = state.orientation != 1
+    if is_turned:
         state.notes.append(f"turned upright (EXIF orientation {state.orientation})")
-
-
-def _with_known_colours(name: str, image: pyvips.Image, state: _DecodeState) -> pyvips.Image:
-    """Convert to grey or RGB (and alpha) with ordinary sample values, or linear ones that are marked as such."""
-    if image.interpretation in ("lab", "labs", "labq"):
-        state.notes.append("CIELab converted to sRGB")
-        state.metadata = replace(state.metadata, icc=None)
-        return colour.lab_to_srgb(image.colourspace("lab"), bits=8 if image.interpretation == "labq" else 16)
-    if image.interpretation == "cmyk" or image.bands - int(image.hasalpha()) == 4:
-        has_profile = state.metadata.icc is not None
-        state.notes.append(f"CMYK converted to sRGB ({'its own' if has_profile else 'a generic'} profile)")
-        state.metadata = replace(state.metadata, icc=None)
-        return colour.to_srgb(image.copy(interpretation="cmyk"))
-    if image.bands > 4:
-        raise InputError(
-            f"has {image.bands} channels", where=name, remedy="save it as grey or RGB, with or without alpha"
-        )
-    return image if state.metadata.icc is None else _with_profile(image, state.metadata.icc, state)
-
-
-def _with_profile(image: pyvips.Image, icc: bytes, state: _DecodeState) -> pyvips.Image:
-    kind = colour.classify_profile(icc, 1 if image.bands <= 2 else 3)
-    if kind is ProfileKind.BROKEN:
-        # A grey image with an RGB profile is common and harmless; the profile says nothing about grey.
-        state.notes.append("the colour profile is damaged or does not match and was left out")
-        state.metadata = replace(state.metadata, icc=None)
-    elif kind is ProfileKind.OTHER and image.bands >= 3 and image.format in ("uchar", "ushort"):
-        state.notes.append("converted to sRGB: the colour profile does not describe ordinary RGB")
-        state.metadata = replace(state.metadata, icc=None)
-        return colour.to_srgb(image)
-    state.is_linear = kind is ProfileKind.LINEAR
-    return image
-
-
-def _to_integers(name: str, samples: npt.NDArray[Any], state: _DecodeState) -> npt.NDArray[Any]:
-    if samples.dtype.name in ("uint8", "uint16"):
-        return samples
-    if samples.dtype == np.uint32:
-        state.notes.append("32-bit samples reduced to 16 bits")
-        return (samples >> 16).astype(np.uint16)
-    if samples.dtype.kind != "f":
-        raise InputError(
-            f"samples of type {samples.dtype} are not supported",
-            where=name,
-            remedy="save it with 8 or 16 bits",
-        )
-    some = samples.reshape(-1)[:: max(1, samples.size // 1_000_000)]
-    if float(np.median(np.nan_to_num(some))) > 1.0:
-        raise InputError(
-            "float samples are above the usual range of 0 to 1",
-            where=name,
-            remedy="scale them, or save 16 bits",
-        )
-    state.notes.append("float samples clipped to 0..1 and stored in 16 bits")
-    # Without a profile float samples are linear light; with one, the profile defines them and is kept.
-    return _float_samples(samples, is_linear=state.metadata.icc is None)
-
-
-def _float_samples(samples: npt.NDArray[Any], is_linear: bool) -> npt.NDArray[np.uint16]:
-    if samples.shape[2] in (1, 3):
-        return colour.float_to_coded(samples, is_linear)
-    coded = colour.float_to_coded(samples[..., :-1], is_linear)
-    alpha = colour.float_to_coded(samples[..., -1:], is_linear=False)
-    return np.concatenate([coded, alpha], axis=2)
+    size = (image.width, image.height) if state.orientation >= 5 else (image.height, image.width)
+    state.metadata = without_false_properties(state.metadata, size, left_out, is_turned=is_turned)
+    state.notes += note_of(left_out)
+    state.is_lossless = kind == "webp" and is_lossless_webp(source)
 
 
 def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) -> DecodedImage:
-    samples = upright(samples, state.orientation)
-    bits = samples.dtype.itemsize * 8
-    has_alpha = samples.shape[2] in (2, 4)
-    is_grey = samples.shape[2] <= 2
-    alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
-    rgb: Pixels = samples[..., :1].repeat(3, axis=2) if is_grey else np.ascontiguousarray(samples[..., :3])
-    if state.is_linear:
-        state.notes.append("linear light: upscaled gamma-coded, written as linear light")
-        rgb = colour.look_up(colour.linear_to_coded_table(bits), rgb)
-        if alpha is not None and bits == 8:
-            alpha = alpha.astype(np.uint16) * np.uint16(257)
-    return DecodedImage(
-        rgb=rgb,
-        alpha=alpha,
-        layout="grey" if is_grey else "rgb",
-        bits=bits,
+    return replace(
+        working_image(upright(samples, state.orientation), state.code_table),
         metadata=state.metadata,
-        transfer="linear" if state.is_linear else "gamma",
+        transfer=state.transfer,
         source_format=kind,
+        is_lossless=state.is_lossless,
         notes=state.notes,
-    )
-
-
-def _vips_error(name: str, kind: str, error: pyvips.Error) -> InputError:
-    """Convert a multi-line libvips error to an InputError of one line."""
-    reason = vips.reason(error)
-    because = f" ({reason})" if reason else ""
-    if any(sign in reason for sign in ("premature end", "end of", "unable to parse", "expected")):
-        return InputError(
-            f"the {kind.upper()} data is cut short{because}",
-            where=name,
-            remedy="copy or download the file again",
-        )
-    return _damaged(name, kind, because)
-
-
-def _damaged(name: str, kind: str, because: str) -> InputError:
-    return InputError(
-        f"the {kind.upper()} data is damaged or of an unknown kind{because}",
-        where=name,
-        remedy="save it again with another program",
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from sparsesr.image.geotiff import GeoTags
 
 Pixels = npt.NDArray[Any]
 """An array of uint8 or uint16 samples."""
@@ -23,10 +26,23 @@ class Metadata:
     """A TIFF-structured block (starts with ``II*`` or ``MM*``), without the ``Exif`` prefix of JPEG."""
     xmp: bytes | None = None
     iptc: bytes | None = None
+    """Photoshop resources, one of which is the IPTC record, without the prefix of JPEG."""
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical print resolution, if the file states one."""
     png_colour: bytes = b""
-    """Whole gAMA, cHRM, sRGB and cICP chunks, which define a PNG's colours; PNG output repeats them."""
+    """Whole gAMA, cHRM, sRGB and cICP chunks that hold for the values beside ``icc``; PNG output repeats them."""
+    text: bytes = b""
+    """Whole text chunks of a PNG."""
+    comments: tuple[bytes, ...] = ()
+    """Comments of a JPEG."""
+    geo: GeoTags | None = None
+    """Georeference of a TIFF."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the upright image that all this describes."""
+
+    def stripped(self) -> Metadata:
+        """Only what the sample values need in order to be shown in their colours."""
+        return Metadata(icc=self.icc, png_colour=self.png_colour, size=self.size)
 
 
 @dataclass
@@ -47,6 +63,8 @@ class DecodedImage:
     transfer: Transfer = "gamma"
     """"linear": the file (and its ICC profile) is linear-light; ``encode`` converts the samples back."""
     source_format: str = "array"
+    is_lossless: bool = False
+    """True for a WebP without loss, which stays one."""
     notes: list[str] = field(default_factory=list[str])
     """Changes made while decoding, one sentence each, for the report."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -13,20 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sparsesr.errors import InputError, LimitError, UsageError, Wording
+from sparsesr.image.formats import FORMATS, known_names, require_format
 from sparsesr.image.source import printable
+from sparsesr.image.temporary import create_temporary, remove_stale
 
-FORMATS = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".png": "png",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-}
-_MAX_SIDE_PX = {"jpeg": 65_500, "webp": 16_383, "png": 1_000_000, "tiff": 1_000_000}
-_NAMES = {"jpeg": "JPEG", "webp": "WebP", "png": "PNG", "tiff": "TIFF"}
 _ELSEWHERE = Wording("choose another {}", "output")
 _NO_PERMISSION = "no permission to write there"
 _REASONS: dict[int, tuple[str, Wording]] = {
@@ -50,7 +39,7 @@ class Destination:
     path: Path | None
     """None: in memory."""
     format: str
-    """jpeg, png, webp or tiff."""
+    """A key of :data:`sparsesr.image.formats.FORMATS`."""
     overwrite: bool = False
 
     @property
@@ -60,10 +49,10 @@ class Destination:
 
     def check_size(self, height: int, width: int) -> None:
         """Raise LimitError if the format cannot hold an image of this size."""
-        limit = _MAX_SIDE_PX[self.format]
-        if max(height, width) > limit:
+        form = FORMATS[self.format]
+        if max(height, width) > form.max_side_px:
             raise LimitError(
-                f"{width}x{height} px is over {_NAMES[self.format]}'s {limit} px a side",
+                f"{width}x{height} px is over {form.name}'s {form.max_side_px} px a side",
                 where=self.name,
                 remedy="write .png or .tif",
             )
@@ -83,22 +72,16 @@ def checked_destination(path: Path | None, *, overwrite: bool, format: str | Non
 
 
 def resolve_format(path: Path | None, wanted: str | None) -> str:
-    """Return jpeg, png, webp or tiff from an explicit name or the extension; UsageError for others."""
-    known = "use .jpg, .png, .webp or .tif"
+    """Return jpeg, png, webp, tiff, avif or jxl from an explicit name or the extension; UsageError for others."""
     if wanted is not None:
-        found = FORMATS.get("." + wanted.lower().lstrip("."))
-        if found is None:
-            raise UsageError(f"cannot write the format {wanted!r}", remedy=known)
-        return found
+        by_kind = FORMATS.get(wanted.lower())
+        extension = by_kind.extensions[0] if by_kind else "." + wanted.lstrip(".")
+        return require_format(extension, wanted=wanted).kind
     if path is None:
         raise UsageError(
-            "output to a stream or to memory needs a format", remedy="give one of jpeg, png, webp, tiff"
+            "output to a stream or to memory needs a format", remedy=f"give one of {known_names()}"
         )
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
-        suffix = path.suffix or "(no extension)"
-        raise UsageError(f"cannot write the format {suffix!r}", where=printable(path), remedy=known)
-    return found
+    return require_format(path.suffix, where=printable(path)).kind
 
 
 def _check_path(path: Path, overwrite: bool) -> None:
@@ -117,7 +100,10 @@ def _check_path(path: Path, overwrite: bool) -> None:
         raise _exists(path)
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError("is not a regular file and cannot be replaced", where=name, remedy=_ELSEWHERE)
-    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder = Path(os.path.realpath(path)).parent
+    except OSError as error:  # a relative name, and the current folder was removed
+        raise write_error(path, error) from None
     if not folder.is_dir():
         remedy = Wording("create it or choose another {}", "output")
         raise InputError(f"the folder {printable(folder)} does not exist", where=name, remedy=remedy)
@@ -147,27 +133,38 @@ def atomic_file(path: Path, *, overwrite: bool) -> Generator[BinaryIO, None, Non
     On any failure or interruption nothing appears and nothing is left behind. Without ``overwrite``, a file
     that another process creates in the meantime is never replaced. System errors become InputError.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
-    temporary = target.with_name(f".sparsesr-{secrets.token_hex(8)}.tmp")
+    temporary: Path | None = None
     try:
+        target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
+        remove_stale(target.parent)
         mode = stat.S_IMODE(target.stat().st_mode) if overwrite and target.exists() else None
-        descriptor = os.open(
-            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        temporary, descriptor = create_temporary(target.parent)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        _publish(temporary, target, overwrite)
+            _publish(temporary, target, overwrite)  # while the file is locked
+            _sync_folder(target.parent)
     except FileExistsError:
         raise _exists(path) from None
     except (OSError, ValueError) as error:
         raise write_error(path, error) from None
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power failure, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _publish(temporary: Path, target: Path, overwrite: bool) -> None:

@@ -1,44 +1,65 @@
-"""``encode``: a ``DecodedImage`` to JPEG, PNG, WebP or TIFF, whole or not at all, with its metadata."""
+"""``encode``: a ``DecodedImage`` to a file or bytes, whole or not at all, with its metadata."""
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyvips
 
 from sparsesr.errors import InputError, Parameter, UsageError, Wording, check_cancelled
-from sparsesr.image import colour, exif, vips, xmp
-from sparsesr.image.containers import (
-    HEAD_BYTES,
-    JPEG_SEGMENT_MAX_BYTES,
-    insert_in_jpeg,
-    insert_in_png,
-    webp_with_exif,
-)
+from sparsesr.image import vips
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
 from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
-from sparsesr.image.tiff_tags import append_exif
+from sparsesr.image.fitting import fitting_metadata
+from sparsesr.image.formats import FORMATS, OutputFormat
+from sparsesr.image.savers import SAVERS, Prepared
+from sparsesr.image.stored_planes import stored_planes
 
 DEFAULT_QUALITY = 95
-_BIG_TIFF_ABOVE_BYTES = 3_500_000_000
-# Without EXIF, which is inserted afterwards, byte for byte.
-_KEEP = pyvips.enums.ForeignKeep.ICC | pyvips.enums.ForeignKeep.XMP
 _SCREEN_PIXELS_PER_MM = 72 / 25.4
-
-
-# Memory of an encoder in addition to the pixels; measured with libvips 8.18, rounded up.
-_WORKING_BYTES_PER_PX = {"jpeg": 16, "png": 4, "webp": 36, "tiff": 12}
 _WORKING_BYTES_AT_LEAST = 16_000_000
+_MAX_QUALITY = 100
 
 
 def working_bytes(kind: str, height: int, width: int) -> int:
     """Memory that ``encode`` needs for an image of this size, in addition to its pixels."""
-    return _WORKING_BYTES_AT_LEAST + _WORKING_BYTES_PER_PX[kind] * height * width
+    return _WORKING_BYTES_AT_LEAST + FORMATS[kind].working_bytes_per_px * height * width
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How an image is encoded; UsageError for invalid values."""
+
+    quality: int | None = None
+    """1 to 100, for formats with loss; default 95."""
+    depth: int | None = None
+    """8 or 16 bits per sample; default: as the source."""
+    lossless: bool = False
+    """Without loss, for WebP, AVIF and JPEG XL. A WebP from a lossless WebP is lossless anyway."""
+    strip: bool = False
+    """Leave out all metadata but the colour profile."""
+    times_ns: tuple[int, int] | None = None
+    """Times of the last access and modification that the file gets, in nanoseconds."""
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and not 1 <= self.quality <= _MAX_QUALITY:
+            raise UsageError(f"must be 1 to {_MAX_QUALITY}, not {self.quality}", where=Parameter("quality"))
+        if self.depth not in (None, 8, 16):
+            raise UsageError(f"must be 8 or 16, not {self.depth}", where=Parameter("depth"))
+        if self.lossless and self.quality is not None:
+            remedy = Wording("leave out {} or {}", "lossless", "quality")
+            raise UsageError(
+                "an image without loss has no quality", where=Parameter("quality"), remedy=remedy
+            )
+
+
+_DEFAULTS = EncodeOptions()
 
 
 @dataclass
@@ -53,103 +74,95 @@ class Encoded:
     """What the format cannot store, one sentence each."""
 
 
-@dataclass
-class _Prepared:
-    """All decisions made before the first byte is written."""
-
-    format: str
-    image: pyvips.Image
-    metadata: Metadata
-    quality: int
-    notes: list[str]
-    keep_alive: list[Pixels]
-
-
 def encode(
     image: DecodedImage,
     destination: Path | None,
     *,
     format: str | None = None,
-    quality: int | None = None,
-    depth: int | None = None,
+    options: EncodeOptions = _DEFAULTS,
     overwrite: bool = False,
     cancelled: Callable[[], bool] | None = None,
 ) -> Encoded:
     """Write ``image`` to ``destination``, or return it as bytes if that is None.
 
-    The format is taken from ``format`` or the extension. Raises the errors of ``checked_destination``,
-    ``check_quality_and_depth`` and :func:`encode_to`.
+    The format is taken from ``format`` or the extension. Raises the errors of ``checked_destination`` and
+    :func:`encode_to`.
     """
     checked = checked_destination(destination, overwrite=overwrite, format=format)
     checked.check_size(image.height, image.width)
-    check_quality_and_depth(quality, depth)
-    return encode_to(image, checked, quality=quality, depth=depth, cancelled=cancelled)
+    return encode_to(image, checked, options, cancelled)
 
 
 def encode_to(
     image: DecodedImage,
     destination: Destination,
-    *,
-    quality: int | None = None,
-    depth: int | None = None,
+    options: EncodeOptions = _DEFAULTS,
     cancelled: Callable[[], bool] | None = None,
 ) -> Encoded:
     """As :func:`encode`, to a destination that has been checked for an image of this size.
 
-    ``quality``, 1 to 100, applies to JPEG and WebP (default 95). ``depth``, 8 or 16, overrides that of the source.
     Grey stays grey; alpha and 16 bits are kept if the format can store them, otherwise the notes say so. Raises
-    InputError if writing fails, or CancelledError soon after ``cancelled`` returns True; no file appears then.
+    UsageError for lossless JPEG, InputError if writing fails, or CancelledError soon after ``cancelled`` returns True;
+    no file appears then.
     """
-    prepared = _prepare(image, destination.format, quality, depth)
+    check_lossless(destination, options)
+    prepared, notes = _prepare(image, FORMATS[destination.format], options)
     if destination.path is None:
         buffer = io.BytesIO()
         _write(prepared, buffer, destination, cancelled)
         data = buffer.getvalue()
-        return Encoded(destination.format, len(data), data, prepared.notes)
+        return Encoded(destination.format, len(data), data, notes)
     with atomic_file(destination.path, overwrite=destination.overwrite) as file:
         _write(prepared, file, destination, cancelled)
         check_cancelled(cancelled)
         size = file.seek(0, io.SEEK_END)
-    return Encoded(destination.format, size, None, prepared.notes)
+        if options.times_ns is not None:
+            file.flush()
+            os.utime(file.fileno() if os.utime in os.supports_fd else file.name, ns=options.times_ns)
+    return Encoded(destination.format, size, None, notes)
 
 
-def check_quality_and_depth(quality: int | None, depth: int | None) -> None:
-    """Raise UsageError for values that ``encode_to`` does not accept."""
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"must be 1 to 100, not {quality}", where=Parameter("quality"))
-    if depth not in (None, 8, 16):
-        raise UsageError(f"must be 8 or 16, not {depth}", where=Parameter("depth"))
+def check_lossless(destination: Destination, options: EncodeOptions) -> None:
+    """Raise UsageError if the format always loses something although nothing may be lost."""
+    form = FORMATS[destination.format]
+    if options.lossless and form.compression == "lossy":
+        raise UsageError(
+            f"{form.name} always loses something",
+            where=destination.name,
+            remedy=Wording("leave out {} or choose another {}", "lossless", "format"),
+        )
 
 
-def _prepare(image: DecodedImage, kind: str, quality: int | None, depth: int | None) -> _Prepared:
+def _prepare(image: DecodedImage, form: OutputFormat, options: EncodeOptions) -> tuple[Prepared, list[str]]:
     notes: list[str] = []
-    bits = depth or image.bits
-    if bits == 16 and kind in ("jpeg", "webp"):
-        notes.append(f"16 bits reduced to 8: {kind.upper()} stores no more")
-        bits = 8
-    planes = _planes(image, kind, bits, notes)
+    bits = options.depth or image.bits
+    if bits > form.max_bits:
+        notes.append(f"16 bits reduced to {form.max_bits}: {form.name} stores no more")
+    planes = _planes(image, form, 16 if bits > 8 and form.max_bits > 8 else 8, notes)
     vips_image = vips.image_over(planes[0])
     if len(planes) == 2:
         vips_image = vips_image.bandjoin(vips.image_over(planes[1]))
-    metadata = _fitting_metadata(image, kind, notes)
-    vips_image = _with_metadata(vips_image, image.layout, bits, metadata)
-    return _Prepared(kind, vips_image, metadata, quality or DEFAULT_QUALITY, notes, planes)
+    if options.strip:
+        image = replace(image, metadata=image.metadata.stripped())
+    metadata = fitting_metadata(image, form, notes)
+    stays_lossless = image.is_lossless and form.kind == image.source_format and options.quality is None
+    prepared = Prepared(
+        _with_metadata(vips_image, image.layout, metadata),
+        metadata,
+        options.quality or DEFAULT_QUALITY,
+        options.lossless or stays_lossless,
+        min(bits, form.max_bits),
+        planes,
+    )
+    return prepared, notes
 
 
-def _planes(image: DecodedImage, kind: str, bits: int, notes: list[str]) -> list[Pixels]:
+def _planes(image: DecodedImage, form: OutputFormat, bits: int, notes: list[str]) -> list[Pixels]:
     """Return the colour planes, and alpha if the format stores it, at the depth of the file."""
-    rgb, alpha = image.rgb, image.alpha
-    working_bits = rgb.dtype.itemsize * 8
-    if alpha is not None and kind == "jpeg":
-        notes.append("transparency composited on white: JPEG has no alpha")
-        rgb, alpha = _on_white(rgb, alpha), None
-    pixels = colour.to_grey(rgb) if image.layout == "grey" else rgb
-    table = colour.output_table(working_bits, bits, image.transfer == "linear")
-    planes = [pixels if table is None else colour.look_up(table, pixels)]
-    if alpha is not None:
-        table = colour.output_table(working_bits, bits, is_linear=False)
-        planes.append(alpha if table is None else colour.look_up(table, alpha))
-    return planes
+    if image.alpha is not None and not form.has_alpha:
+        notes.append(f"transparency composited on white: {form.name} has no alpha")
+        image = image.with_pixels(_on_white(image.rgb, image.alpha), None)
+    return stored_planes(image, bits)
 
 
 def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:
@@ -161,45 +174,22 @@ def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:
     return out
 
 
-def _fitting_metadata(image: DecodedImage, kind: str, notes: list[str]) -> Metadata:
-    """Return the metadata that the format can store, with EXIF and XMP updated."""
-    metadata = image.metadata
-    is_grey_file = image.layout == "grey" and kind != "webp"  # WebP stores grey as RGB
-    if metadata.icc is not None and (metadata.icc[16:20] == b"GRAY") != is_grey_file:
-        notes.append("colour profile left out: it is for another kind of image")
-        metadata = replace(metadata, icc=None)
-    if metadata.iptc is not None and kind != "jpeg":
-        notes.append("IPTC record left out: only written to JPEG")
-        metadata = replace(metadata, iptc=None)
-    block = metadata.exif
-    if block is not None:
-        block = exif.updated(block, image.height, image.width)
-    if block is not None and kind == "jpeg" and len(block) > JPEG_SEGMENT_MAX_BYTES:
-        notes.append("EXIF left out: too large for a JPEG")
-        block = None
-    packet = metadata.xmp
-    if packet is not None:
-        packet = xmp.updated(packet, image.height, image.width)
-    return replace(metadata, exif=block, xmp=packet)
-
-
-def _with_metadata(image: pyvips.Image, layout: str, bits: int, metadata: Metadata) -> pyvips.Image:
-    wide = bits == 16
+def _with_metadata(image: pyvips.Image, layout: str, metadata: Metadata) -> pyvips.Image:
+    wide = image.format == "ushort"
     interpretation = ("grey16" if wide else "b-w") if layout == "grey" else ("rgb16" if wide else "srgb")
     xres, yres = metadata.pixels_per_mm or (_SCREEN_PIXELS_PER_MM, _SCREEN_PIXELS_PER_MM)
     image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
-    blobs = (("icc-profile-data", metadata.icc), ("xmp-data", metadata.xmp), ("iptc-data", metadata.iptc))
-    for name, blob in blobs:
+    for name, blob in (("icc-profile-data", metadata.icc), ("xmp-data", metadata.xmp)):
         if blob is not None:
             vips.set_blob(image, name, blob)
     return image
 
 
 def _write(
-    prepared: _Prepared, file: BinaryIO, destination: Destination, cancelled: Callable[[], bool] | None
+    prepared: Prepared, file: BinaryIO, destination: Destination, cancelled: Callable[[], bool] | None
 ) -> None:
     try:
-        vips.run(prepared.image, lambda: _SAVERS[prepared.format](prepared, file), cancelled)
+        vips.run(prepared.image, lambda: SAVERS[destination.format](prepared, file), cancelled)
     except OSError as error:
         raise write_error(destination.path, error) from None
     except pyvips.Error as error:
@@ -209,95 +199,3 @@ def _write(
             where=destination.name,
             remedy=Wording("try another {}", "format"),
         ) from None
-
-
-def _stream(
-    save: Callable[[pyvips.TargetCustom], Any], file: BinaryIO, edit: Callable[[bytes], bytes]
-) -> None:
-    """Let libvips write through Python to ``file``; ``edit`` transforms the start, ``HEAD_BYTES`` or more.
-
-    Writing in Python preserves the system's own error, such as a full disk, which libvips would hide.
-    """
-    failures: list[OSError] = []
-    head: bytearray | None = bytearray()
-
-    def on_write(data: Any) -> int:
-        nonlocal head
-        block = bytes(data)
-        try:
-            if head is not None:
-                head += block
-                if len(head) < HEAD_BYTES:
-                    return len(block)
-                file.write(edit(bytes(head)))
-                head = None
-            else:
-                file.write(block)
-        except OSError as error:
-            failures.append(error)
-            return -1
-        return len(block)
-
-    target = pyvips.TargetCustom()
-    target.on_write(on_write)
-    try:
-        save(target)
-    except pyvips.Error:
-        if failures:
-            raise failures[0] from None
-        raise
-
-
-def _save_jpeg(prepared: _Prepared, file: BinaryIO) -> None:
-    metadata = prepared.metadata
-
-    def save(target: pyvips.TargetCustom) -> None:
-        prepared.image.jpegsave_target(
-            target,
-            Q=prepared.quality,
-            subsample_mode="off",
-            optimize_coding=True,
-            keep=_KEEP | pyvips.enums.ForeignKeep.IPTC,
-        )
-
-    _stream(save, file, lambda head: insert_in_jpeg(head, metadata.exif, metadata.pixels_per_mm))
-
-
-def _save_png(prepared: _Prepared, file: BinaryIO) -> None:
-    metadata = prepared.metadata
-    chunks = metadata.png_colour if metadata.icc is None else b""
-
-    def save(target: pyvips.TargetCustom) -> None:
-        prepared.image.pngsave_target(
-            target, compression=4, filter=pyvips.enums.ForeignPngFilter.ALL, keep=_KEEP
-        )
-
-    _stream(save, file, lambda head: insert_in_png(head, metadata.exif, chunks))
-
-
-def _save_webp(prepared: _Prepared, file: BinaryIO) -> None:
-    image = prepared.image
-    data = bytes(image.webpsave_buffer(Q=prepared.quality, keep=_KEEP, smart_subsample=True))
-    if prepared.metadata.exif is not None:
-        data = webp_with_exif(data, prepared.metadata.exif, image.height, image.width, bool(image.hasalpha()))
-    file.write(data)
-
-
-def _save_tiff(prepared: _Prepared, file: BinaryIO) -> None:
-    image = prepared.image
-    is_big = image.height * image.width * image.bands * 2 > _BIG_TIFF_ABOVE_BYTES
-    file.write(
-        image.tiffsave_buffer(
-            compression="deflate", predictor="horizontal", level=4, keep=_KEEP, bigtiff=is_big
-        )
-    )
-    if prepared.metadata.exif is not None and not is_big:
-        append_exif(file, prepared.metadata.exif)
-
-
-_SAVERS: dict[str, Callable[[_Prepared, BinaryIO], None]] = {
-    "jpeg": _save_jpeg,
-    "png": _save_png,
-    "webp": _save_webp,
-    "tiff": _save_tiff,
-}

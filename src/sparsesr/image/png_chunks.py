@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError
+from sparsesr.image import png_text
+from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_text import TEXT_CHUNKS, TextBudget
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
-from sparsesr.limits import MEBIBYTE, ImageLimits
+from sparsesr.limits import ImageLimits
 
 _COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _AFTER_HEADER = 33
-_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+# The pixels, what libvips reads or decoding notes, and what describes only the pixels of the input (or its time).
+_EXPECTED = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB cICP iCCP mDCV cLLI eXIf pHYs acTL fcTL fdAT caBX"
+    b" bKGD hIST sBIT sPLT tIME oFFs vpAg caNv iDOT orNT CgBI".split()
+)
+_MAX_NAMES = 20
 
 
 @dataclass
@@ -22,67 +30,48 @@ class PngFacts:
 
     colour: bytes = b""
     """Whole colour chunks, which PNG output repeats."""
-    raw_exif: bytes | None = None
-    """EXIF stored by ImageMagick in a text chunk "Raw profile type exif"."""
+    text: bytes = b""
+    """Whole text chunks, which PNG output repeats."""
+    xmp: bytes | None = None
+    profiles: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Profiles that ImageMagick stored as text, by their lower-case names: exif, app1, iptc, xmp."""
     is_animated: bool = False
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a complete PNG chunk: length, kind, body, checksum."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    has_credentials: bool = False
+    """Signed content credentials (C2PA)."""
+    left_out: list[str] = field(default_factory=list[str])
+    """Names of chunks that cannot be kept, because they are not known."""
 
 
 def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
     """Walk the chunks. Raises LimitError (huge size, inflating text) or InputError (damaged header)."""
     _check_header(source, limits)
-    facts, texts = PngFacts(), _TextBudget(source.name, limits)
+    facts, texts = PngFacts(), TextBudget(source.name, limits)
     offset = _AFTER_HEADER
     while offset + 8 <= source.size:
         length, kind = struct.unpack(">I4s", source.read_at(offset, 8))
-        if kind in _TEXT_CHUNKS or kind == b"iCCP":
+        if kind in TEXT_CHUNKS or kind == b"iCCP":
             body = source.read_at(offset + 8, min(length, limits.max_metadata_bytes))
             texts.spend(kind, body)
-            facts.raw_exif = facts.raw_exif or _raw_exif(kind, body)
+            if kind != b"iCCP" and len(body) == length:
+                _take_text(facts, kind, body, limits)
         elif kind in _COLOUR_CHUNKS and length <= 64:
             facts.colour += source.read_at(offset, length + 12)
+        elif kind not in _EXPECTED and kind.isalpha() and len(facts.left_out) < _MAX_NAMES:
+            facts.left_out.append(kind.decode("ascii"))
         facts.is_animated = facts.is_animated or kind == b"acTL"
+        facts.has_credentials = facts.has_credentials or kind == b"caBX"
         offset += length + 12
     return facts
 
 
-@dataclass
-class _TextBudget:
-    """Counts text chunks and the inflated size of compressed ones."""
-
-    name: str
-    limits: ImageLimits
-    items: int = 0
-    inflated_bytes: int = 0
-
-    def spend(self, kind: bytes, body: bytes) -> None:
-        """Raise LimitError if this chunk exceeds a limit."""
-        self.items += 1
-        if self.items > self.limits.max_metadata_items:
-            raise LimitError(
-                f"over {self.limits.max_metadata_items} text chunks",
-                where=self.name,
-                remedy="remove its metadata",
-            )
-        if kind == b"iCCP":
-            inflated, limit = (
-                _inflated_size(kind, body, self.limits.max_metadata_bytes),
-                self.limits.max_metadata_bytes,
-            )
-        else:
-            self.inflated_bytes += _inflated_size(kind, body, self.limits.max_inflated_text_bytes)
-            inflated, limit = self.inflated_bytes, self.limits.max_inflated_text_bytes
-        if inflated > limit:
-            raise LimitError(
-                f"compressed text or profile in the PNG inflates to over {limit // MEBIBYTE} MiB"
-                " (a decompression bomb?)",
-                where=self.name,
-                remedy="remove its metadata",
-            )
+def _take_text(facts: PngFacts, kind: bytes, body: bytes, limits: ImageLimits) -> None:
+    profile = png_text.raw_profile(kind, body, limits.max_metadata_bytes)
+    if profile is not None:
+        facts.profiles.setdefault(*profile)
+    elif png_text.keyword_of(body) == png_text.XMP_KEYWORD:
+        facts.xmp = facts.xmp or png_text.text_of(kind, body, limits.max_metadata_bytes)
+    elif png_text.is_kept(body) and len(facts.text) + len(body) <= limits.max_metadata_bytes:
+        facts.text += chunk(kind, body)
 
 
 def _check_header(source: OpenSource, limits: ImageLimits) -> None:
@@ -99,48 +88,3 @@ def _check_header(source: OpenSource, limits: ImageLimits) -> None:
         )
     width, height = struct.unpack(">II", head[8:16])
     check_size(source.name, height, width, limits)
-
-
-def _split_text(kind: bytes, body: bytes) -> tuple[bytes, bytes, bool]:
-    """Return keyword, payload, and whether the payload is compressed."""
-    keyword, _, rest = body.partition(b"\0")
-    if kind == b"tEXt":
-        return keyword, rest, False
-    if kind != b"iTXt":
-        return keyword, rest[1:], True
-    compressed = rest[:1] == b"\x01"
-    _, _, payload = rest[2:].partition(b"\0")[2].partition(b"\0")
-    return keyword, payload, compressed
-
-
-def _inflate(payload: bytes, limit: int) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(payload, limit)
-    except zlib.error:
-        return b""
-
-
-def _inflated_size(kind: bytes, body: bytes, limit: int) -> int:
-    """Return the inflated size of a chunk, counted until just over ``limit``; 0 if it is not compressed."""
-    _, payload, compressed = _split_text(kind, body)
-    if not compressed:
-        return 0
-    try:
-        inflater, size = zlib.decompressobj(), 0
-        while payload and size <= limit:  # in steps, since only the size is needed
-            size += len(inflater.decompress(payload, MEBIBYTE))
-            payload = inflater.unconsumed_tail
-        return size
-    except zlib.error:
-        return 0  # libpng warns about such a chunk and skips it
-
-
-def _raw_exif(kind: bytes, body: bytes) -> bytes | None:
-    keyword, payload, compressed = _split_text(kind, body)
-    if keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
-        return None
-    text = _inflate(payload, MEBIBYTE) if compressed else payload
-    try:  # "\n<name>\n<length>\n<hex digits>"
-        return bytes.fromhex("".join(text.decode("latin-1").split()[2:]))
-    except ValueError:
-        return None

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 
 from sparsesr.errors import InputError, LimitError, Wording
+from sparsesr.image.foreign_formats import HEAD_BYTES, foreign_error
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
-
-SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PNM"
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "jpeg"),
@@ -22,47 +21,43 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF89a", "gif"),
     (0, b"BM", "bmp"),
 )
-_HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-
-# Known but unsupported; named so that the message is more helpful than "unknown".
-_FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "PDF"),
-    (b"%!PS", "PostScript"),
-    (b"8BPS", "Photoshop PSD"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"v/1\x01", "OpenEXR"),
-    (b"#?RADIANCE", "Radiance HDR"),
-    (b"<svg", "SVG"),
-    (b"<?xml", "SVG or other XML"),
-    (b"<!DOCTYPE", "HTML"),
-    (b"<html", "HTML"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"\0\0\x01\0", "a Windows icon"),
+_HEIF_BRANDS = (
+    b"avif",
+    b"avis",
+    b"heic",
+    b"heix",
+    b"hevc",
+    b"hevx",
+    b"heim",
+    b"heis",
+    b"mif1",
+    b"msf1",
+    b"mif2",
 )
+_JXL = (b"\0\0\0\x0cJXL ", b"\xff\x0a")
 
 
 def recognise(source: OpenSource) -> str:
-    """Return jpeg, png, webp, tiff, gif, bmp, pnm or heif; raise InputError for anything else."""
-    head = source.read_at(0, 64)
+    """Return jpeg, png, webp, tiff, gif, bmp, pnm, heif or jxl; raise InputError for anything else."""
+    head = source.read_at(0, HEAD_BYTES)
     for offset, signature, kind in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return kind
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+    if head[4:8] == b"ftyp" and _is_heif(head):
         return "heif"
+    if head.startswith(_JXL):
+        return "jxl"
     if len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
         return "pnm"
-    for signature, what in _FOREIGN:
-        if head.startswith(signature):
-            raise InputError(
-                f"is {what}, which is not supported",
-                where=source.name,
-                remedy=f"convert it to one of {SUPPORTED}",
-            )
-    raise InputError(
-        f"is not an image in a supported format ({SUPPORTED}), or its start is damaged", where=source.name
+    raise foreign_error(source.name, head)
+
+
+def _is_heif(head: bytes) -> bool:
+    """Whether the major brand, or one that the file is compatible with, is of HEIF or AVIF."""
+    size = min(struct.unpack(">I", head[:4])[0], len(head))
+    compatible = [head[at : at + 4] for at in range(16, size - 3, 4)]
+    return head[8:12] in _HEIF_BRANDS or (
+        head[8:12] == b"miaf" and any(b in _HEIF_BRANDS for b in compatible)
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyvips
 
 from sparsesr.errors import InputError, LimitError, Wording
+from sparsesr.image.vips_threads import claim
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
 
@@ -36,7 +37,12 @@ class OpenSource:
         return b"".join(parts)
 
     def for_vips(self) -> pyvips.Source:
-        """Return a libvips source. This object must outlive it: libvips does not copy ``data``."""
+        """Return a libvips source; this object must outlive it, because libvips does not copy ``data``.
+
+        Raises:
+            BackendError: this process cannot use libvips.
+        """
+        claim()
         if self.data is not None:
             return pyvips.Source.new_from_memory(self.data)
         # A descriptor rather than a name: any file name works, and the file cannot be swapped after the check.
@@ -66,6 +72,11 @@ def printable(path: Path | str) -> str:
     """Return a path as text for a one-line message, whatever bytes its name contains."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def check_readable(path: Path) -> None:
+    """Raise InputError unless the file can be opened."""
+    os.close(_open_file(path))
 
 
 def _open_file(path: Path) -> int:

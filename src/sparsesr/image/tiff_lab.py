@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
+from sparsesr.image.colour import lab_of_bytes
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_tags import integers, read_directory, read_header
@@ -59,7 +60,4 @@ def read_lab8(source: OpenSource, limits: ImageLimits) -> npt.NDArray[np.float32
         raise InputError(
             "the TIFF data is cut short", where=source.name, remedy="copy or download the file again"
         )
-    stored = np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3)
-    lab = stored.view(np.int8).astype(np.float32)
-    lab[..., 0] = stored[..., 0] * np.float32(100 / 255)
-    return lab
+    return lab_of_bytes(np.frombuffer(b"".join(parts), np.uint8).reshape(height, width, 3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,11 +13,32 @@ from sparsesr.image.source import OpenSource
 
 ReadAt = Callable[[int, int], bytes]
 
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
-_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x4746, 0x8298, *range(0x9C9B, 0x9CA0))
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_SWAP_UNIT = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
+DESCRIPTION = 0x010E
+_DESCRIPTIVE = (
+    *(0x010D, DESCRIPTION, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C),
+    *(0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0)),
+)
+_TYPE_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_SWAP_UNIT = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_ENTRIES = 1000
 
@@ -37,12 +58,36 @@ class Tag:
         return Tag(self.kind, self.count, parts.tobytes())
 
     def integers(self, order: str) -> list[int]:
-        """Return the values of a BYTE, SHORT or LONG entry; empty for other kinds."""
-        letter = {1: "B", 3: "H", 4: "I"}.get(self.kind)
+        """Return the values of a BYTE, SHORT, LONG, IFD, LONG8 or IFD8 entry; empty for other kinds."""
+        letter = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(self.kind)
         return list(struct.unpack(f"{order}{self.count}{letter}", self.value)) if letter else []
 
 
 Directory = dict[int, Tag]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How directories are stored: the formats, as for struct, of their fields."""
+
+    count: str
+    entry: str
+    """Tag, type and count; a value or its offset follows."""
+    offset: str
+
+    @property
+    def inline_bytes(self) -> int:
+        """Bytes of a value that are stored in the entry itself."""
+        return struct.calcsize("=" + self.offset)
+
+    @property
+    def entry_bytes(self) -> int:
+        """Bytes of one entry."""
+        return struct.calcsize("=" + self.entry) + self.inline_bytes
+
+
+CLASSIC = Form("H", "HHI", "I")
+BIG = Form("Q", "HHQ", "Q")
 
 
 def read_header(read_at: ReadAt) -> tuple[str, int] | None:
@@ -55,33 +100,55 @@ def read_header(read_at: ReadAt) -> tuple[str, int] | None:
 
 
 def read_directory(
-    read_at: ReadAt, order: str, offset: int, max_value_bytes: int = _MAX_VALUE_BYTES
+    read_at: ReadAt,
+    order: str,
+    offset: int,
+    max_value_bytes: int = _MAX_VALUE_BYTES,
+    form: Form = CLASSIC,
+    wanted: Container[int] | None = None,
 ) -> Directory:
-    """Read one directory; damaged or excessively large entries are skipped."""
-    head = read_at(offset, 2)
-    count = min(int(struct.unpack(order + "H", head)[0]), _MAX_ENTRIES) if len(head) == 2 else 0
-    raw = read_at(offset + 2, 12 * count)
+    """Read one directory, or the ``wanted`` tags of it; damaged or excessively large entries are skipped."""
+    count, start = _entry_count(read_at, order, offset, form)
+    raw = read_at(start, form.entry_bytes * count)
     tags: Directory = {}
-    for position in range(0, len(raw) - 11, 12):
-        tag, kind, length = struct.unpack_from(order + "HHI", raw, position)
+    for position in range(0, len(raw) - form.entry_bytes + 1, form.entry_bytes):
+        tag, kind, length = struct.unpack_from(order + form.entry, raw, position)
         size = _TYPE_BYTES.get(kind, 0) * length
-        if not 0 < size <= max_value_bytes:
+        if not 0 < size <= max_value_bytes or (wanted is not None and tag not in wanted):
             continue
-        field = raw[position + 8 : position + 12]
-        value = field[:size] if size <= 4 else read_at(int(struct.unpack(order + "I", field)[0]), size)
+        field = raw[position + form.entry_bytes - form.inline_bytes : position + form.entry_bytes]
+        inline = size <= form.inline_bytes
+        value = field[:size] if inline else read_at(_unpacked(order + form.offset, field), size)
         if len(value) == size:
             tags[tag] = Tag(kind, length, value)
     return tags
 
 
-def exif_of_tiff(source: OpenSource) -> bytes | None:
-    """Collect the descriptive tags, EXIF and GPS directories of a TIFF file into one EXIF block."""
+def next_directory(read_at: ReadAt, order: str, offset: int, form: Form) -> int:
+    """Return the offset of the directory that follows the one at ``offset``; 0 if there is none."""
+    count, start = _entry_count(read_at, order, offset, form)
+    return _unpacked(order + form.offset, read_at(start + form.entry_bytes * count, form.inline_bytes))
+
+
+def _entry_count(read_at: ReadAt, order: str, offset: int, form: Form) -> tuple[int, int]:
+    """The number of entries, bounded, and the offset of the first."""
+    size = struct.calcsize("=" + form.count)
+    return min(_unpacked(order + form.count, read_at(offset, size)), _MAX_ENTRIES), offset + size
+
+
+def _unpacked(format: str, raw: bytes) -> int:
+    """One integer; 0 if the file ends before it."""
+    return int(struct.unpack(format, raw)[0]) if len(raw) == struct.calcsize(format) else 0
+
+
+def exif_of_tiff(source: OpenSource, without: Container[int] = ()) -> bytes | None:
+    """Collect the descriptive tags but those in ``without``, EXIF and GPS directories into one EXIF block."""
     header = read_header(source.read_at)
     if header is None:
         return None
     order, offset = header
     main = read_directory(source.read_at, order, offset)
-    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main and tag not in without}
     inner = {tag: _linked(source.read_at, order, main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
     if not kept and not any(inner.values()):
         return None
@@ -89,38 +156,50 @@ def exif_of_tiff(source: OpenSource) -> bytes | None:
     return start + _serialised(kept, inner, order, base=8)
 
 
-def append_exif(file: BinaryIO, exif: bytes) -> None:
-    """Append the tags of an EXIF block to a finished TIFF file as new directories."""
+def append_tags(file: BinaryIO, exif: bytes | None, extra: Directory, extra_order: str) -> None:
+    """Append the tags of an EXIF block and ``extra`` ones to a finished classic TIFF file as new directories."""
 
     def read_file(offset: int, count: int) -> bytes:
         file.seek(offset)
         return file.read(count)
 
-    def read_block(offset: int, count: int) -> bytes:
-        return exif[offset : offset + count]
-
-    target, block = read_header(read_file), read_header(read_block)
-    if target is None or block is None:
+    target = read_header(read_file)
+    if target is None:
         return
     order, offset = target
     main = read_directory(read_file, order, offset, max_value_bytes=1 << 32)
-    extra = read_directory(read_block, *block)
-    kept = {tag: extra[tag] for tag in _DESCRIPTIVE if tag in extra}
-    inner = {tag: _linked(read_block, block[0], extra, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
-    if block[0] != order:
-        kept = _swapped(kept)
-        inner = {tag: _swapped(directory) for tag, directory in inner.items()}
+    kept, inner = _tags_of_exif(exif or b"", order)
+    main |= kept | (extra if extra_order == order else _swapped(extra))
     end = file.seek(0, 2)
     base = end + end % 2
-    file.write(bytes(base - end) + _serialised({**main, **kept}, inner, order, base))
+    file.write(bytes(base - end) + _serialised(main, inner, order, base))
     file.seek(4)
     file.write(struct.pack(order + "I", base))
     file.seek(0, 2)
 
 
+def _tags_of_exif(exif: bytes, order: str) -> tuple[Directory, dict[int, Directory]]:
+    """The descriptive tags, and the EXIF and GPS directories by their tags, in the given byte order."""
+
+    def read_block(offset: int, count: int) -> bytes:
+        return exif[offset : offset + count]
+
+    block = read_header(read_block)
+    if block is None:
+        return {}, {}
+    main = read_directory(read_block, *block)
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
+    inner = {tag: _linked(read_block, block[0], main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+    if block[0] == order:
+        return kept, inner
+    return _swapped(kept), {tag: _swapped(directory) for tag, directory in inner.items()}
+
+
 def _linked(read_at: ReadAt, order: str, main: Directory, tag: int) -> Directory:
     offsets = integers(main, order, tag)
-    return read_directory(read_at, order, offsets[0]) if offsets else {}
+    found = read_directory(read_at, order, offsets[0]) if offsets else {}
+    # A link to a further directory would point to its old place.
+    return {tag: entry for tag, entry in found.items() if tag != _INTEROPERABILITY_IFD}
 
 
 def _swapped(directory: Directory) -> Directory:

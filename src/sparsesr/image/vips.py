@@ -13,6 +13,7 @@ import pyvips
 from pyvips import vips_lib
 
 from sparsesr.errors import check_cancelled
+from sparsesr.image.vips_threads import claim
 
 # pyvips logs libvips warnings here; without a handler Python would print them.
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
@@ -37,6 +38,7 @@ _NUMPY_NAMES = {vips: name for name, vips in _FORMATS.items()}
 
 def image_over(pixels: npt.NDArray[Any]) -> pyvips.Image:
     """Wrap (H, W) or (H, W, C) pixels as a libvips image, without a copy when they are contiguous."""
+    claim()
     pixels = np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
     bands = pixels.shape[2] if pixels.ndim == 3 else 1

@@ -7,19 +7,23 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sparsesr.engine.arguments import check_whole_numbers
 from sparsesr.engine.execute import Cancelled, RunOptions
-from sparsesr.engine.plan import PROCESS_BYTES, Plan
+from sparsesr.engine.plan import PROCESS_BYTES
 from sparsesr.engine.result import UpscaleResult
+from sparsesr.engine.route import Route
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, ResultError, Wording
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
-from sparsesr.image.encode import check_quality_and_depth, encode_to, working_bytes
+from sparsesr.image.encode import EncodeOptions, check_lossless, encode_to, working_bytes
+from sparsesr.image.formats import FORMATS
+from sparsesr.image.source import check_readable
+from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
-_WRITABLE = ("jpeg", "png", "webp", "tiff")
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,28 @@ class WriteOptions:
 
     overwrite: bool = False
     format: str | None = None
-    """jpeg, png, webp or tiff, or one of their extensions; None: by the output's extension, or as the input."""
+    """jpeg, png, webp, tiff, avif or jxl, or an extension; None: by the output's extension, or as the input."""
     quality: int | None = None
     depth: int | None = None
+    lossless: bool = False
+    strip: bool = False
+    """See :class:`EncodeOptions`."""
+    preserve_time: bool = False
+    """Give the output the times of the input file."""
 
     def __post_init__(self) -> None:
-        check_quality_and_depth(self.quality, self.depth)
+        check_whole_numbers(quality=self.quality, depth=self.depth)
+        self.encoding()
         if self.format is not None:
             object.__setattr__(self, "format", resolve_format(None, self.format))
+
+    def encoding(self, source: Path | bytes | None = None) -> EncodeOptions:
+        """The options of the encoder; with the times of ``source`` if they are to be preserved."""
+        times = None
+        if self.preserve_time and isinstance(source, Path):
+            found = source.stat()
+            times = (found.st_atime_ns, found.st_mtime_ns)
+        return EncodeOptions(self.quality, self.depth, self.lossless, self.strip, times)
 
 
 @dataclass(frozen=True)
@@ -50,11 +68,25 @@ class FileResult:
 
 @dataclass(frozen=True)
 class _PreparedFile:
-    """A decoded input with its destination and plan."""
+    """A decoded input with its destination and route."""
 
     image: DecodedImage
     destination: Destination
-    plan: Plan
+    route: Route
+
+
+@dataclass(frozen=True)
+class _Afresh:
+    """:func:`upscale_file` for a process of its own."""
+
+    upscaler: Upscaler
+    source: Path | bytes
+    path: Path | None
+    write_options: WriteOptions
+    name: str | None
+
+    def __call__(self, options: RunOptions) -> FileResult:
+        return upscale_file(self.upscaler, self.source, self.path, options, self.write_options, self.name)
 
 
 def upscale_file(
@@ -67,50 +99,64 @@ def upscale_file(
 ) -> FileResult:
     """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
-    ``name`` names ``source`` in messages if it is bytes. Jobs that share an upscaler wait for each other if its
+    ``name`` names ``source`` in messages if it is bytes. In a process that was forked from one that had used libvips,
+    the work is done by a new process. Jobs that share an upscaler wait for each other if its
     memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or ResultError, without
     having written anything.
     """
+    if is_lost():
+        from sparsesr.jobs.fresh_process import run_afresh  # multiprocessing takes long to import
+
+        work = _Afresh(upscaler, source, path, write_options, name)
+        with upscaler.budget.reserved(upscaler.budget.total_bytes, options.cancelled):
+            return run_afresh(work, options)
     start = time.perf_counter()
+    if isinstance(source, Path):
+        check_readable(source)  # first: a name misspelled is worth more than what follows from it
+    encoding = write_options.encoding(source)  # before decoding, which may change the time of access
     known = (
         None
         if path is None
         else checked_destination(path, overwrite=write_options.overwrite, format=write_options.format)
     )
+    if known is not None:
+        check_lossless(known, encoding)
     with contextlib.ExitStack() as held:
         with upscaler.budget.entrance(options.cancelled):
             image = _decoded(upscaler, source, name, options.cancelled)
-            prepared = _prepared(upscaler, image, known or Destination(None, _format(image, write_options)))
-            held.enter_context(upscaler.reserved(prepared.plan, options.cancelled))
-        upscaled = _upscaled(upscaler, prepared, options, write_options)
+            destination = known or Destination(None, _format(image, write_options))
+            check_lossless(destination, encoding)
+            prepared = _prepared(upscaler, image, destination)
+            held.enter_context(upscaler.reserved(prepared.route, options.cancelled))
+        upscaled = _upscaled(upscaler, prepared, options, encoding)
     size = (image.height, image.width)
     return FileResult(replace(upscaled, seconds=time.perf_counter() - start), size)
 
 
 def _prepared(upscaler: Upscaler, image: DecodedImage, destination: Destination) -> _PreparedFile:
-    height, width = image.height * upscaler.scale, image.width * upscaler.scale
+    height, width = upscaler.route(image.height, image.width).size
     destination.check_size(height, width)
     encoder_bytes = working_bytes(destination.format, height, width)
-    plan = upscaler.plan(image.rgb, has_alpha=image.alpha is not None, encoder_bytes=encoder_bytes)
-    return _PreparedFile(image, destination, plan)
+    has_alpha = image.alpha is not None
+    route = upscaler.planned_route(image.rgb, has_alpha=has_alpha, encoder_bytes=encoder_bytes)
+    return _PreparedFile(image, destination, route)
 
 
 def _upscaled(
-    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, write_options: WriteOptions
+    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, encoding: EncodeOptions
 ) -> UpscaleResult:
     """Upscale and write; the ``image`` of the result is the path or the bytes written."""
     image = prepared.image
     try:
-        result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.plan, options)
+        result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.route, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
-    written = encode_to(
-        image.with_pixels(result.image, alpha),
-        prepared.destination,
-        quality=write_options.quality,
-        depth=write_options.depth,
-        cancelled=options.cancelled,
-    )
+    finished = image.with_pixels(result.image, alpha)
+    try:
+        written = encode_to(finished, prepared.destination, encoding, options.cancelled)
+    except MemoryError:
+        upscaler.release_buffers()
+        written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     output = written.data if prepared.destination.path is None else prepared.destination.path
     return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
 
@@ -137,9 +183,13 @@ def _decoded_within(
     try:
         return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled, name)
     except LimitError as error:
-        if most_px == _LIMITS.max_pixels or not error.asks_for("max_pixels"):
+        if not (error.asks_for("max_pixels") or error.asks_for("max_file_bytes")):
             raise
-        remedy = Wording("shrink it or raise {}", "memory")
+        # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
+        is_of_memory = most_px < _LIMITS.max_pixels and error.asks_for("max_pixels")
+        remedy = (
+            Wording("shrink it or raise {}", "memory") if is_of_memory else "shrink it or cut it into parts"
+        )
         raise LimitError(error.what, where=error.where, remedy=remedy) from None
 
 
@@ -150,5 +200,5 @@ def _pixels_within(memory: int, scale: int) -> int:
 
 def _format(image: DecodedImage, write_options: WriteOptions) -> str:
     """The format of output to memory."""
-    own = image.source_format if image.source_format in _WRITABLE else "png"
+    own = image.source_format if image.source_format in FORMATS else "png"
     return write_options.format or own

@@ -9,7 +9,7 @@ from itertools import count
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, InputError, LimitError
-from sparsesr.jobs.batch import Outcome, attempted, located
+from sparsesr.jobs.batch import Attempt, attempted, located
 from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
 from sparsesr.jobs.frames import FrameReader
 
@@ -19,7 +19,7 @@ Watch = Callable[[str], AbstractContextManager[RunOptions]]
 
 def upscale_frames(
     upscaler: Upscaler, frames: FrameReader, write_options: WriteOptions, watch: Watch
-) -> Iterator[tuple[str, Outcome]]:
+) -> Iterator[tuple[str, Attempt]]:
     """Upscale encoded images; yield (``image 1`` ..., outcome) for each, as it is done.
 
     A bad image does not stop the others. A bad frame does, as where the next one begins is unknown; so does a
@@ -45,7 +45,7 @@ def upscale_frames(
 
 def _upscaled(
     upscaler: Upscaler, data: bytes, write_options: WriteOptions, watch: Watch, name: str
-) -> Outcome:
+) -> Attempt:
     def work() -> FileResult:
         with watch(name) as options:
             return upscale_file(upscaler, data, None, options, write_options, name)

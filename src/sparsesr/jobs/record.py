@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import Naming, SparsesrError
+from sparsesr.image.source import printable
+from sparsesr.jobs.batch import Skipped
 from sparsesr.jobs.files import FileResult
 
 
-def record_of(upscaler: Upscaler, done: FileResult, source: str, target: str) -> dict[str, Any]:
-    """Record of a result; ``source`` and ``target`` are names."""
+def names(**files: Path | str) -> dict[str, Any]:
+    """Names of files. One that is not UTF-8, which JSON cannot hold, is shown, and given in hex as ``<key>_bytes``."""
+    record: dict[str, Any] = {}
+    for key, file in files.items():
+        raw = os.fsencode(file)
+        try:
+            record[key] = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            record |= {key: printable(file), f"{key}_bytes": raw.hex()}
+    return record
+
+
+def record_of(upscaler: Upscaler, done: FileResult, source: Path | str, target: Path | str) -> dict[str, Any]:
+    """Record of a result."""
     (height, width), result = done.size, done.upscaled
     stats, session = result.stats, upscaler.network.session
     return {
-        "input": source,
-        "output": target,
+        **names(input=source, output=target),
         "width": width,
         "height": height,
-        "output_width": width * upscaler.scale,
-        "output_height": height * upscaler.scale,
+        "output_width": result.size[1],
+        "output_height": result.size[0],
         "model": upscaler.network.name,
-        "scale": upscaler.scale,
+        "scale": _scale(result, height),
+        "passes": [asdict(each) for each in result.passes],
+        "resized": result.is_resized,
         "precision": session.precision,
         "precision_reason": session.precision_reason,
         "seconds": round(result.seconds, 4),
@@ -42,7 +60,17 @@ def record_of(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     }
 
 
-def failure_record(error: SparsesrError, source: str, named: Naming = str) -> dict[str, Any]:
+def _scale(result: UpscaleResult, height: int) -> int | float:
+    scale = result.size[0] / height
+    return int(scale) if scale == int(scale) else round(scale, 6)
+
+
+def skip_record(skipped: Skipped, source: Path | str, target: Path | str) -> dict[str, Any]:
+    """Record of a file that needed no work."""
+    return {**names(input=source, output=target), "skipped": skipped.reason}
+
+
+def failure_record(error: SparsesrError, source: Path | str, named: Naming = str) -> dict[str, Any]:
     """Record of a failure; ``named`` maps parameters to the names that the reader knows."""
     failure = {"code": error.code, "message": error.line(named), "exit_status": error.exit_status}
-    return {"input": source, "error": failure}
+    return {**names(input=source), "error": failure}

@@ -7,57 +7,78 @@ from pathlib import Path
 from typing import Any, cast
 
 from sparsesr.engine.execute import Cancelled, Progress, RunOptions
-from sparsesr.engine.upscaler import ModelLike, Upscaler
+from sparsesr.engine.networks import ModelLike
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import Parameter, UsageError
-from sparsesr.jobs.destinations import default_output, refuse_clashes
+from sparsesr.jobs.destinations import default_output, refuse_same
 from sparsesr.jobs.files import WriteOptions, upscale_file
-from sparsesr.limits import DEFAULT_MEMORY_BYTES
+from sparsesr.jobs.local_names import local_name
 
 
 def upscale(
     image: Any,
-    scale: int | None = None,
+    scale: float | None = None,
     model: ModelLike | None = None,
     *,
+    width: int | None = None,
+    height: int | None = None,
+    fit: tuple[int, int] | None = None,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     format: str | None = None,
     quality: int | None = None,
     depth: int | None = None,
+    lossless: bool = False,
+    strip: bool = False,
+    preserve_time: bool = False,
     effort: float | None = None,
     target_ms: float | None = None,
     precision: str = "auto",
     inference: str = "auto",
     threads: int | None = None,
-    memory: int = DEFAULT_MEMORY_BYTES,
+    memory: float | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Any:
     """Upscale one image and return the same kind of object.
 
-    For a path, the result is written to ``output`` (default: ``<name>_x<scale>`` beside the input), and its path is
-    returned; numpy arrays and PIL images are returned as such. ``output``, ``overwrite``, ``format``, ``quality``
-    and ``depth`` apply to paths only; see :class:`WriteOptions`. All other parameters are those of
-    :class:`Upscaler` and its call. For many images, create one :class:`Upscaler`.
+    For a path, the result is written to ``output``, a file or an existing folder (default: ``<name>_x<scale>``
+    beside the input), and its path is returned; numpy arrays and PIL images are returned as such. ``output``,
+    ``overwrite``, ``format``, ``quality``, ``depth``, ``lossless``, ``strip``, ``preserve_time`` are for paths; see
+    :class:`WriteOptions`. All other parameters are those of :class:`Upscaler` and its call, among them the sizes. For
+    many images, create one :class:`Upscaler`.
     """
-    write_options = WriteOptions(overwrite, format, quality, depth)
+    write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
     is_file = isinstance(image, (str, os.PathLike))
     if not is_file:
         _refuse_write_options(write_options, output)
     upscaler = Upscaler(
-        model, scale=scale, threads=threads, memory=memory, inference=inference, precision=precision
+        model,
+        scale=scale,
+        width=width,
+        height=height,
+        fit=fit,
+        threads=threads,
+        memory=memory,
+        inference=inference,
+        precision=precision,
     )
     if is_file:
-        source = Path(cast("str", image))
-        target = (
-            Path(output) if output else default_output(source, upscaler.scale, format=write_options.format)
-        )
-        refuse_clashes({source: target})
+        source = Path(local_name(cast("str", image)))
+        target = _target(source, output, upscaler.label, write_options.format)
+        refuse_same(source, target)
         options = RunOptions(effort, target_ms, progress=progress, cancelled=cancelled)
         return upscale_file(upscaler, source, target, options, write_options).upscaled.image
     return upscaler(
         image, effort=effort, target_ms=target_ms, keep_masks=False, progress=progress, cancelled=cancelled
     ).image
+
+
+def _target(source: Path, output: str | os.PathLike[str] | None, label: str, format: str | None) -> Path:
+    if not output:
+        return default_output(source, label, format=format)
+    target = Path(local_name(output, is_output=True))
+    return default_output(source, label, folder=target, format=format) if target.is_dir() else target
 
 
 def _refuse_write_options(write_options: WriteOptions, output: str | os.PathLike[str] | None) -> None:

@@ -121,7 +121,7 @@ def resolve(name_or_path: str | os.PathLike[str]) -> ModelEntry:
     Raises:
         ModelError: no model has that name, or the path is not that of a model file.
     """
-    name = os.fspath(name_or_path)
+    name = _expanded(name_or_path)
     path = Path(name)
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         raise ModelError(f"{name}: not a sparsesr model; convert it with `sparsesr models import {name}`")
@@ -132,6 +132,19 @@ def resolve(name_or_path: str | os.PathLike[str]) -> ModelEntry:
         if entry.name == name:
             return entry
     raise ModelError(_unknown_name(name, [entry.name for entry in entries]))
+
+
+def portable_name(name_or_path: str | os.PathLike[str]) -> str:
+    """The same model for a process in another folder: paths become absolute, names stay."""
+    name = _expanded(name_or_path)
+    return os.path.abspath(name) if Path(name).suffix.lower() == SUFFIX else name  # noqa: PTH100
+
+
+def _expanded(name_or_path: str | os.PathLike[str]) -> str:
+    """A name as text, with a leading ``~`` expanded."""
+    if not isinstance(name_or_path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(f"a model is given by its name or path, not by {name_or_path!r}")
+    return os.path.expanduser(os.fspath(name_or_path))  # noqa: PTH111
 
 
 def _unknown_name(name: str, names: list[str]) -> str:
@@ -182,6 +195,18 @@ def default_model_for(scale: int) -> ModelEntry:
     raise ModelError(
         f"no model upscales x{scale}; {available}; train or import one with `sparsesr models import`"
     )
+
+
+def default_scales() -> tuple[int, ...]:
+    """Scales that have a default model, ascending.
+
+    Raises:
+        ModelError: there is no model at all, or the index of bundled models is damaged.
+    """
+    scales = {scale for entry in list_models() for scale in _scales_of(entry)}
+    if not scales:
+        raise ModelError("there are no models; train or import one with `sparsesr models import`")
+    return tuple(sorted(scales))
 
 
 def _scales_of(entry: ModelEntry) -> tuple[int, ...]:

@@ -13,7 +13,12 @@ from safetensors import SafetensorError, safe_open
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
-from sparsesr.modelfile import json_fields
+from sparsesr.modelfile.balanced_storage import (
+    balanced_weights,
+    dense_shapes,
+    positions_name,
+    unpacked_tensor,
+)
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.safetensors_header import Header, read_header
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile, from_json, scales_of
@@ -53,7 +58,7 @@ def read_model(path: str | os.PathLike[str], limits: ModelLimits = LIMITS) -> Mo
     """
     description = read_description(path, limits)
     try:
-        tensors = _read_tensors(path, description.header)
+        tensors = _read_tensors(path, description)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{os.fspath(path)}: cannot read the weights: {error}") from None
     except ModelError as error:
@@ -83,9 +88,9 @@ def parse_description(file: BinaryIO, file_bytes: int, limits: ModelLimits) -> D
         ModelError: the file is refused; the caller adds the file's name.
     """
     header = read_header(file, file_bytes, limits)
-    document = json_fields.parse(header.description, "the graph")
-    facts, graph = from_json(document, limits.max_nodes)
-    check_model(facts, graph, header.shapes, limits)
+    facts, graph = from_json(header.description, limits.max_nodes)
+    shapes = dense_shapes(header, balanced_weights(graph), limits.max_file_bytes)
+    check_model(facts, graph, shapes, limits)
     return Description(facts, graph, header)
 
 
@@ -96,10 +101,20 @@ def _regular_size(file: BinaryIO) -> int:
     return status.st_size
 
 
-def _read_tensors(path: str | os.PathLike[str], header: Header) -> dict[str, Tensor]:
+def _read_tensors(path: str | os.PathLike[str], description: Description) -> dict[str, Tensor]:
+    stored = _stored_tensors(path, description.header)
+    balanced = balanced_weights(description.graph)
+    dense = {name: unpacked_tensor(name, stored, *how) for name, how in balanced.items()}
+    positions = {positions_name(name) for name in balanced}
+    return {name: widened(name, dense.get(name, stored[name])) for name in stored if name not in positions}
+
+
+def _stored_tensors(path: str | os.PathLike[str], header: Header) -> dict[str, npt.NDArray[Any]]:
     opened: Any = safe_open  # its stub does not declare what it yields
     with opened(os.fspath(path), framework="numpy") as file:
-        tensors = {name: widened(name, file.get_tensor(name)) for name in sorted(header.tensors)}
+        tensors: dict[str, npt.NDArray[Any]] = {
+            name: file.get_tensor(name) for name in sorted(header.tensors)
+        }
     if any(tensor.shape != header.tensors[name].shape for name, tensor in tensors.items()):
         raise ModelError("changed while it was being read")
     return tensors

@@ -15,9 +15,11 @@ from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
 from sparsesr.modelfile import json_fields as fields
 from sparsesr.modelfile.json_fields import Json, shown
-from sparsesr.modelfile.spec import METADATA_KEY
+from sparsesr.modelfile.spec import METADATA_KEY, check_version
 
-ITEM_BYTES = {"F32": 4, "F16": 2}
+ITEM_BYTES = {"F32": 4, "F16": 2, "U8": 1}
+POSITIONS_TYPE = "U8"
+"""Type of the positions of balanced weights; all other tensors are floats."""
 _LENGTH_BYTES = 8
 _MAX_DIMENSIONS = 4
 
@@ -34,9 +36,9 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Header:
-    """Parsed header: the model's description (a JSON text) and its tensors."""
+    """Parsed header: the model's description and its tensors."""
 
-    description: str
+    description: Json
     tensors: dict[str, StoredTensor]
 
     @property
@@ -55,7 +57,8 @@ def read_header(file: BinaryIO, file_bytes: int, limits: ModelLimits) -> Header:
         raise ModelError(f"has {file_bytes:,} bytes, the limit for model files is {limits.max_file_bytes:,}")
     text = _header_text(file, file_bytes, limits)
     entries = fields.as_object(fields.parse(text, "the header"), "the header")
-    description = _description(entries.pop("__metadata__", None))
+    description = fields.parse(_description(entries.pop("__metadata__", None)), "the graph")
+    check_version(description)  # first, because newer formats may have other tensors
     tensors = {name: _stored_tensor(name, entry) for name, entry in entries.items()}
     _check_tiling(tensors, file_bytes - file.tell())
     return Header(description, tensors)
@@ -87,7 +90,7 @@ def _stored_tensor(name: str, entry: Json) -> StoredTensor:
     data = fields.as_object(entry, where)
     dtype = fields.text(data, "dtype", where)
     if dtype not in ITEM_BYTES:
-        raise ModelError(f"{where} is stored as {shown(dtype)}; models hold {' or '.join(ITEM_BYTES)}")
+        raise ModelError(f"{where} is stored as {shown(dtype)}; models hold F32 or F16")
     shape = _sizes(data, "shape", where)
     offsets = _sizes(data, "data_offsets", where)
     if len(shape) > _MAX_DIMENSIONS or len(offsets) != 2:

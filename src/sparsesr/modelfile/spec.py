@@ -1,7 +1,7 @@
 """Contents of a model file: facts about the model, and the network as a list of nodes.
 
 The dataclasses are plain data; :mod:`sparsesr.modelfile.operations` defines which nodes are valid. They are
-stored as JSON ``{"format": 1, "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a
+stored as JSON ``{"format": ..., "facts": {...}, "graph": {...}}`` under the key ``sparsesr`` of a
 ``.safetensors`` file's metadata.
 """
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sparsesr.modelfile.json_fields import Json
 
 METADATA_KEY = "sparsesr"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_FORMAT_WITHOUT_BALANCED_WEIGHTS = 1
 
 Attr: TypeAlias = "int | float | str | bool | list[int] | list[float]"
 Tensor: TypeAlias = "npt.NDArray[np.float32]"
@@ -167,10 +168,13 @@ def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
     about: dict[str, Json] = asdict(facts)
     for precision in REDUCED_PRECISIONS:
         if not facts.costs(precision):
-            del about[
-                precision_cost.key_of(precision)
-            ]  # so that the bytes of models without records stay the same
-    return {"format": FORMAT_VERSION, "facts": about, "graph": network}
+            # So that the bytes of models without records stay the same.
+            del about[precision_cost.key_of(precision)]
+    has_balanced = any(node.attrs.get("balanced") for node in graph.nodes)
+    version = (
+        FORMAT_VERSION if has_balanced else _FORMAT_WITHOUT_BALANCED_WEIGHTS
+    )  # older sparsesr reads these
+    return {"format": version, "facts": about, "graph": network}
 
 
 def from_json(document: Json, max_nodes: int) -> tuple[Facts, Graph]:
@@ -179,9 +183,15 @@ def from_json(document: Json, max_nodes: int) -> tuple[Facts, Graph]:
     Raises:
         ModelError: a field is missing or of the wrong type, or the format is newer than this sparsesr.
     """
+    top = check_version(document)
+    return _facts(fields.mapping(top, "facts")), _graph(fields.mapping(top, "graph"), max_nodes)
+
+
+def check_version(document: Json) -> dict[str, Json]:
+    """Return the document as an object; ModelError if its format is newer than this sparsesr."""
     top = fields.as_object(document, "the description")
     fields.check_format(fields.integer(top, "format"), FORMAT_VERSION)
-    return _facts(fields.mapping(top, "facts")), _graph(fields.mapping(top, "graph"), max_nodes)
+    return top
 
 
 def _facts(data: dict[str, Json]) -> Facts:

@@ -16,6 +16,7 @@ import safetensors.numpy
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
 from sparsesr.modelfile import json_fields
+from sparsesr.modelfile.balanced_storage import balanced_weights, packed_tensors
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.reader import LIMITS, parse_description, widened
 from sparsesr.modelfile.spec import METADATA_KEY, Facts, Graph, to_json
@@ -67,13 +68,17 @@ def encode_model(
     if dtype not in STORAGE_TYPES:
         raise ModelError(f"weights are stored as {' or '.join(STORAGE_TYPES)}, not {dtype}")
     text = json_fields.dump(to_json(facts, graph), "the description")
-    stored = {name: _narrowed(name, tensor, dtype) for name, tensor in sorted(tensors.items())}
+    packed = packed_tensors(tensors, balanced_weights(graph))
+    stored = {name: _narrowed(name, tensor, dtype) for name, tensor in sorted(packed.items())}
     data = safetensors.numpy.save(stored, metadata={METADATA_KEY: text})
     parse_description(io.BytesIO(data), len(data), limits)
     return data
 
 
 def _narrowed(name: str, tensor: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """A tensor in its storage type; the positions of balanced weights, in uint8, stay as they are."""
+    if tensor.dtype == np.uint8:
+        return tensor
     wide = widened(name, tensor)
     with np.errstate(over="ignore"):
         narrow = wide.astype(STORAGE_TYPES[dtype])

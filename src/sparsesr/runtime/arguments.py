@@ -18,16 +18,17 @@ _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
 def checked_image(image: Image) -> Image:
-    """The image as a contiguous array; copied only if it is not one.
+    """The image as a contiguous array in native byte order; copied only if it is not one.
 
     Raises:
         UsageError: wrong shape or dtype.
     """
     if image.ndim != 3 or image.shape[2] != IMAGE_CHANNELS or 0 in image.shape:
         raise UsageError(f"the image must have shape (height, width, {IMAGE_CHANNELS}), not {image.shape}")
-    if image.dtype not in _DTYPES:
+    native = image.dtype.newbyteorder("=")
+    if native not in _DTYPES:
         raise UsageError(f"the image must be uint8, uint16 or float32, not {image.dtype}")
-    return cast("Image", np.ascontiguousarray(image))
+    return cast("Image", np.ascontiguousarray(image, native))
 
 
 def result_dtype(wanted: DTypeLike | None, image: Image) -> np.dtype[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
+from sparsesr.forked import renew_after_fork
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
@@ -88,6 +89,11 @@ class Session:
         self._lock = threading.Lock()
         self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
         self._arenas = ArenaPool(backend)
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may hold for ever."""
+        self._lock = threading.Lock()
 
     def run(
         self,

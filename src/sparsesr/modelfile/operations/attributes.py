@@ -79,6 +79,8 @@ DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)
 """Leading channels of each feature input that are read at every pixel."""
 DENSE_OUT: AttrSpec[int] = AttrSpec("dense_out", "int", low=0)
 """Leading output channels that are computed at every pixel."""
+BALANCED: AttrSpec[list[int]] = AttrSpec("balanced", "ints", default=[], low=0)
+"""Weights kept and inputs in every block of a balanced weight (``modelfile/balanced.py``); empty: any weight."""
 SCALE: AttrSpec[int] = AttrSpec("scale", "int", low=1, high=MAX_SCALE)
 """Output size / input size."""
 FACTORS: AttrSpec[list[float]] = AttrSpec("factors", "floats", default=[])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
+from sparsesr.modelfile.balanced import Pattern
 from sparsesr.modelfile.operations.attributes import (
     ACCUMULATE,
     ACTIVATION,
+    BALANCED,
     INT8_SCALES,
     KERNEL,
     RESIDUAL,
@@ -40,12 +42,44 @@ def feature_inputs(node: Node) -> tuple[str, ...]:
     return node.inputs[: len(node.inputs) - has_addend(node)]
 
 
+def balance_of(node: Node) -> Pattern | None:
+    """Return the pattern of a convolution's weight; None where any weight may be nonzero.
+
+    Raises:
+        ModelError: the attribute is no pattern.
+    """
+    numbers = BALANCED.of(node)
+    if not numbers:
+        return None
+    if len(numbers) != 2:
+        raise ModelError("attribute balanced must be the weights kept and the inputs of a block")
+    return Pattern(*numbers)
+
+
+def kept_inputs(node: Node, channels: int) -> int:
+    """Multiply-adds of one output with ``channels`` consecutive inputs at one tap, a last partial block at most."""
+    pattern = balance_of(node)
+    if pattern is None:
+        return channels
+    blocks, rest = divmod(channels, pattern.block)
+    return blocks * pattern.keep + min(rest, pattern.keep)
+
+
+def check_balance(node: Node, features: Sequence[ValueType]) -> None:
+    """Raise ModelError unless balanced blocks fill the channels of every feature input."""
+    pattern = balance_of(node)
+    if pattern is not None:
+        for feature in features:
+            pattern.check_channels(feature.channels)
+
+
 def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     """Input channels without the addend, and kernel side."""
     if RESIDUAL.of(node) and ACCUMULATE.of(node):
         raise ModelError("cannot have both residual and accumulate")
     features = inputs[: len(inputs) - has_addend(node)]
     check_int8_scales(node, features)
+    check_balance(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}
 
 
@@ -65,10 +99,10 @@ def conv_rows(node: Node, a: int, b: int, index: int) -> Rows:
 
 
 def conv_macs(typed: TypedNode) -> Macs:
-    """Every output pixel costs the same."""
+    """Every output pixel costs the same; weights that a balanced pattern leaves out cost nothing."""
     sizes = typed.sizes
-    dense = sizes["I"] * sizes["O"] * sizes["k"] ** 2
-    return Macs(dense, dense, typed.output.resolution)
+    macs = kept_inputs(typed.node, sizes["I"]) * sizes["O"] * sizes["k"] ** 2
+    return Macs(macs, macs, typed.output.resolution)
 
 
 def _same_type_maps(node: Node) -> Sequence[Sequence[str]]:
@@ -91,7 +125,7 @@ CONV2D = Operation(
     summary="convolution of the concatenated inputs, stride 1, zero padding; residual adds the last "
     "input after the activation, accumulate before it",
     inputs=(InputSpec("x", Kind.MAP, repeats=True),),
-    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE, INT8_SCALES),
+    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE, BALANCED, INT8_SCALES),
     weights=WEIGHTS,
     bind=conv_bind,
     infer=conv_infer,

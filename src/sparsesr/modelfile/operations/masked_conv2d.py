@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sparsesr.errors import ModelError
 from sparsesr.modelfile.operations.attributes import (
     ACTIVATION,
+    BALANCED,
     DENSE_IN,
     DENSE_OUT,
     INT8_SCALES,
@@ -19,7 +20,13 @@ from sparsesr.modelfile.operations.attributes import (
     RESIDUAL,
     SLOPE,
 )
-from sparsesr.modelfile.operations.conv2d import CONV2D, WEIGHTS, absorbs_activation
+from sparsesr.modelfile.operations.conv2d import (
+    CONV2D,
+    WEIGHTS,
+    absorbs_activation,
+    check_balance,
+    kept_inputs,
+)
 from sparsesr.modelfile.operations.facts import (
     FP32_OR_BF16,
     InputSpec,
@@ -56,6 +63,7 @@ def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     if any(dense > feature.channels for dense, feature in zip(dense_in, features, strict=True)):
         raise ModelError("dense_in is larger than the channels of its input")
     check_int8_scales(node, features)
+    check_balance(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}
 
 
@@ -77,11 +85,11 @@ def masked_rows(node: Node, a: int, b: int, index: int) -> Rows:
 
 
 def masked_macs(typed: TypedNode) -> Macs:
-    """An inactive pixel costs dense inputs x dense outputs x taps."""
+    """An inactive pixel costs dense inputs x dense outputs x taps, of which a balanced pattern keeps its share."""
     node, sizes = typed.node, typed.sizes
     taps = sizes["k"] ** 2
-    dense = sum(DENSE_IN.of(node)) * DENSE_OUT.of(node) * taps
-    return Macs(sizes["I"] * sizes["O"] * taps, dense, FULL)
+    dense = sum(kept_inputs(node, channels) for channels in DENSE_IN.of(node)) * DENSE_OUT.of(node) * taps
+    return Macs(kept_inputs(node, sizes["I"]) * sizes["O"] * taps, dense, FULL)
 
 
 def _alike(node: Node) -> Sequence[Sequence[str]]:
@@ -110,7 +118,7 @@ MASKED_CONV2D = Operation(
     summary="conv2d in full at active pixels; elsewhere only leading dense inputs -> leading dense "
     "outputs, the other outputs being zero",
     inputs=(InputSpec("mask", Kind.MASK, FULL), InputSpec("x", Kind.MAP, FULL, repeats=True)),
-    attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT, INT8_SCALES),
+    attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT, BALANCED, INT8_SCALES),
     weights=WEIGHTS,
     bind=masked_bind,
     infer=masked_infer,

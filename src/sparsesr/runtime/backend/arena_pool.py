@@ -7,7 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Generic
 
-from sparsesr.errors import LimitError
+from sparsesr.errors import MemoryShortError
+from sparsesr.forked import renew_after_fork
 from sparsesr.limits import MEBIBYTE
 from sparsesr.runtime.backend.interface import Arena, Backend, State
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
@@ -27,6 +28,11 @@ class ArenaPool(Generic[State]):
         self._lock = threading.Lock()
         self._idle: list[Arena[State]] = []
         self._limit = KEPT_BYTES
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may hold for ever."""
+        self._lock = threading.Lock()
 
     @property
     def idle_bytes(self) -> int:
@@ -45,13 +51,14 @@ class ArenaPool(Generic[State]):
         """Lend an arena for this plan; it returns to the pool when the block ends, even on an error.
 
         Raises:
-            LimitError: not enough memory.
+            MemoryShortError: not enough memory.
         """
         try:
             arena = self._take(plan) or self._backend.make_arena(plan)
         except MemoryError:
             size = plan.nbytes // MEBIBYTE
-            raise LimitError(f"not enough memory: the image needs {size} MiB; upscale it in tiles") from None
+            remedy = "free some memory, or shrink the image"
+            raise MemoryShortError(f"not enough memory: the image needs {size} MiB", remedy=remedy) from None
         try:
             yield arena
         finally:

@@ -1,5 +1,4 @@
-// Results of the plain convolutions: activation, residual, and the value stored. Internal linkage, like all code that
-// kernels share.
+// One pixel of the scalar convolutions: everything but its products.
 #pragma once
 
 #include <algorithm>
@@ -41,6 +40,21 @@ void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const fl
   if (!block.is_last) return;
   const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
   for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = stored(0.0f);
+}
+
+// `multiply_add` adds all products of an input pixel to the sums of a block.
+template <typename Out, typename MultiplyAdd>
+void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels, const int32_t* out_pixels,
+              int64_t count, MultiplyAdd multiply_add) {
+  for (int64_t n = 0; n < count; ++n) {
+    float acc[kMaxWidth];
+    for (int o = 0; o < kMaxWidth; ++o) acc[o] = block.bias[o];
+    if (const Out* addend = addend_at<Out>(args.addend, block, out_pixels[n])) {
+      for (int64_t o = 0; o < block.valid; ++o) acc[o] += widen(addend[o]);
+    }
+    multiply_add(args, block, in_pixels[n], acc);
+    store<Out>(args, block, out_pixels[n], acc);
+  }
 }
 
 }  // namespace

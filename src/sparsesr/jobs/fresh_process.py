@@ -1,0 +1,107 @@
+"""A job in a process of its own, started afresh: for forked processes, in which libvips cannot be used.
+
+The process inherits nothing; it gets the job as a pickle and returns its outcome. It cancels the job when this one
+asks for that or ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.plan import Plan
+from sparsesr.errors import BackendError, SparsesrError, unexpected
+
+Result = TypeVar("Result")
+Work = Callable[[RunOptions], Result]
+_POLL_INTERVAL_S = 0.1
+_START = "import sys; sys.path[:] = {path!r}; from sparsesr.jobs.fresh_process import serve; serve({number})"
+_INTERPRETER = "python"
+
+
+def run_afresh(work: Work[Result], options: RunOptions) -> Result:
+    """Return ``work(options)``, computed in a new process; ``work`` and its result must be picklable.
+
+    Raises:
+        BackendError: the process could not be started, or died.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    code = _START.format(path=sys.path, number=theirs.fileno())
+    interpreter = sys.executable or _INTERPRETER
+    try:
+        process = subprocess.Popen([interpreter, "-c", code], pass_fds=[theirs.fileno()])
+    except OSError as error:
+        raise _refusal(f"cannot be started ({error.strerror})") from None
+    finally:
+        theirs.close()
+    with process:
+        try:
+            return _outcome(ours, work, options)
+        except (EOFError, OSError):
+            raise _refusal(f"ended with status {process.wait()}, possibly out of memory") from None
+        finally:
+            ours.close()  # ends the job, if it still runs
+
+
+def _refusal(what: str) -> BackendError:
+    return BackendError(
+        f"this process was forked from one that had used libvips, and the separate one for the image {what}",
+        remedy="start processes with multiprocessing's 'spawn' or 'forkserver', or fork before the first image",
+    )
+
+
+def _outcome(connection: Connection, work: Work[Result], options: RunOptions) -> Result:
+    """Send the work, and pass on its messages until the outcome arrives."""
+    connection.send((work, replace(options, on_plan=None, progress=None, cancelled=None)))
+    is_cancelled = False
+    while True:
+        if not is_cancelled and options.cancelled is not None and options.cancelled():
+            is_cancelled = True
+            with suppress(OSError):  # it has just ended; its outcome is still to be read
+                connection.send(None)
+        if not connection.poll(_POLL_INTERVAL_S):
+            continue
+        kind, content = connection.recv()
+        if kind == "error":
+            raise content
+        if kind == "result":
+            return content
+        callback: Any = getattr(options, kind)
+        if callback is not None:
+            callback(*content)
+
+
+def serve(number: int) -> None:
+    """Body of the process: do the work that arrives through the descriptor ``number``, and send the outcome."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for us handles Ctrl-C
+    connection = Connection(number)
+    try:
+        work, options = connection.recv()
+        connection.send(_done(connection, work, options))
+    except (EOFError, OSError):
+        return  # nobody waits any more
+
+
+def _done(connection: Connection, work: Work[Any], options: RunOptions) -> tuple[str, Any]:
+    def on_plan(plan: Plan, size: tuple[int, int], scale: int) -> None:
+        connection.send(("on_plan", (plan, size, scale)))
+
+    def progress(done: int, total: int) -> None:
+        connection.send(("progress", (done, total)))
+
+    # A message, or the end of the other process, cancels.
+    watched = replace(options, on_plan=on_plan, progress=progress, cancelled=connection.poll)
+    try:
+        return "result", work(watched)
+    except (SparsesrError, MemoryError) as error:
+        return "error", error
+    except Exception as error:
+        return "error", unexpected(error)

@@ -1,0 +1,97 @@
+"""``Journal``: which results of a batch were begun, so that the same command finishes it after an interruption.
+
+A result appears complete or not at all. So a result that was begun, and that is no longer what was there before
+(nothing, or an older file), is done. The journal is a hidden file in the folder of the results, so that it survives
+with them; it is removed when the batch ends by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+State = list[int] | None
+"""Size in bytes and time of change in ns of a file; None if there is none."""
+
+
+class Journal:
+    """Notes of one batch; a folder that cannot be written makes it a journal that forgets."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Open the journal in ``folder`` of the batch with these settings, on which its results depend."""
+        text = json.dumps(settings, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._folder = folder
+        self._path = folder / f".sparsesr-job-{digest}.jsonl"
+        self._begun = _read(self._path)
+
+    def is_done(self, source: Path, target: Path) -> bool:
+        """True if an interrupted batch has written ``target`` from ``source`` as it is now."""
+        begun = self._begun.get(self._name(target))
+        if begun is None:
+            return False
+        now = _state(target)
+        return now is not None and now != begun.get("before") and begun.get("source") == _state(source)
+
+    def begin(self, source: Path, target: Path) -> None:
+        """Note, before any work, that ``target`` is about to be written."""
+        self._append({"target": self._name(target), "source": _state(source), "before": _state(target)})
+
+    def forget(self, target: Path) -> None:
+        """Note that ``target`` could not be written."""
+        self._append({"target": self._name(target)})
+
+    def close(self, *, is_complete: bool) -> None:
+        """Remove the journal if nothing remains to be done, or nothing has been done yet."""
+        if is_complete or not any("source" in entry for entry in self._begun.values()):
+            with suppress(OSError):
+                self._path.unlink()
+
+    def _name(self, target: Path) -> str:
+        return os.path.relpath(target, self._folder)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        self._begun[entry["target"]] = entry
+        line = json.dumps(entry).encode() + b"\n"
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                os.write(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def common_folder(targets: Iterable[Path]) -> Path | None:
+    """The deepest folder that holds all of these files; None if there is none."""
+    try:
+        return Path(os.path.commonpath({os.path.abspath(target.parent) for target in targets}))  # noqa: PTH100
+    except (OSError, ValueError):  # the current folder was removed; no targets
+        return None
+
+
+def _state(path: Path) -> State:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The latest entry of each target; a last line that was cut short is ignored."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return {}
+    begun: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):
+            entry = cast("dict[str, Any]", json.loads(line))
+            begun[entry["target"]] = entry
+    return begun

@@ -1,0 +1,93 @@
+"""HEIC by an optional package, and its refusal by name without it."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from image.made_files import ALPHA, GREY, PHOTO, WIDE, media, stack
+from sparsesr.errors import InputError
+from sparsesr.image import heic as heic_module
+from sparsesr.image.decode import decode
+
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def heic(samples: np.ndarray, mode: str | None = None, **info) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    if mode is None:
+        image = Image.fromarray(samples)
+        image.info.update(info)
+        file = pillow_heif.from_pillow(image)
+    else:
+        height, width = samples.shape[:2]
+        file = pillow_heif.from_bytes(mode, (width, height), samples.tobytes())
+    buffer = io.BytesIO()
+    file.save(buffer, quality=100, chroma=444)
+    return buffer.getvalue()
+
+
+def exif_of(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Acme"
+    return exif.tobytes()
+
+
+def test_colours_and_metadata():
+    decoded = decode(heic(PHOTO, icc_profile=SRGB_PROFILE, exif=exif_of(1)))
+    assert np.abs(decoded.rgb.astype(int) - PHOTO).max() <= 4
+    assert decoded.metadata.icc == SRGB_PROFILE
+    assert b"Acme" in decoded.metadata.exif
+    assert (decoded.source_format, decoded.bits, decoded.notes) == ("heif", 8, [])
+
+
+def test_alpha_and_grey():
+    decoded = decode(heic(stack(PHOTO, ALPHA)))
+    assert np.abs(decoded.alpha.astype(int) - ALPHA).max() <= 4
+    grey = decode(heic(GREY))
+    assert grey.layout == "grey"
+    assert np.abs(grey.rgb[..., 0].astype(int) - GREY).max() <= 4
+
+
+def test_ten_bits_reach_white():
+    wide = np.where(WIDE > 50_000, 65535, WIDE).astype(np.uint16)
+    decoded = decode(heic(wide, "RGB;16"))
+    assert decoded.bits == 16
+    assert decoded.rgb.max() == 65535
+    assert np.abs(decoded.rgb.astype(int) - wide).max() <= 4 * 257
+
+
+def test_it_is_turned_upright_once():
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).save(buffer, "HEIF", quality=100, chroma=444, exif=exif_of(6))
+    decoded = decode(buffer.getvalue())
+    assert np.abs(decoded.rgb.astype(int) - np.rot90(PHOTO, -1)).max() <= 4
+
+
+def test_damage():
+    data = heic(PHOTO)
+    for cut in (60, len(data) // 2, len(data) - 40):
+        with pytest.raises(InputError) as caught:
+            decode(data[:cut])
+        assert "\n" not in str(caught.value)
+
+
+def test_without_the_package_it_is_refused_by_name(monkeypatch):
+    data = heic(PHOTO)
+    monkeypatch.setattr(heic_module, "_PACKAGE", "no_such_package")
+    with pytest.raises(InputError) as caught:
+        decode(data, name="IMG_1.HEIC")
+    words = (
+        "IMG_1.HEIC: is HEIC (HEVC), which the installed libvips cannot decode; pip install 'sparsesr[heic]'"
+    )
+    assert words in str(caught.value)
+
+
+def test_a_file_of_a_brand_only_is_damaged():
+    for brand in (b"heic", b"hevc", b"mif1", b"avif"):
+        with pytest.raises(InputError, match="HEIF data is"):
+            decode(media(brand))

@@ -1,0 +1,324 @@
+"""Metadata that survive, are corrected, or are said to be left out; read back by Pillow and tifffile."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image.made_files import PHOTO
+from image.tagged_files import (
+    HEIGHT,
+    RECORD,
+    TITLE,
+    WIDTH,
+    doubled,
+    exif_with,
+    iptc_of,
+    jpeg,
+    jpeg_segments,
+    packet,
+    pillow,
+    png_chunks,
+    resource,
+    segment,
+    tagged_tiff,
+    tags_of,
+    text_png,
+    webp,
+)
+from sparsesr.errors import LimitError
+from sparsesr.image.decode import decode
+from sparsesr.image.encode import EncodeOptions, encode
+
+SHORT, LONG, RATIONAL = 3, 4, 5
+WORKFLOW = "\n".join(f'node {i} {{"seed": {i * 7919}}}' for i in range(90_000)).encode()
+
+
+def enlarged(data: bytes, format: str, **options) -> tuple[bytes, list[str]]:
+    """The file with twice the pixels in another format, and all notes."""
+    decoded = decode(data)
+    pixels = doubled() if decoded.metadata.size == (HEIGHT, WIDTH) else decoded.rgb.repeat(2, 0).repeat(2, 1)
+    encoded = encode(decoded.with_pixels(pixels, None), None, format=format, options=EncodeOptions(**options))
+    return encoded.data, [*decoded.notes, *encoded.notes]
+
+
+class TestPngText:
+    def test_text_is_repeated_byte_for_byte(self):
+        chunks = [
+            (b"tEXt", b"parameters\0a tree with a bird\nSteps: 40"),
+            (b"zTXt", b"workflow\0\0" + zlib.compress(WORKFLOW)),
+            (b"iTXt", b"Title\0\0\0fr\0Titre\0Au bord du lac \xc3\xa9"),
+        ]
+        data, notes = enlarged(text_png(*chunks), "png")
+        assert [each for each in png_chunks(data) if each[0] in (b"tEXt", b"zTXt", b"iTXt")] == chunks
+        assert notes == []
+
+    def test_text_after_the_pixels_too(self):
+        plain = text_png()
+        late = (b"tEXt", b"Author\0me")
+        body = late[0] + late[1]
+        whole = struct.pack(">I", len(late[1])) + body + struct.pack(">I", zlib.crc32(body))
+        data, _ = enlarged(plain[:-12] + whole + plain[-12:], "png")
+        assert pillow(data).text == {"Author": "me"}
+
+    @pytest.mark.parametrize("format", ["jpeg", "webp", "tiff", "avif"])
+    def test_other_formats_say_what_they_leave_out(self, format):
+        _, notes = enlarged(text_png((b"tEXt", b"parameters\0x"), (b"tEXt", b"prompt\0y")), format)
+        (note,) = notes
+        assert note.startswith("left out, because") and "PNG text (parameters, prompt)" in note
+
+    def test_false_facts_are_removed(self):
+        chunks = [(b"tEXt", b"exif:PixelXDimension\00056"), (b"tEXt", b"Thumb::Image::Width\00056")]
+        data, notes = enlarged(text_png(*chunks, (b"tEXt", b"Author\0me")), "png")
+        assert pillow(data).text == {"Author": "me"}
+        assert notes == []
+
+    def test_large_text_that_inflates_a_thousandfold_is_a_bomb(self):
+        with pytest.raises(LimitError, match="inflates to over 1 MiB"):
+            decode(text_png((b"zTXt", b"a\0\0" + zlib.compress(bytes(3_000_000), 9))))
+
+    def test_text_over_the_limit_is_refused_however_it_is_compressed(self):
+        noise = np.random.default_rng(0).integers(0, 16, 8 << 20, dtype=np.uint8).tobytes()
+        with pytest.raises(LimitError, match="inflates to over 64 MiB"):
+            decode(text_png(*[(b"zTXt", b"a\0\0" + zlib.compress(noise, 1))] * 9))
+
+    def test_unknown_chunks_are_named(self):
+        _, notes = enlarged(text_png((b"npTc", b"x"), (b"sBIT", b"\x08\x08\x08")), "png")
+        assert notes == ["left out: PNG chunks of unknown kinds (npTc)"]
+
+    def test_content_credentials_are_not_copied(self):
+        data, notes = enlarged(text_png((b"caBX", b"jumb")), "png")
+        assert b"caBX" not in data
+        assert "C2PA" in notes[0]
+
+
+class TestComments:
+    def test_jpeg_keeps_all(self):
+        long = b"b" * 70_000
+        data, _ = enlarged(jpeg(segment(0xFE, b"Family at the lake"), segment(0xFE, long[:65_533])), "jpeg")
+        assert [body for marker, body in jpeg_segments(data) if marker == 0xFE] == [
+            b"Family at the lake",
+            long[:65_533],
+        ]
+
+    @pytest.mark.parametrize(
+        ("comment", "text"),
+        [(b"lake", "lake"), ("Am Zürichsee".encode(), "Am Zürichsee"), (b"caf\xe9", "caf\xe9")],
+    )
+    def test_between_jpeg_and_png(self, comment, text):
+        data, notes = enlarged(jpeg(comment=comment), "png")
+        assert pillow(data).text == {"Comment": text}
+        again, _ = enlarged(data, "jpeg")
+        assert pillow(again).info["comment"].decode() == text
+        assert notes == []
+
+    def test_other_formats_say_so(self):
+        assert "the comment" in enlarged(jpeg(comment=b"lake"), "webp")[1][0]
+
+
+class TestIptc:
+    def check(self, data: bytes) -> None:
+        record = iptc_of(data)
+        assert (record[2, 5], record[2, 25]) == (b"Lake", b"water")
+
+    @pytest.mark.parametrize("format", ["jpeg", "tiff"])
+    def test_from_jpeg(self, format):
+        source = jpeg(segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, RECORD)))
+        data, notes = enlarged(source, format)
+        self.check(data)
+        assert notes == []
+
+    def test_through_png(self):
+        source = jpeg(segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, RECORD)))
+        png, _ = enlarged(source, "png")
+        raw = bytes.fromhex("".join(pillow(png).text["Raw profile type iptc"].split()[2:]))
+        assert raw == resource(0x0404, RECORD)
+        data, _ = enlarged(png, "jpeg")
+        self.check(data)
+
+    @pytest.mark.parametrize("format", ["jpeg", "tiff"])
+    @pytest.mark.parametrize(
+        "tag", [(33723, 7, len(RECORD), RECORD), (34377, 1, 34, resource(0x0404, RECORD))]
+    )
+    def test_from_tiff(self, format, tag):
+        data, _ = enlarged(tagged_tiff((tag[0], tag[1], len(tag[3]), tag[3])), format)
+        self.check(data)
+
+    def test_previews_are_removed(self):
+        preview = resource(0x040C, b"\xff\xd8 the old picture")
+        source = jpeg(segment(0xED, b"Photoshop 3.0\0" + preview + resource(0x0404, RECORD)))
+        data, _ = enlarged(source, "jpeg")
+        self.check(data)
+        assert b"the old picture" not in data
+
+    def test_records_of_several_segments(self):
+        large = resource(0x0404, RECORD) + resource(0x0FA0, bytes(100_000))
+        parts = [large[:60_000], large[60_000:]]
+        source = jpeg(*(segment(0xED, b"Photoshop 3.0\0" + part) for part in parts))
+        data, _ = enlarged(source, "jpeg")
+        bodies = [body[14:] for marker, body in jpeg_segments(data) if marker == 0xED]
+        assert b"".join(bodies) == large
+
+    @pytest.mark.parametrize("format", ["webp", "avif"])
+    def test_other_formats_say_so(self, format):
+        source = jpeg(segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, RECORD)))
+        assert "the IPTC record" in enlarged(source, format)[1][0]
+
+
+class TestExif:
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_positions_and_resolutions_in_pixels_are_scaled(self, order):
+        inner = (
+            (0x9214, SHORT, 4, struct.pack(order + "4H", 20, 10, 8, 6)),
+            (0xA214, SHORT, 2, struct.pack(order + "2H", 30, 15)),
+            (0xA20E, RATIONAL, 1, struct.pack(order + "2I", 4_000, 3)),
+            (0xA20F, RATIONAL, 1, struct.pack(order + "2I", 4_294_967_295, 1_000)),
+        )
+        block = exif_with(order, (0x010F, 2, 4, b"Cam\0"), inner=inner)
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        tags = pillow(data).getexif()
+        found = tags.get_ifd(0x8769)
+        assert tags[0x010F] == "Cam"
+        assert found[0x9214] == (40, 20, 16, 12)
+        assert found[0xA214] == (60, 30)
+        assert float(found[0xA20E]) == pytest.approx(8_000 / 3)
+        assert float(found[0xA20F]) == pytest.approx(2 * 4_294_967.295, rel=1e-6)
+
+    def test_positions_in_a_turned_image_are_removed(self):
+        inner = ((0x9214, SHORT, 2, struct.pack("<2H", 20, 10)), (0xA001, SHORT, 1, struct.pack("<H", 1)))
+        block = exif_with("<", (0x0112, SHORT, 1, struct.pack("<H", 6)), inner=inner)
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        tags = pillow(data).getexif()
+        assert tags[0x0112] == 1
+        assert tags.get_ifd(0x8769) == {0xA001: 1}
+
+    def test_the_preview_of_windows_is_removed(self):
+        block = exif_with(
+            "<", (0x010F, 2, 4, b"Cam\0"), (0x501B, 1, 8, b"\xff\xd8old!!!"), (0x8298, 2, 3, b"me\0")
+        )
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        tags = pillow(data).getexif()
+        assert 0x501B not in tags
+        assert (tags[0x010F], tags[0x8298]) == ("Cam", "me")
+
+    def test_the_bytes_of_the_thumbnail_are_blank(self):
+        first = exif_with("<", (0x010F, 2, 4, b"Cam\0"))
+        thumbnail = b"\xff\xd8 the old thumbnail"
+        at = len(first) + 2 + 2 * 12 + 4
+        second = struct.pack("<HHHIIHHIII", 2, 0x0201, LONG, 1, at, 0x0202, LONG, 1, len(thumbnail), 0)
+        link = 8 + 2 + 2 * 12
+        block = first[:link] + struct.pack("<I", len(first)) + first[link + 4 :] + second + thumbnail
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        assert b"the old thumbnail" not in data
+        assert pillow(data).getexif()[0x010F] == "Cam"
+        assert pillow(data).getexif().get_ifd(1) == {}
+
+    @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
+    def test_descriptions_survive_in_every_format(self, format):
+        block = exif_with(
+            "<", (0x010F, 2, 4, b"Cam\0"), (0x8298, 2, 3, b"me\0"), (0x0112, SHORT, 1, b"\x01\0")
+        )
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), format)
+        tags = pillow(data).getexif()
+        assert (tags[0x010F], tags[0x8298]) == ("Cam", "me")
+
+
+class TestTiff:
+    def test_descriptive_tags_survive(self):
+        source = tagged_tiff((269, 2, 5, b"scan\0"), (316, 2, 5, b"host\0"), description="At the lake")
+        tags = tags_of(enlarged(source, "tiff")[0])
+        assert (tags[269], tags[270], tags[316]) == ("scan", "At the lake", "host")
+
+    @pytest.mark.parametrize(
+        ("description", "what"),
+        [
+            ('{"shape": [40, 56, 3]}', "an array (tifffile)"),
+            ("ImageJ=1.53\nimages=5\nslices=5\n", "a stack (ImageJ)"),
+            ('<?xml version="1.0"?><OME xmlns="x"><Pixels SizeX="56"/></OME>', "OME-XML"),
+        ],
+    )
+    def test_descriptions_of_the_old_size_are_removed(self, description, what):
+        data, notes = enlarged(tagged_tiff(description=description), "tiff")
+        assert 270 not in tags_of(data)
+        assert what in notes[0]
+
+    def test_unknown_private_tags_and_layers_are_named(self):
+        _, notes = enlarged(tagged_tiff((50_900, 1, 5, b"hello"), (37_724, 7, 8, b"Adobe Ph")), "tiff")
+        assert notes == ["left out: the layers of Photoshop, TIFF tags of unknown meaning (50900)"]
+
+
+class TestStrip:
+    @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
+    def test_all_but_the_profile_is_left_out(self, format, odd_inputs_dir):
+        profile = decode(odd_inputs_dir / "photo_icc_500.png").metadata.icc
+        source = jpeg(
+            segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, RECORD)),
+            exif=b"Exif\0\0" + exif_with("<", (0x010F, 2, 4, b"Cam\0")),
+            xmp=packet(TITLE),
+            comment=b"a comment",
+            icc_profile=profile,
+            dpi=(300, 300),
+        )
+        data, notes = enlarged(source, format, strip=True)
+        image = pillow(data)
+        assert image.info["icc_profile"] == profile
+        for secret in (b"Cam", b"At the lake", b"a comment", b"water", b"water".hex().encode()):
+            assert secret not in data
+        assert 0x010F not in image.getexif()
+        assert round(image.info.get("dpi", (72, 72))[0]) == 72
+        assert notes == []
+
+    def test_colours_that_png_states_are_kept(self):
+        data, _ = enlarged(text_png((b"sRGB", b"\0"), (b"tEXt", b"Author\0me")), "png", strip=True)
+        assert [kind for kind, _ in png_chunks(data) if kind in (b"sRGB", b"tEXt")] == [b"sRGB"]
+
+
+class TestWhatElseAFileHolds:
+    def test_the_second_picture_of_a_stereo_camera(self):
+        buffer, image = io.BytesIO(), Image.fromarray(PHOTO)
+        image.save(buffer, "MPO", save_all=True, append_images=[image])
+        data, notes = enlarged(buffer.getvalue(), "jpeg")
+        assert notes == ["left out: another picture in the file (a stereo view, gain map or preview)"]
+        assert b"MPF\0" not in data
+
+    def test_a_real_gain_map(self, odd_inputs_dir):
+        decoded = decode(odd_inputs_dir / "ultra_hdr.jpg")
+        notes = [note for note in decoded.notes if "left out" in note]
+        assert len(notes) == 1 and "HDR gain map" in notes[0]
+        assert b"hdrgm:" not in (decoded.metadata.xmp or b"")
+
+    def test_content_credentials(self):
+        data, notes = enlarged(jpeg(segment(0xEB, b"JP\0\0\0\0\0\1\0\0\0\0jumbjumd c2pa")), "jpeg")
+        assert b"c2pa" not in data and "C2PA" in notes[0]
+
+
+class TestWebp:
+    @pytest.mark.parametrize(
+        "form", [{"lossless": True}, {"lossless": True, "exif": b"II*\0\x08\0\0\0\0\0\0\0\0\0"}]
+    )
+    def test_without_loss_stays_without(self, form):
+        data, _ = enlarged(webp(**form), "webp")
+        np.testing.assert_array_equal(np.asarray(pillow(data).convert("RGB")), doubled())
+        lossy, _ = enlarged(webp(**form), "webp", quality=50)
+        assert b"VP8L" in data and b"VP8L" not in lossy
+
+    def test_with_loss_stays_with(self):
+        data, _ = enlarged(webp(quality=80), "webp")
+        assert b"VP8L" not in data[:200]
+
+
+@pytest.mark.parametrize("format", ["webp", "avif"])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_lossless_is_exact(format, alpha):
+    decoded = decode(text_png())
+    plane = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 256).astype(np.uint8) if alpha else None
+    options = EncodeOptions(lossless=True)
+    data = encode(decoded.with_pixels(PHOTO, plane), None, format=format, options=options).data
+    got = np.asarray(pillow(data).convert("RGBA"))
+    np.testing.assert_array_equal(got[..., :3], PHOTO)
+    np.testing.assert_array_equal(got[..., 3], 255 if plane is None else plane)
