@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.random_graphs import tokens
-from sparsesr.engine import upscaler as upscaling
+from sparsesr.engine import chop as chopping
 from sparsesr.engine.chop import CHOP_PX, chop
 from sparsesr.engine.estimate import planned_macs
 from sparsesr.engine.plan import PROCESS_BYTES, Box, MemoryNeeds, Mode, Plan, Tile
@@ -55,9 +55,9 @@ def test_full_hd_becomes_64_crops_below_the_limit():
 @pytest.fixture
 def small_crops(monkeypatch):
     """Images of 300 pixels or more count as large."""
-    cut = upscaling.chopping.chop
-    monkeypatch.setattr(upscaling.chopping, "CHOP_PX", 300)
-    monkeypatch.setattr(upscaling.chopping, "chop", lambda height, width: cut(height, width, 300, 3))
+    cut = chopping.chop
+    monkeypatch.setattr(chopping, "CHOP_PX", 300)
+    monkeypatch.setattr(chopping, "chop", lambda height, width: cut(height, width, 300, 3))
     monkeypatch.setattr("sparsesr.engine.execute.suspicious_shift", lambda *_: None)  # the weights are random
 
 

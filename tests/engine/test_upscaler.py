@@ -15,7 +15,7 @@ from sparsesr.engine.execute import Network
 from sparsesr.engine.plan import PROCESS_BYTES, Box, Mode, Tile, cut_tiles
 from sparsesr.engine.tiles import average_attention, run_tiled
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import CancelledError, InputError, LimitError, ResultError, UsageError
+from sparsesr.errors import CancelledError, InputError, LimitError, ResultError
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.session import Session
 from support.tiny_models import photo, tiny
@@ -68,9 +68,8 @@ def test_unsupported_inputs_are_refused(upscaler, image, message):
         upscaler(image)
 
 
-def test_model_and_scale_must_agree():
-    with pytest.raises(UsageError, match="upscales x2, not x3"):
-        Upscaler(tiny(), scale=3)
+def test_a_model_of_another_scale_runs_twice():
+    assert Upscaler(tiny(), scale=3)(photo(8, 10)).image.shape == (24, 30, 3)
 
 
 def test_transparent_pixels_do_not_darken_the_edge(upscaler):

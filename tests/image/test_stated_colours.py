@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from image.made_files import GREY, PHOTO, bmp_with_profile, chrm, cicp, gama, iccp, png, tiff
 from sparsesr.image.decode import decode
-from sparsesr.image.encode import encode
+from sparsesr.image.encode import EncodeOptions, encode
 from sparsesr.image.samples import to_eight_bit
 
 P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
@@ -54,7 +54,7 @@ def muted(samples: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
 def test_results_look_like_a_file_with_gamma(format, gamma):
     decoded = decode(png(PHOTO, gama(1 / gamma)))
-    shown = as_shown(encode(decoded, None, format=format, quality=100).data)
+    shown = as_shown(encode(decoded, None, format=format, options=EncodeOptions(quality=100)).data)
     expected = in_srgb(PHOTO, gamma, BT709)
     assert np.abs(shown - expected).mean() < {"png": 0.1, "tiff": 0.1, "jpeg": 1.5, "webp": 4}[format]
 
@@ -65,7 +65,7 @@ def test_results_look_like_a_file_with_other_primaries(format):
     decoded = decode(png(samples, gama(1 / 2.2), chrm(*P3)))
     np.testing.assert_array_equal(decoded.rgb, samples)
     assert "kept as a colour profile" in decoded.notes[0]
-    shown = as_shown(encode(decoded, None, format=format, quality=100).data)
+    shown = as_shown(encode(decoded, None, format=format, options=EncodeOptions(quality=100)).data)
     assert np.abs(shown - in_srgb(samples, 2.2, P3)).mean() < (1.5 if format == "jpeg" else 0.6)
     assert np.abs(shown - samples).mean() > 2, "the primaries matter"
 

@@ -97,10 +97,10 @@ def test_torch_computes_whatever_else_is_asked_for():
 def test_evaluation_is_block_by_block_in_fp32():
     network = create("skim_fast_dense_x2").eval()
     image = torch.rand(1, 3, 12, 10)
-    feature = network.head(network.sub_mean(image))
+    feature = network.head(16 * network.sub_mean(image))
     for block in network.body:
         feature = block(feature)
-    expected = network.add_mean(network.tail(feature) + network.upsample(network.sub_mean(image)))
+    expected = network.add_mean(network.tail(feature) / 16 + network.upsample(network.sub_mean(image)))
     assert torch.equal(network(image), expected)
 
 

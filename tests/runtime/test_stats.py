@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,11 @@ def test_the_attention_used_is_returned():
     vectors = Session(MODEL).run(IMAGE).attention
     assert list(vectors) == ["body.0.ca", "body.1.ca"]
     assert all(vector.shape == (16,) and vector.dtype == np.float32 for vector in vectors.values())
+
+
+def test_times_come_from_the_given_clock():
+    ticks = itertools.count()
+    session = Session(plain(), threads=1, clock=lambda: float(next(ticks)))
+    stats = session.run(np.zeros((8, 8, 3), np.uint8), band_rows=8).stats
+    assert all(layer.ms >= 1000 and layer.ms % 1000 == 0 for layer in stats.layers)
+    assert stats.total_ms > sum(layer.ms for layer in stats.layers)  # a tick at both ends of the run

@@ -25,8 +25,18 @@ _SHORT_OPTIONS = {
 }
 _LONG_OPTIONS = frozenset(
     {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
-    | {"fit", "height", "lossless", "preserve_time", "resume", "set", "skip_existing", "strip", "target_ms"}
-    | {"width"}
+    | {
+        "fit",
+        "height",
+        "lossless",
+        "measure_latency",
+        "preserve_time",
+        "resume",
+        "set",
+        "skip_existing",
+        "strip",
+    }
+    | {"target_ms", "width"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -73,9 +76,21 @@ def show(
     if as_json:
         print_json(about)
         return 0
+    searched: dict[str, Any] | None = about["training"].pop("genotype", None)
     for key, value in about.items():
         _print_fact(key.replace("_", " "), value)
+    if searched is not None:
+        _print_searched(searched)
     return 0
+
+
+def _print_searched(genotype: dict[str, Any]) -> None:
+    """Draw a network that an architecture search found; nothing if the description is damaged."""
+    from sparsesr.lab.nn.genotype import genotype_from_json
+
+    with contextlib.suppress(ValueError):
+        drawn = genotype_from_json(json.dumps(genotype)).drawn()
+        print("searched network:", textwrap.indent(drawn, "  "), sep="\n")
 
 
 def _macs(model: ModelFile) -> int:

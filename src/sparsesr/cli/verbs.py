@@ -42,6 +42,8 @@ VERBS = (
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),
     Verb("train", "train a network from a recipe (needs [train])", "sparsesr.cli.train"),
+    Verb("search", "search for an architecture from a recipe (needs [train])", "sparsesr.cli.search"),
+    Verb("prune", "keep k weights of every block and fine-tune (needs [train])", "sparsesr.cli.prune"),
     Verb("export", "convert a checkpoint to a model file (needs [train])", "sparsesr.cli.export"),
 )
 

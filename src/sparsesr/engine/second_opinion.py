@@ -111,16 +111,15 @@ def _enlarged(upscaled: Pixels, box: Box, scale: int) -> Pixels:
 
 
 def _require_flat_colour(network: Network, plain: Session, part: Pixels) -> None:
-    """Upscale the mean colour of a part; borders, where networks read zeros beyond the image, do not count."""
-    part = part[:_FLAT_PX, :_FLAT_PX]
+    """Upscale the mean colour of a part, far enough from borders, where networks read zeros beyond the image."""
     colour = part.mean(axis=(0, 1), dtype=np.float64).round(0 if part.dtype.kind != "f" else 6)
-    flat = np.broadcast_to(colour.astype(part.dtype), part.shape)
+    flat = np.broadcast_to(colour.astype(part.dtype), (_FLAT_PX, _FLAT_PX, len(colour)))
     result = plain.run(np.ascontiguousarray(flat), low_memory=True).image
     height, width = result.shape[:2]
     centre = result[height // 4 : height - height // 4, width // 4 : width - width // 4]
     peak = 1.0 if part.dtype.kind == "f" else float(np.iinfo(part.dtype).max)
     moved = float(np.abs(centre.mean(axis=(0, 1), dtype=np.float64) - colour).max()) / peak
-    if moved > allowed_shift(*part.shape[:2]):
+    if moved > allowed_shift(_FLAT_PX, _FLAT_PX):
         raise broken(
             network.name, f"the mean colour of a flat area differs by {255 * moved:.0f}/255 from the input"
         )

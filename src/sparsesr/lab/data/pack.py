@@ -5,6 +5,7 @@ LR images are made by MATLAB-exact bicubic downscaling, as in the usual benchmar
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -62,6 +63,21 @@ class PackedPairs:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def part(self, index: int, parts: int) -> PackedPairs:
+        """The ``index``-th of ``parts`` runs of consecutive images, on the same mapped file.
+
+        Raises:
+            InputError: there are fewer images than parts.
+        """
+        if len(self) < parts:
+            raise InputError(
+                f"{len(self)} training image for {parts} disjoint parts",
+                remedy=f"give at least {parts} images",
+            )
+        share = copy.copy(self)
+        share.pairs = self.pairs[index * len(self) // parts : (index + 1) * len(self) // parts]
+        return share
 
     def lr(self, index: int) -> NDArray[np.uint8]:
         """LR image at ``index``."""

@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.fx.proxy import TraceError
 
 from sparsesr.errors import ModelError
+from sparsesr.lab.export.balanced_layers import declare_balanced
 from sparsesr.lab.export.image_rules import as_image, as_upscaled
 from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES
 from sparsesr.lab.export.lowering_state import IMAGE, LoweringState
@@ -66,6 +67,7 @@ def export(
                 raise ModelError(f"{type(module).__name__}: upscales x{scale}, but active_scale is {active}")
             graphs[scale] = (graph, tensors)
     scale, graph, tensors = merge_scales(graphs)
+    graph = declare_balanced(graph, tensors)
     facts = Facts(
         name=name,
         architecture=architecture or type(module).__name__.lower(),
@@ -73,7 +75,7 @@ def export(
         size_multiple=_size_multiple(graph, tensors),
         license=license,
         description=description,
-        training=training or {},
+        training={**(training or {}), **getattr(module, "training_facts", {})},
         parameters=_parameters(module),
         value_range=float(getattr(getattr(module, "config", None), "value_range", 1.0)),
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sparsesr.errors import ModelError
+from sparsesr.lab.export.balanced_layers import undeclared
 from sparsesr.lab.export.exporter import lower_network
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import NETWORKS
@@ -35,10 +37,25 @@ def restore_state(model: ModelFile, candidates: Iterable[Callable[[], nn.Module]
     Raises:
         ModelError: no network lowers to the same graph, or export merged weights that cannot be separated.
     """
-    for create in (*candidates, *NETWORKS.values()):
+    return _matching(model, [*(("", create) for create in candidates), *NETWORKS.items()])[1]
+
+
+def restore_network(model: ModelFile) -> tuple[str, dict[str, Tensor]]:
+    """Registry name and state dict of the network in a model file.
+
+    Raises:
+        ModelError: as :func:`restore_state`.
+    """
+    return _matching(model, NETWORKS.items())
+
+
+def _matching(
+    model: ModelFile, named: Iterable[tuple[str, Callable[[], nn.Module]]]
+) -> tuple[str, dict[str, Tensor]]:
+    for name, create in named:
         state = _restored(model, create())
         if state is not None:
-            return state
+            return name, state
     raise ModelError(
         f"{model.facts.name}: no known network matches this model file, or export merged its weights; "
         "start from the checkpoint it was exported from"
@@ -49,12 +66,20 @@ def _restored(model: ModelFile, network: nn.Module) -> dict[str, Tensor] | None:
     """The state, or None if the network lowers to another graph."""
     if type(network).__name__.lower() != model.facts.architecture or hasattr(network, "active_scale"):
         return None
+    if not _is_described(network, model):
+        return None
     network = network.double().eval()
     masked = with_masks(network)
     if masked is not None and not masked.accept_dense_channels(_dense_channels(model.graph)):
         return None
     probe = _Probe(network, model)
     return probe.state() if probe.fits() else None
+
+
+def _is_described(network: nn.Module, model: ModelFile) -> bool:
+    """False if the file says that another network was exported: one of another genotype."""
+    facts: dict[str, Any] = getattr(network, "training_facts", {})
+    return all(model.facts.training.get(key) == value for key, value in facts.items())
 
 
 def _dense_channels(graph: Graph) -> dict[str, int]:
@@ -109,7 +134,11 @@ class _Probe:
         shapes, stored = (
             {name: t.shape for name, t in held.items()} for held in (tensors, self.model.tensors)
         )
-        if shapes != stored or self.count > _MOST_WEIGHTS or not _is_same(graph, self.model.graph):
+        if (
+            shapes != stored
+            or self.count > _MOST_WEIGHTS
+            or not _is_same(graph, undeclared(self.model.graph))
+        ):
             return False
         drawn = np.random.default_rng(0).standard_normal(self.count)
         found = self._lowered(drawn)[1]

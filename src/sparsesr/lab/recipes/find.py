@@ -9,9 +9,11 @@ import difflib
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.recipes import acnet, esrt, skim, smsr
+from sparsesr.lab.recipes import acnet, esrt, searches, skim, smsr
+from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.lab.train.recipe import Recipe
 
 _FILES = (smsr, skim, esrt, acnet)
@@ -19,26 +21,37 @@ _FILES = (smsr, skim, esrt, acnet)
 RECIPES: dict[str, Callable[[], Recipe]] = {
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
 }
+SEARCHES: dict[str, Callable[[], SearchRecipe]] = searches.SEARCHES
+Kind = TypeVar("Kind", bound=Recipe)
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe with this name in ``RECIPES``, or the result of ``path.py:function``; the file is executed.
+    """The training recipe with this name in ``RECIPES``, or the result of ``path.py:function``; the file is executed.
 
     Raises:
         UsageError: no such name; the function is missing or returns no recipe.
         InputError: the file is missing or raises an error.
     """
+    return _find(name, RECIPES, Recipe)
+
+
+def find_search_recipe(name: str) -> SearchRecipe:
+    """As :func:`find_recipe`, for searches and ``SEARCHES``."""
+    return _find(name, SEARCHES, SearchRecipe)
+
+
+def _find(name: str, known: dict[str, Callable[[], Kind]], kind: type[Kind]) -> Kind:
     path, colon, function = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return _from_file(Path(path), function)
-    if name not in RECIPES:
-        close = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(RECIPES)}"
+        return _from_file(Path(path), function, kind)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
         raise UsageError(f"no recipe {name!r}; {hint} (or write path.py:function)")
-    return RECIPES[name]()
+    return known[name]()
 
 
-def _from_file(path: Path, function: str) -> Recipe:
+def _from_file(path: Path, function: str, kind: type[Kind]) -> Kind:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the name of a recipe, or path.py:function")
     try:
@@ -48,6 +61,6 @@ def _from_file(path: Path, function: str) -> Recipe:
         raise
     except Exception as error:
         raise InputError(f"{path}: fails with {type(error).__name__}: {error}; fix the file") from error
-    if not isinstance(recipe, Recipe):
-        raise UsageError(f"{path}: has no function {function!r} that returns a Recipe")
+    if not isinstance(recipe, kind):
+        raise UsageError(f"{path}: has no function {function!r} that returns a {kind.__name__}")
     return recipe

@@ -18,7 +18,7 @@ from sparsesr.image.destination import atomic_file
 from sparsesr.lab.export.checkpoint import SUFFIXES
 from sparsesr.lab.export.restore import restore_state
 from sparsesr.lab.nn.network import AdaptsWeights
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
 from sparsesr.modelfile.catalogue import SUFFIX as MODEL_SUFFIX
 from sparsesr.modelfile.catalogue import load as load_model
 
@@ -32,7 +32,7 @@ _MAY_CHANGE = frozenset(
     )
 )
 _SHOWN = 3
-_CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
+CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
@@ -65,8 +65,13 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
         )
     ours = _flat(asdict(recipe))
     # Settings newer than the checkpoint: it behaved as their defaults do.
-    sparsity = Sparsity() if recipe.sparsity else None
-    defaults = _flat(asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity)))
+    sparsity = Sparsity(freeze_fraction=0) if recipe.sparsity else None
+    pruning = Pruning() if stored["recipe"].get("pruning") else None
+    defaults = _flat(
+        asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity, pruning=pruning))
+    )
+    if sparsity:
+        defaults["sparsity.freeze_fraction"] = Sparsity().freeze_fraction
     theirs = {key: defaults[key] for key in ours if key in defaults} | _flat(stored["recipe"])
     different = [
         key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)
@@ -83,6 +88,22 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
             ),
         )
     return stored
+
+
+def stored_recipe(path: Path) -> Recipe:
+    """The recipe that a checkpoint was made with.
+
+    Raises:
+        ModelError: it cannot be read, or another version wrote it.
+    """
+    stored: Any = _read(path).get("recipe")
+    try:
+        settings: dict[str, Any] = {**stored}
+        for name, kind in (("sparsity", Sparsity), ("pruning", Pruning)):
+            settings[name] = kind(**settings[name]) if settings.get(name) else None
+        return Recipe(**settings)
+    except TypeError:
+        raise ModelError("not a checkpoint of this sparsesr version", where=str(path)) from None
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -132,7 +153,7 @@ def warm_start(network: nn.Module, source: str) -> list[str]:
 
 
 def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
-    if Path(source).suffix not in _CHECKPOINT_SUFFIXES:
+    if Path(source).suffix not in CHECKPOINT_SUFFIXES:
         return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
     stored = _read(Path(source))
     return next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)

@@ -47,8 +47,11 @@ def open_feed(
     part: tuple[int, int],
     device: torch.device,
     report: Callable[[str], None],
+    images: tuple[int, int] = (0, 1),
 ) -> Feed:
     """Open the feed of process ``part[0]`` of ``part[1]``, packing the images if needed.
+
+    ``images`` (i, n): use the i-th of n equal parts of the images.
 
     Raises:
         UsageError: the recipe does not fit the images, or it trains several scales in several processes.
@@ -57,7 +60,7 @@ def open_feed(
     """
 
     def pairs(scale: int) -> PackedPairs:
-        return _open_pairs(recipe, scale, run_folder, part[0] == 0, report)
+        return _open_pairs(recipe, scale, run_folder, part[0] == 0, report).part(*images)
 
     def sampler(scale: int) -> PatchSampler:
         return PatchSampler(pairs(scale), *_sampling(recipe, part))

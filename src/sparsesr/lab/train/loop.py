@@ -15,16 +15,15 @@ from torch import nn
 from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.network import size_multiple
-from sparsesr.lab.nn.registry import create
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, decaying
-from sparsesr.lab.train.feeding import open_feed
-from sparsesr.lab.train.masks import mask_policy
-from sparsesr.lab.train.optimisation import make_average, make_optimizer
+from sparsesr.lab.train.method import Training
+from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
+from sparsesr.lab.train.pruning import Surroundings, make_pruner
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
-from sparsesr.lab.train.step import Trainee, train_step
+from sparsesr.lab.train.step import Trainee
 from sparsesr.lab.train.validation import Validation
 
 CHECKPOINT = "checkpoint.pt"
@@ -52,6 +51,7 @@ def train(
     recipe: Recipe,
     run_folder: Path,
     *,
+    method: Training | None = None,
     resume: bool = False,
     ending: Ending | None = None,
     device: str = "auto",
@@ -61,7 +61,7 @@ def train(
     """Train until the last step or until ``ending`` is due; the state is saved either way.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
-    and, unless the recipe sets ``packed``, the packed images.
+    and, unless the recipe sets ``packed``, the packed images. ``method`` replaces ordinary training.
 
     Raises:
         UsageError: the folder already holds a run and ``resume`` is not set; the recipe does not fit the images.
@@ -70,7 +70,7 @@ def train(
         BackendError: another process of the run died.
     """
     # ---- processes, device and run folder ----
-    ending = ending or Ending()
+    method, ending = method or Training(), ending or Ending()
     ending.check(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -78,24 +78,28 @@ def train(
     processes, is_first = fabric.world_size, fabric.global_rank == 0
     report = report if is_first else _say_nothing
     path = run_folder / CHECKPOINT
-    _make_folder(run_folder, resume)
+    make_run_folder(run_folder, resume)
     stored = checkpoint.load(path, recipe) if path.exists() else None
 
     # ---- images ----
     part = (fabric.global_rank, processes)
-    batches = open_feed(recipe, run_folder, part, fabric.device, report)
+    batches = method.open_feed(recipe, run_folder, part, fabric.device, report)
 
     # ---- network, average, optimiser; identical on all processes ----
     torch.manual_seed(recipe.seed)
-    plain = _network(recipe, report if stored is None else None)
+    plain = _network(method, recipe, report if stored is None else None)
     if masked := with_masks(plain):
         masked.share_batch(*part)
     validation = Validation(
         recipe.validation, recipe.scale, *part, recipe.validation_sigma, size_multiple(plain)
     )
     average = make_average(recipe, plain).to(fabric.device)
-    masks = mask_policy(recipe, plain, average.module)
-    optimizer: Any = make_optimizer(recipe, plain)
+    masks = method.policy(recipe, plain, average.module)
+    optimizer: Any = method.optimizer(recipe, plain)
+    around = Surroundings(
+        plain, average.module, optimizer, lambda step: batches.at(step)[0], partial(mean_over, fabric)
+    )
+    pruner = make_pruner(recipe, around)
     start = 0
     if stored is not None:
         start = stored["step"]
@@ -106,17 +110,18 @@ def train(
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
-    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks)
+    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks, pruner)
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
         masks.restore(stored["masks"])
+        pruner.restore(stored.get("pruning", {}))
 
     def save(step: int) -> None:
         if is_first:
             checkpoint.save(
                 path, recipe, step,
                 network=plain.state_dict(), ema=average.module.state_dict(),
-                optimizer=optimizer.state_dict(), masks=masks.state(),
+                optimizer=optimizer.state_dict(), masks=masks.state(), pruning=pruner.state(),
             )  # fmt: skip
 
     # ---- the loop ----
@@ -134,7 +139,7 @@ def train(
                 )  # random draws of a step depend only on the step
                 if recipe.scales:
                     plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
-                losses = train_step(trainee, step, batches.at(step))
+                losses = method.step(trainee, step, batches.at(step))
                 l1_sum, l1_count = l1_sum + losses.l1, l1_count + 1
 
                 # ---- at intervals: check the loss, log, validate, save, stop ----
@@ -143,7 +148,13 @@ def train(
                     l1_sum, l1_count = torch.zeros_like(l1_sum), 0
                     _check_finite(mean_l1, step, path, saved)
                     if log:
-                        log.progress(step, l1=mean_l1, **masks.figures(), learning_rate=losses.learning_rate)
+                        log.progress(
+                            step,
+                            l1=mean_l1,
+                            **masks.figures(),
+                            **pruner.figures(),
+                            learning_rate=losses.learning_rate,
+                        )
                 if step % look_every == 0 or step == recipe.steps:
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
                     wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
@@ -174,11 +185,13 @@ def train(
     return Outcome(path, step, recipe.steps)
 
 
-def _say_nothing(line: str) -> None:
-    """Drop messages of all processes but the first."""
+def make_run_folder(folder: Path, resume: bool) -> None:
+    """Make the folder of a run.
 
-
-def _make_folder(folder: Path, resume: bool) -> None:
+    Raises:
+        UsageError: it already holds a run and ``resume`` is not set.
+        InputError: it cannot be created.
+    """
     if (folder / CHECKPOINT).exists() and not resume:
         raise UsageError(
             "already holds a run",
@@ -192,12 +205,13 @@ def _make_folder(folder: Path, resume: bool) -> None:
         raise InputError(f"cannot be created ({error.strerror})", where=str(folder), remedy=remedy) from None
 
 
-def _network(recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
+def _say_nothing(line: str) -> None:
+    """Drop messages of all processes but the first."""
+
+
+def _network(method: Training, recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
     """The network of the recipe; with ``report``, initialised from ``init_from`` if that is set."""
-    try:
-        network = create(recipe.network)
-    except KeyError as error:
-        raise UsageError(f"recipe: {error.args[0]}") from None
+    network = method.network(recipe)
     if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
         raise UsageError(f"recipe: {recipe.network} does not support the scales {recipe.scales}")
     if recipe.init_from and report is not None:

@@ -7,15 +7,17 @@ import difflib
 import types
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from sparsesr.errors import Parameter, UsageError
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.recipe import Recipe
 
 _TRUE, _FALSE, _NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "")
 
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
-def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
+
+def with_overrides(recipe: AnyRecipe, assignments: Iterable[str]) -> AnyRecipe:
     """The recipe with ``key=value`` settings, parsed by the type of the field; lists are comma-separated.
 
     All are applied before validation, so their order does not matter.
@@ -24,22 +26,31 @@ def with_overrides(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         UsageError: no such key, or a value of the wrong type or out of range.
     """
     changes: dict[str, Any] = {}
-    mask_changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise UsageError(f"{assignment!r} has no value", where=Parameter("set"), remedy="write key=value")
         path, setting = key.strip().split("."), Parameter(f"recipe.{key.strip()}")
         if len(path) == 1:
-            changes[path[0]] = _read(Recipe, path[0], text.strip(), setting)
-        elif path[0] != "sparsity":
-            _kind(Recipe, path[0], setting)
-            raise UsageError("has no nested settings", where=Parameter(f"recipe.{path[0]}"))
+            changes[path[0]] = _read(type(recipe), path[0], text.strip(), setting)
         else:
-            mask_changes[path[1]] = _read(Sparsity, ".".join(path[1:]), text.strip(), setting)
-    if mask_changes:
-        changes["sparsity"] = dataclasses.replace(recipe.sparsity or Sparsity(), **mask_changes)
+            group = _group(type(recipe), path[0], setting)
+            inner = _read(group, ".".join(path[1:]), text.strip(), setting)
+            nested.setdefault(path[0], {})[path[1]] = inner
+    for name, inner_changes in nested.items():
+        current = getattr(recipe, name) or _group(type(recipe), name, Parameter(f"recipe.{name}"))()
+        changes[name] = dataclasses.replace(current, **inner_changes)
     return dataclasses.replace(recipe, **changes)
+
+
+def _group(settings: type, name: str, setting: Parameter) -> type:
+    """Class of a setting that has settings of its own, such as ``sparsity``; UsageError if it has none."""
+    kind = _kind(settings, name, setting)
+    classes = [choice for choice in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(choice)]
+    if not classes:
+        raise UsageError("has no nested settings", where=Parameter(f"recipe.{name}"))
+    return typing.cast(type, classes[0])
 
 
 def _read(settings: type, name: str, text: str, setting: Parameter) -> Any:

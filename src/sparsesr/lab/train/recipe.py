@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparsesr.errors import UsageError
+from sparsesr.lab.sparsity.balance import Balance
 
 OPTIMIZERS = ("adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
@@ -12,6 +13,8 @@ PRECISIONS = ("fp32", "bf16")
 LOSSES = ("l1", "l2")
 DEGRADATIONS = ("bicubic", "photo")
 CONTROLS = ("weight", "threshold")
+PATTERNS = ("balanced", "unstructured", "block")
+PRUNING_METHODS = ("gradual", "straight_through")
 _CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -105,6 +108,50 @@ class Sparsity:
 
 
 @dataclass(frozen=True)
+class Pruning:
+    """Pruning of weights during a fine-tuning (docs/balanced.md)."""
+
+    keep: int = 4
+    """Weights kept in every block."""
+    block: int = 16
+    """Consecutive input channels at one tap of one output channel."""
+    pattern: str = "balanced"
+    """balanced, or for comparison at the same density: unstructured or block (lab.sparsity.patterns)."""
+    method: str = "gradual"
+    """gradual: pruned weights are zero from the event that prunes them on. straight_through: all weights are trained,
+    the network computes with the kept ones only, and the others decay (SR-STE; Zhou et al., ICLR 2021)."""
+    fraction: float = 0.65
+    """Share of the steps over which events are spread, or after which method straight_through fixes its choice; 0: all
+    pruning happens before the first step."""
+    events: int = 10
+    """Number of times that method gradual prunes, a little more each time."""
+    refit: int = 8
+    """Batches over which the kept weights are refitted at an event, to give nearly the outputs of all
+    (lab.train.refit); 0: they keep their values. Method gradual only."""
+    decay: float = 2e-4
+    """Decay of pruned weights with method straight_through, in units of their gradients."""
+    first_and_last: bool = False
+    """Prune the first and the last layer too: they are small, and sensitive."""
+
+    @property
+    def balance(self) -> Balance:
+        """The final pattern."""
+        return Balance(self.keep, self.block)
+
+    def __post_init__(self) -> None:
+        Balance(self.keep, self.block)
+        _check(self.pattern in PATTERNS, f"pruning.pattern {self.pattern!r}: use {', '.join(PATTERNS)}")
+        _check(
+            self.method in PRUNING_METHODS,
+            f"pruning.method {self.method!r}: use {', '.join(PRUNING_METHODS)}",
+        )
+        _check(0 <= self.fraction <= 1, f"pruning.fraction {self.fraction} must be in 0..1")
+        _check(self.events >= 1, f"pruning.events {self.events} must be at least 1")
+        _check(self.refit >= 0, f"pruning.refit {self.refit} must not be negative")
+        _check(self.decay >= 0, f"pruning.decay {self.decay} must not be negative")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training run. Lengths are in optimiser steps, patch sizes in LR pixels; the logged L1 is on 0..255."""
 
@@ -153,6 +200,8 @@ class Recipe:
     ema_decay: float = 0.999
     sparsity: Sparsity | None = None
     """None for networks without masks."""
+    pruning: Pruning | None = None
+    """None: all weights are kept."""
     precision: str = "fp32"
     """fp32, or bf16 (autocast), which is faster on hardware with bf16 matrix units."""
     channels_last: bool = True
@@ -193,6 +242,10 @@ class Recipe:
         for name in ("noise_sigma_max", "validation_sigma"):
             _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
         _check(not self.scales or self.degradation == "bicubic", "several scales need degradation=bicubic")
+        _check(
+            not (self.pruning and self.sparsity) or self.sparsity.freeze_fraction == 0,
+            "pruning needs fixed channel masks, which order the weights: set sparsity.freeze_fraction=0",
+        )
         for name, known in _CHOICES.items():
             _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
 

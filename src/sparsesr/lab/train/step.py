@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from sparsesr.lab.data.patches import Batch
 from sparsesr.lab.train.masks import MaskPolicy
 from sparsesr.lab.train.optimisation import set_learning_rate
 from sparsesr.lab.train.processes import mean_over
+from sparsesr.lab.train.pruning import NoPruning, Pruner
 from sparsesr.lab.train.recipe import Recipe
 
 
@@ -32,6 +33,7 @@ class Trainee:
     average: AveragedModel
     """Exponential moving average of the weights; it is validated and shipped."""
     masks: MaskPolicy
+    pruner: Pruner = field(default_factory=NoPruning)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
     """Run optimiser step ``step``, counted from 1, on LR and HR patches in 0..1."""
     recipe, fabric, masks = trainee.recipe, trainee.fabric, trainee.masks
     masks.start_step(step)
+    trainee.pruner.start_step(step)
     rate = set_learning_rate(trainee.optimizer, recipe, step)
     lr_B3HW, hr_B3YX = batch
     if recipe.channels_last:
@@ -59,10 +62,12 @@ def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
     total = fidelity + masks.loss(lr_B3HW, hr_B3YX) / 255
     trainee.optimizer.zero_grad(set_to_none=True)
     fabric.backward(total)
+    trainee.pruner.before_update()
     fabric.clip_gradients(
         trainee.network, trainee.optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
     )
     trainee.optimizer.step()
     trainee.average.update_parameters(trainee.plain)
+    trainee.pruner.after_update()
     masks.observe(step, lr_B3HW, partial(mean_over, fabric))
     return Losses(total.detach(), l1.detach(), rate)

@@ -1,0 +1,105 @@
+"""Frames: the fixed layers of searched networks around the searched body, one per family.
+
+A frame is called with the image and the body, a function from features to features.
+
+Shape suffixes: B batch, C channels, H and W rows and columns of the LR image, Y and X of the HR image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.searched_operations import Enlarging, convolution
+
+Body = Callable[[Tensor], Tensor]
+_COLOURS = 3
+_RANGE = 16.0
+"""Trunks of residual cells compute on images in 0..16, for the reason given in :mod:`sparsesr.lab.nn.skim`."""
+
+
+class LateUpsampling(nn.Module):
+    """TrilevelNAS-B: head, body, convolution and pixel shuffle, ``(tanh(z) + 1) / 2``. No global skip."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        self.head = convolution(_COLOURS, channels, 3, bias=True)
+        self.tail = convolution(channels, _COLOURS * scale**2, 3, bias=True)
+        self.shuffle = nn.PixelShuffle(scale)
+
+    def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
+        return (torch.tanh(self.shuffle(self.tail(body(self.head(image_B3HW))))) + 1) / 2
+
+
+class EarlyUpsampling(nn.Module):
+    """TrilevelNAS-A: the body enlarges the features; a convolution to colours follows."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        self.head = convolution(_COLOURS, channels, 3, bias=True)
+        self.tail = convolution(channels, _COLOURS, 3, bias=True)
+
+    def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
+        return (torch.tanh(self.tail(body(self.head(image_B3HW)))) + 1) / 2
+
+
+class AutoGanDistiller(nn.Module):
+    """The skeleton of AGD (ICML 2020): trunk convolution, global skip, two enlarging blocks, two convolutions."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        if scale != 4:
+            raise ValueError(f"the skeleton of AGD is for x4, not x{scale}")
+        self.head = convolution(_COLOURS, channels, 3, bias=True)
+        self.trunk = convolution(channels, channels, 3, bias=True)
+        self.ups = nn.Sequential(Enlarging(channels), Enlarging(channels))
+        self.large = convolution(channels, channels, 3, bias=True)
+        self.tail = convolution(channels, _COLOURS, 3, bias=True)
+
+    def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 3, 4 H, 4 W) in 0..1."""
+        feat_BCHW = self.head(image_B3HW)
+        large_BCYX = self.ups(feat_BCHW + self.trunk(body(feat_BCHW)))
+        large_BCYX = functional.leaky_relu(self.large(large_BCYX), 0.2)
+        return (torch.tanh(self.tail(large_BCYX)) + 1) / 2
+
+
+class BicubicFrame(nn.Module):
+    """The frame of Skim: mean colour removed, pixel shuffle, bicubic skip. All of it runs natively."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        self.sub_mean = MeanShift(1.0, -1)
+        self.add_mean = MeanShift(1.0, +1)
+        self.head = convolution(_COLOURS, channels, 3, bias=True)
+        self.tail = convolution(channels, _COLOURS * scale**2, 3, bias=True)
+        self.shuffle = nn.PixelShuffle(scale)
+        self.upsample = BicubicUpsample(scale)
+        with torch.no_grad():  # training starts near bicubic
+            self.tail.weight.mul_(BRANCH_GAIN)
+
+    def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W), not clipped."""
+        x_B3HW = self.sub_mean(image_B3HW)
+        hr_B3YX = self.shuffle(self.tail(body(self.head(x_B3HW * _RANGE))))
+        return self.add_mean(hr_B3YX / _RANGE + self.upsample(x_B3HW))
+
+
+_FRAMES: Mapping[str, Callable[[int, int], nn.Module]] = {
+    "trilevel_a": EarlyUpsampling,
+    "trilevel_b": LateUpsampling,
+    "agd": AutoGanDistiller,
+    "residual": BicubicFrame,
+}
+
+
+def frame_of(family: str, channels: int, scale: int) -> nn.Module:
+    """The frame of a family."""
+    return _FRAMES[family](channels, scale)

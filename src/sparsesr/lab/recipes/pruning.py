@@ -1,0 +1,48 @@
+"""The recipe of a fine-tuning that prunes: that of the network, from trained weights, at a lower rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparsesr.lab.recipes.find import RECIPES
+from sparsesr.lab.sparsity.balance import Balance
+from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
+
+STEPS = 2000
+_RATE = 0.25
+"""Learning rate relative to the recipe's: the weights are trained, but many of them are gone."""
+_DENSITY = 0.5
+
+
+def pruning_recipe(network: str, scale: int, start: str, balance: Balance, has_masks: bool) -> Recipe:
+    """Prune ``network``, which starts from the model file ``start``, and keep its masks.
+
+    The target density is that of the network's recipe; networks without one get the defaults.
+    """
+    base = RECIPES[network]() if network in RECIPES else Recipe(network, scale, STEPS)
+    return replace(
+        base,
+        steps=STEPS,
+        init_from=start,
+        schedule="cosine",
+        lr_decay_steps=0,
+        lr_warmup_fraction=0.05,
+        learning_rate=_RATE * base.learning_rate,
+        ema_decay=0.99,
+        sparsity=_kept_masks(base.sparsity or Sparsity()) if has_masks else None,
+        pruning=Pruning(balance.keep, balance.block),
+    )
+
+
+def _kept_masks(trained: Sparsity) -> Sparsity:
+    """Masks as they are, trained further: hard from the first step, channel masks fixed."""
+    return replace(
+        trained,
+        target_density=trained.target_density or _DENSITY,
+        control="threshold",
+        keep_masks=True,
+        dense_fraction=0.0,
+        lesson_fraction=0.0,
+        freeze_fraction=0.0,
+        hard_fraction=0.0,
+    )

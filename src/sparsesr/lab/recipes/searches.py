@@ -1,0 +1,63 @@
+"""Recipes of architecture searches. The caller gives the folders: the project ships no training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sparsesr.lab.search.recipe import Search, SearchRecipe
+from sparsesr.lab.search.space import Space
+
+
+def trilevel_b() -> SearchRecipe:
+    """TrilevelNAS-B, x4, in its published space, with the settings of the authors' code where they work.
+
+    Differences: images are the target instead of a teacher's results, and cost and order losses are the project's.
+    """
+    return SearchRecipe(
+        network="trilevel_b",
+        scale=4,
+        steps=57_500,
+        batch=3,
+        lr_patch_px=32,
+        learning_rate=1e-4,
+        schedule="step",
+        halve_at=(0.25, 0.5, 0.75),
+        gradient_clip=5.0,
+        log_every=100,
+        space=Space(),
+        search=Search(objective="macs", cost_weight=1e-2, order="hinge", order_weight=1e-3),
+    )
+
+
+def frontier_x2() -> SearchRecipe:
+    """x2 networks of residual 3x3 cells that fill the kernels' vectors, led by milliseconds on this machine.
+
+    Depth, hidden widths, and whether a cell ends in a 3x3 or a 1x1 convolution are searched.
+    """
+    return SearchRecipe(
+        network="frontier_x2",
+        scale=2,
+        steps=20_000,
+        batch=8,
+        lr_patch_px=48,
+        patch_candidates=4,
+        learning_rate=1e-3,
+        gradient_clip=5.0,
+        log_every=100,
+        space=Space(
+            family="residual",
+            channels=32,
+            widths=(16, 32, 48, 64),
+            operations=("relu3x3", "linear3x3", "linear1x1"),
+            operations_per_cell=2,
+            fixed_cells=2,
+            most_cells=12,
+            most_ups=0,
+        ),
+        search=Search(objective="ms", cost_weight=2e-2),
+    )
+
+
+SEARCHES: dict[str, Callable[[], SearchRecipe]] = {
+    recipe.__name__: recipe for recipe in (trilevel_b, frontier_x2)
+}

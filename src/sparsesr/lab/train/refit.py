@@ -1,0 +1,72 @@
+"""Least-squares refit of the weights that pruning keeps: they take over the work of those that it drops.
+
+For inputs X of a layer (pixels x weights of a row) and a row w that is pruned to its kept part S, the best kept weights
+minimise ``|X w - X_S v|^2``, so ``v = (X_S' X_S)^-1 X_S' X w``: the update of Optimal Brain Surgeon (Hassibi and Stork,
+1993) for all dropped weights at once. Only the Gram matrix X'X is needed, which a few batches give.
+
+Shape suffixes: K weights of a row in torch's order (ic, ky, kx), O rows, P pixels, S kept weights of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_DAMPING = 1e-3
+"""Added to the diagonal, relative to its mean: inputs that are nearly always zero leave the matrix singular."""
+_PIXELS = 4096
+"""Pixels of a batch that enter a Gram matrix; a regular grid of them, as neighbours say nearly the same."""
+
+
+def gram_matrices(network: nn.Module, names: Mapping[str, Any], run: Callable[[], None]) -> dict[str, Tensor]:
+    """Gram matrix (K, K) of the inputs of the convolutions with these weights, over the forward passes of ``run``."""
+    grams: dict[str, Tensor] = {}
+    with _watching(network, names, grams), torch.no_grad():
+        run()
+    return grams
+
+
+@contextmanager
+def _watching(network: nn.Module, names: Mapping[str, Any], grams: dict[str, Tensor]) -> Generator[None]:
+    hooks = [network.get_submodule(name).register_forward_pre_hook(_adding_to(grams, name)) for name in names]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _adding_to(grams: dict[str, Tensor], name: str) -> Callable[[Any, Any], None]:
+    def add(layer: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
+        columns_PK = _columns(layer, inputs[0])
+        gram = (columns_PK.T @ columns_PK).double()
+        grams[name] = grams[name] + gram if name in grams else gram
+
+    return add
+
+
+def _columns(layer: nn.Conv2d, feat_BCHW: Tensor) -> Tensor:
+    height, width = layer.kernel_size
+    columns_BKP = functional.unfold(feat_BCHW.float(), (height, width), padding=(height // 2, width // 2))
+    columns_PK = columns_BKP.transpose(1, 2).flatten(0, 1)
+    return columns_PK[:: max(len(columns_PK) // _PIXELS, 1)]
+
+
+def refitted(weight_OIHW: Tensor, mask_OIHW: Tensor, gram_KK: Tensor) -> Tensor:
+    """The weights of ``mask``, chosen to give nearly the outputs of all of ``weight``; zero elsewhere."""
+    weight_OK, mask_OK = weight_OIHW.flatten(1).double(), mask_OIHW.flatten(1)
+    damped_KK = gram_KK + _DAMPING * gram_KK.diagonal().mean() * torch.eye(len(gram_KK)).to(gram_KK)
+    wanted_OK = weight_OK @ damped_KK
+    fitted_OK = torch.zeros_like(weight_OK)
+    for row, kept_K in enumerate(mask_OK):
+        kept_S = kept_K.nonzero()[:, 0]
+        factor, failed = torch.linalg.cholesky_ex(damped_KK[kept_S[:, None], kept_S])
+        if failed:  # inputs that are not finite; the loss will say so
+            return weight_OIHW * mask_OIHW
+        fitted_OK[row, kept_S] = torch.cholesky_solve(wanted_OK[row, kept_S, None], factor)[:, 0]
+    return fitted_OK.to(weight_OIHW.dtype).view_as(weight_OIHW)
