@@ -85,7 +85,9 @@ def test_a_network_without_bf16_layers_is_refused(capsys):
     assert err == "error: no_layers has no layer that can run in bf16; use --precision fp32 or auto\n"
     (record,), err = measured(capsys, "-n", "no_layers", "--precision", "auto")
     assert record["precision"] == "fp32"
-    assert err.startswith("note: no_layers is measured in fp32: the network has no layer that can run in bf16")
+    assert err.startswith(
+        "note: no_layers is measured in fp32: the network has no layer that can run in bf16"
+    )
 
 
 def test_without_bf16_instructions_fp32_is_measured_and_reported(capsys, monkeypatch):

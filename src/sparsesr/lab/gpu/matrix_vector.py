@@ -62,7 +62,8 @@ def multiply(x_VI: Tensor, weight: BalancedWeight) -> Tensor:
     blocks_each = triton.cdiv(blocks, max(min(_PROGRAMS // across, blocks), 1))
     splits = triton.cdiv(blocks, blocks_each)
     partial = x_VI.new_empty((splits, vectors, outputs), dtype=torch.float32)
-    launch = cast(Any, _multiply)[(across, splits)]  # triton types constants as if callers passed its own type
+    # Triton types constants as if callers passed its own type.
+    launch = cast(Any, _multiply)[(across, splits)]
     launch(
         x_VI.contiguous(), weight.values, weight.positions, partial,
         vectors, outputs, blocks, blocks_each,
