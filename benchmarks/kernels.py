@@ -77,13 +77,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu", choices=native.cpu_features())
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="number type of the maps")
+    parser.add_argument(
+        "--dtype", choices=["f32", "bf16", "u8"], default="f32", help="number type of the maps"
+    )
     parser.add_argument("--main", action="store_true", help="only the main layers")
     parser.add_argument("--write", help="name of the result to write")
     arguments = parser.parse_args()
     native.set_cpu(arguments.cpu)
     peak = native.multiply_add_peak(arguments.dtype, threads=arguments.threads, ms=300)
-    kernel = native.kernel_table()["conv" if arguments.dtype == "f32" else "conv_bf16"]
+    kernel = native.kernel_table()["conv" if arguments.dtype == "f32" else f"conv_{arguments.dtype}"]
     print(f"{kernel}, {arguments.threads} thread(s), peak {peak:.1f} GFLOP/s")
     settings = Settings(arguments.threads, arguments.repeats, arguments.dtype)
     rows: list[Row] = []

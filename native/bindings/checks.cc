@@ -57,11 +57,13 @@ WindowOf<T> make_window(const Array& array, T* data, int64_t row0, std::string_v
           static_cast<int64_t>(array.shape(2))};
 }
 
-// Values of a map; bf16 is passed as uint16.
+// Values of a map; bf16 is passed as uint16, quantised ones as uint8.
 template <typename T, typename Array>
 T* map_data(const Array& array, std::string_view name) {
   if constexpr (std::is_same_v<std::remove_const_t<T>, Bf16>) {
     return reinterpret_cast<T*>(array_data<uint16_t>(array, 3, name));
+  } else if constexpr (std::is_same_v<std::remove_const_t<T>, U8>) {
+    return reinterpret_cast<T*>(array_data<uint8_t>(array, 3, name));
   } else {
     return array_data<std::remove_const_t<T>>(array, 3, name);
   }
@@ -73,6 +75,7 @@ AnyWindow make_any_window(const Array& array, int64_t row0, std::string_view nam
   const void* data = nullptr;
   if (type == MapType::kF32) data = map_data<const float>(array, name);
   if (type == MapType::kBf16) data = map_data<const Bf16>(array, name);
+  if (type == MapType::kU8) data = map_data<const U8>(array, name);
   const auto window = make_window(array, data, row0, name);
   return {const_cast<void*>(window.data), window.row0, window.rows, window.width, window.stride, type};
 }
@@ -117,6 +120,7 @@ template WindowOf<const float> input_window<float>(const InArray&, int64_t, std:
 template WindowOf<const Bf16> input_window<Bf16>(const InArray&, int64_t, std::string_view);
 template WindowOf<float> output_window<float>(const OutArray&, int64_t, std::string_view);
 template WindowOf<Bf16> output_window<Bf16>(const OutArray&, int64_t, std::string_view);
+template WindowOf<U8> output_window<U8>(const OutArray&, int64_t, std::string_view);
 
 AnyWindow any_window(const InArray& array, int64_t row0, std::string_view name) {
   return make_any_window(array, row0, name);
@@ -134,13 +138,23 @@ AnyWindow any_output_window(const OutArray& array, int64_t row0, std::string_vie
 MapType map_type(const nb::dlpack::dtype& dtype, std::string_view name) {
   if (dtype == nb::dtype<float>()) return MapType::kF32;
   if (dtype == nb::dtype<uint16_t>()) return MapType::kBf16;
-  fail(quoted(name) + " must be float32, or uint16 for bf16");
+  if (dtype == nb::dtype<uint8_t>()) return MapType::kU8;
+  fail(quoted(name) + " must be float32, uint16 for bf16, or uint8 if it is quantised");
 }
 
 MapType parse_map_type(const std::string& name) {
   if (name == "f32") return MapType::kF32;
   if (name == "bf16") return MapType::kBf16;
-  fail("unknown type of map '" + name + "'; choose f32 or bf16");
+  if (name == "u8") return MapType::kU8;
+  fail("unknown type of map '" + name + "'; choose f32, bf16 or u8");
+}
+
+MapSteps map_steps(const Steps& steps, std::string_view name) {
+  const auto& [scale, zero] = steps;
+  constexpr float kLargest = 1e30f;
+  if (!(scale >= 1 / kLargest && scale <= kLargest)) fail(quoted(name) + ": the scale must be positive and finite");
+  if (zero < 0 || zero > 255) fail(quoted(name) + ": the zero must be 0 to 255");
+  return {scale, zero};
 }
 
 void check_rows(int64_t r0, int64_t r1) {

@@ -29,7 +29,7 @@ const T* array_data(const InArray& array, int ndim, std::string_view name);
 template <typename T>
 T* array_data(const OutArray& array, int ndim, std::string_view name);
 
-// Windows of values of type T; for Bf16 the array is uint16 and holds the upper halves of fp32 values.
+// Windows of values of type T; for Bf16 the array is uint16 and holds the upper halves of fp32 values, for U8 uint8.
 template <typename T = float>
 WindowOf<const T> input_window(const InArray& array, int64_t row0, std::string_view name);
 template <typename T = float>
@@ -45,14 +45,18 @@ WindowOf<const T> read_only(const WindowOf<T>& window) {
   return {window.data, window.row0, window.rows, window.width, window.stride};
 }
 
-// Windows of either type; inputs are only read.
+// Windows of any type; inputs are only read.
 AnyWindow any_window(const InArray& array, int64_t row0, std::string_view name);
 AnyWindow any_window(const std::optional<PlacedArray>& placed, std::string_view name);
 AnyWindow any_output_window(const OutArray& array, int64_t row0, std::string_view name);
 
-// float32 or, as uint16, bf16.
+// float32; as uint16, bf16; as uint8, quantised.
 MapType map_type(const nanobind::dlpack::dtype& dtype, std::string_view name);
 MapType parse_map_type(const std::string& name);
+
+// Scale and zero of a quantised map.
+using Steps = std::pair<float, int32_t>;
+MapSteps map_steps(const Steps& steps, std::string_view name);
 
 void check_rows(int64_t r0, int64_t r1);
 void check_threads(int threads);

@@ -21,8 +21,21 @@ void check_splits(const std::vector<int64_t>& splits, int64_t c_in) {
   }
 }
 
+std::vector<MapSteps> checked_steps(const std::vector<Steps>& steps, MapType in, const std::vector<int64_t>& splits,
+                                    int64_t terms) {
+  if (in != MapType::kU8) {
+    if (!steps.empty()) fail("'steps' are for inputs of type u8");
+    return {};
+  }
+  if (steps.size() != splits.size()) fail("'steps' must have a scale and a zero for each of 'splits'");
+  if (terms > kMaxInt8Terms) fail("the sum has too many terms for 32 bits");
+  std::vector<MapSteps> checked;
+  for (const Steps& one : steps) checked.push_back(map_steps(one, "steps"));
+  return checked;
+}
+
 void make_packed(PackedConv* self, const InArray& weight, const std::optional<InArray>& bias,
-                 const std::vector<int64_t>& splits, const std::string& dtype) {
+                 const std::vector<int64_t>& splits, const std::string& dtype, const std::vector<Steps>& steps) {
   const float* w = array_data<float>(weight, 4, "weight");
   const auto c_out = static_cast<int64_t>(weight.shape(0));
   const auto c_in = static_cast<int64_t>(weight.shape(1));
@@ -37,7 +50,9 @@ void make_packed(PackedConv* self, const InArray& weight, const std::optional<In
     b = array_data<float>(*bias, 1, "bias");
     if (static_cast<int64_t>(bias->shape(0)) != c_out) fail("'bias' must have one value per output channel");
   }
-  new (self) PackedConv(w, b, c_out, c_in, kernel, splits, parse_map_type(dtype), current_isa());
+  const MapType in = parse_map_type(dtype);
+  const std::vector<MapSteps> input_steps = checked_steps(steps, in, splits, c_in * kernel * kernel);
+  new (self) PackedConv(w, b, c_out, c_in, kernel, splits, in, input_steps, current_isa());
 }
 
 const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation activation) {
@@ -51,8 +66,10 @@ const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation
 
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
           int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes,
-          const OptionalMap& residual, const OptionalMap& accumulate, int threads) {
-  const ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
+          const OptionalMap& residual, const OptionalMap& accumulate, const std::optional<Steps>& out_steps,
+          int threads) {
+  ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
+  set_out_steps(call, out_steps);
   check_threads(threads);
   check_shapes(call);
   check_conv_rows(call, r0, r1);
@@ -77,6 +94,20 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
   return call;
 }
 
+void set_out_steps(ConvCall& call, const std::optional<Steps>& steps) {
+  if (steps.has_value() != (call.out.type == MapType::kU8)) fail("'out_steps' must be given for an 'out' of uint8");
+  if (!steps) return;
+  call.out_steps = map_steps(*steps, "out_steps");
+  if (call.addend.data != nullptr || call.residual.data != nullptr) fail("nothing can be added to a quantised 'out'");
+}
+
+// Kernels read four channels and write eight at once.
+void check_quantised(const AnyWindow& map, std::string_view name) {
+  if (map.type == MapType::kU8 && map.stride % kOutputGranule != 0) {
+    fail("'" + std::string(name) + "' is quantised, so its stride must be a multiple of 16");
+  }
+}
+
 void check_shapes(const ConvCall& call) {
   const auto& splits = call.conv->splits();
   if (call.inputs.size() != splits.size()) {
@@ -86,12 +117,15 @@ void check_shapes(const ConvCall& call) {
   for (size_t i = 0; i < splits.size(); ++i) {
     check_width(call.inputs[i], call.out.width, "inputs");
     check_channels(call.inputs[i], splits[i], "inputs");
+    check_quantised(call.inputs[i], "inputs");
     if (call.inputs[i].type != call.conv->in()) {
       fail("'inputs' are not of the type that the weights are packed for");
     }
     check_apart(call.out, call.inputs[i], Sharing::kNever, "inputs");
   }
+  if (!call.conv->packed().writes(call.out.type)) fail("no kernel computes an 'out' of this type from these 'inputs'");
   check_channels(call.out, call.conv->c_out(), "out");
+  check_quantised(call.out, "out");
   for (const auto& [map, name] : {std::pair{call.addend, "accumulate"}, {call.residual, "residual"}}) {
     if (map.data == nullptr) continue;
     check_width(map, call.out.width, name);
@@ -115,7 +149,8 @@ void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
 void bind_convolution(nb::module_& m) {
   using namespace nb::literals;
   nb::class_<PackedConv>(m, "PackedConv")
-      .def("__init__", &make_packed, "weight"_a, "bias"_a.none(), "splits"_a, "dtype"_a = "f32")
+      .def("__init__", &make_packed, "weight"_a, "bias"_a.none(), "splits"_a, "dtype"_a = "f32",
+           "steps"_a = std::vector<Steps>())
       .def_prop_ro("c_in", &PackedConv::c_in)
       .def_prop_ro("c_out", &PackedConv::c_out)
       .def_prop_ro("kernel", &PackedConv::kernel)
@@ -124,7 +159,8 @@ void bind_convolution(nb::module_& m) {
       .def_prop_ro("nbytes", [](const PackedConv& p) { return p.packed().nbytes(); });
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
-        "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "threads"_a = 1);
+        "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(),
+        "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

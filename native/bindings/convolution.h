@@ -22,6 +22,9 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
                    const std::string& activation, float slope, const OptionalSlopes& slopes,
                    const OptionalMap& residual = {}, const OptionalMap& accumulate = {});
 
+// Scale and zero of an `out` of uint8, and only of that.
+void set_out_steps(ConvCall& call, const std::optional<Steps>& steps);
+
 // Checks everything that does not depend on the pixels: channels, widths and shared memory.
 void check_shapes(const ConvCall& call);
 void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1);

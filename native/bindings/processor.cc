@@ -51,7 +51,8 @@ void bind_processor(nb::module_& m) {
   m.def("amx_refusal", &amx_refusal);
   m.def("set_cpu", &set_cpu, "name"_a.none());
   m.def("kernel_table", &table);
-  m.def("has_fast_bf16", [] { return has_fast_bf16(current_isa()); });
+  m.def("has_fast_bf16", [] { return has_fast(current_isa(), MapType::kBf16); });
+  m.def("has_fast_int8", [] { return has_fast(current_isa(), MapType::kU8); });
   m.def("multiply_add_peak", &peak, "dtype"_a = "f32", "threads"_a = 1, "ms"_a = 100);
 }
 

@@ -23,7 +23,9 @@ void make_packed(PackedDeconv* self, const InArray& weight, const std::optional<
     b = array_data<float>(*bias, 1, "bias");
     if (static_cast<int64_t>(bias->shape(0)) != c_out) fail("'bias' must have one value per output channel");
   }
-  new (self) PackedDeconv(w, b, c_in, c_out, parse_map_type(dtype), current_isa());
+  const MapType in = parse_map_type(dtype);
+  if (in == MapType::kU8) fail("transposed convolutions multiply f32 or bf16");
+  new (self) PackedDeconv(w, b, c_in, c_out, in, current_isa());
 }
 
 void rows(const PackedDeconv& p, const InArray& x, int64_t x_row0, int64_t x_height, const OutArray& out,
@@ -34,6 +36,7 @@ void rows(const PackedDeconv& p, const InArray& x, int64_t x_row0, int64_t x_hei
   check_rows(r0, r1);
   check_channels(in, p.c_in(), "x");
   if (in.type != p.in()) fail("'x' is not of the type that the weights are packed for");
+  if (target.type == MapType::kU8) fail("transposed convolutions write f32 or bf16");
   check_channels(target, p.c_out(), "out");
   check_width(target, 2 * in.width, "out");
   check_apart(target, in, Sharing::kNever, "x");

@@ -49,8 +49,10 @@ constexpr CpuFeatures operator|(CpuFeature a, CpuFeature b) { return CpuFeatures
 // Features that all kernels of one file require.
 constexpr CpuFeatures kNoFeatures{};
 constexpr CpuFeatures kNeedsAvx2 = CpuFeature::kAvx2 | CpuFeature::kFma;
+constexpr CpuFeatures kNeedsAvx2Vnni = kNeedsAvx2 | CpuFeature::kAvxVnni;
 constexpr CpuFeatures kNeedsAvx512 = kNeedsAvx2 | CpuFeature::kAvx512F | CpuFeature::kAvx512Bw |
                                      CpuFeature::kAvx512Dq | CpuFeature::kAvx512Vl;
+constexpr CpuFeatures kNeedsAvx512Vnni = kNeedsAvx512 | CpuFeature::kAvx512Vnni;
 constexpr CpuFeatures kNeedsAvx512Bf16 = kNeedsAvx512 | CpuFeature::kAvx512Bf16;
 constexpr CpuFeatures kNeedsAmx = CpuFeature::kAmxTile | CpuFeature::kAmxBf16 | CpuFeature::kAmxInt8;
 constexpr CpuFeatures kNeedsAmxBf16 = kNeedsAvx512Bf16 | CpuFeature::kAmxTile | CpuFeature::kAmxBf16;

@@ -17,8 +17,10 @@ struct Level {
 // Ascending. To add a set, add one line here and one name to Isa.
 constexpr Level kLevels[kIsaCount] = {
     {"scalar", kNoFeatures, kNoFeatures},
-    {"avx2", kNeedsAvx2, CpuFeature::kAvxVnni},
-    {"avx512", kNeedsAvx512, CpuFeature::kAvx512Vnni},
+    {"avx2", kNeedsAvx2, kNoFeatures},
+    {"avx2_vnni", kNeedsAvx2Vnni, kNoFeatures},
+    {"avx512", kNeedsAvx512, kNoFeatures},
+    {"avx512_vnni", kNeedsAvx512Vnni, kNoFeatures},
     {"avx512_bf16", kNeedsAvx512Bf16, kNoFeatures},
     {"amx", kNeedsAmxBf16, kNeedsAmx},
 };

@@ -10,9 +10,9 @@
 namespace sparsesr {
 
 // Index into the list of sets; each set also allows everything that lower sets allow.
-enum class Isa : int { kScalar, kAvx2, kAvx512, kAvx512Bf16, kAmx };
+enum class Isa : int { kScalar, kAvx2, kAvx2Vnni, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmx };
 
-constexpr int kIsaCount = 5;
+constexpr int kIsaCount = 7;
 
 std::string_view isa_name(Isa isa);
 

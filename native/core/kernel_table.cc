@@ -52,16 +52,20 @@ const ConvKernels& conv_kernels(Isa isa, const ConvWeights& weights) {
   });
 }
 
-bool has_fast_bf16(Isa isa) { return !best_conv(kernel_table(isa), MapType::kBf16).needs.is_empty(); }
+bool has_fast(Isa isa, MapType type) { return !best_conv(kernel_table(isa), type).needs.is_empty(); }
 
 std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table) {
   const ConvKernels& f32 = best_conv(table, MapType::kF32);
   const ConvKernels& bf16 = best_conv(table, MapType::kBf16);
+  const ConvKernels& u8 = best_conv(table, MapType::kU8);
   std::vector<std::pair<std::string, std::string>> names = {
       {"conv", f32.to[0].name},
       {"conv_f32_bf16", f32.to[1].name},
       {"conv_bf16_f32", bf16.to[0].name},
       {"conv_bf16", bf16.to[1].name},
+      {"conv_u8_f32", u8.to[0].name},
+      {"conv_u8_bf16", u8.to[1].name},
+      {"conv_u8", u8.to[2].name},
       {"conv_balanced", best_conv(table, MapType::kF32, true).to[0].name},
       {"conv_transpose2x", f32.to[0].name},  // four small convolutions
   };

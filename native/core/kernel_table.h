@@ -32,8 +32,8 @@ const KernelTable& kernel_table(Isa isa);
 // The best kernels for a convolution.
 const ConvKernels& conv_kernels(Isa isa, const ConvWeights& weights);
 
-// True if the set multiplies bf16 in hardware; other sets have only the slow reference kernels.
-bool has_fast_bf16(Isa isa);
+// True if the set multiplies values of this type in hardware; other sets have only the slow reference kernels.
+bool has_fast(Isa isa, MapType type);
 
 // (operation, kernel name) for every entry of a table.
 std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable& table);

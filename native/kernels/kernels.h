@@ -14,6 +14,7 @@
 #include "kernels/mask/mask.h"
 #include "kernels/peak/peak.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "kernels/quantise/quantise.h"
 #include "kernels/row_sums/row_sums.h"
 #include "kernels/scale_add/scale_add.h"
 #include "kernels/segment_attention/segment_attention.h"

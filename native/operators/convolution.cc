@@ -9,6 +9,9 @@
 namespace sparsesr {
 namespace {
 
+// Kernels multiply up to four channels at once.
+int64_t in_whole_groups(int64_t channels) { return (channels + 3) / 4 * 4; }
+
 ConvArgs make_args(const ConvCall& call) {
   const PackedConv& conv = *call.conv;
   const int64_t row_pixels = call.out.width + 2;
@@ -17,8 +20,8 @@ ConvArgs make_args(const ConvCall& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const AnyWindow& input = call.inputs[i];
     const int64_t channels = conv.splits()[i];
-    // bf16 kernels multiply channels in pairs.
-    const int64_t always = call.always.empty() ? channels : std::min((call.always[i] + 1) / 2 * 2, channels);
+    const bool may_skip = !call.always.empty() && conv.may_skip_zeros(i);
+    const int64_t always = may_skip ? std::min(in_whole_groups(call.always[i]), channels) : channels;
     args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, channels, always};
   }
   const int reach = conv.kernel() / 2;
@@ -29,6 +32,10 @@ ConvArgs make_args(const ConvCall& call) {
   args.clear_end = call.clears_rest ? call.out.stride : 0;
   args.addend = by_pixel_number(call.addend);
   args.residual = by_pixel_number(call.residual);
+  if (call.out.type == MapType::kU8) {
+    args.out_factor = call.out_steps.factor();
+    args.out_offset = call.out_steps.offset();
+  }
   args.activation = call.activation;
   args.slope = call.slope;
   args.slopes = call.slopes;
@@ -51,21 +58,26 @@ void list_pixels(int64_t r0, int64_t width, int64_t first, int64_t end, int32_t*
 }  // namespace
 
 PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
-                       std::vector<int64_t> splits, MapType in, Isa isa)
+                       std::vector<int64_t> splits, MapType in, const std::vector<MapSteps>& steps, Isa isa)
     : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), in_(in), isa_(isa) {
+  for (const MapSteps& input : steps) zeros_.push_back(input.zero);
   const int64_t taps = kernel * kernel;
   ConvWeights weights{in, c_out, {}, bias};
   ConvSum& sum = weights.sum;
   std::vector<int64_t> first_channels;  // per tap of each input
+  std::vector<float> scales;            // likewise
   int64_t first = 0;
-  for (const int64_t channels : splits_) {
+  for (size_t i = 0; i < splits_.size(); ++i) {
+    const int64_t channels = splits_[i];
+    scales.insert(scales.end(), static_cast<size_t>(taps), steps.empty() ? 1.0f : steps[i].scale);
+    if (!steps.empty()) sum.tap_zeros.insert(sum.tap_zeros.end(), static_cast<size_t>(taps), steps[i].zero);
     sum.tap_channels.insert(sum.tap_channels.end(), static_cast<size_t>(taps), channels);
     first_channels.insert(first_channels.end(), static_cast<size_t>(taps), first);
     first += channels;
   }
   sum.weight_at = [&](int64_t o, size_t tap, int64_t c) {
     const auto within = static_cast<int64_t>(tap) % taps;
-    return weight[(o * c_in + first_channels[tap] + c) * taps + within];
+    return weight[(o * c_in + first_channels[tap] + c) * taps + within] * scales[tap];
   };
   packed_ = PackedKernel(isa, weights);
 }

@@ -15,9 +15,10 @@ namespace sparsesr {
 // windows with splits[0], splits[1], ... channels, which is never materialised.
 class PackedConv {
  public:
-  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null; `in` is the type of the input windows.
+  // `weight` is [c_out][c_in][kernel][kernel]; `bias` may be null; `in` is the type of the input windows, with one step
+  // per split for U8, none for other types.
   PackedConv(const float* weight, const float* bias, int64_t c_out, int64_t c_in, int kernel,
-             std::vector<int64_t> splits, MapType in, Isa isa);
+             std::vector<int64_t> splits, MapType in, const std::vector<MapSteps>& steps, Isa isa);
 
   int64_t c_in() const { return c_in_; }
   int64_t c_out() const { return c_out_; }
@@ -26,6 +27,8 @@ class PackedConv {
   MapType in() const { return in_; }
   Isa isa() const { return isa_; }
   const PackedKernel& packed() const { return packed_; }
+  // True if zeros of an input may be left out of the sum: for U8, if its bits are zero, too.
+  bool may_skip_zeros(size_t input) const { return zeros_.empty() || zeros_[input] == 0; }
 
  private:
   int64_t c_in_;
@@ -33,6 +36,7 @@ class PackedConv {
   int kernel_;
   std::vector<int64_t> splits_;
   MapType in_;
+  std::vector<int32_t> zeros_;  // of U8 inputs, one per split
   Isa isa_;
   PackedKernel packed_;
 };
@@ -44,6 +48,7 @@ struct ConvCall {
   AnyWindow addend{};             // same type as `out`; data is null if unused
   AnyWindow residual{};           // likewise
   AnyWindow out{};
+  MapSteps out_steps{};           // of an `out` of type U8
   Activation activation = Activation::kNone;
   float slope = 0.0f;             // for kLeakyRelu, shared by all outputs
   const float* slopes = nullptr;  // instead of `slope`, one per output; not copied

@@ -13,8 +13,14 @@ namespace {
 // Constants in a map's value type.
 class FillValues {
  public:
-  FillValues(const std::vector<float>& values, MapType type) : bytes_(values.size() * value_bytes(type)) {
-    if (type == MapType::kBf16) {
+  FillValues(const std::vector<float>& values, MapType type, const MapSteps& steps)
+      : bytes_(values.size() * value_bytes(type)) {
+    if (type == MapType::kU8) {
+      const auto quantised = [&](float value) {
+        return narrow<U8>(value * steps.factor() + steps.offset());
+      };
+      std::transform(values.begin(), values.end(), reinterpret_cast<U8*>(bytes_.data()), quantised);
+    } else if (type == MapType::kBf16) {
       std::transform(values.begin(), values.end(), reinterpret_cast<Bf16*>(bytes_.data()), narrow<Bf16>);
     } else {
       std::copy(values.begin(), values.end(), reinterpret_cast<float*>(bytes_.data()));
@@ -72,7 +78,7 @@ int64_t pixels_outside_per_active(const MaskedConvCall& call) {
 void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int threads) {
   const ConvRun full(call.full);
   const ConvRun outside = call.outside.conv == nullptr ? ConvRun() : ConvRun(call.outside);
-  const FillValues values(call.constants, call.full.out.type);
+  const FillValues values(call.constants, call.full.out.type, call.full.out_steps);
   const FillPixelsArgs fill_args = values.args(call.full.out);
   const auto fill = kernel_table(call.full.conv->isa()).fill_pixels;
 

@@ -36,7 +36,8 @@ double best_slice(PeakKernel* kernel, double limit_s) {
 
 double multiply_add_peak(Isa isa, MapType type, int threads, int milliseconds) {
   const KernelTable& table = kernel_table(isa);
-  PeakKernel* const kernel = (type == MapType::kBf16 ? table.peak_bf16 : table.peak).run;
+  PeakKernel* const kernels[kMapTypes] = {table.peak.run, table.peak_bf16.run, table.peak_u8.run};
+  PeakKernel* const kernel = kernels[static_cast<int>(type)];
   const double limit_s = milliseconds * 1e-3;
   std::vector<double> rates(static_cast<size_t>(threads));
   std::vector<std::jthread> others;

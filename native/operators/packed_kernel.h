@@ -16,6 +16,7 @@ class PackedKernel {
 
   const ConvKernels& kernels() const { return *kernels_; }
   size_t nbytes() const { return packed_.byte_count; }
+  bool writes(MapType out) const { return kernels_->to[static_cast<int>(out)].run != nullptr; }
 
   // Computes all outputs, of type `out`, at any number of pixels: chunk by chunk, so that the rows around a chunk stay
   // in L2 between output blocks. The thread must be prepared for the kernels (see KernelThread).

@@ -12,7 +12,7 @@
 
 namespace sparsesr {
 
-// Random weights and a random input of height x width pixels, multiplied in fp32 or bf16; the output is fp32, initially
+// Random weights and a random input of height x width pixels, multiplied in fp32, bf16 or int8; the output is fp32, initially
 // zero. With `kept`, the weights are balanced: so many of every 8 inputs.
 class SmallConvolution {
  public:
@@ -21,7 +21,7 @@ class SmallConvolution {
       : height_(height),
         width_(width),
         conv_(weights(c_out, c_in, kernel * kernel, kept).data(), random(c_out).data(), c_out, c_in, kernel,
-              {c_in}, in, isa),
+              {c_in}, in, in == MapType::kU8 ? std::vector<MapSteps>{kSteps} : std::vector<MapSteps>{}, isa),
         input_(window_size(c_in)),
         output_(window_size(c_out)) {
     const int64_t stride = padded(c_in);
@@ -56,7 +56,8 @@ class SmallConvolution {
   ConvCall call(float* output) const {
     ConvCall call;
     call.conv = &conv_;
-    const void* input = conv_.in() == MapType::kBf16 ? static_cast<const void*>(narrowed_.data()) : input_.data();
+    const void* const inputs[kMapTypes] = {input_.data(), narrowed_.data(), quantised_.data()};
+    const void* input = inputs[static_cast<int>(conv_.in())];
     call.inputs = {window(const_cast<void*>(input), conv_.c_in(), conv_.in())};  // read only
     call.out = window(output, conv_.c_out(), MapType::kF32);
     call.activation = Activation::kRelu;
@@ -88,6 +89,8 @@ class SmallConvolution {
   }
 
  private:
+  static constexpr MapSteps kSteps{1.0f / 510.0f, 0};
+
   static int64_t padded(int64_t channels) { return (channels + 15) / 16 * 16; }
 
   size_t window_size(int64_t channels) const {
@@ -101,6 +104,9 @@ class SmallConvolution {
   void narrow_input() {
     narrowed_.resize(input_.size());
     std::transform(input_.begin(), input_.end(), narrowed_.begin(), narrow<Bf16>);
+    quantised_.resize(input_.size());
+    std::transform(input_.begin(), input_.end(), quantised_.begin(),
+                   [](float value) { return narrow<U8>(value * kSteps.factor() + kSteps.offset()); });
   }
 
   std::vector<float> random(int64_t count) {
@@ -126,7 +132,8 @@ class SmallConvolution {
   int64_t width_;
   PackedConv conv_;
   std::vector<float> input_;
-  std::vector<Bf16> narrowed_;  // the same values in bf16
+  std::vector<Bf16> narrowed_;   // the same values in bf16
+  std::vector<U8> quantised_;    // in steps; negative ones become zero
   std::vector<float> output_;
 };
 

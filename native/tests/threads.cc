@@ -175,7 +175,7 @@ int main() {
     force_isa(name);
     const Isa isa = current_isa();
     force_isa("");
-    for (const MapType in : {MapType::kF32, MapType::kBf16}) {
+    for (const MapType in : {MapType::kF32, MapType::kBf16, MapType::kU8}) {
       convolutions_do_not_depend_on_threads(isa, in);
       one_convolution_serves_several_callers(isa, in);
       masked_convolutions_do_not_depend_on_threads(isa, in);

@@ -1,10 +1,10 @@
 """Types of the native kernels.
 
 *Windows* are C-contiguous arrays of shape (rows, width + 2, stride): float32 or, where the type is `Map` and the
-operation supports it, uint16 holding bf16. They hold rows [row0, row0 + rows) of an image, channels last; pixel
-(r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and width + 1 are a zero border, and channels beyond the map's own
-are zero. A 3x3 convolution reads one row above and one below the rows it computes, so at the image edge the window
-must include a row of zeros (row -1 or row `height`).
+operation supports it, uint16 holding bf16 or uint8 holding quantised values. They hold rows [row0, row0 + rows) of an
+image, channels last; pixel (r, x) is at ``[r - row0, x + 1, :]``. Columns 0 and width + 1 are a zero border, and
+channels beyond the map's own are zero. A 3x3 convolution reads one row above and one below the rows it computes, so at
+the image edge the window must include a row of zeros (row -1 or row `height`).
 *Image windows* have three channels and a stride of 4. *Pixel lists* are int32 arrays of
 ``r * (width + 2) + x + 1``. Rows r0 and r1 are always image rows, [r0, r1).
 
@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 F32: TypeAlias = NDArray[np.float32]
 I32: TypeAlias = NDArray[np.int32]
 Image: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
-Map: TypeAlias = NDArray[np.float32] | NDArray[np.uint16]
-"""A window; uint16 holds bf16, the upper halves of fp32 values."""
+Map: TypeAlias = NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.uint8]
+"""A window; uint16 holds bf16, the upper halves of fp32 values, uint8 quantised values."""
+Steps: TypeAlias = tuple[float, int]
+"""Scale and zero of a quantised window, whose values stand for (value - zero) * scale. Its border must hold the zero,
+its stride is a multiple of 16, and channels beyond the map's own may hold anything."""
 Placed: TypeAlias = tuple[Map, int]
 """A window and its first image row."""
 
@@ -48,6 +51,9 @@ def kernel_table() -> dict[str, str]:
 def has_fast_bf16() -> bool:
     """True if the instruction set in force multiplies bf16 in hardware."""
 
+def has_fast_int8() -> bool:
+    """True if the instruction set in force multiplies quantised maps in hardware."""
+
 def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
     """Measure peak GFLOP/s (two per multiply-add) in registers with the set in force, for about `ms` ms."""
 
@@ -57,8 +63,19 @@ class PackedConv:
     The input is the channel-wise concatenation of ``len(splits)`` windows, which is never materialised.
     """
 
-    def __init__(self, weight: F32, bias: F32 | None, splits: Sequence[int], dtype: str = "f32") -> None:
-        """Take weight [c_out, c_in, k, k] and bias [c_out]; splits sum to c_in; `dtype` of the inputs: f32 or bf16."""
+    def __init__(
+        self,
+        weight: F32,
+        bias: F32 | None,
+        splits: Sequence[int],
+        dtype: str = "f32",
+        steps: Sequence[Steps] = (),
+    ) -> None:
+        """Take weight [c_out, c_in, k, k] and bias [c_out]; splits sum to c_in.
+
+        `dtype` of the inputs: f32, bf16 or u8. For u8, with `steps` for each of the splits, weights become whole
+        numbers -127..127 times a scale per output; their products are added exactly.
+        """
     @property
     def c_in(self) -> int: ...
     @property
@@ -84,12 +101,16 @@ def conv_rows(
     slopes: F32 | None = None,
     residual: Placed | None = None,
     accumulate: Placed | None = None,
+    out_steps: Steps | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
 
     The activation is none, relu, or leaky_relu with either `slope` or `slopes` [c_out], one per output. `out` may
     alias `residual` or `accumulate`, but not an input. Channels of `out` beyond c_out become zero.
+
+    A quantised `out`, with `out_steps`, needs quantised inputs, and nothing can be added to it; it saturates and rounds
+    half up.
     """
 
 class PixelMask:
@@ -133,6 +154,7 @@ def masked_conv_rows(
     constants: F32,
     always: Sequence[int] | None = None,
     residual: Placed | None = None,
+    out_steps: Steps | None = None,
     threads: int = 1,
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
@@ -202,6 +224,11 @@ def scale_add_rows(
     threads: int = 1,
 ) -> None:
     """Compute out = x * scale[channel] + residual; `out` may alias `x` or `residual`."""
+
+def quantise_rows(
+    x: Map, x_row0: int, out: Map, out_row0: int, r0: int, r1: int, out_steps: Steps, threads: int = 1
+) -> None:
+    """Quantise a map of the same stride: saturates and rounds half up; NaN becomes the lowest value."""
 
 def bilinear_rows(
     x: Map,

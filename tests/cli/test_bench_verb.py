@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runtime.int8_models import with_int8
 from sparsesr import _native
 from sparsesr.cli.bench import parse_size
 from sparsesr.cli.main import main
@@ -50,7 +51,23 @@ def test_json_states_the_reason_for_the_precision(wanted, reason, monkeypatch, c
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
     assert bench("a.png", "--json", "--precision", wanted) == 0
     record = json.loads(capsys.readouterr().out)
-    assert (record["precision"], record["precision_reason"]) == ("fp32", reason)
+    assert record["precision"] == "fp32" and reason in record["precision_reason"]
+
+
+def test_all_precisions_beside_each_other(capsys):
+    entry = install_model(with_int8(tiny()), "tiny", overwrite=True)
+    assert entry.name == "tiny"
+    assert bench("a.png", "--json", "--precision", "all") == 0
+    record = json.loads(capsys.readouterr().out)
+    able = {"bf16": _native.has_fast_bf16(), "int8": _native.has_fast_int8()}
+    assert [run["precision"] for run in record["precisions"]] == [name for name, has in able.items() if has]
+    assert record["precision"] == "fp32"
+    for run in record["precisions"]:
+        assert run["ms"] > 0 and run["quality"]["psnr_to_own_dense_db"] > 20
+    assert bench("a.png", "--precision", "all") == 0
+    out = capsys.readouterr().out
+    assert all((f"sparse {name}" in out) == has for name, has in able.items())
+    assert bench("a.png", "--precision", "int4") == 2
 
 
 def test_the_table_and_a_made_up_image(capsys):

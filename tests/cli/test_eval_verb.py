@@ -85,7 +85,9 @@ def test_a_network_without_bf16_layers_is_refused(capsys):
     assert err == "error: no_layers has no layer that can run in bf16; use --precision fp32 or auto\n"
     (record,), err = measured(capsys, "-n", "no_layers", "--precision", "auto")
     assert record["precision"] == "fp32"
-    assert err == "note: no_layers is measured in fp32: the network has no layer that can run in bf16\n"
+    assert err.startswith(
+        "note: no_layers is measured in fp32: the network has no layer that can run in bf16"
+    )
 
 
 def test_without_bf16_instructions_fp32_is_measured_and_reported(capsys, monkeypatch):
@@ -98,7 +100,7 @@ def test_without_bf16_instructions_fp32_is_measured_and_reported(capsys, monkeyp
 @pytest.mark.parametrize("wanted", ["fp16", "BF16", ""])
 def test_unknown_precisions_are_refused(capsys, wanted):
     _, err = measured(capsys, "-n", "tiny", "--precision", wanted, status=2)
-    assert err == f"error: --precision {wanted!r} is unknown; use auto, fp32 or bf16\n"
+    assert err == f"error: --precision {wanted!r} is unknown; use auto, fp32, bf16 or int8\n"
 
 
 @pytest.fixture

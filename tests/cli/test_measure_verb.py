@@ -14,6 +14,7 @@ from sparsesr import _native
 from sparsesr.cli.main import main
 from sparsesr.image.resize import imresize
 from sparsesr.modelfile.catalogue import BUNDLED, default_model_for, install_model, list_models, load
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS
 from sparsesr.modelfile.reader import read_description
 from sparsesr.runtime import precision
 from sparsesr.runtime.session import Session
@@ -42,7 +43,7 @@ def luma_psnr(a: np.ndarray, b: np.ndarray) -> float:
 def test_the_figures_compare_both_results_with_the_reference(capsys, folder):
     losses, exact_db = [], []
     (folder / "mine").mkdir()
-    sessions = [Session(tiny(), 1), Session(tiny(), 1, "bf16", emulate_bf16=True)]
+    sessions = [Session(tiny(), 1), Session(tiny(), 1, "bf16", emulate=True)]
     for seed in (1, 2):
         truth = photo(48, 64, seed=seed)
         Image.fromarray(truth).save(folder / "mine" / f"{seed}.png")
@@ -56,7 +57,7 @@ def test_the_figures_compare_both_results_with_the_reference(capsys, folder):
     assert record["mean_db"] == pytest.approx(np.mean(losses), abs=6e-6)
     assert record["worst_db"] == pytest.approx(max(losses), abs=6e-6)
     assert record["measured_on"] == "mine (2 images)"
-    assert load("tiny").facts.bf16_cost.worst_db == record["worst_db"]
+    assert load("tiny").facts.cost("bf16").worst_db == record["worst_db"]
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f16"])
@@ -79,8 +80,9 @@ def test_nothing_else_in_the_file_changes(capsys, dtype):
 
 def test_auto_and_doctor_read_the_record(capsys, monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
-    monkeypatch.setattr(precision, "MAX_COST_DB", 100.0)  # the weights are random
+    monkeypatch.setattr(_native, "has_fast_int8", lambda: False)
+    monkeypatch.setattr(precision, "gain", lambda _: 2.0)
+    monkeypatch.setitem(precision.MAX_COST_DB, "bf16", 100.0)  # the weights are random
     Image.fromarray(photo(30, 40)).save("a.png")
 
     def upscaled() -> tuple[str, str]:
@@ -88,9 +90,12 @@ def test_auto_and_doctor_read_the_record(capsys, monkeypatch):
         record = json.loads(capsys.readouterr().out)
         return record["precision"], record["precision_reason"]
 
-    assert upscaled() == ("fp32", precision.cost_words(None))
+    chosen, reason = upscaled()
+    assert chosen == "fp32" and precision.cost_words("bf16", None) in reason
     main(["doctor"])
-    assert "ok; cost of bf16 not measured (run `sparsesr models measure tiny`)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "ok; cost of bf16 not measured (run `sparsesr models measure tiny`)" in out
+    assert "cost of int8 not measured (run `sparsesr models quantize tiny`)" in out
     (record,) = records(capsys, "tiny")
     assert record["measured_on"] == "astronaut, chelsea, coffee, rocket" and record["auto_may_take_it"]
     assert upscaled()[0] == "bf16"
@@ -98,7 +103,7 @@ def test_auto_and_doctor_read_the_record(capsys, monkeypatch):
     assert f"ok; bf16 costs at most {max(record['worst_db'], 0):.4f} dB" in capsys.readouterr().out
     assert main(["models", "show", "tiny"]) == 0
     assert f"worst_db {record['worst_db']}" in capsys.readouterr().out
-    monkeypatch.setattr(precision, "MAX_COST_DB", record["worst_db"] - 1e-6)
+    monkeypatch.setitem(precision.MAX_COST_DB, "bf16", record["worst_db"] - 1e-6)
     assert upscaled()[0] == "fp32"
 
 
@@ -120,10 +125,10 @@ def test_bundled_models_are_measured_but_not_changed(capsys):
 @pytest.mark.parametrize("entry", [e for e in list_models() if e.origin == BUNDLED], ids=lambda e: e.name)
 def test_bundled_models_record_what_is_measured(capsys, entry):
     """A different order of summation, as on another processor, changes an image's PSNR by about 0.001 dB."""
-    recorded = load(entry.path).facts.bf16_costs
-    measured = records(capsys, entry.name)
-    assert [cost.scale for cost in recorded] == [record["scale"] for record in measured]
-    for cost, record in zip(recorded, measured, strict=True):
+    facts, measured = load(entry.path).facts, records(capsys, entry.name)
+    recorded = [(name, cost) for name in REDUCED_PRECISIONS for cost in facts.costs(name)]
+    assert [(name, cost.scale) for name, cost in recorded] == [(r["precision"], r["scale"]) for r in measured]
+    for (_, cost), record in zip(recorded, measured, strict=True):
         assert cost.psnr_y_db == pytest.approx(record["psnr_y_db"], abs=0.005)
         assert cost.worst_db == pytest.approx(record["worst_db"], abs=0.005)
         assert cost.measured_on == record["measured_on"]

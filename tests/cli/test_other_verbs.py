@@ -106,16 +106,18 @@ def test_doctor(home, capsys):
     ("gain", "says"),
     [
         (None, "not supported by this processor; --precision bf16 and auto run in fp32"),
-        (0.5, "multiplies 0.5 times as fast as fp32; --precision auto runs in fp32"),
-        (2.0, "--precision auto runs in bf16 for models that lose at most 0.01 dB, fp32 for others"),
+        (0.5, "multiplies 0.5 times as fast as fp32; --precision auto does not take it"),
+        (2.0, "--precision auto takes it for models that lose at most {} dB, unless another is faster"),
     ],
 )
-def test_doctor_reports_the_effect_of_auto(monkeypatch, capsys, gain, says):
-    monkeypatch.setattr(_native, "has_fast_bf16", lambda: gain is not None)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
+@pytest.mark.parametrize(("name", "limit"), [("bf16", "0.01"), ("int8", "0.03")])
+def test_doctor_reports_the_effect_of_auto(monkeypatch, capsys, name, limit, gain, says):
+    for each in ("bf16", "int8"):
+        monkeypatch.setattr(_native, f"has_fast_{each}", lambda: gain is not None)
+    monkeypatch.setattr(precision, "gain", lambda _: gain)
     main(["doctor"])
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("bf16 "))
-    assert line.endswith(says)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{name} "))
+    assert line.endswith(says.replace("bf16", name).format(limit))
 
 
 def test_mask(capsys):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphs
+from runtime.int8_models import with_int8
 from runtime.random_graphs import one_of_each, random_image
 from sparsesr.errors import ModelError
 from sparsesr.interchange import onnx_rules
@@ -78,6 +79,12 @@ def test_masks_multiply():
     assert np.abs(run(kept, image) - run(dropped, image)).max() > 1e-2
     operators = {node.op_type for node in to_onnx(dense_model(model)).graph.node}
     assert not {"Greater", "ConvTranspose", "AveragePool"} & operators
+
+
+def test_scales_for_int8_change_nothing():
+    model, image = graphs.smsr(16, modules=2, seed=1), random_image(20, 22, seed=5)
+    results = [run(opened(to_onnx(dense_model(form))), image) for form in (model, with_int8(model))]
+    np.testing.assert_array_equal(*results)
 
 
 def test_every_operation_has_a_rule():

@@ -61,7 +61,7 @@ def test_import_installs_and_overwrites_only_on_request(tmp_path, capsys):
     assert "mine: smsr x2" in out and "dB lost in bf16" in out
     model = catalogue.load("mine")
     assert model.facts.license == "unknown" and model.facts.name == "mine"
-    assert model.facts.bf16_cost is not None, "what bf16 costs is measured on the way"
+    assert model.facts.cost("bf16") is not None, "what bf16 costs is measured on the way"
     with pytest.raises(ModelError, match="exists"):
         import_model.run(path, "mine", "unknown", False)
     assert import_model.run(path, "mine", "MIT", True) == 0

@@ -10,7 +10,13 @@ import pytest
 import sparsesr
 from graphs import smsr
 from runtime.random_graphs import one_of_each
-from sparsesr.modelfile.operations.registry import OPERATIONS, mask_names, mask_of, operation_of
+from sparsesr.modelfile.operations.registry import (
+    OPERATIONS,
+    RUNTIME_OPERATIONS,
+    mask_names,
+    mask_of,
+    operation_of,
+)
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.backend.native.layers import LAYERS
@@ -58,7 +64,7 @@ def test_masks_are_listed_in_order():
 
 
 def test_every_operation_has_a_layer():
-    assert set(LAYERS) == set(OPERATIONS)
+    assert set(LAYERS) == {*OPERATIONS, *RUNTIME_OPERATIONS}
 
 
 def test_only_entries_know_operations_by_name():

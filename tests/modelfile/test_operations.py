@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -191,6 +193,26 @@ INVALID = [
         "dense_out is larger",
     ),
     ("masked_conv2d", [MASK, fmap(8)], CONV, {"kernel": 3, "dense_in": [1]}, "dense_out is missing"),
+    ("conv2d", [fmap(8)], CONV, {"kernel": 3, "int8_scales": [0.0]}, "int8_scales must lie in"),
+    ("conv2d", [fmap(8)], CONV, {"kernel": 3, "int8_scales": [-0.1]}, "int8_scales must lie in"),
+    ("conv2d", [fmap(8)], CONV, {"kernel": 3, "int8_scales": [math.nan]}, "int8_scales must lie in"),
+    ("conv2d", [fmap(8)], CONV, {"kernel": 3, "int8_scales": 0.1}, "int8_scales must be a list"),
+    ("conv2d", [fmap(8)], CONV, {"kernel": 3, "int8_scales": [0.1, 0.1]}, "2 int8 scales for 1 inputs"),
+    (
+        "masked_conv2d",
+        [MASK, fmap(4), fmap(4)],
+        CONV,
+        {"kernel": 3, "dense_in": [0, 0], "dense_out": 0, "int8_scales": [0.1]},
+        "1 int8 scales for 2 inputs",
+    ),
+    ("conv2d", [fmap(3)], {"weight": (16, 3, 3, 3)}, {"kernel": 3, "int8_scales": [0.1]}, "reads an image"),
+    (
+        "conv2d",
+        [fmap(4096), fmap(4096)],
+        {"weight": (16, 8192, 3, 3)},
+        {"kernel": 3, "int8_scales": [0.1, 0.1]},
+        "adds more than 65536 products",
+    ),
     ("avg_pool2x2", [MASK], {}, {}, "input x cannot be"),
     ("bilinear_upsample", [fmap(8), fmap(8)], {}, {}, "not twice as large"),
     ("fold3x3", [fmap(8)], {}, {}, "needs a multiple of 9 channels, got 8"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from balanced_weights import balanced_weight
 from bf16_maps import assert_rounded, from_bf16, to_bf16
+from int8_maps import SIGNED, Steps, activated, exact_sums, meant, narrowed, quantised, window_of
 from native_cases import F32, Map, conv_at, conv_reference, make_window, stride_of
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from sparsesr import _native as native
 Mask = NDArray[np.bool_]
 _LINE_BYTES = 64
 _HUGE_PAGES_FROM_BYTES = 1 << 22
+OUT_STEPS = Steps(0.02, 0)
 DENSITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.99, 1.0)
 
 
@@ -132,26 +134,48 @@ class BuiltConv:
         self.maps = [
             self._rounded(rng.standard_normal((height, width, c)).astype(np.float32)) for c in case.splits
         ]
-        self.weight = self._rounded(self.weight)
+        self.weight = self.weight if dtype == "u8" else self._rounded(self.weight)
         self.active = make_mask(rng, case, height, width)
         self.out = place(self._stored(np.zeros((height, width + 2, stride_of(case.c_out)), np.float32)))
-        self._inputs = [(place(self._stored(make_window(values))), -1) for values in self.maps]
-        self._packed = native.PackedConv(self.weight, self.bias, case.splits, dtype)
+        self._inputs = [(place(self._window(values)), -1) for values in self.maps]
+        steps = [SIGNED] * len(case.splits) if dtype == "u8" else []
+        self._packed = native.PackedConv(self.weight, self.bias, case.splits, dtype, steps)
         self.run = self._dense() if case.mask == "dense" else self._masked()
 
     def _stored(self, values: F32) -> Map:
+        if self.dtype == "u8":
+            return np.zeros(values.shape, np.uint8)
         return to_bf16(values) if self.dtype == "bf16" else values
 
+    def _window(self, values: F32) -> Map:
+        if self.dtype == "u8":
+            return window_of(quantised(values, SIGNED), SIGNED)
+        return self._stored(make_window(values))
+
     def _rounded(self, values: F32) -> F32:
+        if self.dtype == "u8":
+            return meant(quantised(values, SIGNED), SIGNED)
         return from_bf16(to_bf16(values)) if self.dtype == "bf16" else values
 
     def _dense(self) -> Callable[[int], None]:
         return lambda threads: native.conv_rows(
-            self._packed, self._inputs, self.out, 0, 0, self.height, "relu", threads=threads
+            self._packed,
+            self._inputs,
+            self.out,
+            0,
+            0,
+            self.height,
+            "relu",
+            threads=threads,
+            out_steps=self._out_steps,
         )
 
     def _masked(self) -> Callable[[int], None]:
-        return conv_at(self._packed, self._inputs, self.out, self.active, "relu")
+        return conv_at(self._packed, self._inputs, self.out, self.active, "relu", out_steps=self._out_steps)
+
+    @property
+    def _out_steps(self) -> tuple[float, int] | None:
+        return OUT_STEPS if self.dtype == "u8" else None
 
     @property
     def flops(self) -> float:
@@ -160,11 +184,19 @@ class BuiltConv:
 
     def assert_right(self) -> None:
         """The last run wrote the convolution at active pixels and nothing elsewhere."""
+        assert not self.out[:, 1:-1][~self.active].any()
+        assert not self.out[:, [0, -1]].any()
+        assert not self.out[:, :, self.case.c_out :].any()
+        if self.dtype == "u8":
+            return self._assert_exact()
         total, magnitude = conv_reference(np.concatenate(self.maps, axis=2), self.weight, self.bias)
         found = self.out[:, 1:-1, : self.case.c_out]
         found = from_bf16(np.ascontiguousarray(found)) if self.dtype == "bf16" else found
         expected = np.maximum(total, 0)
         assert_rounded(found[self.active], expected[self.active], magnitude[self.active], self.dtype)
-        assert not self.out[:, 1:-1][~self.active].any()
-        assert not self.out[:, [0, -1]].any()
-        assert not self.out[:, :, self.case.c_out :].any()
+
+    def _assert_exact(self) -> None:
+        maps = [quantised(values, SIGNED) for values in self.maps]
+        sums = exact_sums(maps, self.weight, self.bias, [SIGNED] * len(maps), OUT_STEPS)
+        expected = narrowed(activated(sums, "relu"), OUT_STEPS)
+        assert np.array_equal(self.out[:, 1:-1, : self.case.c_out][self.active], expected[self.active])

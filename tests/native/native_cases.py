@@ -13,7 +13,7 @@ from sparsesr import _native as native
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-Map = NDArray[np.float32] | NDArray[np.uint16]
+Map = NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.uint8]
 CANARY = np.float32(-12345.678)
 
 
@@ -105,12 +105,13 @@ def conv_at(
     activation: str = "none",
     slope: float = 0.0,
     slopes: F32 | None = None,
+    out_steps: tuple[float, int] | None = None,
 ) -> Callable[[int], None]:
     """The convolution at these pixels only, as a function of the number of threads; `out` starts at row 0."""
     mask, nothing = mask_of(active_hw), np.zeros(0, np.float32)
     return lambda threads: native.masked_conv_rows(
         packed, inputs, None, [], mask, out, 0, 0, len(active_hw), activation, slope, slopes, "nowhere", nothing,
-        threads=threads,
+        out_steps=out_steps, threads=threads,
     )  # fmt: skip
 
 

@@ -147,9 +147,9 @@ def test_mismatched_types_are_refused(rng: np.random.Generator) -> None:
         native.conv_rows(
             native.PackedConv(weight, None, [16]), [(exact, -1)], short, -1, 0, 1, residual=(exact.copy(), -1)
         )
-    with pytest.raises(ValueError, match="choose f32 or bf16"):
+    with pytest.raises(ValueError, match="choose f32, bf16 or u8"):
         native.PackedConv(weight, None, [16], "f16")
-    with pytest.raises(ValueError, match="float32, or uint16"):
+    with pytest.raises(ValueError, match="float32, uint16"):
         native.conv_rows(
             native.PackedConv(weight, None, [16]), [(exact.astype(np.float64), -1)], exact, -1, 0, 1
         )

@@ -10,7 +10,7 @@ HEIGHT, WIDTH = 14, 45
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "u8"])
 def test_case(isa: str, dtype: str, case: ConvCase) -> None:
     built = BuiltConv(case, dtype, HEIGHT, WIDTH)
     built.run(2)

@@ -14,12 +14,12 @@ from native_cases import make_window, random_map
 
 from sparsesr import _native as native
 
-ALL = ["scalar", "avx2", "avx512", "avx512_bf16", "amx"]
+ALL = ["scalar", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx"]
 
 
 def test_cpu_features__ascend() -> None:
     features = native.cpu_features()
-    assert features == ALL[: len(features)]
+    assert features == [name for name in ALL if name in features] and features[0] == "scalar"
 
 
 def test_kernel_table__names_contain_dtype_and_instruction_set(isa: str) -> None:
@@ -27,11 +27,13 @@ def test_kernel_table__names_contain_dtype_and_instruction_set(isa: str) -> None
     assert set(table) >= {"conv", "mask", "bicubic", "peak"}
     for name in table.values():
         found = name.rpartition("__")[2].replace("amx_bf16", "amx")
-        assert name.startswith(("f32_", "bf16_", "fill_pixels__"))
+        assert name.startswith(("f32_", "bf16_", "u8_", "fill_pixels__"))
         assert ALL.index(found) <= ALL.index(isa)
-    assert table["conv"].endswith(f"__{min(isa, 'avx512', key=ALL.index)}")
+    exact = [name for name in ("scalar", "avx2", "avx512") if ALL.index(name) <= ALL.index(isa)]
+    assert table["conv"].endswith(f"__{exact[-1]}")
+    assert native.has_fast_int8() == (not table["conv_u8"].endswith("__scalar"))
     assert native.has_fast_bf16() == (not table["conv_bf16"].endswith("__scalar"))
-    with pytest.raises(ValueError, match="choose f32 or bf16"):
+    with pytest.raises(ValueError, match="choose f32, bf16 or u8"):
         native.multiply_add_peak("f64")
 
 
@@ -57,6 +59,9 @@ def test_processor_features__match_the_instruction_set(isa: str) -> None:
     assert (isa == "scalar") == (not features)
     assert ("fma" in features) == (ALL.index(isa) >= ALL.index("avx2"))
     assert ("avx512bw" in features) == (ALL.index(isa) >= ALL.index("avx512"))
+    for name, feature in (("avx2_vnni", "avx_vnni"), ("avx512_vnni", "avx512_vnni")):
+        assert feature not in features or ALL.index(isa) >= ALL.index(name)
+        assert isa != name or feature in features
     assert ("amx_tile" in features) == (isa == "amx")
 
 
@@ -104,6 +109,7 @@ def test_amx__falls_back_to_the_next_set_if_refused() -> None:
 def test_multiply_add_peak__is_positive(isa: str) -> None:
     assert native.multiply_add_peak("f32", threads=2, ms=2) > 0
     assert native.multiply_add_peak("bf16", threads=2, ms=2) > 0
+    assert native.multiply_add_peak("u8", threads=2, ms=2) > 0
     with pytest.raises(ValueError, match="'ms'"):
         native.multiply_add_peak("f32", threads=1, ms=0)
 

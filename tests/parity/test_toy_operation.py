@@ -119,8 +119,8 @@ def test_it_runs_in_bands_and_in_both_precisions(model):
     image = random_image(37, 21, np.float32, seed=2)
     expected = run_torch(graph_module.graph_module(model), image, 2, 1)
     for emulate, tolerance in ((False, 1e-5), (True, 0.05)):
-        session = Session(model, 2, "bf16" if emulate else "fp32", emulate_bf16=emulate)
-        assert session._planner.masked.bf16 == ({"body"} if emulate else set())
+        session = Session(model, 2, "bf16" if emulate else "fp32", emulate=emulate)
+        assert set(session._planner.masked.types) == ({"body"} if emulate else set())
         np.testing.assert_allclose(session.run(image).image, expected, atol=tolerance)
         for low_memory in (False, True):
             check_same_bits(session, session, 37, 21, False, band_rows=5, low_memory=low_memory)

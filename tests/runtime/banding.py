@@ -60,6 +60,6 @@ def check_peak_without_full_plan(session: Session, low_memory: bool) -> None:
     grid = Grid(height, width, session.model.facts.scale)
     planner = session._planner
     rows, form = planner.default_band_rows(grid), planner.masked
-    plan = make_execution_plan(form.typed, grid, rows, low_memory, planner.layout, form.bf16)
+    plan = make_execution_plan(form.typed, grid, rows, low_memory, planner.layout, form.types)
     result = 3 * grid.scale**2 * height * width
     assert session.peak_bytes(height, width, low_memory=low_memory) == plan.nbytes + result

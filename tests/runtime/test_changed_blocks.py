@@ -33,7 +33,7 @@ def upscaled(part: slice, origin: int = 0) -> slice:
 @pytest.mark.parametrize(("top", "left"), [(64, 70), (0, 0), (128, 148), (65, 1)])
 def test_a_changed_block_and_its_halo_give_the_bits_of_the_whole_frame(top, left, precision):
     assert not sees_whole_image(MODEL.graph)
-    session = Session(MODEL, 2, precision, emulate_bf16=True)
+    session = Session(MODEL, 2, precision, emulate=True)
     before = random_image(HEIGHT, WIDTH, np.uint8, seed=top)
     after = before.copy()
     after[top : top + BLOCK, left : left + BLOCK] = random_image(BLOCK, BLOCK, np.uint8, seed=99)

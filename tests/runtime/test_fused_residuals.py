@@ -83,7 +83,7 @@ def test_no_bit_changes_in_fp32(threads, dense, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch):
     """Compared with separate windows, into which the residual is copied."""
-    one, other = (Session(MODEL, threads, precision, emulate_bf16=True) for _ in range(2))
+    one, other = (Session(MODEL, threads, precision, emulate=True) for _ in range(2))
     monkeypatch.setattr(execution_plan, "window_groups", _separate_windows)
     images = [random_image(*size, seed=size[0]) for size in SIZES]
     expected = [other.run(image, band_rows=len(image)).image for image in images]
@@ -93,7 +93,7 @@ def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch
             np.testing.assert_array_equal(one.run(image, band_rows=band_rows).image, values)
 
 
-def _separate_windows(segment, bands, grid, rolling, layout, bf16) -> list[list[int]]:
+def _separate_windows(segment, bands, grid, rolling, layout, types) -> list[list[int]]:
     return [[node] for node, entry in enumerate(segment.nodes) if entry.node.output in rolling]
 
 

@@ -77,9 +77,9 @@ def test_no_bit_changes_in_fp32(dense, monkeypatch):
 def test_fused_activations_can_run_in_bf16(monkeypatch):
     """Separate ``add`` nodes are computed in fp32 only."""
     image = random_image(22, 27, seed=4)
-    one = Session(MODEL, 1, "bf16", emulate_bf16=True)
-    assert one._planner.masked.bf16 == {"relu", "b"}
-    assert not_fused(MODEL, monkeypatch, 1, "bf16", emulate_bf16=True).precision == "fp32"
+    one = Session(MODEL, 1, "bf16", emulate=True)
+    assert set(one._planner.masked.types) == {"relu", "b"}
+    assert not_fused(MODEL, monkeypatch, 1, "bf16", emulate=True).precision == "fp32"
     exact = Session(MODEL, 1).run(image, dense=True).image
     error = np.abs(one.run(image, dense=True).image - exact).max()
     assert 0 < error < 0.05 * np.abs(exact).max()

@@ -26,7 +26,7 @@ def blocks() -> ModelFile:
 
 @pytest.mark.parametrize(("precision", "trunk"), [("fp32", 4), ("bf16", 2)])
 def test_layers_read_and_write_at_active_pixels_and_their_dense_channels_elsewhere(precision, trunk):
-    stats = Session(blocks(), 1, precision, emulate_bf16=True).run(random_image(20, 24)).stats
+    stats = Session(blocks(), 1, precision, emulate=True).run(random_image(20, 24)).stats
     moved, density = {layer.name: layer.map_bytes for layer in stats.layers}, stats.densities["mask"]
     assert 0.1 < density < 0.9
     assert moved["image"] == PIXELS * 3 * 4 and moved["mask"] == PIXELS * 2 * 4

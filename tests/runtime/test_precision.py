@@ -20,7 +20,7 @@ from runtime.banding import (
 from runtime.random_graphs import one_of_each, only_bicubic, random_image
 from sparsesr import _native
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.precision_cost import PrecisionCost
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import precision
 from sparsesr.runtime.graph.number_types import bf16_maps
@@ -57,8 +57,8 @@ def test_only_operations_with_bf16_kernels_read_or_write_bf16(model):
                                      "global_mean", "scale_add")  # fmt: skip
 
 
-def costing(worst_db: float, scale: int = 2) -> Bf16Cost:
-    return Bf16Cost(scale, 36.0, worst_db / 2, worst_db, "an image")
+def costing(worst_db: float, scale: int = 2) -> PrecisionCost:
+    return PrecisionCost(scale, 36.0, worst_db / 2, worst_db, "an image")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def costing(worst_db: float, scale: int = 2) -> Bf16Cost:
 )
 def test_auto_takes_bf16_where_it_is_faster_and_keeps_the_quality(monkeypatch, gain, cost, expected, reason):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
+    monkeypatch.setattr(precision, "gain", lambda _: gain)
     model = MODELS[0]
     model = replace(model, facts=replace(model.facts, bf16_costs=() if cost is None else (cost,)))
     session = Session(model, threads=1, precision="auto")
@@ -86,7 +86,7 @@ def test_auto_takes_bf16_where_it_is_faster_and_keeps_the_quality(monkeypatch, g
 
 def test_auto_uses_the_cost_at_the_scale_that_is_run(monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: True)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
+    monkeypatch.setattr(precision, "gain", lambda _: 2.0)
     model = smsr(16, modules=2, layers=2, scale=3)
     for scale, expected in ((2, "fp32"), (3, "bf16")):
         costs = (costing(0.0, scale),)
@@ -96,20 +96,22 @@ def test_auto_uses_the_cost_at_the_scale_that_is_run(monkeypatch):
 
 def test_without_the_instructions_everything_is_fp32(monkeypatch):
     monkeypatch.setattr(_native, "has_fast_bf16", lambda: False)
+    monkeypatch.setattr(_native, "has_fast_int8", lambda: False)
+    facts = MODELS[0].facts.with_costs("bf16", [costing(0.0)])
     for wanted in ("bf16", "auto"):
-        choice = precision.choose_precision(wanted, costing(0.0))
-        assert choice == precision.PrecisionChoice("fp32", "this processor has no bf16 instructions")
+        choice = precision.choose_precision(wanted, facts)
+        assert choice.precision == "fp32" and "this processor has no bf16 instructions" in choice.reason
 
 
 @pytest.mark.parametrize("isa", [isa for isa in _native.cpu_features() if isa not in ("avx512_bf16", "amx")])
 def test_bf16_can_be_emulated_to_measure_it(isa):
     """Plain kernels round like the instructions; only the order of summation differs."""
-    session = Session(plain(), threads=2, precision="bf16", emulate_bf16=True)
+    session = Session(plain(), threads=2, precision="bf16", emulate=True)
     image = random_image(20, 24, np.float32, seed=3)
     expected, exact = session.run(image).image, Session(plain(), threads=2).run(image).image
     before = _native.set_cpu(isa)
     try:
-        emulated = Session(plain(), threads=2, precision="bf16", emulate_bf16=True)
+        emulated = Session(plain(), threads=2, precision="bf16", emulate=True)
         assert emulated.precision == "bf16"
         assert Session(plain(), threads=2, precision="bf16").precision == "fp32"
         error = np.abs(emulated.run(image).image - expected).mean()
@@ -149,7 +151,7 @@ def test_bf16_takes_about_half_the_memory():
 
 def bf16(model, threads: int) -> Session:
     """A session in bf16, also on processors without the instructions."""
-    return Session(model, threads, "bf16", emulate_bf16=True)
+    return Session(model, threads, "bf16", emulate=True)
 
 
 def test_bands_are_twice_as_high_where_maps_take_half():

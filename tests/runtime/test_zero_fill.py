@@ -60,7 +60,7 @@ def isa(request):
 )
 def test_undefined_memory_changes_no_bit(model, band_rows, precision, monkeypatch):
     image = random_image(38, 30, np.uint8, seed=5)
-    expected = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
+    expected = Session(model, 2, precision, emulate=True).run(image, band_rows=band_rows).image
     zeros = window.windows_of_zeros
 
     def anything(shapes):
@@ -71,5 +71,5 @@ def test_undefined_memory_changes_no_bit(model, band_rows, precision, monkeypatc
         return arrays
 
     monkeypatch.setattr(window, "windows_of_zeros", anything)
-    actual = Session(model, 2, precision, emulate_bf16=True).run(image, band_rows=band_rows).image
+    actual = Session(model, 2, precision, emulate=True).run(image, band_rows=band_rows).image
     np.testing.assert_array_equal(actual, expected)

@@ -11,8 +11,13 @@ struct Avx2 {
   static constexpr int kVectors = 2;  // of a block, computed together at a single pixel
   static constexpr int kTilePixels = 12;
 
+  struct Product {
+    using Value = float;
+    static constexpr int kChannels = 1;
+    static constexpr bool kWholeSums = false;
+  };
   template <typename Out, int kCount, int kPixels, typename Places>
-  using Sums = Tile<kCount, kPixels>;
+  using Sums = Tile<Product, Out, kCount, kPixels>;
 
   static __m256 load(const float* weights) { return _mm256_load_ps(weights); }
   static __m256i positions_at(const uint8_t* place) {

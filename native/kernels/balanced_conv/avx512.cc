@@ -14,6 +14,7 @@ struct Avx512 {
     using Value = float;
     using Vector = __m512;
     static constexpr int kChannels = 1;
+    static constexpr bool kWholeSums = false;
   };
   template <typename Out, int kCount, int kPixels, typename Places>
   using Sums = Tile<Product, Out, kCount, kPixels, Places>;

@@ -10,6 +10,7 @@ struct F32Product {
   using Value = float;
   using Vector = __m512;
   static constexpr int kChannels = 1;
+  static constexpr bool kWholeSums = false;
 
   static __mmask16 lanes_below(int64_t count) { return sparsesr::lanes_below(count); }
   static __m512 load_values(const float* x) { return _mm512_loadu_ps(x); }

@@ -10,6 +10,7 @@ struct Bf16Product {
   using Value = Bf16;
   using Vector = __m512bh;
   static constexpr int kChannels = 2;
+  static constexpr bool kWholeSums = false;
 
   static __mmask32 lanes_below(int64_t count) {
     if (count >= 32) return 0xffffffffu;

@@ -14,6 +14,7 @@ namespace sparsesr {
 
 constexpr int kMaxSplits = 16;
 constexpr int kMaxTaps = 9;
+constexpr int64_t kMaxInt8Terms = 65536;  // products of 255 * 127 whose sum fits in 32 bits
 constexpr int kOutputGranule = 16;  // channels beyond the outputs are cleared up to a multiple of this
 
 struct ConvInput {
@@ -26,7 +27,7 @@ struct ConvInput {
 };
 
 // Everything that is the same for all pixels and output blocks of one call. All inputs have one type; `out`, `addend`
-// and `residual` share another or the same.
+// and `residual` share another or the same. Nothing is added to results of type U8.
 struct ConvArgs {
   ConvInput inputs[kMaxSplits];
   int64_t tap_pixels[kMaxTaps];  // offset added to a pixel number, per tap
@@ -40,6 +41,9 @@ struct ConvArgs {
   NumberedMap addend;    // added before the activation; data is null if unused
   NumberedMap residual;  // added after the activation; data is null if unused
   Activation activation;
+  // For `out` of type U8: scales and biases are multiplied by the factor, and the offset is added before narrow<U8>.
+  float out_factor;
+  float out_offset;
   float slope;          // for kLeakyRelu, shared by all outputs
   const float* slopes;  // instead of `slope`, one per output; may be null
   std::byte* scratch;   // private to this thread, of the size that the kernels requested
@@ -49,6 +53,10 @@ struct ConvArgs {
 struct ConvBlock {
   const void* weights;
   const float* bias;   // width values
+  // For inputs of type U8, width values each: the sums of products start at `starts`, which accounts for the inputs'
+  // zeros; a result is sum * scale + bias, rounded after each operation.
+  const float* scales;
+  const int32_t* starts;
   int64_t first;       // first output channel
   int64_t width;       // multiple of kOutputGranule, padded with zero weights
   int64_t valid;       // channels that exist

@@ -14,6 +14,7 @@ namespace sparsesr {
 // Terms of one output's sum: the channels of each tap of each input, in order.
 struct ConvSum {
   std::vector<int64_t> tap_channels;
+  std::vector<int32_t> tap_zeros;  // of U8 inputs: the value that stands for zero; otherwise empty
   std::function<float(int64_t output, size_t tap, int64_t channel)> weight_at;
 };
 

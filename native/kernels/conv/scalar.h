@@ -1,4 +1,4 @@
-// Scalar kernel that vector layouts use for type pairs they do not implement.
+// Scalar kernels that vector layouts use for type pairs they do not implement.
 #pragma once
 
 #include "kernels/conv/conv.h"
@@ -6,5 +6,6 @@
 namespace sparsesr {
 
 ConvKernel f32_bf16_conv_1x16__scalar;
+ConvKernel u8_bf16_conv_1x16__scalar;
 
 }  // namespace sparsesr

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/conv/conv.h"
 
@@ -27,15 +28,18 @@ const Out* addend_at(const NumberedMap& map, const ConvBlock& block, int32_t pix
 
 template <typename Out>
 void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const float* acc) {
+  const auto stored = [&](float value) {
+    return narrow<Out>(std::is_same_v<Out, U8> ? value + args.out_offset : value);
+  };
   Out* out = pixel_of<Out>(args.out, pixel);
   const Out* residual = addend_at<Out>(args.residual, block, pixel);
   for (int64_t o = 0; o < block.valid; ++o) {
     const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
-    out[block.first + o] = narrow<Out>(residual == nullptr ? value : value + widen(residual[o]));
+    out[block.first + o] = stored(residual == nullptr ? value : value + widen(residual[o]));
   }
   if (!block.is_last) return;
   const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
-  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = Out{};
+  for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = stored(0.0f);
 }
 
 // `multiply_add` adds all products of an input pixel to the sums of a block.

@@ -4,7 +4,8 @@
 // stream from L2 once per tile; the pixels come from L1. (Keeping part of the weights in L1 across several tiles was
 // slower: their accumulators must be stored and reloaded more often.)
 //
-// A Product defines a step: one channel in fp32, a pair of channels in bf16.
+// A Product defines a step: one channel in fp32, a pair of channels in bf16, four in int8, whose sums are whole numbers
+// until they are finished.
 #pragma once
 
 #include <type_traits>
@@ -37,21 +38,23 @@ struct Tile {
 
   __attribute__((always_inline)) void start(const ConvArgs& args, const ConvBlock& block,
                                             const int32_t* pixels) {
+    if constexpr (Product::kWholeSums) return start_at(block.starts);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const __m512 bias = _mm512_load_ps(block.bias + v * kLanes);
 #pragma GCC unroll 24
       for (int p = 0; p < kPixels; ++p) acc[p][v] = bias;
     }
-    if (args.addend.data == nullptr) return;
+    if (args.addend.data != nullptr) add_map(args.addend, block, pixels);
+  }
+
+  // Whole numbers are kept in the bits of `acc`.
+  __attribute__((always_inline)) void start_at(const int32_t* starts) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const __mmask16 valid = lanes_below(block.valid - v * kLanes);
+      const __m512 start = _mm512_load_ps(starts + v * kLanes);
 #pragma GCC unroll 24
-      for (int p = 0; p < kPixels; ++p) {
-        const Out* addend = pixel_of<const Out>(args.addend, pixels[p]) + block.first;
-        acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(addend + v * kLanes, valid));
-      }
+      for (int p = 0; p < kPixels; ++p) acc[p][v] = start;
     }
   }
 
@@ -128,11 +131,41 @@ struct Tile {
     }
   }
 
+  // Turns whole sums into values.
+  __attribute__((always_inline)) void scale_sums(const ConvArgs& args, const ConvBlock& block, const int32_t* pixels) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      __m512 scale = _mm512_load_ps(block.scales + v * kLanes);
+      __m512 bias = _mm512_load_ps(block.bias + v * kLanes);
+      if constexpr (std::is_same_v<Out, U8>) {
+        scale = _mm512_mul_ps(scale, _mm512_set1_ps(args.out_factor));
+        bias = _mm512_mul_ps(bias, _mm512_set1_ps(args.out_factor));
+      }
+#pragma GCC unroll 24
+      for (int p = 0; p < kPixels; ++p) {
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_castps_si512(acc[p][v]));
+        acc[p][v] = _mm512_add_ps(_mm512_mul_ps(sum, scale), bias);
+      }
+    }
+    if (args.addend.data != nullptr) add_map(args.addend, block, pixels);
+  }
+
+  __attribute__((always_inline)) void add_offset(float value) {
+    const __m512 offset = _mm512_set1_ps(value);
+#pragma GCC unroll 24
+    for (int p = 0; p < kPixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[p][v] = _mm512_add_ps(acc[p][v], offset);
+    }
+  }
+
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
                                              const int32_t* pixels) {
+    if constexpr (Product::kWholeSums) scale_sums(args, block, pixels);
     if (args.activation == Activation::kRelu) relu_all();
     if (args.activation == Activation::kLeakyRelu) leaky_relu_all(args, block);
-    if (args.residual.data != nullptr) add_residual(args.residual, block, pixels);
+    if (args.residual.data != nullptr) add_map(args.residual, block, pixels);
+    if constexpr (std::is_same_v<Out, U8>) add_offset(args.out_offset);
     Out* out[kPixels];
 #pragma GCC unroll 24
     for (int p = 0; p < kPixels; ++p) {
@@ -146,11 +179,12 @@ struct Tile {
         for (int v = 0; v < kVectors; ++v) store_all(out[p] + v * kLanes, acc[p][v]);
       }
     } else {
-      store_some(out, block.valid, args.out.stride - block.first);
+      store_some(out, block.valid, args.out.stride - block.first, args.out_offset);
     }
     if (!block.is_last) return;
     for (int p = 0; p < kPixels; ++p) {
-      clear_channels(pixel_of<Out>(args.out, pixels[p]), block.first + kVectors * kLanes, args.clear_end);
+      clear_channels(pixel_of<Out>(args.out, pixels[p]), block.first + kVectors * kLanes, args.clear_end,
+                     args.out_offset);
     }
   }
 
@@ -172,28 +206,28 @@ struct Tile {
     }
   }
 
-  __attribute__((always_inline)) void add_residual(const NumberedMap& map, const ConvBlock& block,
-                                                   const int32_t* pixels) {
+  __attribute__((always_inline)) void add_map(const NumberedMap& map, const ConvBlock& block, const int32_t* pixels) {
 #pragma GCC unroll 24
     for (int p = 0; p < kPixels; ++p) {
-      const Out* residual = pixel_of<const Out>(map, pixels[p]) + block.first;
+      const Out* added = pixel_of<const Out>(map, pixels[p]) + block.first;
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const __mmask16 valid = lanes_below(block.valid - v * kLanes);
-        acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(residual + v * kLanes, valid));
+        acc[p][v] = _mm512_add_ps(acc[p][v], load_lanes(added + v * kLanes, valid));
       }
     }
   }
 
   // Stores the existing channels, and zeros beyond them as far as the pixel has room.
-  __attribute__((always_inline)) void store_some(Out* const* out, int64_t valid, int64_t room) const {
+  __attribute__((always_inline)) void store_some(Out* const* out, int64_t valid, int64_t room, float zero) const {
+    const __m512 zeros = _mm512_set1_ps(zero);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const __mmask16 existing = lanes_below(valid - v * kLanes);
       const __mmask16 stored = lanes_below(room - v * kLanes);
 #pragma GCC unroll 24
       for (int p = 0; p < kPixels; ++p) {
-        store_lanes(out[p] + v * kLanes, stored, _mm512_maskz_mov_ps(existing, acc[p][v]));
+        store_lanes(out[p] + v * kLanes, stored, _mm512_mask_mov_ps(zeros, existing, acc[p][v]));
       }
     }
   }
@@ -265,15 +299,25 @@ void run_block(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
   }
 }
 
+// Vectors in the widest block that weights are packed in: 4, unless the Product says otherwise.
+template <typename Product>
+constexpr int most_vectors() {
+  if constexpr (requires { Product::kMostVectors; }) return Product::kMostVectors;
+  return 4;
+}
+
 template <typename Product, typename Out>
 void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
               const int32_t* out_pixels, int64_t count) {
-  if (block.layout_steps > 0) return run_lanes<Product, Out>(args, block, in_pixels, out_pixels, count);
-  switch (block.width / kLanes) {
-    case 1: return run_block<Product, Out, 1>(args, block, in_pixels, out_pixels, count);
-    case 2: return run_block<Product, Out, 2>(args, block, in_pixels, out_pixels, count);
-    case 3: return run_block<Product, Out, 3>(args, block, in_pixels, out_pixels, count);
-    default: return run_block<Product, Out, 4>(args, block, in_pixels, out_pixels, count);
+  if constexpr (!Product::kWholeSums) {
+    if (block.layout_steps > 0) return run_lanes<Product, Out>(args, block, in_pixels, out_pixels, count);
+  }
+  const int64_t vectors = block.width / kLanes;
+  if (vectors == 1) return run_block<Product, Out, 1>(args, block, in_pixels, out_pixels, count);
+  if (vectors == 2) return run_block<Product, Out, 2>(args, block, in_pixels, out_pixels, count);
+  if constexpr (most_vectors<Product>() > 2) {
+    if (vectors == 3) return run_block<Product, Out, 3>(args, block, in_pixels, out_pixels, count);
+    return run_block<Product, Out, 4>(args, block, in_pixels, out_pixels, count);
   }
 }
 

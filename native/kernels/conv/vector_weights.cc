@@ -1,8 +1,10 @@
 #include "kernels/conv/vector_weights.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/conv/packed_weights.h"
+#include "kernels/conv/quantised_weights.h"
 
 namespace sparsesr {
 namespace {
@@ -15,8 +17,8 @@ struct Layout {
 
 int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Channels multiplied at once: a pair in bf16.
-int64_t channel_group(MapType type) { return type == MapType::kBf16 ? 2 : 1; }
+// Channels multiplied at once: as many as fit in 32 bits.
+int64_t channel_group(MapType type) { return 4 / value_bytes(type); }
 
 // Channel groups over all taps.
 int64_t count_steps(const ConvSum& sum, int64_t group) {
@@ -73,7 +75,9 @@ class Packer {
 
  private:
   T weight(int64_t o, size_t tap, int64_t c) const {
-    return narrow<T>(sum_.weight_at(block_.first + o, tap, c));
+    const float value = sum_.weight_at(block_.first + o, tap, c);
+    if constexpr (std::is_same_v<T, int8_t>) return static_cast<int8_t>(value);  // a whole number
+    else return narrow<T>(value);
   }
 
   const ConvSum& sum_;
@@ -113,13 +117,29 @@ std::vector<ConvBlock> make_blocks(const Layout& layout, int64_t outputs, const 
   return blocks;
 }
 
+// Numbers that go with each output, padded with zeros to the block's width; null if there are none.
+struct PerOutput {
+  const void* values;
+  int64_t bytes;  // of a number
+
+  const std::byte* copy(const ConvBlock& block, std::byte*& place) const {
+    if (values != nullptr) {
+      const auto* source = static_cast<const std::byte*>(values) + block.first * bytes;
+      std::copy_n(source, block.valid * bytes, place);
+    }
+    place += block.width * bytes;
+    return place - block.width * bytes;
+  }
+};
+
 template <typename T>
-PackedWeights pack(const Layout& layout, const ConvWeights& weights) {
+PackedWeights pack(const Layout& layout, const ConvWeights& weights, const QuantisedWeights* quantised = nullptr) {
+  const int64_t numbers = quantised == nullptr ? 1 : 3;  // bias, scale and start
   PackedWeights packed;
   packed.blocks = make_blocks(layout, weights.outputs, weights.sum);
   for (const ConvBlock& block : packed.blocks) {
     packed.byte_count += static_cast<size_t>(weight_bytes(layout, weights.sum, block)) +
-                         static_cast<size_t>(block.width) * sizeof(float);
+                         static_cast<size_t>(numbers * block.width) * sizeof(float);
   }
   packed.bytes = aligned_zeros(packed.byte_count);
   std::byte* place = packed.bytes.get();
@@ -127,10 +147,12 @@ PackedWeights pack(const Layout& layout, const ConvWeights& weights) {
     block.weights = place;
     pack_block<T>(layout, weights.sum, block, place);
     place += weight_bytes(layout, weights.sum, block);
-    auto* biases = reinterpret_cast<float*>(place);
-    block.bias = biases;
-    if (weights.bias != nullptr) std::copy_n(weights.bias + block.first, block.valid, biases);
-    place += block.width * static_cast<int64_t>(sizeof(float));
+    block.bias = reinterpret_cast<const float*>(PerOutput{weights.bias, sizeof(float)}.copy(block, place));
+    if (quantised == nullptr) continue;
+    const PerOutput scales{quantised->scales().data(), sizeof(float)};
+    const PerOutput starts{quantised->starts().data(), sizeof(int32_t)};
+    block.scales = reinterpret_cast<const float*>(scales.copy(block, place));
+    block.starts = reinterpret_cast<const int32_t*>(starts.copy(block, place));
   }
   return packed;
 }
@@ -139,12 +161,20 @@ PackedWeights pack(const Layout& layout, const ConvWeights& weights) {
 
 template <typename T, int kTileOutputs, int kLaneChannels>
 PackedWeights pack_vectors(const ConvWeights& weights) {
-  return pack<T>({weights.in, kTileOutputs, kLaneChannels}, weights);
+  const Layout layout{weights.in, kTileOutputs, kLaneChannels};
+  if constexpr (std::is_same_v<T, int8_t>) {
+    const QuantisedWeights quantised(weights);
+    return pack<T>(layout, {weights.in, weights.outputs, quantised.sum(), weights.bias}, &quantised);
+  } else {
+    return pack<T>(layout, weights);
+  }
 }
 
 template PackedWeights pack_vectors<float, 16, 0>(const ConvWeights&);
 template PackedWeights pack_vectors<float, 64, 16>(const ConvWeights&);
 template PackedWeights pack_vectors<Bf16, 16, 0>(const ConvWeights&);
 template PackedWeights pack_vectors<Bf16, 64, 32>(const ConvWeights&);
+template PackedWeights pack_vectors<int8_t, 16, 0>(const ConvWeights&);
+template PackedWeights pack_vectors<int8_t, 32, 0>(const ConvWeights&);
 
 }  // namespace sparsesr

@@ -1,7 +1,8 @@
 // Weight layouts of the vector kernels.
 //
 // Outputs in the lanes: weights are [input][tap][channel][width]; in bf16, by channel pairs,
-// [input][tap][pair][width][2], where an odd last channel is paired with a zero weight. Each output is bias (+ addend),
+// [input][tap][pair][width][2], where an odd last channel is paired with a zero weight; for U8 inputs as int8, by four
+// channels, [input][tap][four][width][4]. Each output is bias (+ addend),
 // then one fp32 multiply-add per input, tap and channel, in this order, regardless of the tile (in bf16, the second
 // channel of a pair comes first).
 //

@@ -44,6 +44,10 @@ inline __m512 load_lanes(const Bf16* source, __mmask16 lanes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
+inline __m512 load_lanes(const U8* source, __mmask16 lanes) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, source)));
+}
+
 inline void store_lanes(float* target, __mmask16 lanes, __m512 value) {
   _mm512_mask_storeu_ps(target, lanes, value);
 }
@@ -58,14 +62,21 @@ inline void store_lanes(Bf16* target, __mmask16 lanes, __m512 value) {
   _mm256_mask_storeu_epi16(target, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
 }
 
+// Like narrow<U8>: this operand order makes NaN 0; values too large for an integer become the largest unsigned one.
+inline void store_lanes(U8* target, __mmask16 lanes, __m512 value) {
+  const __m512 above = _mm512_max_ps(value, _mm512_setzero_ps());
+  _mm_mask_storeu_epi8(target, lanes, _mm512_cvtusepi32_epi8(_mm512_cvttps_epi32(above)));
+}
+
 inline void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
 inline void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
+inline void store_all(U8* target, __m512 value) { store_lanes(target, 0xffff, value); }
 
-// Clears channels `first` to `end`.
+// Clears channels `first` to `end`, by writing what stands for zero.
 template <typename Out>
-void clear_channels(Out* pixel, int64_t first, int64_t end) {
+void clear_channels(Out* pixel, int64_t first, int64_t end, float zero = 0.0f) {
   for (; first < end; first += kLanes) {
-    store_lanes(pixel + first, lanes_below(end - first), _mm512_setzero_ps());
+    store_lanes(pixel + first, lanes_below(end - first), _mm512_set1_ps(zero));
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace sparsesr {
 namespace {
@@ -12,7 +13,7 @@ template <typename Vector, int kVectors, typename Step>
 __attribute__((always_inline)) inline float run_independently(int64_t iterations, Step step) {
   Vector acc[kVectors];
 #pragma GCC unroll 24
-  for (int i = 0; i < kVectors; ++i) acc[i] = Vector{} + static_cast<float>(i);
+  for (int i = 0; i < kVectors; ++i) acc[i] = Vector{} + static_cast<std::decay_t<decltype(acc[0][0])>>(i);
   for (int64_t n = 0; n < iterations; ++n) {
 #pragma GCC unroll 24
     for (int i = 0; i < kVectors; ++i) acc[i] = step(acc[i]);
@@ -20,7 +21,7 @@ __attribute__((always_inline)) inline float run_independently(int64_t iterations
   Vector sum = acc[0];
 #pragma GCC unroll 24
   for (int i = 1; i < kVectors; ++i) sum = sum + acc[i];
-  return sum[0];
+  return static_cast<float>(sum[0]);
 }
 
 }  // namespace

@@ -33,4 +33,18 @@ PeakRun bf16_peak__scalar(int64_t iterations) {
   return {2.0 * kValues * static_cast<double>(iterations), sum};
 }
 
+// The same with products of int8, added as whole numbers.
+PeakRun u8_peak__scalar(int64_t iterations) {
+  constexpr int kValues = 32;
+  uint32_t acc[kValues] = {};
+  uint8_t terms[kValues];
+  for (int i = 0; i < kValues; ++i) terms[i] = static_cast<uint8_t>(i);
+  for (int64_t n = 0; n < iterations; ++n) {
+    for (int i = 0; i < kValues; ++i) acc[i] += terms[i] * terms[kValues - 1 - i] + static_cast<uint32_t>(n & 1);
+  }
+  uint32_t sum = 0;
+  for (int i = 0; i < kValues; ++i) sum += acc[i];
+  return {2.0 * kValues * static_cast<double>(iterations), static_cast<float>(sum)};
+}
+
 }  // namespace sparsesr

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sparsesr.cli import options
+from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.messages import print_json
 from sparsesr.cli.peers import parse_peers
 from sparsesr.engine.networks import load_model
@@ -17,7 +18,7 @@ from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.bench import DENSE, SPARSE
 from sparsesr.measure.bench_image import Pixels, made_up_image
-from sparsesr.measure.bench_record import BenchRequest, measure_record
+from sparsesr.measure.bench_record import ALL_PRECISIONS, BenchRequest, measure_record
 
 _SHOWN_SHARE = 0.01
 _DEFAULT_SIZE = "320x180"
@@ -40,7 +41,9 @@ def run(
     threads: Annotated[
         int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16; not for peers.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, int8, or all beside each other; not for peers.")
+    ] = "fp32",
     effort: Annotated[
         float | None, typer.Option(help="Effort of the sparse run, 0 to 1. [default: as trained]")
     ] = None,
@@ -56,7 +59,8 @@ def run(
     Times are medians of interleaved runs. GFLOP/s count executed multiply-adds only (2 FLOPs each) and are compared
     with the measured peak of the processor.
     """
-    options.check_precision(precision)
+    if precision != ALL_PRECISIONS:
+        options.check_precision(precision)
     options.check_effort(effort)
     options.check_positive("-j", threads)
     options.check_positive("--repeats", repeats)
@@ -65,7 +69,7 @@ def run(
     if hr is not None and image is None:
         raise UsageError("--hr needs the low-resolution image; name IMAGE too")
     runtimes = parse_peers(peers)
-    loaded = load_model(model, scale)
+    loaded = with_scales_if_needed(load_model(model, scale), precision, threads)
     pixels = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if image is None else _read(image)
     reference = None if hr is None else _read_reference(hr, pixels, loaded.facts.scale)
     record = measure_record(
@@ -141,6 +145,9 @@ def _print_runs(record: dict[str, Any]) -> None:
     )
     for name in (SPARSE, DENSE):
         _print_run(name, record[f"{name}_ms"], record[f"{name}_peak_share"], record["quality"][name])
+    for run in record["precisions"]:
+        share = 2 * record["macs"] / run["ms"] / 1e6 / record["peak_gflops"]
+        _print_run(run["name"], run["ms"], share, run["quality"])
     for peer in record["peers"]:
         share = 2 * record["macs_dense"] / peer["ms"] / 1e6 / record["peak_gflops"]
         _print_run(peer["name"], peer["ms"], share, peer["quality"])

@@ -15,6 +15,7 @@ import typer
 
 from sparsesr import __version__
 from sparsesr.cli.messages import print_json
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, key_of
 from sparsesr.processor import processor_name, usable_threads
 
 _PEAK_MS = 200
@@ -70,16 +71,19 @@ def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
         "amx": native.amx_refusal() or "usable",
         "kernels": dict(native.kernel_table()),
     }
-    facts["bf16"] = _bf16(native.has_fast_bf16(), native.kernel_table()["conv_bf16"])
+    for precision, kernel in (("bf16", "conv_bf16"), ("int8", "conv_u8")):
+        facts[precision] = _effect(precision, native.kernel_table()[kernel])
     if with_peak:
-        facts |= _peaks(native.multiply_add_peak, with_bf16=native.has_fast_bf16())
+        facts |= _peaks(native.multiply_add_peak)
     return facts
 
 
-def _peaks(measure: Callable[[str, int, int], float], *, with_bf16: bool) -> dict[str, float]:
-    """Multiply-add peak in GFLOP/s by number of threads, in fp32 and, where supported, in bf16."""
+def _peaks(measure: Callable[[str, int, int], float]) -> dict[str, float]:
+    """Multiply-add peak in GFLOP/s by number of threads, in fp32 and the other supported precisions."""
+    from sparsesr.runtime.precision import DTYPES, has_instructions
+
     threads = sorted({1, usable_threads()})
-    dtypes = {"f32": "", "bf16": "_bf16"} if with_bf16 else {"f32": ""}
+    dtypes = {"f32": "", **{DTYPES[p]: f"_{p}" for p in DTYPES if has_instructions(p)}}
     return {
         f"peak{suffix}_gflops_{count}_thread{'s' if count > 1 else ''}": round(
             measure(dtype, count, _PEAK_MS), 1
@@ -89,16 +93,16 @@ def _peaks(measure: Callable[[str, int, int], float], *, with_bf16: bool) -> dic
     }
 
 
-def _bf16(is_fast: bool, kernel: str) -> str:
-    """Effect of ``--precision bf16`` and ``auto`` on this processor."""
-    if not is_fast:
-        return "not supported by this processor; --precision bf16 and auto run in fp32"
-    from sparsesr.runtime.precision import MAX_COST_DB, MIN_GAIN, bf16_gain
+def _effect(precision: str, kernel: str) -> str:
+    """Effect of ``--precision bf16`` or ``int8`` and of ``auto`` on this processor."""
+    from sparsesr.runtime.precision import MAX_COST_DB, MIN_GAIN, gain, has_instructions
 
-    fast = f"bf16 for models that lose at most {MAX_COST_DB:g} dB, fp32 for others"
-    chosen = fast if bf16_gain() >= MIN_GAIN else "fp32"
-    unit = "tiles of AMX" if kernel.endswith("__amx_bf16") else "vectors"
-    return f"by {unit}: multiplies {bf16_gain():.1f} times as fast as fp32; --precision auto runs in {chosen}"
+    if not has_instructions(precision):
+        return f"not supported by this processor; --precision {precision} and auto run in fp32"
+    allowed = f"takes it for models that lose at most {MAX_COST_DB[precision]:g} dB, unless another is faster"
+    chosen = allowed if gain(precision) >= MIN_GAIN else "does not take it"
+    unit = "tiles of AMX" if "__amx" in kernel else "vectors"
+    return f"by {unit}: multiplies {gain(precision):.1f} times as fast as fp32; --precision auto {chosen}"
 
 
 def _versions(problems: list[str]) -> dict[str, str]:
@@ -132,7 +136,8 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
         try:
             model = catalogue.verify(entry)
             row["scale"] = model.facts.scale
-            row["bf16_costs"] = [asdict(cost) for cost in model.facts.bf16_costs]
+            for precision in REDUCED_PRECISIONS:
+                row[key_of(precision)] = [asdict(cost) for cost in model.facts.costs(precision)]
         except SparsesrError as error:
             row["ok"] = False
             problems.append(f"model {entry.name}: {error}")
@@ -145,10 +150,20 @@ def _models(problems: list[str]) -> list[dict[str, Any]]:
 def _state(row: dict[str, Any]) -> str:
     if not row["ok"]:
         return "DAMAGED"
-    worst = max((cost["worst_db"] for cost in row["bf16_costs"]), default=None)
-    if worst is None:
-        return f"ok; cost of bf16 not measured (run `sparsesr models measure {row['name']}`), so auto runs in fp32"
-    return f"ok; bf16 costs at most {max(worst, 0):.4f} dB"
+    worst = {
+        precision: max((cost["worst_db"] for cost in row[key_of(precision)]), default=None)
+        for precision in REDUCED_PRECISIONS
+    }
+    costs = [f"{name} costs at most {max(db, 0):.4f} dB" for name, db in worst.items() if db is not None]
+    unknown = [name for name, db in worst.items() if db is None]
+    advice = {
+        "bf16": f"`sparsesr models measure {row['name']}`",
+        "int8": f"`sparsesr models quantize {row['name']}`",
+    }
+    missing = [
+        f"cost of {name} not measured (run {advice[name]}), so auto does not take it" for name in unknown
+    ]
+    return "; ".join(["ok", *costs, *missing])
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -163,8 +178,9 @@ def _print(facts: dict[str, Any]) -> None:
     print(f"AMX           {native.get('amx', 'unknown')}")
     for operation, kernel in native.get("kernels", {}).items():
         print(f"  {operation:<22} {kernel}")
-    if "bf16" in native:
-        print(f"bf16          {native['bf16']}")
+    for precision in REDUCED_PRECISIONS:
+        if precision in native:
+            print(f"{precision:<13} {native[precision]}")
     for key, value in native.items():
         if key.startswith("peak"):
             print(f"{key.replace('_', ' ')}: {value}")

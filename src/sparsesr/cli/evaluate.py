@@ -13,19 +13,20 @@ import typer
 
 from sparsesr import _native
 from sparsesr.cli import options
+from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.engine.upscaler import INFERENCE
 from sparsesr.errors import InputError, UsageError
 from sparsesr.measure.bicubic import BICUBIC
 from sparsesr.measure.chopped import ChoppedMethod, resolve_inference
 from sparsesr.measure.method import Method
-from sparsesr.measure.native import NativeMethod, open_method
+from sparsesr.measure.native import NativeMethod, model_at_scale, open_method
 from sparsesr.measure.protocol import EvaluationSet, find_sets
 from sparsesr.measure.quality import ImageResult, SetResult, evaluate
 from sparsesr.measure.table_files import SUFFIXES, write_table
 from sparsesr.measure.tables import TableRow, format_table, table_row
-from sparsesr.modelfile.catalogue import default_model_for
-from sparsesr.modelfile.spec import Facts
+from sparsesr.modelfile.catalogue import default_model_for, load
+from sparsesr.modelfile.spec import Facts, ModelFile
 
 _MAX_SIGMA = 255
 _CHECKPOINTS = (".pt", ".pth", ".ckpt")
@@ -85,7 +86,9 @@ def run(
     ] = "native",
     precision: Annotated[
         str,
-        typer.Option(help="auto, fp32 or bf16, in the native runtime. Tables state the precision used."),
+        typer.Option(
+            help="auto, fp32, bf16 or int8, in the native runtime. Tables state the precision used."
+        ),
     ] = "fp32",
     inference: Annotated[
         str,
@@ -146,8 +149,10 @@ def _check_destinations(paths: Sequence[Path], overwrite: bool) -> None:
 def _open(name: str, scale: int | None, request: _Request) -> Method:
     """Open a model; imports the lab for checkpoints and for torch only."""
     is_checkpoint = Path(name).suffix.lower() in _CHECKPOINTS
-    if name == BICUBIC or (request.form == "native" and not is_checkpoint):
+    if name == BICUBIC:
         method = open_method(name, request.threads, scale, request.precision)
+    elif request.form == "native" and not is_checkpoint:
+        method = _native_method(model_at_scale(load(name), scale, name), request)
     else:
         require_training_extra("eval of a checkpoint or in torch")
         method = _open_in_lab(name, is_checkpoint, scale, request)
@@ -163,12 +168,17 @@ def _open_in_lab(name: str, is_checkpoint: bool, scale: int | None, request: _Re
     module, model = load_checkpoint(Path(name), scale)
     if request.form == "torch":
         return TorchMethod(module, model, request.threads)
-    return NativeMethod(model, request.threads, request.precision)
+    return _native_method(model, request)
+
+
+def _native_method(model: ModelFile, request: _Request) -> Method:
+    ready = with_scales_if_needed(model, request.precision, request.threads)
+    return NativeMethod(ready, request.threads, request.precision)
 
 
 def _check_precision_used(name: str, method: Method, wanted: str) -> None:
     """Report if fp32 replaces the requested precision; UsageError if no layer can run in the requested bf16."""
-    if wanted == "fp32" or method.precision == "bf16":
+    if wanted == "fp32" or method.precision != "fp32":
         return
     if wanted == "bf16" and isinstance(method, NativeMethod) and _native.has_fast_bf16():
         raise UsageError(f"{name} has no layer that can run in bf16; use --precision fp32 or auto")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from sparsesr.cli import messages, options
+from sparsesr.cli.int8_scales import ready_for
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.streams import STDIN, STDOUT, is_terminal, was_closed
 from sparsesr.engine.execute import RunOptions
@@ -38,7 +39,7 @@ def run(
         float | None,
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     memory: Annotated[
         str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
     ] = None,
@@ -67,7 +68,11 @@ def run(
     _check_streams()
     write_options = WriteOptions(format=format, quality=quality, depth=depth)
     upscaler = Upscaler(
-        model, scale=scale, threads=threads, memory=options.parse_memory(memory), precision=precision
+        ready_for(precision, model, threads),
+        scale=scale,
+        threads=threads,
+        memory=options.parse_memory(memory),
+        precision=precision,
     )
     frames = FrameReader(sys.stdin.buffer, min(ImageLimits().max_file_bytes, upscaler.memory))
     watch = partial(_watching, effort, target_ms)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options
+from sparsesr.cli.int8_scales import ready_for
 from sparsesr.cli.upscale_job import Job, run_stdin, watching
 from sparsesr.cli.upscale_report import (
     Tally,
@@ -62,7 +63,7 @@ def run(
         float | None,
         typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     memory: Annotated[
         str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
     ] = None,
@@ -121,7 +122,7 @@ def run(
     if found.problems and not found.files:
         return report_problems(found, job)
     upscaler = Upscaler(
-        model,
+        ready_for(precision, model, threads),
         scale=scale,
         width=width,
         height=height,

@@ -129,11 +129,12 @@ def report(
             messages.say(f"  note: {note}", to_stderr=True)
 
 
-def _networks(result: UpscaleResult) -> str:
+def _networks(result: UpscaleResult, precision: str) -> str:
     """The networks that ran, with their scales unless there is just one and nothing else happened."""
+    reduced = "" if precision == "fp32" else f" in {precision}"
     if len(result.passes) == 1 and not result.is_resized:
-        return result.passes[0].model
-    names = " and ".join(f"{each.model} (x{each.scale})" for each in result.passes)
+        return f"{result.passes[0].model}{reduced}"
+    names = " and ".join(f"{each.model} (x{each.scale})" for each in result.passes) + reduced
     return f"{names}, then bicubic down" if result.is_resized else names
 
 
@@ -144,9 +145,8 @@ def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
     skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
     chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
-    if upscaler.network.session.precision != "fp32":
-        chosen += f" in {upscaler.network.session.precision}"
+    networks = _networks(result, upscaler.network.session.precision)
     return (
         f"{source} {width}x{height} -> {target} {result.size[1]}x{result.size[0]}"
-        f" in {result.seconds:.2f} s with {_networks(result)}{chosen}: {used}, {skipped}"
+        f" in {result.seconds:.2f} s with {networks}{chosen}: {used}, {skipped}"
     )

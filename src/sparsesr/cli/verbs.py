@@ -23,7 +23,12 @@ _MODELS = (
     Verb("list", "list bundled models and your own", "sparsesr.cli.models", "list_all"),
     Verb("show", "show the description of a model", "sparsesr.cli.models", "show"),
     Verb("verify", "read models completely and check every value", "sparsesr.cli.models", "verify"),
-    Verb("measure", "measure the cost of bf16 for a model, and record it", "sparsesr.cli.measure_model"),
+    Verb(
+        "measure",
+        "measure the cost of bf16 and int8 for a model, and record it",
+        "sparsesr.cli.measure_model",
+    ),
+    Verb("quantize", "find the scales that a model needs for int8", "sparsesr.cli.quantize_model"),
     Verb("import", "convert a checkpoint of a known network (needs [train])", "sparsesr.cli.import_model"),
     Verb("export", "write a model as ONNX for other programs (needs [onnx])", "sparsesr.cli.export_onnx"),
 )
@@ -32,7 +37,7 @@ VERBS = (
     Verb("upscale", "upscale images", "sparsesr.cli.upscale", aliases=("up",)),
     Verb("pipe", "upscale images from another program, with the model loaded once", "sparsesr.cli.pipe"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
-    Verb("models", "list, show, verify, measure, import and export models", commands=_MODELS),
+    Verb("models", "list, show, verify, measure, quantize, import and export models", commands=_MODELS),
     Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),

@@ -46,7 +46,7 @@ def require_second_opinion(
         network.session.keep_buffers(0)  # the whole image runs again, and both together may be too much
     session = network.session
     with scalar_kernels():
-        plain = Session(network.model, session.threads, session.precision, emulate_bf16=True)
+        plain = Session(network.model, session.threads, session.precision, emulate=True)
         again = plain.run(
             part,
             dense=options.dense,

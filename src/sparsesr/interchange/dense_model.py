@@ -11,7 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sparsesr.modelfile.operations.attributes import ACCUMULATE, ACTIVATION, BALANCED, RESIDUAL
+from sparsesr.modelfile.operations.attributes import (
+    ACCUMULATE,
+    ACTIVATION,
+    BALANCED,
+    INT8_SCALES,
+    RESIDUAL,
+)
 from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import Graph, ModelFile, Node, Tensor
 from sparsesr.modelfile.validation import type_graph
@@ -63,6 +69,7 @@ def _joined(first: Node, then: Node, tensors: dict[str, Tensor]) -> Node:
     if biases:
         weights["bias"] = f"{then.output}.joined_bias"
         tensors[weights["bias"]] = biases[0] if len(biases) == 1 else biases[0] + biases[1]
-    attrs = {key: value for key, value in then.attrs.items() if key not in (ACCUMULATE.name, BALANCED.name)}
+    left_out = (ACCUMULATE.name, BALANCED.name, INT8_SCALES.name)
+    attrs = {key: value for key, value in then.attrs.items() if key not in left_out}
     inputs = feature_inputs(first) + feature_inputs(then)
     return replace(then, inputs=inputs, attrs=attrs, weights=weights)

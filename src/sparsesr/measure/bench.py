@@ -16,7 +16,7 @@ from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import LayerStats
 
 _PEAK_MS = 30
-_PEAK_TYPES = {"fp32": "f32", "bf16": "bf16"}
+_PEAK_TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "u8"}
 SPARSE, DENSE = "sparse", "dense"
 _PEAK = "peak"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,14 +12,18 @@ import numpy.typing as npt
 from sparsesr.image.metrics import psnr_y
 from sparsesr.image.samples import quantised
 from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
-from sparsesr.measure.latency import Contender
+from sparsesr.measure.latency import Contender, session_contender
 from sparsesr.measure.machine import this_machine
 from sparsesr.measure.peers.peer_process import IsolatedPeer, isolated_peers
 from sparsesr.measure.peers.runtimes import PeerRuntime
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.graph.prepared import supported_precisions
 from sparsesr.runtime.session import Session
 
 REFERENCE = "our own dense fp32 run"
+ALL_PRECISIONS = "all"
+"""Requests fp32 in detail, and beside it each other precision in which the model runs on this machine."""
 Pixels = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 PEER_SETUP = (
@@ -50,15 +54,18 @@ def measure_record(request: BenchRequest) -> dict[str, Any]:
     Raises:
         BackendError: a peer's process died.
     """
-    session = Session(request.model, request.threads, request.precision)
+    precision = "fp32" if request.precision == ALL_PRECISIONS else request.precision
+    session = Session(request.model, request.threads, precision)
     with isolated_peers(request.peers, request.model, request.image, session.threads) as peers:
         return _measured(request, session, peers)
 
 
 def _measured(request: BenchRequest, session: Session, peers: Sequence[IsolatedPeer]) -> dict[str, Any]:
-    outputs = _outputs(request, session, peers)
+    sessions = _further_sessions(request, session)
+    outputs = {**_outputs(request, session, peers), **_further_outputs(request, sessions)}
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
     others = {peer.name: Contender(peer.work, session.threads, peer.precision) for peer in peers}
+    others |= _further_contenders(request, sessions)
     result = benchmark(session, request.image, request.rounds, others, request.effort)
     return {
         **_circumstances(request, session),
@@ -66,8 +73,35 @@ def _measured(request: BenchRequest, session: Session, peers: Sequence[IsolatedP
         "quality": {name: quality[name] for name in (SPARSE, DENSE)},
         "layers": [asdict(layer) for layer in result.layers],
         "peer_setup": PEER_SETUP if peers else None,
+        "precisions": [
+            _precision_record(name, other, result, quality[name]) for name, other in sessions.items()
+        ],
         "peers": [_peer_record(peer, result, quality[peer.name]) for peer in peers],
         "rounds_ms": result.rounds_ms,
+    }
+
+
+def _further_sessions(request: BenchRequest, session: Session) -> dict[str, Session]:
+    """Sessions in the other precisions, by the name of their run, if all precisions were asked for."""
+    if request.precision != ALL_PRECISIONS:
+        return {}
+    wanted = [p for p in REDUCED_PRECISIONS if p in supported_precisions(session.model)]
+    sessions = [Session(request.model, session.threads, precision) for precision in wanted]
+    return {f"{SPARSE} {s.precision}": s for s in sessions if s.precision != session.precision}
+
+
+def _further_outputs(request: BenchRequest, sessions: Mapping[str, Session]) -> dict[str, F32]:
+    outputs: dict[str, F32] = {}
+    for name, session in sessions.items():
+        result = session.run(request.image, effort=request.effort, out_dtype=np.float32)
+        outputs[name] = np.clip(result.image, 0, 1).astype(np.float32)
+    return outputs
+
+
+def _further_contenders(request: BenchRequest, sessions: Mapping[str, Session]) -> dict[str, Contender]:
+    return {
+        name: session_contender(session, request.image, effort=request.effort)
+        for name, session in sessions.items()
     }
 
 
@@ -127,6 +161,18 @@ def _totals(result: Benchmark) -> dict[str, Any]:
         "peak_gflops": result.peak_gflops,
         "sparse_peak_share": result.peak_share(SPARSE),
         "dense_peak_share": result.peak_share(DENSE),
+    }
+
+
+def _precision_record(
+    name: str, session: Session, result: Benchmark, quality: dict[str, float | None]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "precision": session.precision,
+        "ms": result.ms[name],
+        "faster_than_fp32_by": result.ms[SPARSE] / result.ms[name],
+        "quality": quality,
     }
 
 

@@ -24,10 +24,10 @@ class NativeMethod:
         precision: str = "fp32",
         *,
         effort: float | None = None,
-        emulate_bf16: bool = False,
+        emulate: bool = False,
     ) -> None:
         self.model, self._effort = model, effort
-        self._session = Session(model, threads, precision, emulate_bf16=emulate_bf16)
+        self._session = Session(model, threads, precision, emulate=emulate)
         self.precision, self.precision_reason = self._session.precision, self._session.precision_reason
 
     def upscale(self, image: InputImage) -> Upscaled:

@@ -1,4 +1,4 @@
-"""Loss of PSNR when a model runs in bf16, measured on photographs.
+"""Loss of PSNR when a model runs in bf16 or int8, measured on photographs.
 
 The photographs (``photographs/``, with credits) are downscaled by MATLAB's bicubic and upscaled natively in both
 precisions; PSNR-Y to the photograph is compared, as ``eval`` measures it. The difference between the two results
@@ -7,6 +7,7 @@ alone would not show which of them is closer to the photograph.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,45 +20,54 @@ from sparsesr.measure.method import Method
 from sparsesr.measure.native import NativeMethod
 from sparsesr.measure.protocol import EvaluationSet, find_sets
 from sparsesr.measure.quality import evaluate
-from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.graph.prepared import supported_precisions
 
 PHOTOGRAPHS = Path(__file__).with_name("photographs")
 _MAX_DB = 100.0
 """PSNR of a result equal to the photograph, which is infinite."""
 
 
-def with_bf16_costs(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None) -> ModelFile:
-    """Return the model with a new record for each of its scales.
+def with_costs(
+    model: ModelFile,
+    data: Path = PHOTOGRAPHS,
+    threads: int | None = None,
+    precisions: Sequence[str] = REDUCED_PRECISIONS,
+) -> ModelFile:
+    """Return the model with new records of some precisions for each of its scales, where any layer can run in them.
 
     Args:
         model: the model.
         data: folder of HR images, one set, laid out as :func:`find_sets` expects.
         threads: threads of the runtime; None: all processors.
+        precisions: ``bf16``, ``int8`` or both.
 
     Raises:
         InputError: there are several sets or none, or an image cannot be read or is too small.
     """
-    measured = (measure_bf16_cost(model.at_scale(scale), data, threads) for scale in model.scales)
-    costs = tuple(cost for cost in measured if cost is not None)
-    return replace(model, facts=replace(model.facts, bf16_costs=costs))
+    facts = model.facts
+    for precision in precisions:
+        measured = (measure_cost(model.at_scale(s), precision, data, threads) for s in model.scales)
+        facts = facts.with_costs(precision, [cost for cost in measured if cost is not None])
+    return replace(model, facts=facts)
 
 
-def measure_bf16_cost(
-    model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None
-) -> Bf16Cost | None:
-    """Measure the record for the model's own scale; None if no layer can run in bf16. Arguments as above.
+def measure_cost(
+    model: ModelFile, precision: str, data: Path = PHOTOGRAPHS, threads: int | None = None
+) -> PrecisionCost | None:
+    """Measure the record of ``bf16`` or ``int8`` for the model's own scale; None if no layer can run in it.
 
-    Works without bf16 instructions too, with plain C++ kernels, many times slower.
+    Arguments as above. Works without the instructions too, with plain C++ kernels, many times slower.
     """
-    bf16 = NativeMethod(model, threads, "bf16", emulate_bf16=True)
-    if bf16.precision != "bf16":
+    if precision not in supported_precisions(model):
         return None
-    images = _only_set(data, model.facts.scale)
+    reduced = NativeMethod(model, threads, precision, emulate=True)
+    images = only_set(data, model.facts.scale)
     fp32_db = _psnr(NativeMethod(model, threads), images)
-    losses = fp32_db - _psnr(bf16, images)
+    losses = fp32_db - _psnr(reduced, images)
     names = ", ".join(image.name for image in images.images)
-    return Bf16Cost(
+    return PrecisionCost(
         scale=model.facts.scale,
         psnr_y_db=round(float(fp32_db.mean()), 3),
         mean_db=round(float(losses.mean()), 5),
@@ -66,7 +76,8 @@ def measure_bf16_cost(
     )
 
 
-def _only_set(data: Path, scale: int) -> EvaluationSet:
+def only_set(data: Path, scale: int) -> EvaluationSet:
+    """The set in a folder; InputError if there are several or none."""
     sets = find_sets(data, scale)
     if len(sets) > 1:
         raise InputError(f"{data}: holds {len(sets)} sets; name one, for example {data / sets[0].name}")

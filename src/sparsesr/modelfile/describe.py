@@ -7,9 +7,11 @@ from dataclasses import asdict
 
 from sparsesr.modelfile.balanced_storage import balanced_weights
 from sparsesr.modelfile.json_fields import Json
+from sparsesr.modelfile.operations.attributes import INT8_SCALES
 from sparsesr.modelfile.operations.conv2d import balance_of
 from sparsesr.modelfile.operations.registry import mask_names, mask_of, operation_of
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, key_of
+from sparsesr.modelfile.spec import Graph, ModelFile
 
 
 def describe(model: ModelFile) -> dict[str, Json]:
@@ -21,7 +23,9 @@ def describe(model: ModelFile) -> dict[str, Json]:
     receptive field need an image's size or the runtime: see ``sparsesr.runtime``.
     """
     about: dict[str, Json] = asdict(model.facts)
-    about["bf16_costs"] = [asdict(cost) for cost in model.facts.bf16_costs]
+    for precision in REDUCED_PRECISIONS:
+        about[key_of(precision)] = [asdict(cost) for cost in model.facts.costs(precision)]
+    about["int8_layers"] = int8_layers(model.graph)
     about["scales"] = list(model.scales)
     about["nodes"] = len(model.graph.nodes)
     about["ops"] = {**Counter(node.op for node in model.graph.nodes)}
@@ -30,6 +34,11 @@ def describe(model: ModelFile) -> dict[str, Json]:
     about["masked_layers"] = _masked_layers(model)
     about["balanced_layers"] = _balanced_layers(model)
     return about
+
+
+def int8_layers(graph: Graph) -> int:
+    """Number of layers that have scales for int8."""
+    return sum(bool(INT8_SCALES.of(node)) for node in graph.nodes)
 
 
 def _stored_numbers(model: ModelFile) -> int:

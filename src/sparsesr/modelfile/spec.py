@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from sparsesr.modelfile import bf16_cost
 from sparsesr.modelfile import json_fields as fields
-from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile import precision_cost
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,13 +52,22 @@ class Facts:
     """Number of weights, as the paper counts them."""
     value_range: float = 1.0
     """Value range (1 or 255) of the training. For information only: graphs always take images in 0..1."""
-    bf16_costs: tuple[Bf16Cost, ...] = ()
+    bf16_costs: tuple[PrecisionCost, ...] = ()
     """Loss of PSNR in bf16 at each scale for which it was measured."""
+    int8_costs: tuple[PrecisionCost, ...] = ()
+    """The same in int8, with the scales of the file."""
 
-    @property
-    def bf16_cost(self) -> Bf16Cost | None:
-        """The record for ``scale``."""
-        return next((cost for cost in self.bf16_costs if cost.scale == self.scale), None)
+    def costs(self, precision: str) -> tuple[PrecisionCost, ...]:
+        """The records of ``bf16`` or ``int8``."""
+        return {"bf16": self.bf16_costs, "int8": self.int8_costs}[precision]
+
+    def cost(self, precision: str) -> PrecisionCost | None:
+        """The record of ``bf16`` or ``int8`` for ``scale``."""
+        return next((cost for cost in self.costs(precision) if cost.scale == self.scale), None)
+
+    def with_costs(self, precision: str, costs: Sequence[PrecisionCost]) -> Facts:
+        """The facts with other records of ``bf16`` or ``int8``."""
+        return replace(self, **{precision_cost.key_of(precision): tuple(costs)})
 
 
 @dataclass(frozen=True)
@@ -133,8 +142,10 @@ class ModelFile:
         graph = self.graph.only(outputs[wanted])
         used = {name for node in graph.nodes for name in node.weights.values()}
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in used}
-        costs = tuple(cost for cost in self.facts.bf16_costs if cost.scale == wanted)
-        return ModelFile(replace(self.facts, scale=wanted, bf16_costs=costs), graph, tensors)
+        facts = replace(self.facts, scale=wanted)
+        for precision in REDUCED_PRECISIONS:
+            facts = facts.with_costs(precision, [c for c in facts.costs(precision) if c.scale == wanted])
+        return ModelFile(facts, graph, tensors)
 
 
 def scales_of(facts: Facts, graph: Graph) -> tuple[int, ...]:
@@ -155,8 +166,10 @@ def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
     if graph.more_outputs:
         network["more_outputs"] = {str(scale): name for scale, name in graph.more_outputs.items()}
     about: dict[str, Json] = asdict(facts)
-    if not facts.bf16_costs:
-        del about[bf16_cost.KEY]  # so that the bytes of models without records stay the same
+    for precision in REDUCED_PRECISIONS:
+        if not facts.costs(precision):
+            # So that the bytes of models without records stay the same.
+            del about[precision_cost.key_of(precision)]
     has_balanced = any(node.attrs.get("balanced") for node in graph.nodes)
     version = (
         FORMAT_VERSION if has_balanced else _FORMAT_WITHOUT_BALANCED_WEIGHTS
@@ -193,7 +206,8 @@ def _facts(data: dict[str, Json]) -> Facts:
         training=fields.mapping(data, "training"),
         parameters=fields.integer(data, "parameters"),
         value_range=fields.number(data, "value_range"),
-        bf16_costs=bf16_cost.costs_of(data),
+        bf16_costs=precision_cost.costs_of(data, "bf16"),
+        int8_costs=precision_cost.costs_of(data, "int8"),
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
-from sparsesr.modelfile.bf16_cost import check_costs
 from sparsesr.modelfile.json_fields import shown
-from sparsesr.modelfile.operations.registry import OPERATIONS, operation_of
+from sparsesr.modelfile.operations.attributes import INT8_SCALES
+from sparsesr.modelfile.operations.registry import OPERATIONS, feature_inputs, operation_of
 from sparsesr.modelfile.operations.value_types import (
     FULL,
     IMAGE_CHANNELS,
@@ -18,6 +18,7 @@ from sparsesr.modelfile.operations.value_types import (
     TypedNode,
     ValueType,
 )
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, check_costs
 from sparsesr.modelfile.spec import Facts, Graph, Node, scales_of
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -48,10 +49,12 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
         ModelError: the model is not valid; one line that names the node.
     """
     _check_facts(facts, limits)
-    check_costs(facts.bf16_costs, scales_of(facts, graph))
+    for precision in REDUCED_PRECISIONS:
+        check_costs(precision, facts.costs(precision), scales_of(facts, graph))
     typed = type_graph(graph, shapes)
     _check_sizes(typed, facts, limits)
     _check_outputs(typed, graph, facts.scale, limits)
+    _check_int8_scales(typed)
     _check_all_used(graph, shapes)
     return typed
 
@@ -143,6 +146,18 @@ def _check_outputs(typed: tuple[TypedNode, ...], graph: Graph, scale: int, limit
             raise ModelError(
                 f"graph output {shown(output)} is not an image of {IMAGE_CHANNELS} channels, upscaled x{factor}"
             )
+
+
+def _check_int8_scales(typed: tuple[TypedNode, ...]) -> None:
+    """A map has one scale, whichever layer reads it."""
+    found: dict[str, float] = {}
+    for entry in typed:
+        scales = INT8_SCALES.of(entry.node)
+        for name, scale in zip(feature_inputs(entry.node), scales, strict=False):
+            if found.setdefault(name, scale) != scale:
+                raise ModelError(
+                    f"node {shown(entry.node.name)} has another int8 scale for {shown(name)} than others"
+                )
 
 
 def _check_all_used(graph: Graph, shapes: Shapes) -> None:

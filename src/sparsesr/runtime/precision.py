@@ -1,19 +1,23 @@
-"""Choice of the precision a network runs in: fp32 or bf16."""
+"""Choice of the precision a network runs in: fp32, bf16 or int8."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost
+from sparsesr.modelfile.spec import Facts
 
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", *REDUCED_PRECISIONS)
 MIN_GAIN = 1.3
-"""``auto`` picks bf16 if it multiplies at least this many times as fast as fp32..."""
-MAX_COST_DB = 0.01
+"""``auto`` picks a precision if it multiplies at least this many times as fast as fp32..."""
+MAX_COST_DB = {"bf16": 0.01, "int8": 0.03}
 """...and if no image it was measured on lost more PSNR-Y than this, in dB."""
+DTYPES = {"bf16": "bf16", "int8": "u8"}
+"""Number type of the maps in each precision, as kernels name it."""
 _PROBE_MS = 3
 
 
@@ -22,59 +26,106 @@ class PrecisionChoice:
     """The precision of a network, and why."""
 
     precision: str
-    """``fp32`` or ``bf16``."""
+    """``fp32``, ``bf16`` or ``int8``."""
     reason: str
     """A clause that can follow "because"."""
 
 
 def choose_precision(
-    wanted: str, cost: Bf16Cost | None, *, has_bf16_layers: bool = True, emulate: bool = False
+    wanted: str, facts: Facts, supported: Collection[str] = REDUCED_PRECISIONS, *, emulate: bool = False
 ) -> PrecisionChoice:
-    """Resolve a requested precision, which may be ``auto``, to ``fp32`` or ``bf16``.
+    """Resolve a requested precision, which may be ``auto``, to ``fp32``, ``bf16`` or ``int8``.
 
-    Always fp32 on a processor without bf16 instructions, and for a network without a layer that can run in bf16.
-    ``auto`` picks bf16 if it is faster, measured in a few milliseconds (on some processors bf16 instructions are
-    slower than fp32), and if the model file says that it keeps the quality.
+    Always fp32 on a processor without the instructions, and for a network without a layer that can run in the
+    precision. ``auto`` picks the fastest precision that is faster than fp32, measured in a few milliseconds (on some
+    processors bf16 instructions are slower), and of which the model file says that it keeps the quality.
 
     Args:
         wanted: one of ``PRECISIONS``.
-        cost: quality that bf16 costs the model at its scale; None if unknown.
-        has_bf16_layers: whether any layer can run in bf16.
-        emulate: allow bf16 without the instructions; the plain kernels support it too.
+        facts: those of the model, with the measured costs.
+        supported: precisions in which any layer can run.
+        emulate: allow precisions without the instructions; the plain kernels support all.
 
     Raises:
-        UsageError: unknown precision.
+        UsageError: unknown precision, or int8 for a model without scales.
     """
     if wanted not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted}")
     if wanted == "fp32":
         return PrecisionChoice("fp32", "it was asked for")
-    if not (emulate or _native.has_fast_bf16()):
-        return PrecisionChoice("fp32", "this processor has no bf16 instructions")
-    if not has_bf16_layers:
-        return PrecisionChoice("fp32", "the network has no layer that can run in bf16")
-    if wanted == "bf16":
-        return PrecisionChoice("bf16", "it was asked for")
-    if bf16_gain() < MIN_GAIN:
-        return PrecisionChoice("fp32", f"bf16 multiplies {bf16_gain():.1f} times as fast as fp32 here")
-    return PrecisionChoice("bf16" if keeps_quality(cost) else "fp32", cost_words(cost))
+    if wanted == "auto":
+        return _fastest(facts, supported, emulate)
+    obstacle = _obstacle(wanted, supported, emulate)
+    if obstacle is None:
+        return PrecisionChoice(wanted, "it was asked for")
+    if wanted == "int8" and wanted not in supported and (emulate or has_instructions(wanted)):
+        raise UsageError(
+            f"{facts.name} has no scales for int8",
+            remedy="add them with `sparsesr models quantize`, or use another precision",
+        )
+    return PrecisionChoice("fp32", obstacle)
 
 
-def keeps_quality(cost: Bf16Cost | None) -> bool:
-    """Whether the measured loss is small enough for ``auto`` to pick bf16; False if unknown."""
-    return cost is not None and cost.worst_db <= MAX_COST_DB
+def _fastest(facts: Facts, supported: Collection[str], emulate: bool) -> PrecisionChoice:
+    """The fastest precision that ``auto`` may take; otherwise fp32, with a reason for each of the others."""
+    against: list[str] = []
+    allowed: list[str] = []
+    for precision in REDUCED_PRECISIONS:
+        obstacle = _obstacle(precision, supported, emulate) or _too_slow(precision)
+        if obstacle is None and keeps_quality(precision, facts.cost(precision)):
+            allowed.append(precision)
+        else:
+            against.append(obstacle or cost_words(precision, facts.cost(precision)))
+    if not allowed:
+        return PrecisionChoice("fp32", "; ".join(against))
+    best = max(allowed, key=gain)
+    return PrecisionChoice(best, cost_words(best, facts.cost(best)))
 
 
-def cost_words(cost: Bf16Cost | None) -> str:
-    """The known quality loss in bf16, as a clause."""
+def _obstacle(precision: str, supported: Collection[str], emulate: bool) -> str | None:
+    """What prevents a precision, as a clause; None if nothing does."""
+    if not (emulate or has_instructions(precision)):
+        return f"this processor has no {precision} instructions"
+    if precision in supported:
+        return None
+    if precision == "int8":
+        return "the file has no scales for int8 (`sparsesr models quantize` adds them)"
+    return f"the network has no layer that can run in {precision}"
+
+
+def has_instructions(precision: str) -> bool:
+    """Whether the instruction set in force multiplies in this precision."""
+    return {"bf16": _native.has_fast_bf16, "int8": _native.has_fast_int8}[precision]()
+
+
+def _too_slow(precision: str) -> str | None:
+    if gain(precision) >= MIN_GAIN:
+        return None
+    return f"{precision} multiplies {gain(precision):.1f} times as fast as fp32 here"
+
+
+def keeps_quality(precision: str, cost: PrecisionCost | None) -> bool:
+    """Whether the measured loss is small enough for ``auto`` to pick the precision; False if unknown."""
+    return cost is not None and cost.worst_db <= MAX_COST_DB[precision]
+
+
+def cost_words(precision: str, cost: PrecisionCost | None) -> str:
+    """The known quality loss in a precision, as a clause."""
     if cost is None:
-        return "the file does not say what bf16 costs (`sparsesr models measure` adds that)"
-    compared = "not more" if keeps_quality(cost) else "more"
-    return f"bf16 costs at most {max(cost.worst_db, 0):.4f} dB, {compared} than {MAX_COST_DB:g} dB"
+        return f"the file does not say what {precision} costs (`sparsesr models measure` adds that)"
+    compared = "not more" if keeps_quality(precision, cost) else "more"
+    return f"{precision} costs at most {max(cost.worst_db, 0):.4f} dB, {compared} than {MAX_COST_DB[precision]:g} dB"
 
 
-@lru_cache(maxsize=1)
-def bf16_gain() -> float:
-    """Multiply-add throughput of this processor in bf16, relative to fp32."""
-    peaks = {dtype: _native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", "bf16")}
-    return peaks["bf16"] / peaks["f32"]
+def gain(precision: str) -> float:
+    """Multiply-add throughput of the instruction set in force in a precision, relative to fp32."""
+    return _gain(
+        precision, _native.kernel_table()["conv"], _native.kernel_table()[f"conv_{DTYPES[precision]}"]
+    )
+
+
+@cache
+def _gain(precision: str, *kernels: str) -> float:
+    """Measured once for each pair of kernels."""
+    peaks = [_native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", DTYPES[precision])]
+    return peaks[1] / peaks[0]

@@ -22,8 +22,8 @@ from sparsesr.runtime.backend.arena_pool import ArenaPool
 from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.executor import Execution
-from sparsesr.runtime.graph.number_types import input_dtype
-from sparsesr.runtime.graph.prepared import PreparedGraph, prepare
+from sparsesr.runtime.graph.number_types import type_of
+from sparsesr.runtime.graph.prepared import PreparedGraph, prepare, supported_precisions
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.planner import Planner, PlanOptions
@@ -56,7 +56,7 @@ class Session:
         threads: int | None = None,
         precision: str = "fp32",
         *,
-        emulate_bf16: bool = False,
+        emulate: bool = False,
         backend: Backend[Any] = NATIVE,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
@@ -66,34 +66,31 @@ class Session:
             model: the model; one for several scales runs at its own scale (see :meth:`ModelFile.at_scale`).
             threads: threads that the kernels of one run use; None: one per processor available to this process.
             precision: ``fp32``, ``bf16`` (maps and products in bf16, sums in fp32, if the processor has the
-                instructions) or ``auto`` (bf16 if it is faster and the model file says that it keeps the
-                quality); the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
-            emulate_bf16: allow bf16 without the instructions; slow, for measuring its quality.
+                instructions), ``int8`` (maps between the convolutions for which the file has scales in 8 bits,
+                likewise) or ``auto`` (the fastest of which the model file says that it keeps the quality);
+                the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
+            emulate: allow bf16 and int8 without the instructions; slow, for measuring their quality.
             backend: executes the runs.
             clock: returns seconds, for all times in the statistics. ``time.process_time`` leaves out what other
                 processes take from a run of one thread.
 
         Raises:
             ModelError: the graph is not valid.
-            UsageError: `threads` is out of range, or the precision is unknown.
+            UsageError: `threads` is out of range, the precision is unknown, or the file has no scales for int8.
         """
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
-        masked, dense = prepare(model)
-        choice = choose_precision(
-            precision, model.facts.bf16_cost, has_bf16_layers=bool(masked.bf16), emulate=emulate_bf16
-        )
+        choice = choose_precision(precision, model.facts, supported_precisions(model), emulate=emulate)
         self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
-        if choice.precision == "fp32":
-            masked, dense = masked.in_fp32(), dense.in_fp32()
+        masked, dense = prepare(model, choice.precision)
         self._backend, self._clock = backend, clock
         self._planner = Planner(model.facts, masked, dense, backend.layout)
         #: Vectors that callers may supply, with their lengths.
         self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
         self._lock = threading.Lock()
-        self._layers: dict[tuple[str, str, str], Layer[Any]] = {}
+        self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
         self._arenas = ArenaPool(backend)
         renew_after_fork(self)
 
@@ -197,16 +194,16 @@ class Session:
             return {entry.node.output: self._layer(entry, form) for entry in form.typed}
 
     def _layer(self, entry: TypedNode, form: PreparedGraph) -> Layer[Any]:
-        dtype = input_dtype(entry, form.bf16)
-        key = (entry.node.output, entry.node.op, dtype)
+        node = entry.node
+        key = (node.output, node.op, *(type_of(name, form.types) for name in (*node.inputs, node.output)))
         if key not in self._layers:
-            zeros = form.zeros.get(entry.node.output, MaskZeros())
-            self._layers[key] = self._backend.make_layer(entry, self.model.tensors, dtype, zeros)
+            zeros = form.zeros.get(node.output, MaskZeros())
+            self._layers[key] = self._backend.make_layer(entry, self.model.tensors, form.types, zeros)
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:
         grid, size = execution.plan.grid, (execution.plan.grid.height, execution.plan.grid.width)
-        form = replace(self._planner.masked, bf16=self._planner.form(dense).bf16)
+        form = replace(self._planner.masked, types=self._planner.form(dense).types)
         stats = make_stats(self.model, form, size, execution.densities, execution.ms, total_ms)
         masks = None
         if execution.keep_masks:

@@ -82,7 +82,7 @@ def make_stats(
             entry = entries[cost.output]
             mask = mask_of(entry.node)
             density = None if mask is None else known[mask]
-            moved = map_bytes(entry, *size, form.bf16, density)
+            moved = map_bytes(entry, *size, form.types, density)
             layers.append(
                 LayerStats(cost.name, cost.op, ms[cost.output], density, cost.macs_dense, cost.macs, moved)
             )

@@ -84,7 +84,7 @@ def export(
     if not check:
         return model
     _check(module, model)
-    return _with_bf16_costs(model)
+    return _measured(model)
 
 
 def active_scales(module: nn.Module) -> Generator[int | None]:
@@ -226,10 +226,12 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _with_bf16_costs(model: ModelFile) -> ModelFile:
-    from sparsesr.measure.precision_cost import with_bf16_costs
+def _measured(model: ModelFile) -> ModelFile:
+    """The model with scales for int8, if any layer can use them, and with the costs of reduced precisions."""
+    from sparsesr.measure.calibration import quantisable_layers, with_int8_scales
+    from sparsesr.measure.precision_cost import with_costs
 
-    return with_bf16_costs(model)
+    return with_costs(with_int8_scales(model) if quantisable_layers(model) else model)
 
 
 def _check(module: nn.Module, model: ModelFile) -> None:

@@ -73,6 +73,8 @@ RESIDUAL: AttrSpec[bool] = AttrSpec("residual", "bool", default=False)
 """The last input is added after the activation."""
 ACCUMULATE: AttrSpec[bool] = AttrSpec("accumulate", "bool", default=False)
 """The last input is added before the activation."""
+INT8_SCALES: AttrSpec[list[float]] = AttrSpec("int8_scales", "floats", default=[], low=1e-12, high=1e12)
+"""In int8, the step of each feature input, whose values are whole numbers of steps; empty: the layer stays in fp32."""
 DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)
 """Leading channels of each feature input that are read at every pixel."""
 DENSE_OUT: AttrSpec[int] = AttrSpec("dense_out", "int", low=0)

@@ -10,6 +10,7 @@ from sparsesr.modelfile.operations.attributes import (
     ACCUMULATE,
     ACTIVATION,
     BALANCED,
+    INT8_SCALES,
     KERNEL,
     RESIDUAL,
     SLOPE,
@@ -24,7 +25,7 @@ from sparsesr.modelfile.operations.facts import (
     WeightRole,
 )
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import concat_channels
+from sparsesr.modelfile.operations.shared_rules import check_int8_scales, concat_channels
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -77,6 +78,7 @@ def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     if RESIDUAL.of(node) and ACCUMULATE.of(node):
         raise ModelError("cannot have both residual and accumulate")
     features = inputs[: len(inputs) - has_addend(node)]
+    check_int8_scales(node, features)
     check_balance(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}
 
@@ -123,7 +125,7 @@ CONV2D = Operation(
     summary="convolution of the concatenated inputs, stride 1, zero padding; residual adds the last "
     "input after the activation, accumulate before it",
     inputs=(InputSpec("x", Kind.MAP, repeats=True),),
-    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE, BALANCED),
+    attrs=(KERNEL, ACTIVATION, SLOPE, RESIDUAL, ACCUMULATE, BALANCED, INT8_SCALES),
     weights=WEIGHTS,
     bind=conv_bind,
     infer=conv_infer,

@@ -15,6 +15,7 @@ from sparsesr.modelfile.operations.attributes import (
     BALANCED,
     DENSE_IN,
     DENSE_OUT,
+    INT8_SCALES,
     KERNEL,
     RESIDUAL,
     SLOPE,
@@ -36,7 +37,7 @@ from sparsesr.modelfile.operations.facts import (
     Sizes,
 )
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import concat_channels
+from sparsesr.modelfile.operations.shared_rules import check_int8_scales, concat_channels
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -61,6 +62,7 @@ def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
         raise ModelError(f"dense_in has {len(dense_in)} numbers for {len(features)} inputs")
     if any(dense > feature.channels for dense, feature in zip(dense_in, features, strict=True)):
         raise ModelError("dense_in is larger than the channels of its input")
+    check_int8_scales(node, features)
     check_balance(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}
 
@@ -116,7 +118,7 @@ MASKED_CONV2D = Operation(
     summary="conv2d in full at active pixels; elsewhere only leading dense inputs -> leading dense "
     "outputs, the other outputs being zero",
     inputs=(InputSpec("mask", Kind.MASK, FULL), InputSpec("x", Kind.MAP, FULL, repeats=True)),
-    attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT, BALANCED),
+    attrs=(KERNEL, ACTIVATION, SLOPE, DENSE_IN, DENSE_OUT, BALANCED, INT8_SCALES),
     weights=WEIGHTS,
     bind=masked_bind,
     infer=masked_infer,

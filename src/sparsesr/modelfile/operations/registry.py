@@ -12,6 +12,7 @@ from sparsesr.modelfile.operations.layer_norm import LAYER_NORM
 from sparsesr.modelfile.operations.masked_conv2d import MASKED_CONV2D
 from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.patches import FOLD3X3, UNFOLD3X3
+from sparsesr.modelfile.operations.quantise import QUANTISE
 from sparsesr.modelfile.operations.resizing import (
     AVG_POOL2X2,
     BICUBIC_UPSAMPLE,
@@ -45,12 +46,14 @@ OPERATIONS: dict[str, Operation] = {
         BICUBIC_UPSAMPLE,
     )
 }
-"""Every operation by name."""
+"""Every operation of model files, by name."""
+RUNTIME_OPERATIONS = {QUANTISE.name: QUANTISE}
+"""Those that the runtime adds to a prepared graph; model files may not have them."""
 
 
 def operation_of(node: Node) -> Operation:
     """Return the entry of a node's operation."""
-    return OPERATIONS[node.op]
+    return RUNTIME_OPERATIONS.get(node.op) or OPERATIONS[node.op]
 
 
 def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
+from sparsesr.modelfile.operations.attributes import INT8_SCALES, KERNEL
 from sparsesr.modelfile.operations.facts import Macs, Rows, Sizes
 from sparsesr.modelfile.operations.value_types import FULL, Kind, Resolution, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
 MAX_CONCAT = 64
+MAX_INT8_TERMS = 65536
+"""Products of 8 bits whose sum fits in 32 bits; a limit of the kernels."""
 
 
 def no_sizes(node: Node, inputs: Sequence[ValueType]) -> Sizes:
@@ -69,6 +72,27 @@ def resized(value: ValueType, channels: int, up: int, down: int = 1) -> ValueTyp
 def resolution_of(value: ValueType) -> Resolution:
     """Resolution of a map, which always has one."""
     return value.resolution or FULL
+
+
+def check_int8_scales(node: Node, features: Sequence[ValueType]) -> None:
+    """Check that a convolution has a scale for each of the maps it multiplies, or none, and can run in int8."""
+    scales = INT8_SCALES.of(node)
+    if not scales:
+        return
+    if len(scales) != len(features):
+        raise ModelError(f"has {len(scales)} int8 scales for {len(features)} inputs")
+    obstacle = int8_obstacle(node, features)
+    if obstacle is not None:
+        raise ModelError(f"has int8 scales, but {obstacle}")
+
+
+def int8_obstacle(node: Node, features: Sequence[ValueType]) -> str | None:
+    """What prevents a convolution of these maps from running in int8, as a clause; None if nothing does."""
+    if any(value.is_image for value in features):
+        return "reads an image, which stays in fp32"
+    if sum(value.channels for value in features) * KERNEL.of(node) ** 2 > MAX_INT8_TERMS:
+        return f"adds more than {MAX_INT8_TERMS} products"
+    return None
 
 
 def concat_channels(features: Sequence[ValueType]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
 from sparsesr.runtime.plan.map_layout import MapLayout
@@ -95,7 +96,7 @@ class Backend(Protocol[State]):
         ...
 
     def make_layer(
-        self, entry: TypedNode, tensors: Mapping[str, F32], dtype: str, zeros: MaskZeros
+        self, entry: TypedNode, tensors: Mapping[str, F32], types: MapTypes, zeros: MaskZeros
     ) -> Layer[State]:
-        """Prepare a node whose feature maps have type ``dtype``: ``f32`` or ``bf16``."""
+        """Prepare a node; ``types`` are those of the network's maps that are not in fp32."""
         ...

@@ -8,35 +8,34 @@ from __future__ import annotations
 
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
+from sparsesr.runtime.graph.number_types import MapTypes, type_of
 
-_F32_BYTES, _BF16_BYTES = 4, 2
 
-
-def map_bytes(entry: TypedNode, height: int, width: int, bf16: frozenset[str], density: float | None) -> int:
+def map_bytes(entry: TypedNode, height: int, width: int, types: MapTypes, density: float | None) -> int:
     """Bytes of maps that one node reads and writes for one image.
 
     Args:
         entry: the node.
         height: rows of the padded LR image.
         width: its columns.
-        bf16: names of the maps in bf16.
+        types: types of the maps that are not in fp32.
         density: density of the node's mask; None for nodes without a mask.
     """
     maps = [*zip(entry.node.inputs, entry.inputs, strict=True), (entry.node.output, entry.output)]
-    whole = sum(_bytes(name, value, height, width, bf16) for name, value in maps)
+    whole = sum(_bytes(name, value, height, width, types) for name, value in maps)
     if density is None:
         return whole
     dense = sum(
-        _bytes(name, value, height, width, bf16) * share for (name, value, share) in _dense_shares(entry)
+        _bytes(name, value, height, width, types) * share for (name, value, share) in _dense_shares(entry)
     )
     return round(density * whole + (1 - density) * dense)
 
 
-def _bytes(name: str, value: ValueType, height: int, width: int, bf16: frozenset[str]) -> int:
+def _bytes(name: str, value: ValueType, height: int, width: int, types: MapTypes) -> int:
     if value.kind is not Kind.MAP or value.resolution is None:
         return 0
     pixels = value.resolution.of(height) * value.resolution.of(width)
-    return pixels * value.channels * (_BF16_BYTES if name in bf16 else _F32_BYTES)
+    return pixels * value.channels * type_of(name, types).value_bytes
 
 
 def _dense_shares(entry: TypedNode) -> list[tuple[str, ValueType, float]]:

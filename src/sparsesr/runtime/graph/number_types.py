@@ -1,15 +1,57 @@
-"""Number types: which maps of a network are stored and multiplied in bf16.
+"""Number types: which maps of a network are stored and multiplied in fewer bits than fp32.
 
 A bf16 map takes half the memory, and bf16 instructions multiply two channels at once; sums stay in fp32. Images,
-logits and maps that are about to become an image stay in fp32.
+logits and maps that are about to become an image stay in fp32. For int8 see :mod:`sparsesr.runtime.graph.quantised`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+
+Steps: TypeAlias = "tuple[float, int]"
+"""What the values of a quantised map stand for: (value - zero) * scale, as (scale, zero)."""
+
+
+@dataclass(frozen=True)
+class MapType:
+    """Number type of a map."""
+
+    name: str
+    """As kernels name it: ``f32``, ``bf16`` or ``u8``."""
+    value_bytes: int
+    steps: Steps | None = None
+    """Of a quantised map."""
+
+    @property
+    def zero(self) -> int:
+        """The value that stands for zero."""
+        return 0 if self.steps is None else self.steps[1]
+
+
+F32, BF16 = MapType("f32", 4), MapType("bf16", 2)
+MapTypes: TypeAlias = Mapping[str, MapType]
+"""Types of the maps that are not in fp32, by name."""
+ALL_F32: MapTypes = {}
+
+
+def quantised(scale: float, zero: int) -> MapType:
+    """The type of a quantised map."""
+    return MapType("u8", 1, (scale, zero))
+
+
+def type_of(name: str, types: MapTypes) -> MapType:
+    """The type of a map."""
+    return types.get(name, F32)
+
+
+def types_in_bf16(typed: Sequence[TypedNode]) -> MapTypes:
+    """Types with as many maps in bf16 as possible."""
+    return dict.fromkeys(sorted(bf16_maps(typed)), BF16)
 
 
 def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
@@ -22,9 +64,9 @@ def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
         chosen -= refused
 
 
-def input_dtype(entry: TypedNode, bf16: frozenset[str]) -> str:
-    """Type of a node's feature maps, as the kernels name it: ``f32`` or ``bf16``."""
-    return "bf16" if bf16.intersection(feature_inputs(entry.node)) else "f32"
+def input_types(entry: TypedNode, types: MapTypes) -> tuple[MapType, ...]:
+    """Types of the maps that a node multiplies by its weights; all have one name."""
+    return tuple(type_of(name, types) for name in feature_inputs(entry.node))
 
 
 def _may_write(entry: TypedNode) -> bool:

@@ -1,16 +1,17 @@
-"""Prepared graphs: a network after all passes, masked and dense."""
+"""Prepared graphs: a network after all passes, masked and dense, in one precision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
 from sparsesr.runtime.graph.fusion import with_fused_activations
-from sparsesr.runtime.graph.number_types import bf16_maps
+from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes, types_in_bf16
+from sparsesr.runtime.graph.quantised import reads_quantised, with_quantised_maps
 from sparsesr.runtime.graph.unmasked import without_masks
 from sparsesr.runtime.graph.zero_fill import MaskZeros, mask_zeros
 
@@ -20,28 +21,42 @@ class PreparedGraph:
     """A network, masked or dense, after all passes."""
 
     typed: tuple[TypedNode, ...]
-    bf16: frozenset[str]
-    """Names of the maps in bf16."""
+    types: MapTypes
+    """Types of the maps that are not in fp32."""
     zeros: Mapping[str, MaskZeros]
     """Zeros at inactive pixels of masked operations, by output."""
 
-    def in_fp32(self) -> PreparedGraph:
-        """The same graph with every map in fp32."""
-        return replace(self, bf16=frozenset[str]())
 
-
-def prepare(model: ModelFile) -> tuple[PreparedGraph, PreparedGraph]:
-    """The masked and the dense graph of a network, with as many maps in bf16 as possible.
+def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, PreparedGraph]:
+    """The masked and the dense graph of a network, with as many maps in the precision as possible.
 
     Raises:
         ModelError: the graph is not valid.
     """
-    output = model.graph.output
+    masked, output = _masked(model), model.graph.output
+    typed, types = in_precision(masked, output, precision)
+    dense = in_precision(without_masks(masked, output), output, precision)
+    return PreparedGraph(typed, types, mask_zeros(typed, output)), PreparedGraph(*dense, {})
+
+
+def supported_precisions(model: ModelFile) -> frozenset[str]:
+    """The precisions, besides fp32, in which any layer of the network can run; int8 needs scales in the file."""
+    masked = _masked(model)
+    found = {"bf16": bool(types_in_bf16(masked)), "int8": any(reads_quantised(e.node) for e in masked)}
+    return frozenset(precision for precision, is_supported in found.items() if is_supported)
+
+
+def _masked(model: ModelFile) -> tuple[TypedNode, ...]:
+    """The network with everything fused."""
     shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    masked = with_fused_activations(type_graph(model.graph, shapes), output)
-    masked = with_fused_residuals(masked, output)
-    dense = without_masks(masked, output)
-    return (
-        PreparedGraph(masked, bf16_maps(masked), mask_zeros(masked, output)),
-        PreparedGraph(dense, bf16_maps(dense), {}),
-    )
+    typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
+    return with_fused_residuals(typed, model.graph.output)
+
+
+def in_precision(
+    typed: tuple[TypedNode, ...], output: str, precision: str
+) -> tuple[tuple[TypedNode, ...], MapTypes]:
+    """The network in ``fp32``, ``bf16`` or ``int8``, and the types of its maps that are not in fp32."""
+    if precision == "int8":
+        return with_quantised_maps(typed, output)
+    return typed, types_in_bf16(typed) if precision == "bf16" else ALL_F32

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes
 from sparsesr.runtime.graph.segments import Segment, Segmentation, split
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import FLOAT_BYTES, MapLayout, Shape
@@ -67,7 +68,7 @@ def make_execution_plan(
     band_rows: int,
     recompute: bool,
     layout: MapLayout,
-    bf16: frozenset[str] = frozenset(),
+    types: MapTypes = ALL_F32,
 ) -> ExecutionPlan:
     """Plan a run.
 
@@ -77,20 +78,20 @@ def make_execution_plan(
         band_rows: LR rows that a segment advances per band.
         recompute: recompute cheap maps instead of keeping them.
         layout: memory layout of the backend.
-        bf16: names of the maps in bf16.
+        types: types of the maps that are not in fp32.
     """
     cut = split(typed, recompute)
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
-    whole = WholeMaps(cut, schedules, grid, layout, bf16)
+    whole = WholeMaps(cut, schedules, grid, layout, types)
     windows = [
-        window_groups(segment, bands, grid, rolling_nodes(cut, index), layout, bf16)
+        window_groups(segment, bands, grid, rolling_nodes(cut, index), layout, types)
         for index, (segment, bands) in enumerate(zip(cut.segments, schedules, strict=True))
     ]
     schedules = [
         sharing_windows(segment, bands, grid.height, groups)
         for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
     ]
-    rolling = place_rolling_maps(cut, schedules, windows, grid, len(whole.shapes), layout, bf16)
+    rolling = place_rolling_maps(cut, schedules, windows, grid, len(whole.shapes), layout, types)
     masks, mask_count = _mask_slots(cut)
     segments = tuple(
         PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sparsesr.modelfile.operations.value_types import IMAGE_CHANNELS, TypedNode
+from sparsesr.runtime.graph.number_types import MapTypes, type_of
 from sparsesr.runtime.plan.grid import Grid
 
-FLOAT_BYTES, BF16_BYTES = 4, 2
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class MapLayout:
             return self.image_stride
         return -(-channels // self.channel_block) * self.channel_block
 
-    def row_shape(self, entry: TypedNode, grid: Grid, bf16: frozenset[str]) -> RowShape:
-        """Shape of a row of a node's output; ``bf16`` names the maps in bf16."""
-        columns = grid.size(entry.output)[1] + 2
-        return RowShape(columns, self.stride(entry.output.channels), value_bytes_of(entry, bf16))
+    def row_shape(self, entry: TypedNode, grid: Grid, types: MapTypes) -> RowShape:
+        """Shape of a row of a node's output; ``types`` are those of the maps that are not in fp32."""
+        columns, of_map = grid.size(entry.output)[1] + 2, type_of(entry.node.output, types)
+        return RowShape(columns, self.stride(entry.output.channels), of_map.value_bytes, of_map.zero)
 
 
 class RowShape(NamedTuple):
@@ -44,6 +45,8 @@ class RowShape(NamedTuple):
     """Width plus the two border columns."""
     stride: int
     value_bytes: int
+    zero: int = 0
+    """Byte that borders are filled with."""
 
 
 class Shape(NamedTuple):
@@ -54,13 +57,10 @@ class Shape(NamedTuple):
     """Width plus the two border columns."""
     stride: int
     value_bytes: int
+    zero: int = 0
+    """Byte that borders are filled with."""
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffer."""
         return self.rows * self.columns * self.stride * self.value_bytes
-
-
-def value_bytes_of(entry: TypedNode, bf16: frozenset[str]) -> int:
-    """Bytes per value of a node's output; ``bf16`` names the maps in bf16."""
-    return BF16_BYTES if entry.node.output in bf16 else FLOAT_BYTES

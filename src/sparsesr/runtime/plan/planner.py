@@ -12,10 +12,11 @@ from sparsesr.limits import MEBIBYTE
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode
 from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import Facts
+from sparsesr.runtime.graph.number_types import type_of
 from sparsesr.runtime.graph.prepared import PreparedGraph
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, make_execution_plan
 from sparsesr.runtime.plan.grid import Grid
-from sparsesr.runtime.plan.map_layout import MapLayout, value_bytes_of
+from sparsesr.runtime.plan.map_layout import MapLayout
 
 BAND_BYTES = 4 * MEBIBYTE
 """Bytes of a band of the widest map. Lower bands fit nearer caches but need more calls, after each of which threads
@@ -84,7 +85,7 @@ class Planner:
             if key not in self._plans:
                 form = self.form(options.dense)
                 self._plans[key] = make_execution_plan(
-                    form.typed, grid, rows, options.low_memory, self.layout, form.bf16
+                    form.typed, grid, rows, options.low_memory, self.layout, form.types
                 )
             self._plans.move_to_end(key)
             if len(self._plans) > _PLANS_KEPT:
@@ -108,7 +109,12 @@ class Planner:
         """Bytes of a map per LR row, of at most 64 channels: as many as kernels read together."""
         rows, columns = grid.size(entry.output)
         stride = self.layout.stride(min(entry.output.channels, 64))
-        return -(-rows // grid.height) * (columns + 2) * stride * value_bytes_of(entry, self.masked.bf16)
+        return (
+            -(-rows // grid.height)
+            * (columns + 2)
+            * stride
+            * type_of(entry.node.output, self.masked.types).value_bytes
+        )
 
     def _shortened(self, grid: Grid, band_rows: int) -> Grid:
         """A lower image with rolling windows of the same size: after a few bands the wavefront advances evenly."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsesr.modelfile.operations.value_types import Kind
+from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.segments import Segment, Segmentation
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout, RowShape, Shape
@@ -43,12 +44,12 @@ def place_rolling_maps(
     grid: Grid,
     first_buffer: int,
     layout: MapLayout,
-    bf16: frozenset[str],
+    types: MapTypes,
 ) -> RollingMaps:
     """Place the maps that are used in one segment only. Segments share buffers, their largest windows the first one."""
     rows_of: dict[RowShape, list[int]] = defaultdict(list)
     ranked = [
-        _rank(segment, bands, groups, grid, layout, bf16)
+        _rank(segment, bands, groups, grid, layout, types)
         for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
     ]
     for slots in ranked:
@@ -79,7 +80,7 @@ def _rank(
     windows: Windows,
     grid: Grid,
     layout: MapLayout,
-    bf16: frozenset[str],
+    types: MapTypes,
 ) -> _Ranked:
     """Maps that share a window, and its rows, by row shape and by rank among the windows with that row shape."""
     groups: dict[RowShape, list[tuple[int, list[str]]]] = defaultdict(list)
@@ -87,7 +88,7 @@ def _rank(
         first = segment.nodes[nodes[0]]
         rows = _window_rows(nodes, bands, total_rows(first, grid.height))
         names = [segment.nodes[node].node.output for node in nodes]
-        groups[layout.row_shape(first, grid, bf16)].append((rows, names))
+        groups[layout.row_shape(first, grid, types)].append((rows, names))
     ranked: _Ranked = {}
     for key, members in groups.items():
         members.sort(key=lambda member: -member[0])

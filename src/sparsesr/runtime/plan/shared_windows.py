@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import Node
+from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.segments import Segment
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout
@@ -24,7 +25,7 @@ def window_groups(
     grid: Grid,
     rolling: Collection[str],
     layout: MapLayout,
-    bf16: frozenset[str],
+    types: MapTypes,
 ) -> list[list[int]]:
     """Groups of nodes whose outputs share a window, each in the order of writing.
 
@@ -34,7 +35,7 @@ def window_groups(
         grid: size of the padded image.
         rolling: the segment's rolling maps; each ends up in one group.
         layout: memory layout of the backend.
-        bf16: names of the maps in bf16.
+        types: types of the maps that are not in fp32.
     """
     number = {
         entry.node.output: node for node, entry in enumerate(segment.nodes) if entry.node.output in rolling
@@ -42,11 +43,11 @@ def window_groups(
     last_of: dict[str, list[int]] = {}  # windows by the map written last
     for name, node in number.items():
         entry = segment.nodes[node]
-        shape = layout.row_shape(entry, grid, bf16)
+        shape = layout.row_shape(entry, grid, types)
         taken_over = [
             old
             for old in _candidates(entry, segment, [number[last] for last in last_of])
-            if layout.row_shape(segment.nodes[number[old]], grid, bf16) == shape
+            if layout.row_shape(segment.nodes[number[old]], grid, types) == shape
             and may_overwrite(segment, bands, grid.height, old, name)
         ]
         group = last_of.pop(taken_over[0]) if taken_over else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sparsesr.modelfile.operations.value_types import Kind
+from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.segments import Segmentation
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout, Shape
@@ -25,12 +26,12 @@ class WholeMaps:
         schedules: Sequence[tuple[Band, ...]],
         grid: Grid,
         layout: MapLayout,
-        bf16: frozenset[str],
+        types: MapTypes,
     ) -> None:
         self.shapes: list[Shape] = []
         self.places: list[dict[str, Place]] = []
         self._cut, self._schedules, self._grid = cut, schedules, grid
-        self._layout, self._bf16 = layout, bf16
+        self._layout, self._types = layout, types
         live: dict[str, Place] = {}
         for index in range(len(cut.segments)):
             live = {name: place for name, place in live.items() if cut.last_use[name] >= index}
@@ -45,7 +46,7 @@ class WholeMaps:
             name, value = entry.node.output, entry.output
             if value.kind is Kind.MAP and name in self._cut.last_use and self._cut.home[name] == index:
                 rows, _ = self._grid.size(value)
-                shape = Shape(rows + 2, *self._layout.row_shape(entry, self._grid, self._bf16))
+                shape = Shape(rows + 2, *self._layout.row_shape(entry, self._grid, self._types))
                 taken = {place.buffer for place in live.values()}
                 buffer = self._find(index, name, shape, taken, entering)
                 live[name] = Place(buffer, True, rows)

@@ -10,7 +10,7 @@ from sparsesr.runtime.plan.execution_plan import ExecutionPlan
 
 
 class NativeArena:
-    """Windows and masks. Borders are zero from the start; no kernel writes to them."""
+    """Windows and masks. Borders hold what stands for zero from the start; no kernel writes to them."""
 
     def __init__(self, plan: ExecutionPlan) -> None:
         self.plan = plan
@@ -19,4 +19,5 @@ class NativeArena:
 
     def start(self, image: Image, threads: int, mask_bias: float) -> NativeRunState:
         """Start a run."""
-        return NativeRunState(self._windows, self._masks, self.plan.grid, image, threads, mask_bias)
+        zeros = [shape.zero for shape in self.plan.buffers]
+        return NativeRunState(self._windows, zeros, self._masks, self.plan.grid, image, threads, mask_bias)

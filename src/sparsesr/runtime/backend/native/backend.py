@@ -12,6 +12,7 @@ from sparsesr.runtime.backend.native.arena import NativeArena
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.layers import LAYERS
 from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
+from sparsesr.runtime.graph.number_types import MapTypes, input_types, type_of
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
 
@@ -26,11 +27,13 @@ class NativeBackend:
         return NativeArena(plan)
 
     def make_layer(
-        self, entry: TypedNode, tensors: Mapping[str, F32], dtype: str, zeros: MaskZeros
+        self, entry: TypedNode, tensors: Mapping[str, F32], types: MapTypes, zeros: MaskZeros
     ) -> NativeLayer:
-        """Prepare a node whose feature maps have type ``dtype``: ``f32`` or ``bf16``."""
+        """Prepare a node; ``types`` are those of the network's maps that are not in fp32."""
         arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
-        return LAYERS[entry.node.op](entry, Weights(arrays, dtype, zeros))
+        return LAYERS[entry.node.op](
+            entry, Weights(arrays, input_types(entry, types), type_of(entry.node.output, types), zeros)
+        )
 
 
 NATIVE = NativeBackend()

@@ -31,7 +31,8 @@ class Conv(NativeLayer):
         node = entry.node
         self._inputs = feature_inputs(node)
         splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
-        self._packed = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
+        self._packed = _packed(weights, splits)
+        self._out_steps = weights.out_steps
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         addend = node.inputs[-1] if has_addend(node) else None
@@ -53,6 +54,7 @@ class Conv(NativeLayer):
             self._slopes,
             None if self._residual is None else state.placed(self._residual),
             None if self._accumulate is None else state.placed(self._accumulate),
+            self._out_steps,
             state.threads,
         )
 
@@ -70,7 +72,8 @@ class MaskedConv(NativeLayer):
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1 : 1 + len(self._inputs)]]
-        self._full = _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype)
+        self._full = _packed(weights, splits)
+        self._out_steps = weights.out_steps
         dense_in, dense_out = DENSE_IN.of(node), DENSE_OUT.of(node)
         self._dense_inputs = tuple(n for n, dense in zip(self._inputs, dense_in, strict=True) if dense)
         self._dense = _dense_part(weights, splits, dense_in, dense_out)
@@ -118,8 +121,13 @@ class MaskedConv(NativeLayer):
             self._constants,
             self._nonzero_channels,
             residual,
+            self._out_steps,
             state.threads,
         )
+
+
+def _packed(weights: Weights, splits: list[int]) -> _native.PackedConv:
+    return _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype, weights.steps)
 
 
 def _copy_rows(source: tuple[Map, int], target: tuple[Map, int], r0: int, r1: int) -> None:
@@ -147,4 +155,5 @@ def _dense_part(
         None if bias is None else np.ascontiguousarray(bias[:dense_out]),
         [dense for dense in dense_in if dense],
         weights.dtype,
+        [steps for steps, dense in zip(weights.steps, dense_in, strict=False) if dense],
     )

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.run_state import NativeRunState
+from sparsesr.runtime.graph.number_types import MapType
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 
 
 class Weights(UserDict[str, F32]):
     """The tensors of one node, by role."""
 
-    def __init__(self, arrays: Mapping[str, F32], dtype: str, zeros: MaskZeros) -> None:
+    def __init__(
+        self, arrays: Mapping[str, F32], inputs: Sequence[MapType], output: MapType, zeros: MaskZeros
+    ) -> None:
         super().__init__(arrays)
-        self.dtype = dtype
-        """Type of the maps that they are multiplied with: ``f32`` or ``bf16``."""
+        self.dtype = inputs[0].name if inputs else "f32"
+        """Type of the maps that they are multiplied with: ``f32``, ``bf16`` or ``u8``."""
+        self.steps = [of_input.steps for of_input in inputs if of_input.steps is not None]
+        """Steps of these maps if they are quantised; otherwise empty."""
+        self.out_steps = output.steps
+        """Those of the output, if it is quantised."""
         self.zeros = zeros
         """For a masked operation: zeros at inactive pixels."""
 

@@ -16,6 +16,7 @@ from sparsesr.runtime.backend.native.map_layers import (
     GlobalMean,
     Image,
     PixelShuffle,
+    Quantise,
     ScaleAdd,
     SpatialMask,
 )
@@ -32,6 +33,7 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "channel_attention": ChannelAttention,
     "scale_add": ScaleAdd,
     "add": Add,
+    "quantise": Quantise,
     "bilinear_upsample": Bilinear,
     "unfold3x3": Unfold,
     "fold3x3": Fold,

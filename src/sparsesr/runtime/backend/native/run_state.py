@@ -22,6 +22,8 @@ class NativeRunState:
     """Maps, masks and vectors that the nodes of one run read and write."""
 
     buffers: Sequence[Map]
+    zeros: Sequence[int]
+    """What stands for zero in each buffer."""
     pixel_masks: Sequence[_native.PixelMask]
     grid: Grid
     image: Image
@@ -41,7 +43,8 @@ class NativeRunState:
     def begin(self, planned: PlannedSegment) -> None:
         """Prepare empty maps and masks for a segment."""
         windows = {
-            place.buffer: Window(self.buffers[place.buffer], place) for place in planned.places.values()
+            place.buffer: Window(self.buffers[place.buffer], place, self.zeros[place.buffer])
+            for place in planned.places.values()
         }
         self.windows = {name: windows[place.buffer] for name, place in planned.places.items()}
         for entry in planned.segment.nodes:

@@ -9,26 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsesr.runtime.graph.zero_fill import ZeroFill
-from sparsesr.runtime.plan.map_layout import BF16_BYTES, Shape
+from sparsesr.runtime.plan.map_layout import Shape
 from sparsesr.runtime.plan.place import Place
 
-Map = NDArray[np.float32] | NDArray[np.uint16]
-"""Values of a map: fp32, or bf16 as uint16."""
+Map = NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.uint8]
+"""Values of a map: fp32, bf16 as uint16, or quantised."""
 _ALIGNMENT_BYTES = 64
 
 
 class Window:
     """Rows of a map in memory, in the layout that kernels expect (see ``_native``). Maps in one buffer share it."""
 
-    def __init__(self, array: Map, place: Place) -> None:
+    def __init__(self, array: Map, place: Place, zero: int = 0) -> None:
         self.array = array
+        self._zero = zero
         self._place = place
         self._first = -1
         self._end = 0
         #: Zero fill already done, if maps under one mask share the window.
         self.zeros = ZeroFill.NOWHERE
         if not place.is_whole:
-            array[0] = 0
+            array[0] = zero
 
     @property
     def placed(self) -> tuple[Map, int]:
@@ -47,7 +48,7 @@ class Window:
     def finish(self) -> None:
         """Clear the border row below the image."""
         if not self._place.is_whole:
-            self.array[self._place.rows - self._first] = 0
+            self.array[self._place.rows - self._first] = self._zero
             self._end = self._place.rows + 1
 
 
@@ -62,6 +63,10 @@ def windows_of_zeros(shapes: Sequence[Shape]) -> list[Map]:
 def _window_at(memory: NDArray[np.uint8], shape: Shape) -> Map:
     values = memory[: shape.nbytes]
     size = (shape.rows, shape.columns, shape.stride)
-    if shape.value_bytes == BF16_BYTES:
+    if shape.zero:
+        values[:] = shape.zero
+    if shape.value_bytes == 1:
+        return values.reshape(size)
+    if shape.value_bytes == 2:
         return values.view(np.uint16).reshape(size)
     return values.view(np.float32).reshape(size)

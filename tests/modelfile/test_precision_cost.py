@@ -1,4 +1,4 @@
-"""Recorded cost of bf16: kept, optional, one per scale, and checked."""
+"""Recorded costs of precisions: kept, optional, one per scale, and checked."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import pytest
 import graphs
 from sparsesr.errors import ModelError
 from sparsesr.modelfile import json_fields
-from sparsesr.modelfile.bf16_cost import Bf16Cost
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost, key_of
 from sparsesr.modelfile.reader import read_model
 from sparsesr.modelfile.spec import from_json, to_json
 from sparsesr.modelfile.writer import write_model
 
 MODEL = graphs.smsr(channels=8, modules=1, layers=2)
-COST = Bf16Cost(2, 36.373, 0.00073, 0.00467, "astronaut, coffee")
+COST = PrecisionCost(2, 36.373, 0.00073, 0.00467, "astronaut, coffee")
 RECORD = {"scale": 2, "psnr_y_db": 36, "mean_db": 0, "worst_db": 0.5, "measured_on": "Set5"}
 
 
-def with_costs(*costs):
-    return replace(MODEL, facts=replace(MODEL.facts, bf16_costs=costs))
+@pytest.fixture(params=REDUCED_PRECISIONS)
+def precision(request):
+    return request.param
+
+
+def with_costs(precision, *costs):
+    return replace(MODEL, facts=MODEL.facts.with_costs(precision, costs))
 
 
 def written(tmp_path, model):
@@ -29,25 +34,26 @@ def written(tmp_path, model):
     return read_model(path)
 
 
-def test_round_trip(tmp_path):
-    facts = written(tmp_path, with_costs(COST)).facts
-    assert facts.bf16_costs == (COST,) and facts.bf16_cost == COST
+def test_round_trip(tmp_path, precision):
+    facts = written(tmp_path, with_costs(precision, COST)).facts
+    assert facts.costs(precision) == (COST,) and facts.cost(precision) == COST
+    assert not any(facts.costs(other) for other in REDUCED_PRECISIONS if other != precision)
 
 
-def test_files_without_records_are_unchanged(tmp_path):
+def test_files_without_records_are_unchanged(tmp_path, precision):
     """No records leave no trace: old files and new ones without records are alike, and the format is still 1."""
     document = to_json(MODEL.facts, MODEL.graph)
-    assert "bf16_costs" not in document["facts"] and document["format"] == 1
+    assert key_of(precision) not in document["facts"] and document["format"] == 1
     facts = written(tmp_path, MODEL).facts
-    assert facts.bf16_costs == () and facts.bf16_cost is None
+    assert facts.costs(precision) == () and facts.cost(precision) is None
 
 
-def test_a_single_scale_keeps_its_own_record(tmp_path):
+def test_a_single_scale_keeps_its_own_record(tmp_path, precision):
     graph = replace(MODEL.graph, more_outputs={3: MODEL.graph.output})
-    both = replace(with_costs(COST, replace(COST, scale=3)), graph=graph)
+    both = replace(with_costs(precision, COST, replace(COST, scale=3)), graph=graph)
     for scale in (2, 3):
-        assert [cost.scale for cost in both.at_scale(scale).facts.bf16_costs] == [scale]
-    assert replace(with_costs(COST), graph=graph).at_scale(3).facts.bf16_cost is None
+        assert [cost.scale for cost in both.at_scale(scale).facts.costs(precision)] == [scale]
+    assert replace(with_costs(precision, COST), graph=graph).at_scale(3).facts.cost(precision) is None
     written(tmp_path, both.at_scale(2))
 
 
@@ -61,9 +67,9 @@ def test_a_single_scale_keeps_its_own_record(tmp_path):
         ((replace(COST, worst_db=float("nan")),), "cannot be stored as JSON"),
     ],
 )
-def test_invalid_records_are_not_written(tmp_path, costs, message):
+def test_invalid_records_are_not_written(tmp_path, precision, costs, message):
     with pytest.raises(ModelError, match=message):
-        written(tmp_path, with_costs(*costs))
+        written(tmp_path, with_costs(precision, *costs))
     assert not list(tmp_path.iterdir())
 
 
@@ -81,10 +87,10 @@ def test_invalid_records_are_not_written(tmp_path, costs, message):
         [{**RECORD, "measured_on": None}],
     ],
 )
-def test_untrusted_records_are_checked(costs):
+def test_untrusted_records_are_checked(precision, costs):
     document = json_fields.parse(json_fields.dump(to_json(MODEL.facts, MODEL.graph), "it"), "it")
-    document["facts"]["bf16_costs"] = [RECORD]
-    assert from_json(document, 100)[0].bf16_cost == Bf16Cost(2, 36.0, 0.0, 0.5, "Set5")
-    document["facts"]["bf16_costs"] = costs
-    with pytest.raises(ModelError, match="bf16_costs"):
+    document["facts"][key_of(precision)] = [RECORD]
+    assert from_json(document, 100)[0].cost(precision) == PrecisionCost(2, 36.0, 0.0, 0.5, "Set5")
+    document["facts"][key_of(precision)] = costs
+    with pytest.raises(ModelError, match=key_of(precision)):
         from_json(document, 100)

@@ -1,0 +1,16 @@
+"""Quantised copies of maps. The runtime adds them to networks that run in int8; model files may not have them."""
+
+from __future__ import annotations
+
+from sparsesr.modelfile.operations.facts import FP32, InputSpec, NumberTypes
+from sparsesr.modelfile.operations.operation import Operation
+from sparsesr.modelfile.operations.shared_rules import same_type
+from sparsesr.modelfile.operations.value_types import Kind
+
+QUANTISE = Operation(
+    name="quantise",
+    summary="the map in steps of its scale, rounded to whole numbers of 8 bits",
+    inputs=(InputSpec("x", Kind.MAP),),
+    infer=same_type,
+    number_types=NumberTypes(reads=FP32, writes=frozenset({"u8"})),
+)
