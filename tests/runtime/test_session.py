@@ -119,7 +119,6 @@ def test_attention_can_be_supplied():
         (np.zeros((4, 4), np.uint8), {}, "shape"),
         (np.zeros((4, 0, 3), np.uint8), {}, "shape"),
         (np.zeros((4, 4, 3), np.float64), {}, "float64"),
-        (np.zeros((4, 4, 3), ">u2"), {}, "uint16"),
         (np.zeros((4, 4, 3), np.uint8), {"out_dtype": np.int8}, "out_dtype"),
         (np.zeros((4, 4, 3), np.uint8), {"effort": 1.5}, "effort"),
         (np.zeros((4, 4, 3), np.uint8), {"effort": float("nan")}, "effort"),
