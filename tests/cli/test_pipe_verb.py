@@ -140,6 +140,15 @@ def test_a_reader_that_goes_away_ends_the_worker():
         assert b"Traceback" not in worker.stderr.read()
 
 
+@pytest.fixture
+def default_interrupts():
+    """Child processes do not ignore SIGINT, even if this process was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_interrupts")
 def test_ctrl_c_while_waiting():
     with subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
