@@ -178,7 +178,7 @@ def test_command_line_selects_the_scale(installed, tmp_path, capsys):
     source.write_bytes(b"P6 5 3 255\n" + bytes(range(45)))
     pixels = np.arange(45, dtype=np.uint8).reshape(3, 5, 3)
     for scale, given in ((2, []), (3, ["-s", "3"]), (4, ["-s", "4"])):
-        assert main(["upscale", str(source), "-n", "acnet_multi", *given, "-q"]) == 0
+        assert main(["upscale", str(source), "-n", "acnet_multi", *given, "-q", "--precision", "fp32"]) == 0
         upscaled = decode(tmp_path / f"small_x{scale}.png").rgb
         np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
     assert main(["upscale", str(source), "-n", "acnet_multi", "-s", "5", "-q"]) == 0  # several passes
@@ -195,14 +195,17 @@ def test_grey_and_alpha_and_odd_sizes(installed, shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pixels[..., 3:] = 255
     for scale in (2, 3, 4):
-        upscaled = Upscaler("acnet_multi", scale=scale)(pixels).image
+        upscaled = Upscaler("acnet_multi", scale=scale, precision="fp32")(pixels).image
         np.testing.assert_array_equal(upscaled, pixels.repeat(scale, 0).repeat(scale, 1))
 
 
 def test_tiles_equal_the_whole_image(installed):
     """The network is local: tiling for lack of memory changes no bit."""
     pixels = np.random.default_rng(0).integers(0, 256, (230, 410, 3), np.uint8)
-    whole, tiled = Upscaler("acnet_multi", scale=3), Upscaler("acnet_multi", scale=3, memory=100_000_000)
+    whole, tiled = (
+        Upscaler("acnet_multi", scale=3, precision="fp32"),
+        Upscaler("acnet_multi", scale=3, memory=100_000_000, precision="fp32"),
+    )
     result = tiled(pixels)
     assert result.plan.mode is Mode.TILES and len(result.plan.tiles) > 1
     np.testing.assert_array_equal(result.image, whole(pixels).image)
