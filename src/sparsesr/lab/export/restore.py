@@ -89,7 +89,7 @@ def _dense_channels(graph: Graph) -> dict[str, int]:
 
 
 def _is_same(one: Graph, other: Graph) -> bool:
-    """True if two graphs are equal up to rounding in attributes; scales for int8 are measured, not part of a network."""
+    """True if two graphs are equal up to rounding; scales for int8 are measured, not part of a network."""
     return len(one.nodes) == len(other.nodes) and all(
         (a.op, a.inputs, a.output, a.weights) == (b.op, b.inputs, b.output, b.weights)
         and a.attrs.keys() - {"int8_scales"} == b.attrs.keys() - {"int8_scales"}
