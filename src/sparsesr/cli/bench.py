@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.messages import print_json
 from sparsesr.cli.peers import parse_peers
@@ -27,10 +27,8 @@ _MAX_SIDE = 8192
 
 def run(
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="Low-resolution image.")] = None,
-    model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
-    ] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
+    model: shared_options.Model = None,
+    scale: shared_options.Scale = None,
     size: Annotated[
         str | None,
         typer.Option(help="Without IMAGE: size of a generated image, WxH. [default: 320x180]"),
@@ -38,9 +36,7 @@ def run(
     hr: Annotated[
         Path | None, typer.Option("--hr", help="High-resolution reference for IMAGE, to measure PSNR.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    threads: shared_options.Threads = None,
     precision: Annotated[
         str, typer.Option(help="auto, fp32, bf16, int8, or all beside each other; not for peers.")
     ] = "fp32",

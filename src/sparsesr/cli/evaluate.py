@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from sparsesr import _native
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.int8_scales import with_scales_if_needed
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.engine.upscaler import INFERENCE
@@ -101,9 +101,7 @@ def run(
             help="Standard deviation of noise added to the LR images, of 255; identical in each run.",
         ),
     ] = 0.0,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    threads: shared_options.Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per set.")] = False,
     outputs: Annotated[
         list[Path] | None,

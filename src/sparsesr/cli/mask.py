@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.messages import print_json, warn_of_plan
 from sparsesr.cli.progress import progress_bar
@@ -35,19 +35,11 @@ def run(
         Path | None,
         typer.Option("-o", "--output", help="Image file to write. [default: PHOTO_mask.png]", readable=False),
     ] = None,
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
-    model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
-    ] = None,
-    effort: Annotated[
-        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
-    ] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    scale: shared_options.Scale = None,
+    model: shared_options.Model = None,
+    effort: shared_options.Effort = None,
+    memory: shared_options.Memory = None,
+    threads: shared_options.Threads = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only write the image.")] = False,

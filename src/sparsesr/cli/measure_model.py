@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.messages import print_json
 from sparsesr.measure.precision_cost import PHOTOGRAPHS, with_costs
 from sparsesr.modelfile import catalogue
@@ -27,9 +27,7 @@ def run(
         Path | None,
         typer.Option("--data", help="Folder of HR images. [default: four bundled photographs]"),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    threads: shared_options.Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per scale.")] = False,
 ) -> int:
     """Measure the PSNR lost in bf16 and int8 and record it in the model file, where --precision auto reads it.

@@ -10,13 +10,14 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from sparsesr.cli import messages, options
+from sparsesr.cli import messages, options, shared_options
 from sparsesr.cli.int8_scales import ready_for
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.streams import STDIN, STDOUT, is_terminal, was_closed
+from sparsesr.cli.tally import Tally
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import CancelledError, SparsesrError, UsageError
+from sparsesr.errors import SparsesrError, UsageError
 from sparsesr.jobs.batch import Attempt
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.frames import FrameReader, write_frame
@@ -24,37 +25,22 @@ from sparsesr.jobs.pipe import upscale_frames
 from sparsesr.jobs.record import failure_record, record_of
 from sparsesr.limits import ImageLimits
 
-_SOME_FAILED = 3
-
 
 def run(
-    scale: Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")] = None,
-    model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
-    ] = None,
-    effort: Annotated[
-        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
-    ] = None,
-    target_ms: Annotated[
-        float | None,
-        typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
-    ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    memory: Annotated[
-        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    scale: shared_options.Scale = None,
+    model: shared_options.Model = None,
+    effort: shared_options.Effort = None,
+    target_ms: shared_options.TargetMs = None,
+    precision: shared_options.Precision = "auto",
+    memory: shared_options.Memory = None,
+    threads: shared_options.Threads = None,
     format: Annotated[
         str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
     ] = None,
     quality: Annotated[
         int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
     ] = None,
-    depth: Annotated[
-        int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
-    ] = None,
+    depth: shared_options.Depth = None,
 ) -> int:
     """Upscale images from standard input to standard output until it ends; the model is loaded once.
 
@@ -98,18 +84,13 @@ def _watching(effort: float | None, target_ms: float | None, name: str) -> Gener
 
 def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Attempt]], sink: BinaryIO) -> int:
     """Answer each image as soon as it is done; return the exit status of all."""
-    done, statuses = 0, set[int]()
+    tally = Tally(0)
     for name, outcome in outcomes:
         _answer(sink, *_frames_of(upscaler, name, outcome))
         if isinstance(outcome, SparsesrError):
-            statuses.add(messages.print_error(outcome))
-        else:
-            done += 1
-        if isinstance(outcome, CancelledError):
-            return outcome.exit_status
-    if (done and statuses) or len(statuses) > 1:
-        return _SOME_FAILED
-    return statuses.pop() if statuses else 0
+            messages.print_error(outcome)
+        tally.add(outcome)
+    return tally.exit_status
 
 
 def _frames_of(upscaler: Upscaler, name: str, outcome: Attempt) -> tuple[dict[str, Any], bytes]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options, run_options, training_run
+from sparsesr.cli import options, run_options, shared_options, training_run
 from sparsesr.cli.measure_model import print_costs
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
@@ -38,7 +38,7 @@ def run(
     resume: run_options.Resume = False,
     max_minutes: run_options.MaxMinutes = None,
     device: run_options.Device = "auto",
-    threads: run_options.Threads = None,
+    threads: shared_options.Threads = None,
 ) -> int:
     """Prune a network to K of every B weights, fine-tune it with its masks, and write a checkpoint and a model file.
 

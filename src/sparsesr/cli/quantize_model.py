@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.measure_model import print_costs, storage_type
 from sparsesr.errors import UsageError
 from sparsesr.measure.calibration import with_int8_scales
@@ -30,9 +30,7 @@ def run(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    threads: shared_options.Threads = None,
 ) -> int:
     """Find the scales that a model needs to run in int8, and measure the PSNR lost in int8.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from sparsesr.cli.messages import print_json
+from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsesr.lab.train.recipe import Recipe
@@ -37,13 +40,32 @@ Settings = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in the output folder.")]
 MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", help="Save and stop after this time.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Threads = Annotated[
-    int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-]
 Show = Annotated[bool, typer.Option("--list", help="List all recipes, or show the settings of RECIPE.")]
 
 
-def adapted(
+def chosen_recipe(
+    name: str | None,
+    verb: str,
+    recipes: Iterable[str],
+    find: Callable[[str], AnyRecipe],
+    images_and_settings: tuple[Sequence[Path] | None, Path | None, Sequence[str] | None],
+    *,
+    show: bool,
+) -> AnyRecipe | None:
+    """The named recipe as the command line changes it; None if ``--list`` asked only to print it, or all names."""
+    if name is None:
+        if not show:
+            raise UsageError("name a recipe", remedy=f"`sparsesr {verb} --list` lists them")
+        print("\n".join(recipes))
+        return None
+    chosen = _adapted(find(name), *images_and_settings)
+    if show:
+        print_json(asdict(chosen))
+        return None
+    return chosen
+
+
+def _adapted(
     recipe: AnyRecipe, folders: Sequence[Path] | None, validation: Path | None, settings: Sequence[str] | None
 ) -> AnyRecipe:
     """The recipe with the images and settings of the command line."""

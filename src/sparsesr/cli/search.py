@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli import options, run_options
+from sparsesr.cli import options, run_options, shared_options, training_run
 from sparsesr.cli.interrupts import interruptible
-from sparsesr.cli.messages import print_json
 from sparsesr.cli.training_extra import require_training_extra
-from sparsesr.errors import UsageError
 
 
 def run(
@@ -31,7 +29,7 @@ def run(
         ),
     ] = None,
     device: run_options.Device = "auto",
-    threads: run_options.Threads = None,
+    threads: shared_options.Threads = None,
     show: run_options.Show = False,
 ) -> int:
     """Search for an architecture from a recipe. Ctrl-C saves and stops; --resume resumes from that exact step.
@@ -42,16 +40,9 @@ def run(
     options.check_positive("-j", threads)
     from sparsesr.lab.recipes import SEARCHES, find_search_recipe
 
-    if recipe is None:
-        if not show:
-            raise UsageError("name a recipe", remedy="`sparsesr search --list` lists them")
-        print("\n".join(SEARCHES))
-        return 0
-    chosen = run_options.adapted(find_search_recipe(recipe), folders, validation, settings)
-    if show:
-        from dataclasses import asdict
-
-        print_json(asdict(chosen))
+    changes = folders, validation, settings
+    chosen = run_options.chosen_recipe(recipe, "search", SEARCHES, find_search_recipe, changes, show=show)
+    if chosen is None:
         return 0
     require_training_extra("search")
     if measure_latency is not None:
@@ -68,10 +59,7 @@ def run(
         ending = Ending(max_minutes, should_stop=should_stop)
         outcome = search(chosen, folder, ending=ending, report=run_options.report, **run)
         interrupted = should_stop() and not outcome.run.finished
-    state = "done" if outcome.run.finished else "saved; continue with --resume"
-    run_options.report(
-        f"{outcome.run.checkpoint}: step {outcome.run.step:,} of {outcome.run.steps:,}, {state}"
-    )
+    training_run.report_end(outcome.run)
     for unit, price in (outcome.prices or {}).items():
         run_options.report(f"{unit}: {price:,.4g}")
     return run_options.INTERRUPTED if interrupted else 0

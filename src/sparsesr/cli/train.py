@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options, run_options, training_run
-from sparsesr.cli.messages import print_json
+from sparsesr.cli import options, run_options, shared_options, training_run
 from sparsesr.cli.training_extra import require_training_extra
-from sparsesr.errors import UsageError
 
 
 def run(
@@ -28,7 +26,7 @@ def run(
         ),
     ] = None,
     device: run_options.Device = "auto",
-    threads: run_options.Threads = None,
+    threads: shared_options.Threads = None,
     show: run_options.Show = False,
 ) -> int:
     """Train a network from a recipe. Ctrl-C saves and stops; --resume resumes from that exact step.
@@ -38,16 +36,9 @@ def run(
     options.check_positive("-j", threads)
     from sparsesr.lab.recipes import RECIPES, find_recipe
 
-    if recipe is None:
-        if not show:
-            raise UsageError("name a recipe", remedy="`sparsesr train --list` lists them")
-        print("\n".join(RECIPES))
-        return 0
-    chosen = run_options.adapted(find_recipe(recipe), folders, validation, settings)
-    if show:
-        from dataclasses import asdict
-
-        print_json(asdict(chosen))
+    changes = folders, validation, settings
+    chosen = run_options.chosen_recipe(recipe, "train", RECIPES, find_recipe, changes, show=show)
+    if chosen is None:
         return 0
     require_training_extra("train")
     _, status = training_run.train_and_report(

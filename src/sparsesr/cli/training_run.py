@@ -40,9 +40,14 @@ def train_and_report(
         )
         interrupted = should_stop() and not outcome.finished
     if is_first_process():
-        ending = "done" if outcome.finished else "saved; continue with --resume"
-        report(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
+        report_end(outcome)
     return outcome, INTERRUPTED if interrupted else 0
+
+
+def report_end(outcome: Outcome) -> None:
+    """Say how far a run came, and how it goes on."""
+    ending = "done" if outcome.finished else "saved; continue with --resume"
+    report(f"{outcome.checkpoint}: step {outcome.step:,} of {outcome.steps:,}, {ending}")
 
 
 def is_first_process() -> bool:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sparsesr.cli import options
+from sparsesr.cli import options, shared_options
 from sparsesr.cli.int8_scales import ready_for
+from sparsesr.cli.tally import Tally
 from sparsesr.cli.upscale_job import Job, run_stdin, watching
 from sparsesr.cli.upscale_report import (
-    Tally,
     report_error,
     report_left_out,
     report_outcome,
@@ -53,26 +53,15 @@ def run(
     fit: Annotated[
         str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
-    ] = None,
-    effort: Annotated[
-        float | None, typer.Option(help="Amount of computation, 0 to 1. [default: as trained]")
-    ] = None,
-    target_ms: Annotated[
-        float | None,
-        typer.Option("--target-ms", help="Choose the effort that takes this many milliseconds per image."),
-    ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    memory: Annotated[
-        str | None, typer.Option(help="Limit on peak memory. [default: half of what is free]")
-    ] = None,
+    model: shared_options.Model = None,
+    effort: shared_options.Effort = None,
+    target_ms: shared_options.TargetMs = None,
+    precision: shared_options.Precision = "auto",
+    memory: shared_options.Memory = None,
     inference: Annotated[
         str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
     ] = "auto",
-    threads: Annotated[
-        int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
-    ] = None,
+    threads: shared_options.Threads = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     skip_existing: Annotated[
@@ -85,9 +74,7 @@ def run(
     quality: Annotated[
         int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100. [default: 95]")
     ] = None,
-    depth: Annotated[
-        int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")
-    ] = None,
+    depth: shared_options.Depth = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
     strip: Annotated[
         bool, typer.Option("--strip", help="Leave out all metadata but the colour profile.")

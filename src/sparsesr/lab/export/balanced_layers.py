@@ -40,15 +40,6 @@ def declare_balanced(graph: Graph, tensors: Mapping[str, Any]) -> Graph:
     return replace(graph, nodes=tuple(map(declared, graph.nodes)))
 
 
-def undeclared(graph: Graph) -> Graph:
-    """The graph without the attribute ``balanced``."""
-
-    def plain(node: Node) -> Node:
-        return replace(node, attrs={key: value for key, value in node.attrs.items() if key != BALANCED.name})
-
-    return replace(graph, nodes=tuple(map(plain, graph.nodes)))
-
-
 def _feature_channels(graph: Graph, tensors: Mapping[str, Any]) -> dict[str, list[int]]:
     """Channels of the inputs that each node convolves; a block lies inside one of them."""
     typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})

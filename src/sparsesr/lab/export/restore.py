@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from sparsesr.errors import ModelError
-from sparsesr.lab.export.balanced_layers import undeclared
 from sparsesr.lab.export.exporter import lower_network
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.registry import NETWORKS
+from sparsesr.modelfile.operations.attributes import BALANCED, INT8_SCALES
 from sparsesr.modelfile.operations.registry import operation_of
-from sparsesr.modelfile.spec import Graph, ModelFile
+from sparsesr.modelfile.spec import Graph, ModelFile, Node
 
 Arrays = dict[str, np.ndarray]
+_FOUND_LATER = frozenset({BALANCED.name, INT8_SCALES.name})
 _MOST_WEIGHTS = 2**22
 """Numbers up to this, plus a fraction, are still distinct in float32."""
 
@@ -89,13 +91,24 @@ def _dense_channels(graph: Graph) -> dict[str, int]:
 
 
 def _is_same(one: Graph, other: Graph) -> bool:
-    """True if two graphs are equal up to rounding; scales for int8 are measured, not part of a network."""
+    """True if two graphs are equal up to rounding in attributes."""
     return len(one.nodes) == len(other.nodes) and all(
         (a.op, a.inputs, a.output, a.weights) == (b.op, b.inputs, b.output, b.weights)
-        and a.attrs.keys() - {"int8_scales"} == b.attrs.keys() - {"int8_scales"}
-        and all(_is_close(a.attrs[key], b.attrs[key]) for key in a.attrs.keys() - {"int8_scales"})
+        and a.attrs.keys() == b.attrs.keys()
+        and all(_is_close(a.attrs[key], b.attrs[key]) for key in a.attrs)
         for a, b in zip(one.nodes, other.nodes, strict=True)
     )
+
+
+def _as_lowered(graph: Graph) -> Graph:
+    """The graph without what export finds out about weights afterwards: their pattern, and scales for int8."""
+
+    def plain(node: Node) -> Node:
+        return replace(
+            node, attrs={key: value for key, value in node.attrs.items() if key not in _FOUND_LATER}
+        )
+
+    return replace(graph, nodes=tuple(map(plain, graph.nodes)))
 
 
 def _is_close(one: object, other: object) -> bool:
@@ -137,7 +150,7 @@ class _Probe:
         if (
             shapes != stored
             or self.count > _MOST_WEIGHTS
-            or not _is_same(graph, undeclared(self.model.graph))
+            or not _is_same(graph, _as_lowered(self.model.graph))
         ):
             return False
         drawn = np.random.default_rng(0).standard_normal(self.count)
