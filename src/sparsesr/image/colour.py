@@ -7,6 +7,7 @@ is lost. Only values that would mislead a network are converted.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -121,10 +122,15 @@ def srgb_decode(coded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(coded <= 0.04045, coded / 12.92, ((np.maximum(coded, 0.0) + 0.055) / 1.055) ** 2.4)
 
 
+def coded_table(bits: int, decoded: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]) -> Table:
+    """Look-up table from samples of 8 or 16 bits, whose light is ``decoded``, to sRGB-coded samples of 16 bits."""
+    levels = np.arange(1 << bits) / ((1 << bits) - 1)
+    return quantised(srgb_encode(decoded(levels)), np.uint16)
+
+
 def linear_to_coded_table(bits: int) -> Table:
     """Look-up table from linear samples of 8 or 16 bits to sRGB-coded samples of 16 bits."""
-    levels = np.arange(1 << bits) / ((1 << bits) - 1)
-    return quantised(srgb_encode(levels), np.uint16)
+    return coded_table(bits, lambda levels: levels)
 
 
 def output_table(from_bits: int, to_bits: int, is_linear: bool) -> Table | None:

@@ -57,7 +57,7 @@ def with_known_colours(
         notes.append(f"CMYK converted to sRGB ({kind} profile)")
         return KnownColours(colour.to_srgb(image), is_converted=True)
     channels = 1 if image.bands <= 2 else 3
-    if stated is not None and stated.meaning(channels) is Meaning.CARRY:
+    if stated is not None and stated.unusual:
         return KnownColours(image, icc)
     if icc is not None:
         profiled = _with_profile(image, icc, channels, notes)
@@ -90,7 +90,7 @@ def _with_stated(image: pyvips.Image, stated: StatedColours, channels: int, note
     if meaning is not Meaning.PROFILE:
         return KnownColours(image)
     notes.append("the primaries that the file states are kept as a colour profile")
-    icc = stated.profile()
+    icc = stated.profile
     profiled = None if icc is None else _with_profile(image, icc, channels, notes)
     return profiled or KnownColours(image)
 

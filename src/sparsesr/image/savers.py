@@ -39,20 +39,20 @@ class Prepared:
 
 
 def _stream(
-    save: Callable[[pyvips.TargetCustom], Any], file: BinaryIO, edit: Callable[[bytes], bytes]
+    save: Callable[[pyvips.TargetCustom], Any], file: BinaryIO, edit: Callable[[bytes], bytes] | None = None
 ) -> None:
     """Let libvips write through Python to ``file``; ``edit`` transforms the start, ``HEAD_BYTES`` or more.
 
     Writing in Python preserves the system's own error, such as a full disk, which libvips would hide.
     """
     failures: list[OSError | MemoryError] = []
-    head: bytearray | None = bytearray()
+    head = None if edit is None else bytearray()
 
     def on_write(data: Any) -> int:
         nonlocal head
         block = bytes(data)
         try:
-            if head is not None:
+            if head is not None and edit is not None:
                 head += block
                 if len(head) < HEAD_BYTES:
                     return len(block)
@@ -135,14 +135,14 @@ def _save_avif(prepared: Prepared, file: BinaryIO) -> None:
             **_lossy_or_lossless(prepared),
         )
 
-    _stream(save, file, lambda head: head)
+    _stream(save, file)
 
 
 def _save_jxl(prepared: Prepared, file: BinaryIO) -> None:
     def save(target: pyvips.TargetCustom) -> None:
         prepared.image.jxlsave_target(target, **_lossy_or_lossless(prepared))
 
-    _stream(save, file, lambda head: head)
+    _stream(save, file)
 
 
 def _lossy_or_lossless(prepared: Prepared) -> dict[str, Any]:

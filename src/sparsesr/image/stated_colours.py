@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
-import numpy as np
-
-from sparsesr.image.colour import Table, srgb_encode
+from sparsesr.image.colour import Table, coded_table
 from sparsesr.image.made_profile import (
     SRGB,
     SRGB_CHROMATICITIES,
@@ -19,7 +18,6 @@ from sparsesr.image.made_profile import (
     Curve,
     made_profile,
 )
-from sparsesr.image.samples import quantised
 
 _D65 = (0.3127, 0.3290)
 # ITU-T H.273, table 2; 2 is unspecified.
@@ -65,17 +63,17 @@ class StatedColours:
         if self.unusual:
             return Meaning.CARRY
         if channels == 3 and not self.chromaticities.is_close_to(SRGB_CHROMATICITIES):
-            return Meaning.PROFILE if self.profile() is not None else Meaning.ORDINARY
+            return Meaning.PROFILE if self.profile is not None else Meaning.ORDINARY
         return Meaning.ORDINARY if self.curve.is_like_srgb else Meaning.CONVERT
 
+    @cached_property
     def profile(self) -> bytes | None:
         """An RGB profile that states the same; None if the primaries are nonsense."""
         return made_profile(self.chromaticities, self.curve)
 
     def to_srgb_table(self, bits: int) -> Table:
         """Look-up table from samples of 8 or 16 bits to sRGB-coded samples of 16 bits."""
-        levels = np.arange(1 << bits) / ((1 << bits) - 1)
-        return quantised(srgb_encode(self.curve.decoded(levels)), np.uint16)
+        return coded_table(bits, self.curve.decoded)
 
 
 def of_code_points(primaries: int, transfer: int, matrix: int, is_full_range: bool) -> StatedColours:

@@ -12,11 +12,12 @@ from statistics import median
 from sparsesr import _native
 from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.runtime.backend.interface import Image
+from sparsesr.runtime.precision import DTYPES
 from sparsesr.runtime.session import RunResult, Session
 from sparsesr.runtime.stats import LayerStats
 
 _PEAK_MS = 30
-_PEAK_TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "u8"}
+_PEAK_TYPES = {"fp32": "f32", **DTYPES}
 SPARSE, DENSE = "sparse", "dense"
 _PEAK = "peak"
 

@@ -62,7 +62,7 @@ def measure_record(request: BenchRequest) -> dict[str, Any]:
 
 def _measured(request: BenchRequest, session: Session, peers: Sequence[IsolatedPeer]) -> dict[str, Any]:
     sessions = _further_sessions(request, session)
-    outputs = {**_outputs(request, session, peers), **_further_outputs(request, sessions)}
+    outputs = _outputs(request, session, sessions, peers)
     quality = {name: _quality(request, output, outputs[REFERENCE]) for name, output in outputs.items()}
     others = {peer.name: Contender(peer.work, session.threads, peer.precision) for peer in peers}
     others |= _further_contenders(request, sessions)
@@ -85,17 +85,10 @@ def _further_sessions(request: BenchRequest, session: Session) -> dict[str, Sess
     """Sessions in the other precisions, by the name of their run, if all precisions were asked for."""
     if request.precision != ALL_PRECISIONS:
         return {}
-    wanted = [p for p in REDUCED_PRECISIONS if p in supported_precisions(session.model)]
+    supported = supported_precisions(session.model)
+    wanted = [p for p in REDUCED_PRECISIONS if p in supported]
     sessions = [Session(request.model, session.threads, precision) for precision in wanted]
     return {f"{SPARSE} {s.precision}": s for s in sessions if s.precision != session.precision}
-
-
-def _further_outputs(request: BenchRequest, sessions: Mapping[str, Session]) -> dict[str, F32]:
-    outputs: dict[str, F32] = {}
-    for name, session in sessions.items():
-        result = session.run(request.image, effort=request.effort, out_dtype=np.float32)
-        outputs[name] = np.clip(result.image, 0, 1).astype(np.float32)
-    return outputs
 
 
 def _further_contenders(request: BenchRequest, sessions: Mapping[str, Session]) -> dict[str, Contender]:
@@ -105,11 +98,15 @@ def _further_contenders(request: BenchRequest, sessions: Mapping[str, Session]) 
     }
 
 
-def _outputs(request: BenchRequest, session: Session, peers: Sequence[IsolatedPeer]) -> dict[str, F32]:
+def _outputs(
+    request: BenchRequest, session: Session, further: Mapping[str, Session], peers: Sequence[IsolatedPeer]
+) -> dict[str, F32]:
     """Output of each run, (H, W, 3), 0..1; under REFERENCE the output with which all are compared."""
     height, width = (side * request.model.facts.scale for side in request.image.shape[:2])
     own = {
-        SPARSE: session.run(request.image, effort=request.effort, out_dtype=np.float32).image,
+        name: sparse.run(request.image, effort=request.effort, out_dtype=np.float32).image
+        for name, sparse in {SPARSE: session, **further}.items()
+    } | {
         DENSE: session.run(request.image, dense=True, out_dtype=np.float32).image,
     }
     if session.precision == "fp32":

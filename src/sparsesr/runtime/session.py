@@ -23,7 +23,7 @@ from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.graph.number_types import type_of
-from sparsesr.runtime.graph.prepared import PreparedGraph, prepare, supported_precisions
+from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, precisions_of, prepared
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.planner import Planner, PlanOptions
@@ -82,15 +82,17 @@ class Session:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
-        choice = choose_precision(precision, model.facts, supported_precisions(model), emulate=emulate)
+        fused = fused_graph(model)
+        choice = choose_precision(precision, model.facts, precisions_of(fused), emulate=emulate)
         self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
-        masked, dense = prepare(model, choice.precision)
+        masked, dense = prepared(fused, model.graph.output, choice.precision)
         self._backend, self._clock = backend, clock
         self._planner = Planner(model.facts, masked, dense, backend.layout)
         #: Vectors that callers may supply, with their lengths.
         self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
         self._lock = threading.Lock()
         self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
+        self._ready: dict[bool, dict[str, Layer[Any]]] = {}
         self._arenas = ArenaPool(backend)
         renew_after_fork(self)
 
@@ -140,7 +142,7 @@ class Session:
         plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
         rows, columns = (plan.grid.scale * side for side in source.shape[:2])
         result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
-        layers = self._ready_layers(self._planner.form(dense))
+        layers = self._ready_layers(dense)
         with self._arenas.lend(plan) as arena:
             execution = Execution(
                 plan,
@@ -188,10 +190,13 @@ class Session:
         """
         self._arenas.keep(limit)
 
-    def _ready_layers(self, form: PreparedGraph) -> dict[str, Layer[Any]]:
+    def _ready_layers(self, dense: bool) -> dict[str, Layer[Any]]:
         """Layers by output; weights are packed once and shared by all runs."""
         with self._lock:
-            return {entry.node.output: self._layer(entry, form) for entry in form.typed}
+            if dense not in self._ready:
+                form = self._planner.form(dense)
+                self._ready[dense] = {entry.node.output: self._layer(entry, form) for entry in form.typed}
+            return self._ready[dense]
 
     def _layer(self, entry: TypedNode, form: PreparedGraph) -> Layer[Any]:
         node = entry.node

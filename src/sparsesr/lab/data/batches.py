@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from sparsesr.lab.data.patches import Batch, PatchPlan, PatchSampler, to_unit
 
+T = TypeVar("T")
 _AHEAD = 4
 _DEVICE_SHARE = 0.3
 
@@ -34,20 +36,36 @@ class Sampler(Protocol):
         ...
 
 
+class _Ahead(Generic[T]):
+    """Prepares what coming steps need in a thread, a few steps before it is asked for."""
+
+    def __init__(self, prepare: Callable[[int], T]) -> None:
+        self._prepare = prepare
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="patches")
+        self._waiting: dict[int, Future[T]] = {}
+
+    def at(self, step: int) -> T:
+        """What that step needs."""
+        for ahead in range(step, step + _AHEAD):
+            if ahead not in self._waiting:
+                self._waiting[ahead] = self._pool.submit(self._prepare, ahead)
+        return self._waiting.pop(step).result()
+
+    def close(self) -> None:
+        """Stop working ahead."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
 class HostBatches:
     """Cuts patches out of the mapped file in a thread, a few steps ahead of the loop."""
 
     def __init__(self, sampler: Sampler, device: torch.device) -> None:
         self.sampler, self.device = sampler, device
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="patches")
-        self._waiting: dict[int, Future[Batch]] = {}
+        self._ahead = _Ahead(self._prepare)
 
     def at(self, step: int) -> Batch:
         """LR and HR of that step on the device, float32 in 0..1."""
-        for ahead in range(step, step + _AHEAD):
-            if ahead not in self._waiting:
-                self._waiting[ahead] = self._pool.submit(self._prepare, ahead)
-        lr, hr = self._waiting.pop(step).result()
+        lr, hr = self._ahead.at(step)
         return to_unit((lr.to(self.device, non_blocking=True), hr.to(self.device, non_blocking=True)))
 
     def _prepare(self, step: int) -> Batch:
@@ -56,14 +74,18 @@ class HostBatches:
 
     def close(self) -> None:
         """Stop working ahead."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
 
 
 class DeviceBatches:
-    """Holds the packed file on the device and cuts, flips and transposes there; patches are bit-identical."""
+    """Holds the packed file on the device and cuts, flips and transposes there; patches are bit-identical.
+
+    Only their places are chosen on the host, a few steps ahead of the loop.
+    """
 
     def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
         self.sampler, self.device = sampler, device
+        self._plans = _Ahead(sampler.plan)
         pairs = sampler.pairs
         self._bytes = torch.from_numpy(pairs.bytes).to(device)
         self._offsets = [
@@ -74,7 +96,7 @@ class DeviceBatches:
 
     def at(self, step: int) -> Batch:
         """LR and HR of that step on the device, float32 in 0..1."""
-        plan = self.sampler.plan(step)
+        plan = self._plans.at(step)
         scale = self.sampler.pairs.scale
         return to_unit((self._cut(plan, self._offsets[0], 1), self._cut(plan, self._offsets[1], scale)))
 
@@ -98,7 +120,8 @@ class DeviceBatches:
         return self._bytes[address].permute(0, 3, 1, 2)
 
     def close(self) -> None:
-        """Nothing is running."""
+        """Stop choosing ahead."""
+        self._plans.close()
 
 
 def open_batches(sampler: PatchSampler, device: torch.device) -> Batches:

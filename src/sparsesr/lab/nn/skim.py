@@ -19,16 +19,13 @@ from torch import Tensor, nn
 
 from sparsesr.lab.nn.from_tensors import check_held, count_entries
 from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
-from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, TRUNK_RANGE
 from sparsesr.lab.nn.layers.residual_chain import ResidualChain
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 
 _IMAGE_CHANNELS = 3
-_RANGE = 16.0
-"""The trunk computes on images in 0..16. On 0..1 its features are as small as a few steps of the biases, and training
-at a high rate drives whole layers below zero, where ReLU has no gradient."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,8 @@ class Skim(MaskedNetwork):
         """Upscale a batch."""
         x_B3HW = self.sub_mean(image_B3HW)
         mask_B1HW = self.mask(x_B3HW) if self.mask is not None else None
-        feat_BCHW = self.body(self.head(x_B3HW * _RANGE), mask_B1HW)
-        hr_B3YX = self.add_mean(self.tail(feat_BCHW) / _RANGE + self.upsample(x_B3HW))
+        feat_BCHW = self.body(self.head(x_B3HW * TRUNK_RANGE), mask_B1HW)
+        hr_B3YX = self.add_mean(self.tail(feat_BCHW) / TRUNK_RANGE + self.upsample(x_B3HW))
         is_lesson = self.training and self.mask is not None
         return self.mask.depending_on_lesson(hr_B3YX) if is_lesson else hr_B3YX  # type: ignore[union-attr]
 

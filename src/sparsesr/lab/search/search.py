@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
@@ -93,10 +90,7 @@ def _write(recipe: SearchRecipe, folder: Path, derived: Searched, report: Callab
     genotype = derived.config
     with atomic_file(folder / GENOTYPE, overwrite=True) as file:
         file.write(genotype.to_json().encode())
-    buffer = io.BytesIO()
-    torch.save({"ema": derived.state_dict()}, buffer)
-    with atomic_file(folder / DERIVED, overwrite=True) as file:
-        file.write(buffer.getbuffer())
+    checkpoint.write(folder / DERIVED, {"ema": derived.state_dict()})
     report(f"found:\n{genotype.drawn()}")
     try:
         model = export(derived, recipe.network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import comb
 
 from sparsesr.lab.nn.genotype import CELL, UP
@@ -34,7 +35,7 @@ class Tree:
 
     nodes: tuple[Node, ...]
 
-    @property
+    @cached_property
     def cells(self) -> int:
         """Number of cells of all nodes."""
         return 1 + max(cell for node in self.nodes for cell in node.cells)
@@ -44,14 +45,21 @@ class Tree:
         """Number of up blocks of all nodes."""
         return sum(node.up is not None for node in self.nodes)
 
-    @property
+    @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """Indices of parents and children."""
         return tuple((node.parent, node.index) for node in self.nodes if node.parent is not None)
 
     def children(self, index: int) -> tuple[Node, ...]:
         """The nodes that append one block to this one."""
-        return tuple(node for node in self.nodes if node.parent == index)
+        return self._children[index]
+
+    @cached_property
+    def _children(self) -> tuple[tuple[Node, ...], ...]:
+        of_all: list[list[Node]] = [[] for _ in self.nodes]
+        for parent, child in self.edges:
+            of_all[parent].append(self.nodes[child])
+        return tuple(map(tuple, of_all))
 
     @property
     def leaves(self) -> tuple[Node, ...]:

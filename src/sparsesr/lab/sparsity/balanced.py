@@ -30,16 +30,14 @@ def balanced_mask(weight_OIHW: Tensor, balance: Balance) -> Tensor:
     rows_OHWI = weight_OIHW.detach().abs().permute(0, 2, 3, 1)
     channels = rows_OHWI.shape[3]
     whole = channels - channels % balance.block
-    parts = (
-        [_largest(rows_OHWI[..., :whole].unflatten(3, (-1, balance.block)), balance.keep)] if whole else []
-    )
+    parts = [largest(rows_OHWI[..., :whole].unflatten(3, (-1, balance.block)), balance.keep)] if whole else []
     if whole < channels:
         rest_OHW1B = rows_OHWI[..., whole:].unsqueeze(3)
-        parts.append(_largest(rest_OHW1B, balance.keep_of(channels - whole)))
+        parts.append(largest(rest_OHW1B, balance.keep_of(channels - whole)))
     return torch.cat([part.flatten(3) for part in parts], dim=3).permute(0, 3, 1, 2)
 
 
-def _largest(blocks_NB: Tensor, keep: int) -> Tensor:
+def largest(blocks_NB: Tensor, keep: int) -> Tensor:
     """True for the ``keep`` largest values along the last axis; of equal ones, the first."""
     order = blocks_NB.argsort(dim=-1, descending=True, stable=True)[..., :keep]
     return torch.zeros_like(blocks_NB, dtype=torch.bool).scatter_(-1, order, True)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sparsesr.lab.sparsity.balance import Balance
-from sparsesr.lab.sparsity.balanced import balanced_mask
+from sparsesr.lab.sparsity.balanced import balanced_mask, largest
 
 SQUARE = 8
 """Side of the squares of the block pattern: so many outputs by so many inputs at one tap."""
@@ -40,9 +39,7 @@ def block_mask(weight_OIHW: Tensor, balance: Balance) -> Tensor:
 
 
 def _largest_share(values: Tensor, share: float) -> Tensor:
-    keep = max(round(share * values.numel()), 1)
-    order = values.flatten().argsort(descending=True, stable=True)[:keep]
-    return torch.zeros_like(values, dtype=torch.bool).flatten().scatter_(0, order, True).view_as(values)
+    return largest(values.flatten(), max(round(share * values.numel()), 1)).view_as(values)
 
 
 PATTERNS: dict[str, Pattern] = {

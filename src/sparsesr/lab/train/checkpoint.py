@@ -41,7 +41,11 @@ def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
     Raises:
         InputError: it cannot be written (a full disk); no partial file remains.
     """
-    written = {"format": FORMAT, "version": __version__, "recipe": asdict(recipe), "step": step, **states}
+    write(path, {"format": FORMAT, "version": __version__, "recipe": asdict(recipe), "step": step, **states})
+
+
+def write(path: Path, written: dict[str, Any]) -> None:
+    """Write a file for ``torch.load``; an old one stays intact until it is complete. InputError as :func:`save`."""
     buffer = io.BytesIO()  # torch.save to a file hides a full disk behind its own errors
     torch.save(written, buffer)
     with atomic_file(path, overwrite=True) as file:

@@ -185,11 +185,12 @@ class StraightThroughPruning(GradualPruning):
     @torch.no_grad()
     def start_step(self, step: int) -> None:
         """Hide the weights that are not among the largest at present."""
-        self._is_final = step >= self.final_step
+        was_final, self._is_final = self._is_final, step >= self.final_step
         if step <= self.final_step:
             self._choose(self.plan.balance)
         if self._is_final:
-            self.after_update()
+            if not was_final:  # later the weights are zero since the last update
+                self.after_update()
             return
         for name, weight in self.weights.items():
             self._whole[name] = weight.detach().clone()

@@ -78,6 +78,11 @@ def conv_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     if RESIDUAL.of(node) and ACCUMULATE.of(node):
         raise ModelError("cannot have both residual and accumulate")
     features = inputs[: len(inputs) - has_addend(node)]
+    return feature_sizes(node, features)
+
+
+def feature_sizes(node: Node, features: Sequence[ValueType]) -> Sizes:
+    """Input channels and kernel side of a convolution of these maps; ModelError if its attributes do not fit them."""
     check_int8_scales(node, features)
     check_balance(node, features)
     return {"I": concat_channels(features), "k": KERNEL.of(node)}

@@ -24,7 +24,7 @@ from sparsesr.modelfile.operations.conv2d import (
     CONV2D,
     WEIGHTS,
     absorbs_activation,
-    check_balance,
+    feature_sizes,
     kept_inputs,
 )
 from sparsesr.modelfile.operations.facts import (
@@ -37,7 +37,6 @@ from sparsesr.modelfile.operations.facts import (
     Sizes,
 )
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import check_int8_scales, concat_channels
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -62,9 +61,7 @@ def masked_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
         raise ModelError(f"dense_in has {len(dense_in)} numbers for {len(features)} inputs")
     if any(dense > feature.channels for dense, feature in zip(dense_in, features, strict=True)):
         raise ModelError("dense_in is larger than the channels of its input")
-    check_int8_scales(node, features)
-    check_balance(node, features)
-    return {"I": concat_channels(features), "k": KERNEL.of(node)}
+    return feature_sizes(node, features)
 
 
 def masked_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:

@@ -33,7 +33,13 @@ def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, P
     Raises:
         ModelError: the graph is not valid.
     """
-    masked, output = _masked(model), model.graph.output
+    return prepared(fused_graph(model), model.graph.output, precision)
+
+
+def prepared(
+    masked: tuple[TypedNode, ...], output: str, precision: str
+) -> tuple[PreparedGraph, PreparedGraph]:
+    """The same, from the graph with everything fused and the name of its output."""
     typed, types = in_precision(masked, output, precision)
     dense = in_precision(without_masks(masked, output), output, precision)
     return PreparedGraph(typed, types, mask_zeros(typed, output)), PreparedGraph(*dense, {})
@@ -41,13 +47,17 @@ def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, P
 
 def supported_precisions(model: ModelFile) -> frozenset[str]:
     """The precisions, besides fp32, in which any layer of the network can run; int8 needs scales in the file."""
-    masked = _masked(model)
+    return precisions_of(fused_graph(model))
+
+
+def precisions_of(masked: tuple[TypedNode, ...]) -> frozenset[str]:
+    """The same, from the graph with everything fused."""
     found = {"bf16": bool(types_in_bf16(masked)), "int8": any(reads_quantised(e.node) for e in masked)}
     return frozenset(precision for precision, is_supported in found.items() if is_supported)
 
 
-def _masked(model: ModelFile) -> tuple[TypedNode, ...]:
-    """The network with everything fused."""
+def fused_graph(model: ModelFile) -> tuple[TypedNode, ...]:
+    """The network with everything fused; ModelError if the graph is not valid."""
     shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
     typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
     return with_fused_residuals(typed, model.graph.output)

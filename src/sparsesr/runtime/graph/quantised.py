@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sparsesr.modelfile.operations.attributes import ACTIVATION, INT8_SCALES, RESIDUAL
+from sparsesr.modelfile.operations.conv2d import has_addend
 from sparsesr.modelfile.operations.quantise import QUANTISE
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.value_types import TypedNode
@@ -58,8 +59,7 @@ def _scales(typed: Sequence[TypedNode]) -> Iterator[tuple[str, float]]:
 def _is_stored(writer: TypedNode, typed: Sequence[TypedNode], output: str) -> bool:
     """Whether the map itself can be quantised: its writer has a kernel for that, and only int8 layers read it."""
     name, node = writer.node.output, writer.node
-    adds = len(node.inputs) > len(feature_inputs(node)) + (operation_of(node).mask_of(node) is not None)
-    if name == output or adds or not reads_quantised(node):
+    if name == output or has_addend(node) or not reads_quantised(node):
         return False
     readers = [entry.node for entry in typed if name in entry.node.inputs]
     return all(

@@ -14,6 +14,9 @@ from torch.nn import functional
 from sparsesr.lab.nn.lowering import Lowering
 
 BRANCH_GAIN = 0.1
+TRUNK_RANGE = 16.0
+"""Trunks compute on images in 0..16. On 0..1 their features are as small as a few steps of the biases, and training
+at a high rate drives whole layers below zero, where ReLU has no gradient."""
 
 
 class ResidualBlock(nn.Module):

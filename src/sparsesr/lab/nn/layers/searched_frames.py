@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
-from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, TRUNK_RANGE
 from sparsesr.lab.nn.layers.searched_operations import Enlarging, convolution
 
 Body = Callable[[Tensor], Tensor]
 _COLOURS = 3
-_RANGE = 16.0
-"""Trunks of residual cells compute on images in 0..16, for the reason given in :mod:`sparsesr.lab.nn.skim`."""
 
 
 class LateUpsampling(nn.Module):
@@ -88,8 +86,8 @@ class BicubicFrame(nn.Module):
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W), not clipped."""
         x_B3HW = self.sub_mean(image_B3HW)
-        hr_B3YX = self.shuffle(self.tail(body(self.head(x_B3HW * _RANGE))))
-        return self.add_mean(hr_B3YX / _RANGE + self.upsample(x_B3HW))
+        hr_B3YX = self.shuffle(self.tail(body(self.head(x_B3HW * TRUNK_RANGE))))
+        return self.add_mean(hr_B3YX / TRUNK_RANGE + self.upsample(x_B3HW))
 
 
 _FRAMES: Mapping[str, Callable[[int, int], nn.Module]] = {
