@@ -24,6 +24,7 @@ from image.made_files import (
     stack,
     tiff,
 )
+from image.tagged_files import packet
 from sparsesr.engine.arrays import unpack
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError
@@ -256,6 +257,21 @@ def test_images_are_turned_upright(upscaler, orientation):
     tags = result.image.getexif()
     assert (tags[0x0112], tags[0x0100]) == (1, 2 * upright.shape[1])
     assert any("turned upright" in note for note in result.notes) == (orientation != 1)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_faces_are_removed_from_turned_images_only(upscaler, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(PHOTO)
+    regions = b'<m:Regions xmlns:m="http://www.metadataworkinggroup.com/schemas/regions/"><a/></m:Regions>'
+    image.info |= {
+        "exif": exif.tobytes(),
+        "xmp": packet(b'<rdf:Description rdf:about="">%s</rdf:Description>' % regions),
+    }
+    result = upscaler(image)
+    assert (b"Regions" in result.image.info["xmp"]) == (orientation == 1)
+    assert any("faces" in note for note in result.notes) == (orientation == 6)
 
 
 @pytest.mark.parametrize("data", [raw_photo("NIKON"), dng(), pages((SMALL, 1, 0), (PHOTO, 0, 0))])

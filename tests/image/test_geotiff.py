@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import tifffile
 
 from image.made_files import PHOTO
 from image.tagged_files import HEIGHT, WIDTH, tagged_tiff, tags_of
@@ -53,6 +56,19 @@ def test_places_stay_where_they_were(raster, form, order):
     assert after[34735][11] == raster
     assert after[34737].startswith("WGS 84")
     assert notes == []
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_cielab_too(bigtiff):
+    lab = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    buffer = io.BytesIO()
+    extra = [(*tag, True) for tag in (*SCALE_AND_TIE, keys(AREA))]
+    tifffile.imwrite(buffer, lab, photometric="cielab", metadata=None, extratags=extra, bigtiff=bigtiff)
+    decoded = decode(buffer.getvalue())
+    assert "CIELab converted to sRGB" in decoded.notes
+    pixels = decoded.rgb.repeat(DOWN, axis=0).repeat(ACROSS, axis=1)
+    after = tags_of(encode(decoded.with_pixels(pixels, None), None, format="tiff").data)
+    assert after[33550] == (10.0 / ACROSS, 5.0 / DOWN, 0.0)
 
 
 def test_pixels_and_georeference_are_written_together():

@@ -247,6 +247,17 @@ class TestTiff:
         assert 270 not in tags_of(data)
         assert what in notes[0]
 
+    def test_bigtiff_is_read_alike(self):
+        tags = (315, 2, 4, b"Ann\0"), (269, 2, 5, b"scan\0")
+        classic, big = (decode(tagged_tiff(*tags, bigtiff=each)).metadata for each in (False, True))
+        assert classic.exif == big.exif is not None
+        assert tags_of(enlarged(tagged_tiff(*tags, bigtiff=True), "tiff")[0])[315] == "Ann"
+
+    def test_results_in_bigtiff_say_what_they_lack(self, monkeypatch):
+        monkeypatch.setattr("sparsesr.image.tiff_tags._BIG_ABOVE_BYTES", 0)
+        _, notes = enlarged(tagged_tiff((315, 2, 4, b"Ann\0")), "tiff")
+        assert "left out, because the result is a BigTIFF: EXIF" in notes
+
     def test_unknown_private_tags_and_layers_are_named(self):
         _, notes = enlarged(tagged_tiff((50_900, 1, 5, b"hello"), (37_724, 7, 8, b"Adobe Ph")), "tiff")
         assert notes == ["left out: the layers of Photoshop, TIFF tags of unknown meaning (50900)"]

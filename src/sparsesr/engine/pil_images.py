@@ -16,12 +16,13 @@ import pyvips
 from sparsesr.errors import InputError
 from sparsesr.image import exif, vips, xmp
 from sparsesr.image.colour import lab_of_bytes
-from sparsesr.image.decoded_image import DecodedImage
+from sparsesr.image.decoded_image import DecodedImage, note_of
 from sparsesr.image.known_colours import KnownColours, ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.stated_colours import StatedColours, of_gamma
 from sparsesr.image.stored_planes import stored_planes
+from sparsesr.image.tiff_tags import DNG_VERSION, NEW_SUBFILE_TYPE, SUB_IFDS
 from sparsesr.image.working_image import working_image
 from sparsesr.image.xmp_references import without_references
 
@@ -33,7 +34,6 @@ _ALPHA_MODES = ("LA", "RGBA")
 # What would be false in the result: one still image, whose transparency is a channel.
 _OUTDATED = ("transparency", "background", "mp", "mpoffset", "loop", "duration", "bbox", "disposal", "blend")
 _OUTDATED_COLOURS = ("gamma", "chromaticity", "srgb", "icc_profile")
-_NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 _XMP = ("xmp", "XML:com.adobe.xmp")
 
@@ -91,7 +91,22 @@ def read_pil(image: Any) -> PilImage:
     decoded.transfer = known.transfer
     if decoded.bits == 16 and decoded.alpha is not None:
         notes.append("16 bits reduced to 8: PIL has no 16-bit image with alpha")
-    return PilImage(decoded, _still_true(info, known, block), notes)
+    left_out: list[str] = []
+    kept = _without_references(_still_true(info, known, block), left_out, is_turned=turn != 1)
+    return PilImage(decoded, kept, notes + note_of(left_out))
+
+
+def _without_references(info: dict[str, Any], left_out: list[str], *, is_turned: bool) -> dict[str, Any]:
+    """XMP without references to gain maps, videos and the like, which PIL leaves behind."""
+    info = dict(info)
+    for name in _XMP:
+        packet = info.get(name)
+        if isinstance(packet, (str, bytes)):
+            raw = packet.encode() if isinstance(packet, str) else packet
+            raw, what = without_references(raw, is_turned=is_turned)
+            info[name] = raw.decode() if isinstance(packet, str) else raw
+            left_out += [each for each in what if each not in left_out]
+    return info
 
 
 def _still_true(info: dict[str, Any], known: KnownColours, block: bytes | None) -> dict[str, Any]:
@@ -108,8 +123,8 @@ def _still_true(info: dict[str, Any], known: KnownColours, block: bytes | None) 
 def _refuse_preview(image: Any) -> None:
     """PIL opens the first page of a TIFF or RAW file, even if that is a reduced copy of the image."""
     tags: Any = getattr(image, "tag_v2", None) or {}
-    is_reduced = image.tell() == 0 and tags.get(_NEW_SUBFILE_TYPE, 0) & 1 != 0
-    if _DNG_VERSION in tags or (is_reduced and (_SUB_IFDS in tags or image.n_frames > 1)):
+    is_reduced = image.tell() == 0 and tags.get(NEW_SUBFILE_TYPE, 0) & 1 != 0
+    if DNG_VERSION in tags or (is_reduced and (SUB_IFDS in tags or image.n_frames > 1)):
         raise InputError(
             "the PIL image is the preview in a camera RAW file, or the reduced first page of a TIFF",
             remedy="develop the RAW file, or pass the path or another page of the TIFF",
@@ -177,12 +192,7 @@ def _resized(info: dict[str, Any], result: DecodedImage, before: tuple[int, int]
     for name in _XMP:
         packet = info.get(name)
         if isinstance(packet, str):
-            info[name] = xmp.updated(_true(packet.encode()), height, width, before).decode()
+            info[name] = xmp.updated(packet.encode(), height, width, before).decode()
         elif isinstance(packet, bytes):
-            info[name] = xmp.updated(_true(packet), height, width, before)
+            info[name] = xmp.updated(packet, height, width, before)
     return info
-
-
-def _true(packet: bytes) -> bytes:
-    """Without references to gain maps, videos and the like, which PIL leaves behind."""
-    return without_references(packet)[0]

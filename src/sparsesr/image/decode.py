@@ -17,12 +17,12 @@ from sparsesr.image.bmp import embedded_profile, read_bmp
 from sparsesr.image.colour import Table
 from sparsesr.image.containers import is_lossless_webp
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
-from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer
+from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer, note_of
 from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
 from sparsesr.image.jpeg_damage import jpeg_warnings
-from sparsesr.image.kept_metadata import gathered, note_of, without_false_properties
+from sparsesr.image.kept_metadata import gathered, without_false_properties
 from sparsesr.image.known_colours import ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
 from sparsesr.image.png_bytes import chunk
@@ -35,8 +35,7 @@ from sparsesr.image.sniff import check_gif_size, check_size, recognise
 from sparsesr.image.source import OpenSource, open_source
 from sparsesr.image.stated_colours import StatedColours
 from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff, with_known_channels
-from sparsesr.image.tiff_kept import read_tiff_metadata
-from sparsesr.image.tiff_lab import is_lab8, lab8_orientation, read_lab8
+from sparsesr.image.tiff_lab import is_lab8, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
 from sparsesr.image.vips_threads import claim
 from sparsesr.image.working_image import working_image
@@ -137,19 +136,22 @@ def _samples(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeS
         return _bmp_samples(source, limits, state)
     if kind == "tiff":
         _choose_page(source, limits, state)
-    if kind == "tiff" and is_lab8(source):
-        state.notes.append("CIELab converted to sRGB")
-        left_out: list[str] = []
-        page = None if state.tiff is None else state.tiff.page
-        state.metadata = read_tiff_metadata(source, page, Metadata(), left_out)
-        state.orientation = lab8_orientation(source)
-        state.notes += note_of(left_out)
-        lab = vips.image_over(read_lab8(source, limits)).copy(interpretation="lab")
-        return vips.pixels_of(colour.lab_to_srgb(lab, bits=8))
+    if state.tiff is not None and is_lab8(state.tiff.page):
+        return _lab8_samples(source, state.tiff, limits, state)
     if kind == "png" and is_cgbi(source):
         state.notes.append("iOS variant of PNG (CgBI) converted")
         return from_premultiplied_bgra(_vips_samples(as_plain_png(source, limits), kind, limits, state))
     return _vips_samples(source, kind, limits, state)
+
+
+def _lab8_samples(
+    source: OpenSource, tiff: ChosenPage, limits: ImageLimits, state: _DecodeState
+) -> npt.NDArray[Any]:
+    lab = vips.image_over(read_lab8(source, tiff.page, limits)).copy(interpretation="lab")
+    lab.set_type(pyvips.GValue.gint_type, "orientation", tiff.orientation)
+    state.notes += ["CIELab converted to sRGB", *([tiff.note] if tiff.note else [])]
+    _gather_metadata(source, "tiff", lab, None, limits, state)
+    return vips.pixels_of(colour.lab_to_srgb(lab, bits=8))
 
 
 def _choose_page(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> None:

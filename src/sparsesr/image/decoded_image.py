@@ -85,3 +85,8 @@ class DecodedImage:
         if alpha is not None and (alpha.shape != rgb.shape[:2] or alpha.dtype != rgb.dtype):
             raise ValueError(f"alpha is {alpha.shape} {alpha.dtype} beside rgb {rgb.shape} {rgb.dtype}")
         return replace(self, rgb=rgb, alpha=alpha, notes=list(self.notes))
+
+
+def note_of(left_out: list[str]) -> list[str]:
+    """At most one note, which names what a result cannot keep."""
+    return [f"left out: {', '.join(left_out)}"] if left_out else []

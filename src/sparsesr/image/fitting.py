@@ -10,6 +10,7 @@ from sparsesr.image.decoded_image import DecodedImage, Metadata
 from sparsesr.image.formats import OutputFormat
 from sparsesr.image.geotiff import scaled
 from sparsesr.image.png_colours import stated_by_png
+from sparsesr.image.tiff_tags import is_written_big
 from sparsesr.limits import ImageLimits
 
 _MAX_BYTES = ImageLimits().max_metadata_bytes
@@ -30,9 +31,21 @@ def fitting_metadata(image: DecodedImage, form: OutputFormat, notes: list[str]) 
     if metadata.geo is not None and form.kind != "tiff":
         left_out.append("the georeference")
         metadata = replace(metadata, geo=None)
+    if form.kind == "tiff":
+        metadata = _fitting_big_tiff(metadata, image, notes)
     if left_out:
         notes.append(f"left out, because {form.name} has no place for it: {', '.join(left_out)}")
     return _updated(metadata, image, form, notes)
+
+
+def _fitting_big_tiff(metadata: Metadata, image: DecodedImage, notes: list[str]) -> Metadata:
+    bands = (1 if image.layout == "grey" else 3) + (image.alpha is not None)
+    held = {"EXIF": metadata.exif, "the IPTC record": metadata.iptc, "the georeference": metadata.geo}
+    lost = [name for name, each in held.items() if each is not None]
+    if not lost or not is_written_big(image.height, image.width, bands):
+        return metadata
+    notes.append(f"left out, because the result is a BigTIFF: {', '.join(lost)}")
+    return replace(metadata, exif=None, iptc=None, geo=None)
 
 
 def _fitting_profile(image: DecodedImage, form: OutputFormat, notes: list[str]) -> Metadata:

@@ -66,11 +66,6 @@ def without_false_properties(
     return replace(metadata, xmp=packet, size=size)
 
 
-def note_of(left_out: list[str]) -> list[str]:
-    """At most one note."""
-    return [f"left out: {', '.join(left_out)}"] if left_out else []
-
-
 def _of_jpeg(source: OpenSource, metadata: Metadata, limits: ImageLimits, left_out: list[str]) -> Metadata:
     facts = read_jpeg_facts(source, limits)
     if facts.has_credentials:

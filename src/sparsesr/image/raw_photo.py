@@ -9,7 +9,8 @@ from pathlib import PurePath
 
 from sparsesr.errors import InputError
 from sparsesr.image.source import OpenSource
-from sparsesr.image.tiff_pages import COMPRESSION, DNG_VERSION, MAKE, PHOTOMETRIC, TiffPage
+from sparsesr.image.tiff_pages import TiffPage
+from sparsesr.image.tiff_tags import COMPRESSION, DNG_VERSION, MAKE, PHOTOMETRIC
 
 _BY_SUFFIX = {
     ".3fr": "Hasselblad 3FR",

@@ -12,9 +12,8 @@ from sparsesr.image import iptc, vips
 from sparsesr.image.containers import HEAD_BYTES, insert_in_jpeg, insert_in_png, webp_with_exif
 from sparsesr.image.decoded_image import Metadata, Pixels
 from sparsesr.image.tiff_kept import IPTC_TAG, PHOTOSHOP_TAG
-from sparsesr.image.tiff_tags import Tag, append_tags
+from sparsesr.image.tiff_tags import Tag, append_tags, is_written_big
 
-_BIG_TIFF_ABOVE_BYTES = 3_500_000_000
 _ICC, _XMP, _EXIF = (
     pyvips.enums.ForeignKeep.ICC,
     pyvips.enums.ForeignKeep.XMP,
@@ -108,7 +107,7 @@ def _save_webp(prepared: Prepared, file: BinaryIO) -> None:
 
 def _save_tiff(prepared: Prepared, file: BinaryIO) -> None:
     image, metadata = prepared.image, prepared.metadata
-    is_big = image.height * image.width * image.bands * 2 > _BIG_TIFF_ABOVE_BYTES
+    is_big = is_written_big(image.height, image.width, image.bands)
     file.write(
         image.tiffsave_buffer(
             compression="deflate", predictor="horizontal", level=4, keep=_ICC | _XMP, bigtiff=is_big

@@ -12,7 +12,8 @@ import pyvips
 
 from sparsesr.errors import InputError
 from sparsesr.image.stated_colours import StatedColours, of_gamma
-from sparsesr.image.tiff_pages import (
+from sparsesr.image.tiff_pages import TiffPage
+from sparsesr.image.tiff_tags import (
     BITS,
     COMPRESSION,
     EXTRA_SAMPLES,
@@ -25,7 +26,6 @@ from sparsesr.image.tiff_pages import (
     SAMPLES,
     TILE_WIDTH,
     WHITE_POINT,
-    TiffPage,
 )
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}

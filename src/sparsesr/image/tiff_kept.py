@@ -31,7 +31,8 @@ def read_tiff_metadata(
     source: OpenSource, page: TiffPage | None, metadata: Metadata, left_out: list[str]
 ) -> Metadata:
     """Add what the directory of ``page`` holds; ``left_out`` gets what cannot be kept."""
-    order, tags = read_page(source, 0 if page is None else page.page)
+    whole = read_page(source, 0 if page is None else page.page)
+    first, tags = whole if whole.page == 0 else read_page(source, 0), whole.tags
     false = _false_description(tags)
     if false:
         left_out.append(false)
@@ -43,9 +44,11 @@ def read_tiff_metadata(
         left_out.append(f"TIFF tags of unknown meaning ({', '.join(unknown[:20])})")
     return replace(
         metadata,
-        exif=exif_of_tiff(source, without=(DESCRIPTION,) if false else ()),
+        exif=exif_of_tiff(
+            source.read_at, first.order, first.form, first.tags, without=(DESCRIPTION,) if false else ()
+        ),
         iptc=_resources(tags),
-        geo=GeoTags(order, geo) if geo else None,
+        geo=GeoTags(whole.order, geo) if geo else None,
     )
 
 

@@ -7,21 +7,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sparsesr.image.source import OpenSource
-from sparsesr.image.tiff_tags import BIG, CLASSIC, Directory, Form, integers, next_directory, read_directory
+from sparsesr.image.tiff_tags import (
+    BIG,
+    BITS,
+    CLASSIC,
+    COMPRESSION,
+    DNG_VERSION,
+    EXTRA_SAMPLES,
+    HEIGHT,
+    INK_SET,
+    INKS,
+    MAKE,
+    NEW_SUBFILE_TYPE,
+    ORIENTATION,
+    PHOTOMETRIC,
+    PLANAR,
+    PRIMARIES,
+    SAMPLE_FORMAT,
+    SAMPLES,
+    SUB_IFDS,
+    SUBFILE_TYPE,
+    TILE_WIDTH,
+    WHITE_POINT,
+    WIDTH,
+    Directory,
+    Form,
+    integers,
+    next_directory,
+    read_directory,
+)
 from sparsesr.limits import ImageLimits
 
-NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = (
-    254,
-    255,
-    256,
-    257,
-    258,
-    259,
-    262,
-)
-MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
-TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
-WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
 _WANTED = (
     frozenset(
         (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, MAKE, SAMPLES, PLANAR)
@@ -140,15 +156,15 @@ def chosen_page(pages: list[TiffPage]) -> ChosenPage:
     return ChosenPage(chosen, max(in_chain, 1), _orientation(chosen, pages), note)
 
 
-def read_page(source: OpenSource, number: int) -> tuple[str, Directory]:
-    """Byte order and all tags of a page of the chain, but values of more than a mebibyte; empty if it is missing."""
+def read_page(source: OpenSource, number: int) -> TiffPage:
+    """A page of the chain with all its tags, but values of more than a mebibyte; without tags if it is missing."""
     header = _header(source)
     if header is None:
-        return "<", {}
+        return TiffPage({}, "<", CLASSIC, 0, number)
     order, form, offset = header
     for _ in range(number):
         offset = next_directory(source.read_at, order, offset, form)
-    return order, read_directory(source.read_at, order, offset, form=form)
+    return TiffPage(read_directory(source.read_at, order, offset, form=form), order, form, offset, number)
 
 
 def _orientation(page: TiffPage, pages: list[TiffPage]) -> int:

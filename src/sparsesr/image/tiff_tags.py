@@ -9,10 +9,20 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sparsesr.image.source import OpenSource
-
 ReadAt = Callable[[int, int], bytes]
 
+NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = (
+    254,
+    255,
+    256,
+    257,
+    258,
+    259,
+    262,
+)
+MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
+TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
+WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
 DESCRIPTION = 0x010E
@@ -39,6 +49,9 @@ _TYPE_BYTES = {
     18: 8,
 }
 _SWAP_UNIT = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_LAST_CLASSIC_KIND = 12
+"""Later types are those of BigTIFF and of links, which EXIF has no place for."""
+_BIG_ABOVE_BYTES = 3_500_000_000
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_ENTRIES = 1000
 
@@ -88,6 +101,11 @@ class Form:
 
 CLASSIC = Form("H", "HHI", "I")
 BIG = Form("Q", "HHQ", "Q")
+
+
+def is_written_big(height: int, width: int, bands: int) -> bool:
+    """Whether results of this size are written as BigTIFF, to which tags cannot be appended."""
+    return height * width * bands * 2 > _BIG_ABOVE_BYTES
 
 
 def read_header(read_at: ReadAt) -> tuple[str, int] | None:
@@ -141,15 +159,12 @@ def _unpacked(format: str, raw: bytes) -> int:
     return int(struct.unpack(format, raw)[0]) if len(raw) == struct.calcsize(format) else 0
 
 
-def exif_of_tiff(source: OpenSource, without: Container[int] = ()) -> bytes | None:
-    """Collect the descriptive tags but those in ``without``, EXIF and GPS directories into one EXIF block."""
-    header = read_header(source.read_at)
-    if header is None:
-        return None
-    order, offset = header
-    main = read_directory(source.read_at, order, offset)
-    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main and tag not in without}
-    inner = {tag: _linked(source.read_at, order, main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+def exif_of_tiff(
+    read_at: ReadAt, order: str, form: Form, main: Directory, without: Container[int] = ()
+) -> bytes | None:
+    """One EXIF block of a page's descriptive tags but those in ``without``, and its EXIF and GPS directories."""
+    kept, inner = _described(read_at, order, form, main)
+    kept = {tag: entry for tag, entry in kept.items() if tag not in without}
     if not kept and not any(inner.values()):
         return None
     start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
@@ -187,19 +202,29 @@ def _tags_of_exif(exif: bytes, order: str) -> tuple[Directory, dict[int, Directo
     block = read_header(read_block)
     if block is None:
         return {}, {}
-    main = read_directory(read_block, *block)
-    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main}
-    inner = {tag: _linked(read_block, block[0], main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+    kept, inner = _described(read_block, block[0], CLASSIC, read_directory(read_block, *block))
     if block[0] == order:
         return kept, inner
     return _swapped(kept), {tag: _swapped(directory) for tag, directory in inner.items()}
 
 
-def _linked(read_at: ReadAt, order: str, main: Directory, tag: int) -> Directory:
+def _described(
+    read_at: ReadAt, order: str, form: Form, main: Directory
+) -> tuple[Directory, dict[int, Directory]]:
+    """The descriptive tags of a directory, and the EXIF and GPS directories that it links, by their tags."""
+    kept = {tag: main[tag] for tag in _DESCRIPTIVE if tag in main and main[tag].kind <= _LAST_CLASSIC_KIND}
+    return kept, {tag: _linked(read_at, order, form, main, tag) for tag in (_EXIF_IFD, _GPS_IFD)}
+
+
+def _linked(read_at: ReadAt, order: str, form: Form, main: Directory, tag: int) -> Directory:
     offsets = integers(main, order, tag)
-    found = read_directory(read_at, order, offsets[0]) if offsets else {}
+    found = read_directory(read_at, order, offsets[0], form=form) if offsets else {}
     # A link to a further directory would point to its old place.
-    return {tag: entry for tag, entry in found.items() if tag != _INTEROPERABILITY_IFD}
+    return {
+        tag: entry
+        for tag, entry in found.items()
+        if tag != _INTEROPERABILITY_IFD and entry.kind <= _LAST_CLASSIC_KIND
+    }
 
 
 def _swapped(directory: Directory) -> Directory:
