@@ -48,8 +48,8 @@ def main() -> None:
     command = f"benchmarks/model_quality.py --data FOLDER --threads {chosen.threads}"
     record.write(RESULT, {**record.circumstances(command), "models": models})
     for name, rows in models.items():
-        _replace(bundled_models_dir() / f"{name}.md", card_table(rows, load(name).facts.scale))
-    _replace(PAGE, page_table(models))
+        replace(bundled_models_dir() / f"{name}.md", card_table(rows, load(name).facts.scale))
+    replace(PAGE, page_table(models))
 
 
 def _measured(name: str, set_name: str, chosen: argparse.Namespace) -> Row:
@@ -92,13 +92,13 @@ def page_table(models: Mapping[str, Mapping[str, Row]]) -> list[str]:
     return lines
 
 
-def _replace(path: Path, lines: Sequence[str]) -> None:
+def replace(path: Path, lines: Sequence[str], begin: str = BEGIN, end: str = END) -> None:
     """Put lines between the two marks of a document."""
-    before, _, rest = path.read_text("utf-8").partition(f"{BEGIN}\n")
-    _, mark, after = rest.partition(END)
+    before, _, rest = path.read_text("utf-8").partition(f"{begin}\n")
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise SystemExit(f"{path}: add the lines '{BEGIN}' and '{END}' where the table belongs")
-    path.write_text(before + "\n".join([BEGIN, *lines, END]) + after, "utf-8")
+        raise SystemExit(f"{path}: add the lines '{begin}' and '{end}' where the table belongs")
+    path.write_text(before + "\n".join([begin, *lines, end]) + after, "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""Quality on images that were JPEG files before they are upscaled, written into docs/models.md.
+
+    python benchmarks/compressed_photos.py --data FOLDER [--data FOLDER2 ...] [--model photo_x2 ...] [--threads 2]
+
+Each FOLDER is one set (HR images, or a folder with ``HR``). LR images are shrunk as for ``sparsesr eval`` and saved by
+libjpeg: 4:2:0 below quality 90, 4:4:4 from there. ``clean`` is the LR image itself. The baseline ``denoised`` removes
+noise by total variation (Chambolle) before the first model upscales; its strength is the best one for each set and
+quality, which flatters it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import record
+from model_quality import replace
+from skimage.restoration import denoise_tv_chambolle
+
+from sparsesr.image.decode import decode
+from sparsesr.image.metrics import psnr_y
+from sparsesr.image.samples import to_eight_bit
+from sparsesr.image.vips import image_over
+from sparsesr.measure.method import Method
+from sparsesr.measure.native import open_method
+from sparsesr.measure.protocol import EvaluationSet, Pair, Pixels, find_sets, load_pair
+
+RESULT = "compressed_photos"
+QUALITIES = (None, 90, 75, 50)
+WEIGHTS = (0.005, 0.01, 0.02, 0.04)
+"""Strengths of the denoiser."""
+DENOISED = "denoised"
+BEGIN, END = "<!-- measured by benchmarks/compressed_photos.py -->", "<!-- end of JPEG -->"
+PAGE = Path(__file__).parents[1] / "docs/models.md"
+Cells = dict[str, dict[str, float]]
+
+
+def main() -> None:
+    """Measure all methods on all sets and rewrite the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument(
+        "--model", action="append", required=True, help="repeatable; the first one follows the denoiser"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    chosen = parser.parse_args()
+    methods = {name: open_method(name, chosen.threads) for name in ("bicubic", *chosen.model)}
+    scale = methods[chosen.model[0]].model.facts.scale
+    results: dict[str, Cells] = {}
+    for folder in chosen.data:
+        (images,) = find_sets(folder, scale)
+        for quality in QUALITIES:
+            column = f"{images.name} {'clean' if quality is None else f'JPEG {quality}'}"
+            results[column] = _measured(images, quality, methods, chosen.model[0], scale)
+            print(
+                column, {name: round(cell["psnr_y"], 2) for name, cell in results[column].items()}, flush=True
+            )
+    command = f"benchmarks/compressed_photos.py --data FOLDER --model {' --model '.join(chosen.model)}"
+    record.write(RESULT, {**record.circumstances(command), "columns": results})
+    replace(PAGE, table(results), BEGIN, END)
+
+
+def _measured(
+    images: EvaluationSet, quality: int | None, methods: dict[str, Method], first: str, scale: int
+) -> dict[str, dict[str, float]]:
+    """Mean PSNR-Y and density of each method on a set at one quality."""
+    pairs = list(_pairs(images, quality, scale))
+    cells = {name: _mean(method, pairs, scale) for name, method in methods.items()}
+    strengths = (_mean(methods[first], _denoised(pairs, weight), scale) for weight in WEIGHTS)
+    cells[DENOISED] = max(strengths, key=lambda cell: cell["psnr_y"])
+    return cells
+
+
+def _pairs(images: EvaluationSet, quality: int | None, scale: int) -> Iterator[Pair]:
+    for image in images.images:
+        pair = load_pair(image, scale)
+        yield pair if quality is None else Pair(_compressed(pair.lr, quality), pair.hr)
+
+
+def _compressed(lr: Pixels, quality: int) -> Pixels:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.jpg"
+        image_over(lr).jpegsave(str(path), Q=quality, subsample_mode="on" if quality < 90 else "off")
+        return to_eight_bit(decode(path).rgb)
+
+
+def _denoised(pairs: list[Pair], weight: float) -> list[Pair]:
+    return [Pair(_smoothed(pair.lr, weight), pair.hr) for pair in pairs]
+
+
+def _smoothed(lr: np.ndarray, weight: float) -> Pixels:
+    smooth = denoise_tv_chambolle(lr / 255.0, weight=weight, channel_axis=-1)
+    return np.rint(smooth * 255).clip(0, 255).astype(np.uint8)
+
+
+def _mean(method: Method, pairs: list[Pair], scale: int) -> dict[str, float]:
+    done = [(method.upscale(pair.lr), pair.hr) for pair in pairs]
+    return {
+        "psnr_y": float(np.mean([psnr_y(each.image, hr, scale) for each, hr in done])),
+        "density": float(np.mean([each.density for each, _ in done])),
+    }
+
+
+def table(results: dict[str, Cells]) -> list[str]:
+    """Lines of the table: a row for each method, PSNR-Y in dB."""
+    lines = ["| | " + " | ".join(results) + " |", "|---" * (1 + len(results)) + "|"]
+    for name in next(iter(results.values())):
+        cells = (f"{column[name]['psnr_y']:.2f}" for column in results.values())
+        shown = name if name in ("bicubic", DENOISED) else f"`{name}`"
+        lines.append(f"| {shown} | " + " | ".join(cells) + " |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
