@@ -7,6 +7,7 @@
 #include "bindings/module.h"
 #include "core/kernel_table.h"
 #include "operators/residual_chain.h"
+#include "operators/sparse_chain.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -16,9 +17,38 @@ namespace nb = nanobind;
 using InArrays = std::vector<InArray>;
 using OutArrays = std::vector<OutArray>;
 
-bool can_train_chain(int64_t channels) {
-  const TrainConvKernels* const kernels = kernel_table(current_isa()).train_conv;
-  return kernels != nullptr && kernels->has_channels(channels);
+// Values of the maps of a chain, as numpy and as the chain see them.
+template <typename Chain>
+struct Values;
+
+template <>
+struct Values<ResidualChain> {
+  using Array = uint16_t;  // bits of bf16
+  using Map = Bf16;
+
+  static bool can_train(int64_t channels) {
+    const TrainConvKernels* const kernels = kernel_table(current_isa()).train_conv;
+    return kernels != nullptr && kernels->has_channels(channels);
+  }
+
+  static const TrainConvKernels& kernels() { return *kernel_table(current_isa()).train_conv; }
+};
+
+template <>
+struct Values<SparseChain> {
+  using Array = float;
+  using Map = float;
+
+  static bool can_train(int64_t channels) { return channels > 0 && channels % kGradientGranule == 0; }
+
+  static Isa kernels() { return current_isa(); }
+};
+
+// The reference kernels, which can train too, are slower than any framework.
+bool can_train_chain(int64_t channels, const std::string& dtype) {
+  const MapType type = parse_map_type(dtype);
+  if (type == MapType::kF32) return Values<SparseChain>::can_train(channels) && has_fast(current_isa(), type);
+  return type == MapType::kBf16 && Values<ResidualChain>::can_train(channels);
 }
 
 template <typename Array>
@@ -40,17 +70,18 @@ auto* biases_data(const Array& array, int64_t channels, std::string_view name) {
   return data;
 }
 
-void make_chain(ResidualChain* self, const InArrays& weights, const InArrays& biases, int threads) {
+template <typename Chain>
+void make_chain(Chain* self, const InArrays& weights, const InArrays& biases, int threads) {
   if (weights.empty() || weights.size() % 2 != 0) fail("'weights' must be two arrays per block");
   if (biases.size() != weights.size()) fail("'biases' must be as many as 'weights'");
   check_threads(threads);
   const int64_t channels = weights[0].ndim() == 4 ? static_cast<int64_t>(weights[0].shape(0)) : 0;
-  if (!can_train_chain(channels)) fail("there are no kernels here that train so many channels; see can_train_chain");
+  if (!Values<Chain>::can_train(channels)) fail("there are no kernels here that train so many channels; see can_train_chain");
   std::vector<const float*> weights_data_;
   std::vector<const float*> biases_data_;
   for (const InArray& array : weights) weights_data_.push_back(weights_data(array, channels, "weights"));
   for (const InArray& array : biases) biases_data_.push_back(biases_data(array, channels, "biases"));
-  new (self) ResidualChain(*kernel_table(current_isa()).train_conv, channels, weights_data_, biases_data_, threads);
+  new (self) Chain(Values<Chain>::kernels(), channels, weights_data_, biases_data_, threads);
 }
 
 // Images x height x width x channels.
@@ -69,12 +100,16 @@ void check_same(const BatchShape& a, const BatchShape& b, std::string_view name)
   }
 }
 
-const Bf16* read_batch(const InArray& array, std::string_view name) {
-  return reinterpret_cast<const Bf16*>(array_data<uint16_t>(array, 4, name));
+template <typename Chain>
+const auto* read_batch(const InArray& array, std::string_view name) {
+  using Types = Values<Chain>;
+  return reinterpret_cast<const typename Types::Map*>(array_data<typename Types::Array>(array, 4, name));
 }
 
-Bf16* written_batch(const OutArray& array, std::string_view name) {
-  return reinterpret_cast<Bf16*>(array_data<uint16_t>(array, 4, name));
+template <typename Chain>
+auto* written_batch(const OutArray& array, std::string_view name) {
+  using Types = Values<Chain>;
+  return reinterpret_cast<typename Types::Map*>(array_data<typename Types::Array>(array, 4, name));
 }
 
 const uint8_t* mask_data(const std::optional<InArray>& mask, const BatchShape& shape) {
@@ -87,19 +122,21 @@ const uint8_t* mask_data(const std::optional<InArray>& mask, const BatchShape& s
   return data;
 }
 
-ChainMaps forward(const ResidualChain& chain, const InArray& x, const OutArray& y, int threads,
+template <typename Chain>
+auto forward(const Chain& chain, const InArray& x, const OutArray& y, int threads,
                   const std::optional<InArray>& mask) {
   const BatchShape shape = batch_shape(x, chain.channels(), "x");
   check_same(shape, batch_shape(y, chain.channels(), "y"), "y");
   check_threads(threads);
-  const Bf16* const from = read_batch(x, "x");
-  Bf16* const to = written_batch(y, "y");
+  const auto* const from = read_batch<Chain>(x, "x");
+  auto* const to = written_batch<Chain>(y, "y");
   const uint8_t* const active = mask_data(mask, shape);
   const nb::gil_scoped_release no_gil;
   return chain.forward(shape, from, to, active, threads);
 }
 
-void backward(const ResidualChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
+template <typename Chain, typename Maps>
+void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, const OutArray& x_gradient,
               const OutArrays& weights, const OutArrays& biases, int threads) {
   if (maps.channels() != chain.channels() || maps.layers() != chain.layers()) fail("'maps' are of another chain");
   check_same(maps.shape(), batch_shape(y_gradient, chain.channels(), "y_gradient"), "y_gradient");
@@ -112,23 +149,30 @@ void backward(const ResidualChain& chain, const ChainMaps& maps, const InArray& 
     gradients.push_back({weights_data(weights[i], chain.channels(), "weights"),
                          biases_data(biases[i], chain.channels(), "biases")});
   }
-  const Bf16* const from = read_batch(y_gradient, "y_gradient");
-  Bf16* const to = written_batch(x_gradient, "x_gradient");
+  const auto* const from = read_batch<Chain>(y_gradient, "y_gradient");
+  auto* const to = written_batch<Chain>(x_gradient, "x_gradient");
   const nb::gil_scoped_release no_gil;
   chain.backward(maps, from, to, gradients, threads);
+}
+
+template <typename Chain, typename Maps>
+void bind_chain(nb::module_& m, const char* chain, const char* maps) {
+  using namespace nb::literals;
+  nb::class_<Maps>(m, maps);
+  nb::class_<Chain>(m, chain)
+      .def("__init__", &make_chain<Chain>, "weights"_a, "biases"_a, "threads"_a = 1)
+      .def("forward", &forward<Chain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
+      .def("backward", &backward<Chain, Maps>, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
+           "threads"_a = 1);
 }
 
 }  // namespace
 
 void bind_training(nb::module_& m) {
   using namespace nb::literals;
-  m.def("can_train_chain", &can_train_chain, "channels"_a);
-  nb::class_<ChainMaps>(m, "ChainMaps");
-  nb::class_<ResidualChain>(m, "ResidualChain")
-      .def("__init__", &make_chain, "weights"_a, "biases"_a, "threads"_a = 1)
-      .def("forward", &forward, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
-      .def("backward", &backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
-           "threads"_a = 1);
+  m.def("can_train_chain", &can_train_chain, "channels"_a, "dtype"_a);
+  bind_chain<ResidualChain, ChainMaps>(m, "ResidualChain", "ChainMaps");
+  bind_chain<SparseChain, SparseChainMaps>(m, "SparseChain", "SparseChainMaps");
 }
 
 }  // namespace sparsesr::bindings

@@ -20,3 +20,4 @@
 #include "kernels/segment_attention/segment_attention.h"
 #include "kernels/store/store.h"
 #include "kernels/unfold/unfold.h"
+#include "kernels/weight_gradient/weight_gradient.h"

@@ -105,9 +105,13 @@ void ConvWorker::at(std::span<const int32_t> pixels, std::span<const uint16_t> t
     sorted_pixels[place] = pixels[i];
     sorted_taps[place] = taps[i];
   }
+  at_sorted(sorted_pixels, sorted_taps);
+}
+
+void ConvWorker::at_sorted(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
   ConvArgs args = args_;
-  args.taps = sorted_taps.data();
-  run(args, sorted_pixels);
+  args.taps = run_.kernels().leaves_taps_out ? taps.data() : nullptr;
+  run(args, pixels);
 }
 
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {

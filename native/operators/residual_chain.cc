@@ -6,12 +6,10 @@
 #include "core/kernel_thread.h"
 #include "core/openmp_threads.h"
 #include "operators/bordered_map.h"
+#include "operators/gradient_groups.h"
 
 namespace sparsesr {
 namespace {
-
-// Groups of images whose weight gradients are summed separately: each costs memory; too few leave threads idle.
-constexpr int64_t kMostGroups = 8;
 
 TrainConvArgs conv_args(const BorderedShape& shape, const Bf16* in, const Bf16* weights, const float* bias,
                         std::byte* scratch) {
@@ -29,36 +27,6 @@ TrainConvArgs conv_args(const BorderedShape& shape, const Bf16* in, const Bf16* 
 
 BorderedShape bordered(const BatchShape& shape, int64_t channels) {
   return {shape.height, shape.width, channels};
-}
-
-// Images of a group.
-struct Group {
-  int64_t begin;
-  int64_t end;
-};
-
-Group group_of(int64_t images, int64_t groups, int64_t number) {
-  return {images * number / groups, images * (number + 1) / groups};
-}
-
-// Gradient sums: one part per layer and group.
-struct GradientSums {
-  int64_t weights_size;
-  int64_t channels;
-  int64_t groups;
-  float* weights;
-  float* biases;
-
-  float* weights_of(int64_t layer, int64_t group) const { return weights + (layer * groups + group) * weights_size; }
-  float* biases_of(int64_t layer, int64_t group) const { return biases + (layer * groups + group) * channels; }
-};
-
-void add_groups(const GradientSums& sums, int64_t layer, float* biases) {
-  for (int64_t channel = 0; channel < sums.channels; ++channel) {
-    float sum = 0.0f;
-    for (int64_t group = 0; group < sums.groups; ++group) sum += sums.biases_of(layer, group)[channel];
-    biases[channel] = sum;
-  }
 }
 
 // Backward pass of one group; all its gradients stay in the thread's caches.

@@ -366,8 +366,8 @@ def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int =
     For integer images, values are clipped to 0..1 (NaN becomes 0), scaled and rounded half up.
     """
 
-def can_train_chain(channels: int) -> bool:
-    """True if this machine has kernels to train a ResidualChain with this number of channels."""
+def can_train_chain(channels: int, dtype: str) -> bool:
+    """True if this machine has kernels that train chains of this width: ResidualChain (bf16) or SparseChain (f32)."""
 
 class ChainMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
@@ -395,6 +395,38 @@ class ResidualChain:
         maps: ChainMaps,
         y_gradient: NDArray[np.uint16],
         x_gradient: NDArray[np.uint16],
+        weights: Sequence[F32],
+        biases: Sequence[F32],
+        threads: int = 1,
+    ) -> None:
+        """Write the gradients of the input, weights and biases, computed from the gradient of the output."""
+
+class SparseChainMaps:
+    """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
+
+class SparseChain:
+    """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one training step, in fp32.
+
+    It computes at active pixels only. Feature maps are C-contiguous, of shape (images, height, width, channels).
+    """
+
+    def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
+        """Take weights (outputs, 3, 3, inputs), both `channels`, and biases: a and b of each block in turn."""
+
+    def forward(
+        self,
+        x: F32,
+        y: F32,
+        threads: int = 1,
+        mask: NDArray[np.uint8] | None = None,
+    ) -> SparseChainMaps:
+        """Write the chain's output to `y`; `mask` (images, height, width) is 0 at inactive pixels."""
+
+    def backward(
+        self,
+        maps: SparseChainMaps,
+        y_gradient: F32,
+        x_gradient: F32,
         weights: Sequence[F32],
         biases: Sequence[F32],
         threads: int = 1,

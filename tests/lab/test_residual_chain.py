@@ -10,7 +10,12 @@ from sparsesr import _native  # noqa: E402
 from sparsesr.lab.nn.layers.residual_chain import ResidualChain  # noqa: E402
 from sparsesr.lab.nn.registry import create  # noqa: E402
 
-needs_kernels = pytest.mark.skipif(not _native.can_train_chain(64), reason="no kernels for training here")
+needs_kernels = pytest.mark.skipif(
+    not _native.can_train_chain(64, "bf16"), reason="no kernels for training here"
+)
+needs_sparse_kernels = pytest.mark.skipif(
+    not _native.can_train_chain(32, "f32"), reason="no fast kernels here"
+)
 
 
 def make_chain(channels, blocks=1):
@@ -86,12 +91,15 @@ def test_gradients_of_a_step_are_the_same_each_time():
 def test_torch_computes_whatever_else_is_asked_for():
     chain = make_chain(32)
     feature = torch.randn(1, 32, 6, 8)
-    assert not is_native(chain(feature))  # fp32
+    assert not is_native(in_float64(chain)(feature.double()))
+    assert not is_native(make_chain(24)(torch.randn(1, 24, 6, 8)))
+    assert not is_native(chain(feature, torch.full((1, 1, 6, 8), 0.5)))
     assert not is_native(trained_with_bf16(make_chain(16), torch.randn(1, 16, 6, 8)))
     with torch.autocast("cpu", torch.bfloat16):
         assert not is_native(chain(feature, torch.full((1, 1, 6, 8), 0.5)))
     chain.eval()
     assert not is_native(trained_with_bf16(chain, feature))
+    assert not is_native(chain(feature))
 
 
 def test_evaluation_is_block_by_block_in_fp32():
@@ -134,12 +142,32 @@ def test_gradients_with_a_mask_are_those_of_torch_in_float64(channels, blocks, t
         assert (found.grad.double() - wanted.grad).norm() <= tolerance * wanted.grad.norm()
 
 
-@needs_kernels
+@needs_sparse_kernels
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("kept", [None, 0.0, 0.4, 1.0])
+def test_gradients_in_fp32_are_those_of_torch_in_float64(kept, memory_format):
+    chain = make_chain(32).to(memory_format=memory_format)
+    reference = in_float64(chain)
+    feature, gradient = (torch.randn(2, 32, 9, 17) for _ in range(2))
+    masks = () if kept is None else ((torch.rand(2, 1, 9, 17) < kept).float(),)
+    leaf = feature.clone(memory_format=memory_format).requires_grad_()
+    output = chain(leaf, *masks)
+    assert is_native(output)
+    output.backward(gradient)
+    exact = feature.double().requires_grad_()
+    expected = reference(exact, *(mask.double() for mask in masks))
+    expected.backward(gradient.double())
+    assert relative_error(output, expected) < 1e-6
+    assert relative_error(leaf.grad, exact.grad) < 1e-5
+    for found, wanted in zip(chain.parameters(), reference.parameters(), strict=True):
+        assert (found.grad.double() - wanted.grad).norm() <= 1e-5 * wanted.grad.norm()
+
+
+@needs_sparse_kernels
 def test_a_mask_that_needs_gradients_is_trained_by_torch():
     chain, feature = make_chain(32), torch.randn(1, 32, 8, 8)
     mask = torch.rand(1, 1, 8, 8, requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        output = chain(feature, mask)
+    output = chain(feature, mask)
     assert not is_native(output)
     output.float().sum().backward()
     assert mask.grad.abs().sum() > 0

@@ -1,4 +1,4 @@
-"""Chains of residual blocks: outputs and gradients against float64, reproducibility, and refusals."""
+"""Chains of residual blocks in bf16: outputs and gradients against float64, reproducibility, and refusals."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from chain_reference import F64, ReferenceChain
 from numpy.typing import NDArray
 
 from sparsesr import _native as native
 
-F64 = NDArray[np.float64]
-
-needs_kernels = pytest.mark.skipif(not native.can_train_chain(64), reason="no kernels for training here")
+needs_kernels = pytest.mark.skipif(
+    not native.can_train_chain(64, "bf16"), reason="no kernels for training here"
+)
 # Sizes around the edges of blocks (4 x 16 pixels) and of strips (pairs of 12 x 16).
 SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (1, 12, 15), (3, 13, 33), (1, 3, 50), (9, 2, 7), (2, 48, 48)]
 
@@ -31,56 +32,18 @@ def rounded(values: F64) -> F64:
     return from_bits(to_bits(values))
 
 
-def taps_of(x: F64) -> list[tuple[int, int, F64]]:
-    """(tap row, tap column, values that the tap reads) for each tap of a 3x3 convolution."""
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    height, width = x.shape[1:3]
-    return [(i, j, padded[:, i : i + height, j : j + width]) for i in range(3) for j in range(3)]
-
-
-def convolve(x: F64, weight: F64) -> F64:
-    return sum(tap @ weight[:, i, j].T for i, j, tap in taps_of(x))  # type: ignore[return-value]
-
-
-class Chain:
-    """Blocks with weights exact in bf16, as kernels and as float64; ``store`` is applied to the float64 maps."""
+class Chain(ReferenceChain):
+    """Weights are exact in bf16, so kernels and float64 have the same."""
 
     def __init__(
         self, channels: int, blocks: int, seed: int = 0, store: Callable[[F64], F64] = lambda values: values
     ) -> None:
-        self.store = store
-        rng = np.random.default_rng(seed)
-        shape, layers = (channels, 3, 3, channels), range(2 * blocks)
-        self.weights = [rounded(rng.normal(0, channels**-0.5 / 3, shape)) for _ in layers]
-        self.biases = [rounded(rng.normal(0, 0.1, channels)) for _ in layers]
+        super().__init__(channels, blocks, seed, store)
+        self.weights, self.biases = ([rounded(v) for v in values] for values in (self.weights, self.biases))
 
     def native(self, threads: int = 1) -> native.ResidualChain:
         narrow = [[value.astype(np.float32) for value in values] for values in (self.weights, self.biases)]
         return native.ResidualChain(*narrow, threads)
-
-    def forward(self, x: F64) -> list[F64]:
-        """Input of each convolution, then the output."""
-        maps = [x]
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            out = convolve(maps[-1], weight) + bias
-            maps.append(self.store(np.maximum(out, 0) if layer % 2 == 0 else out + maps[-2]))
-        return maps
-
-    def backward(self, maps: list[F64], gradient: F64) -> tuple[F64, list[F64], list[F64]]:
-        """Gradients of the input, the weights and the biases."""
-        weights, biases = [], []
-        skip = gradient
-        for layer in reversed(range(len(self.weights))):
-            taps = [np.tensordot(gradient, tap, ((0, 1, 2),) * 2) for *_, tap in taps_of(maps[layer])]
-            weights.append(np.stack(taps))
-            biases.append(gradient.sum((0, 1, 2)))
-            gradient = convolve(gradient, self.weights[layer][:, ::-1, ::-1].transpose(3, 1, 2, 0))
-            if layer % 2 == 0:
-                gradient = skip = self.store(gradient + skip)
-            else:
-                gradient = self.store(gradient * (maps[layer] > 0))
-        shaped = [w.reshape(3, 3, *w.shape[1:]).transpose(2, 0, 1, 3) for w in weights]
-        return gradient, shaped[::-1], biases[::-1]
 
 
 def run(
@@ -195,8 +158,8 @@ def test_invalid_arguments_are_refused() -> None:
 
 
 def test_can_train_chain__depends_on_channels_and_instruction_set(isa: str) -> None:
-    assert native.can_train_chain(64) == native.can_train_chain(32) == (isa == "amx")
-    assert not native.can_train_chain(48)
+    assert native.can_train_chain(64, "bf16") == native.can_train_chain(32, "bf16") == (isa == "amx")
+    assert not native.can_train_chain(48, "bf16")
 
 
 @needs_kernels

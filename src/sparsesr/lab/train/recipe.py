@@ -65,8 +65,8 @@ class Sparsity:
     hard_fraction: float = 1.0
     """Spatial masks are hard after this share of the steps: the last steps train the masks of evaluation."""
     straight_through: bool = True
-    """Pass gradients through hard masks. Otherwise mask heads learn only from the lesson, and a step of Skim takes
-    half the time on processors with AMX."""
+    """Pass gradients through hard masks. Otherwise mask heads learn only from the lesson, and native kernels can train
+    the trunk of Skim in half the time."""
     module_floor: float = 0.15
     """Modules below this density are pushed up while their logits are still small, so that none closes for good."""
     channel_lr_factor: float = 1.0
