@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/threads.h"
+#include "kernels/conv/conv.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -191,6 +192,11 @@ void check_channels(const Extent& window, int64_t channels, std::string_view nam
   if (window.stride >= channels) return;
   fail(quoted(name) + " has room for " + std::to_string(window.stride) + " channels but " +
        std::to_string(channels) + " are needed");
+}
+
+void check_quantised(const Extent& map, std::string_view name) {
+  if (map.value_bytes != value_bytes(MapType::kU8) || map.stride % kOutputGranule == 0) return;
+  fail(quoted(name) + " is quantised, so its stride must be a multiple of " + std::to_string(kOutputGranule));
 }
 
 void check_image_window(const Extent& window, std::string_view name) {

@@ -84,6 +84,8 @@ struct Extent {
 void check_has_rows(const Extent& window, int64_t r0, int64_t r1, std::string_view name);
 void check_width(const Extent& window, int64_t width, std::string_view name);
 void check_channels(const Extent& window, int64_t channels, std::string_view name);
+// Kernels read four values of a quantised map, and write eight, at once; other maps pass.
+void check_quantised(const Extent& map, std::string_view name);
 void check_image_window(const Extent& window, std::string_view name);  // four values per pixel
 void check_scale(int64_t scale);
 // Pixel numbers up to row `r1` must fit in 32 bits.

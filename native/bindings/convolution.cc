@@ -101,13 +101,6 @@ void set_out_steps(ConvCall& call, const std::optional<Steps>& steps) {
   if (call.addend.data != nullptr || call.residual.data != nullptr) fail("nothing can be added to a quantised 'out'");
 }
 
-// Kernels read four channels and write eight at once.
-void check_quantised(const AnyWindow& map, std::string_view name) {
-  if (map.type == MapType::kU8 && map.stride % kOutputGranule != 0) {
-    fail("'" + std::string(name) + "' is quantised, so its stride must be a multiple of 16");
-  }
-}
-
 void check_shapes(const ConvCall& call) {
   const auto& splits = call.conv->splits();
   if (call.inputs.size() != splits.size()) {

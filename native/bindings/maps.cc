@@ -130,32 +130,21 @@ void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
   }
 }
 
-template <typename T>
-void quantise(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
-              const Steps& out_steps, const Kernel<QuantiseKernelOf<T>>& kernel, int threads) {
+void quantise_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
+                   const Steps& out_steps, int threads) {
   const MapSteps steps = map_steps(out_steps, "out_steps");
-  const QuantiseArgsOf<T> args{input_window<T>(x, x_row0, "x"), output_window<U8>(out, out_row0, "out"),
-                               steps.factor(), steps.offset()};
+  const QuantiseArgs args{input_window(x, x_row0, "x"), output_window<U8>(out, out_row0, "out"), steps.factor(),
+                          steps.offset()};
   check_threads(threads);
   check_rows(r0, r1);
   check_width(args.x, args.out.width, "x");
   if (args.x.stride != args.out.stride) fail("'x' and 'out' must have the same stride");
-  if (args.out.stride % kOutputGranule != 0) fail("'out' must have a stride that is a multiple of 16");
+  check_quantised(args.out, "out");
   check_apart(args.out, args.x, Sharing::kNever, "x");
   if (r0 == r1) return;
   check_has_rows(args.x, r0, r1, "x");
   check_has_rows(args.out, r0, r1, "out");
-  run_rows(kernel, args, r0, r1, threads);
-}
-
-void quantise_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
-                   const Steps& out_steps, int threads) {
-  const KernelTable& table = kernel_table(current_isa());
-  if (map_type(x.dtype(), "x") == MapType::kBf16) {
-    quantise<Bf16>(x, x_row0, out, out_row0, r0, r1, out_steps, table.quantise_bf16, threads);
-  } else {
-    quantise<float>(x, x_row0, out, out_row0, r0, r1, out_steps, table.quantise, threads);
-  }
+  run_rows(kernel_table(current_isa()).quantise, args, r0, r1, threads);
 }
 
 void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,

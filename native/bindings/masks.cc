@@ -4,6 +4,7 @@
 
 #include "bindings/convolution.h"
 #include "bindings/module.h"
+#include "core/rounding.h"
 #include "operators/masked_convolution.h"
 
 namespace sparsesr::bindings {
@@ -68,7 +69,7 @@ void set_always(ConvCall& call, const std::vector<int64_t>& always) {
 // Channels of `out` written by a convolution outside the mask.
 int64_t written_channels(const PackedConv* outside) {
   if (outside == nullptr) return 0;
-  return (outside->c_out() + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
+  return rounded_up(outside->c_out(), kOutputGranule);
 }
 
 void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv* outside,

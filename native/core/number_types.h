@@ -71,4 +71,7 @@ inline U8 narrow<U8>(float value) {
   return {static_cast<uint8_t>(above < 255.0f ? static_cast<int32_t>(above) : 255)};
 }
 
+// The value in steps of a map; see MapSteps.
+static inline U8 quantised(float value, float factor, float offset) { return narrow<U8>(value * factor + offset); }
+
 }  // namespace sparsesr

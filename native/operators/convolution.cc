@@ -4,13 +4,12 @@
 #include <array>
 #include <numeric>
 
+#include "core/rounding.h"
 #include "core/threads.h"
+#include "kernels/conv/packed_weights.h"
 
 namespace sparsesr {
 namespace {
-
-// Kernels multiply up to four channels at once.
-int64_t in_whole_groups(int64_t channels) { return (channels + 3) / 4 * 4; }
 
 ConvArgs make_args(const ConvCall& call) {
   const PackedConv& conv = *call.conv;
@@ -21,7 +20,8 @@ ConvArgs make_args(const ConvCall& call) {
     const AnyWindow& input = call.inputs[i];
     const int64_t channels = conv.splits()[i];
     const bool may_skip = !call.always.empty() && conv.may_skip_zeros(i);
-    const int64_t always = may_skip ? std::min(in_whole_groups(call.always[i]), channels) : channels;
+    const int64_t always =
+        may_skip ? std::min(rounded_up(call.always[i], channel_group(conv.in())), channels) : channels;
     args.inputs[i] = {input.data, -input.row0 * row_pixels, input.stride, channels, always};
   }
   const int reach = conv.kernel() / 2;

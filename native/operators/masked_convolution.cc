@@ -16,10 +16,8 @@ class FillValues {
   FillValues(const std::vector<float>& values, MapType type, const MapSteps& steps)
       : bytes_(values.size() * value_bytes(type)) {
     if (type == MapType::kU8) {
-      const auto quantised = [&](float value) {
-        return narrow<U8>(value * steps.factor() + steps.offset());
-      };
-      std::transform(values.begin(), values.end(), reinterpret_cast<U8*>(bytes_.data()), quantised);
+      std::transform(values.begin(), values.end(), reinterpret_cast<U8*>(bytes_.data()),
+                     [&](float value) { return quantised(value, steps.factor(), steps.offset()); });
     } else if (type == MapType::kBf16) {
       std::transform(values.begin(), values.end(), reinterpret_cast<Bf16*>(bytes_.data()), narrow<Bf16>);
     } else {

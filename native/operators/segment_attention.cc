@@ -4,6 +4,7 @@
 
 #include "core/aligned_bytes.h"
 #include "core/kernel_table.h"
+#include "core/rounding.h"
 #include "core/threads.h"
 
 namespace sparsesr {
@@ -11,8 +12,6 @@ namespace {
 
 constexpr int64_t kPackGrain = 16;
 constexpr int64_t kQueryGrain = 96;
-
-int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 int64_t padded_dim(const SegmentAttention& attention) {
   return rounded_up(attention.head_dim, kAttentionDims);

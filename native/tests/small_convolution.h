@@ -106,7 +106,7 @@ class SmallConvolution {
     std::transform(input_.begin(), input_.end(), narrowed_.begin(), narrow<Bf16>);
     quantised_.resize(input_.size());
     std::transform(input_.begin(), input_.end(), quantised_.begin(),
-                   [](float value) { return narrow<U8>(value * kSteps.factor() + kSteps.offset()); });
+                   [](float value) { return quantised(value, kSteps.factor(), kSteps.offset()); });
   }
 
   std::vector<float> random(int64_t count) {

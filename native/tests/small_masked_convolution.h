@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/rounding.h"
 #include "operators/masked_convolution.h"
 #include "tests/small_convolution.h"
 
@@ -60,7 +61,7 @@ class SmallMaskedConvolution {
     masked.outside.clears_rest = false;
     masked.mask = &mask_;
     masked.fill = fill;
-    const int64_t behind_dense = (dense_ + kOutputGranule - 1) / kOutputGranule * kOutputGranule;
+    const int64_t behind_dense = rounded_up(dense_, kOutputGranule);
     masked.constants.assign(static_cast<size_t>(masked.full.out.stride - behind_dense), 0.5f);
     return masked;
   }

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from bf16_maps import from_bf16, rounded, to_bf16
 from guard_pages import guarded, guarded_copy
 from int8_maps import (
     SIGNED,
@@ -91,26 +90,20 @@ def test_conv__quantises_its_result(
     assert (result[:, [0, -1]] == CANARY).all()
 
 
-@pytest.mark.parametrize("out", ["f32", "bf16"])
-def test_conv__several_inputs_addend_and_residual(isa: str, rng: np.random.Generator, out: str) -> None:
+def test_conv__several_inputs_addend_and_residual(isa: str, rng: np.random.Generator) -> None:
     splits, c_out, steps = [5, 16, 3], 24, [UNSIGNED, SIGNED, Steps(0.5, 7)]
     maps = [random_bytes(rng, c) for c in splits]
     weight = random_weight(rng, sum(splits), c_out, 3)
-    addend, residual = (rounded(rng.standard_normal((H, W, c_out)).astype(np.float32)) for _ in range(2))
-    stored = to_bf16 if out == "bf16" else np.asarray
-    result = stored(np.zeros((H, W + 2, 32), np.float32))
+    addend, residual = (rng.standard_normal((H, W, c_out)).astype(np.float32) for _ in range(2))
+    result = np.zeros((H, W + 2, 32), np.float32)
     native.conv_rows(
         native.PackedConv(weight, None, splits, "u8", steps),
         [(window_of(m, s), -1) for m, s in zip(maps, steps, strict=True)],
         result, 0, 0, H, "leaky_relu", 0.25, None,
-        (stored(make_window(residual)), -1), (stored(make_window(addend)), -1),
+        (make_window(residual), -1), (make_window(addend), -1),
     )  # fmt: skip
     values = activated(exact_sums(maps, weight, None, steps) + addend, "leaky_relu", 0.25) + residual
-    found = result[:, 1:-1, :c_out]
-    if out == "bf16":
-        assert np.array_equal(from_bf16(np.ascontiguousarray(found)), rounded(values))
-    else:
-        assert np.array_equal(found, values)
+    assert np.array_equal(result[:, 1:-1, :c_out], values)
 
 
 @pytest.mark.parametrize("steps", [UNSIGNED, SIGNED])
@@ -158,17 +151,11 @@ def test_masked_conv__fills_with_what_stands_for_zero(
 
 
 @pytest.mark.parametrize("steps", [UNSIGNED, SIGNED])
-@pytest.mark.parametrize("dtype", ["f32", "bf16"])
-def test_quantise__saturates_and_rounds_half_up(
-    isa: str, rng: np.random.Generator, dtype: str, steps: Steps
-) -> None:
-    x = rounded((rng.standard_normal((H, W, 20)) * 2).astype(np.float32))
+def test_quantise__saturates_and_rounds_half_up(isa: str, rng: np.random.Generator, steps: Steps) -> None:
+    x = (rng.standard_normal((H, W, 20)) * 2).astype(np.float32)
     x[0, :6, 0] = [np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-30]
-    stored = make_window(x)
-    if dtype == "bf16":
-        stored = (stored.view(np.uint32) >> 16).astype(np.uint16)
     result = np.full((H, W + 2, 32), CANARY, np.uint8)
-    native.quantise_rows(stored, -1, result, 0, 0, H, steps, threads=2)
+    native.quantise_rows(make_window(x), -1, result, 0, 0, H, steps, threads=2)
     assert np.array_equal(result[:, 1:-1, :20], quantised(x, steps))
     assert (result[:, [0, -1]] == CANARY).all()
     assert [*result[0, 1:7, 0]] == [0, 255, 0, 255, 0, steps.zero]
@@ -216,6 +203,14 @@ def test_invalid_arguments_are_refused() -> None:
         native.conv_rows(packed, [(x, -1)], out, -1, 0, 1, residual=(out, -1), out_steps=UNSIGNED)
     with pytest.raises(ValueError, match="multiple of 16"):
         native.conv_rows(packed, [(x, -1)], np.zeros((3, 6, 24), np.uint8), -1, 0, 1, out_steps=UNSIGNED)
+    with pytest.raises(ValueError, match="'out' is quantised, so its stride"):
+        native.quantise_rows(
+            np.zeros((3, 6, 24), np.float32), -1, np.zeros((3, 6, 24), np.uint8), -1, 0, 1, UNSIGNED
+        )
+    with pytest.raises(ValueError, match="'x' must be float32"):
+        native.quantise_rows(exact.view(np.uint16)[..., :16].copy(), -1, out, -1, 0, 1, UNSIGNED)
+    with pytest.raises(ValueError, match="no kernel"):
+        native.conv_rows(packed, [(x, -1)], np.zeros((3, 6, 16), np.uint16), -1, 0, 1)
     with pytest.raises(ValueError, match="no kernel"):
         native.conv_rows(
             native.PackedConv(weight, None, [16]), [(exact, -1)], out, -1, 0, 1, out_steps=UNSIGNED

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "core/rounding.h"
 #include "kernels/conv/packed_weights.h"
 
 namespace sparsesr {
 namespace {
-
-int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // Nonzero weights of one output in the block of `lanes` inputs from channel `first` of a tap.
 int64_t count_kept(const ConvSum& sum, int64_t output, size_t tap, int64_t first, int64_t lanes) {
@@ -79,18 +78,19 @@ class Packer {
 
 template <int kLanes, int kVectors>
 std::vector<ConvBlock> make_blocks(const ConvWeights& weights) {
-  const int64_t padded = rounded_up(weights.outputs, kOutputGranule);
-  std::vector<ConvBlock> blocks;
-  for (int64_t first = 0; first < padded; first += kVectors * kLanes) {
-    ConvBlock block{};
-    block.first = first;
-    block.width = std::min<int64_t>(kVectors * kLanes, padded - first);
-    block.valid = std::min(block.width, weights.outputs - first);
-    block.is_last = first + block.width == padded;
-    block.layout_steps = most_kept(weights.sum, first, first + block.valid, kLanes, max_kept(kLanes));
-    blocks.push_back(block);
+  std::vector<ConvBlock> blocks = split_outputs(weights.outputs, kVectors * kLanes);
+  for (ConvBlock& block : blocks) {
+    block.layout_steps = most_kept(weights.sum, block.first, block.first + block.valid, kLanes, max_kept(kLanes));
   }
   return blocks;
+}
+
+template <int kLanes>
+void pack_block(const ConvSum& sum, const ConvBlock& block, std::byte* place) {
+  for (int64_t first = 0; first < block.width; first += kLanes) {
+    const int64_t valid = std::clamp<int64_t>(block.valid - first, 0, kLanes);
+    place = Packer<kLanes>(sum, block.layout_steps, block.first + first, valid).pack(place);
+  }
 }
 
 template <int kLanes>
@@ -104,27 +104,12 @@ int64_t weight_bytes(const ConvSum& sum, const ConvBlock& block) {
 
 template <int kLanes, int kVectors>
 PackedWeights pack_balanced(const ConvWeights& weights) {
-  PackedWeights packed;
-  packed.blocks = make_blocks<kLanes, kVectors>(weights);
-  for (const ConvBlock& block : packed.blocks) {
-    packed.byte_count += static_cast<size_t>(weight_bytes<kLanes>(weights.sum, block)) +
-                         static_cast<size_t>(block.width) * sizeof(float);
-  }
-  packed.bytes = aligned_zeros(packed.byte_count);
-  std::byte* place = packed.bytes.get();
-  for (ConvBlock& block : packed.blocks) {
-    block.weights = place;
-    for (int64_t first = 0; first < block.width; first += kLanes) {
-      const int64_t valid = std::clamp<int64_t>(block.valid - first, 0, kLanes);
-      place = Packer<kLanes>(weights.sum, block.layout_steps, block.first + first, valid).pack(place);
-    }
-    // Loads that start inside the last word of positions end among the biases.
-    auto* biases = reinterpret_cast<float*>(place);
-    block.bias = biases;
-    if (weights.bias != nullptr) std::copy_n(weights.bias + block.first, block.valid, biases);
-    place += block.width * static_cast<int64_t>(sizeof(float));
-  }
-  return packed;
+  // Loads that start inside the last word of positions end among the biases, which follow.
+  const WeightLayout layout{
+      [&](const ConvBlock& block) { return weight_bytes<kLanes>(weights.sum, block); },
+      [&](const ConvBlock& block, std::byte* place) { pack_block<kLanes>(weights.sum, block, place); },
+  };
+  return pack_blocks(make_blocks<kLanes, kVectors>(weights), layout, {weights.bias});
 }
 
 template <int kLanes>

@@ -32,4 +32,29 @@ struct PackedWeights {
   std::vector<ConvBlock> blocks;
 };
 
+// Channels that kernels multiply at once: as many as fit in 32 bits.
+static inline int64_t channel_group(MapType type) { return 4 / value_bytes(type); }
+
+// Steps over all taps, if a step has up to `channels` channels of one tap.
+int64_t count_steps(const ConvSum& sum, int64_t channels);
+
+// Blocks of `block_outputs` outputs, or fewer in the last one. Nothing is packed, and `layout_steps` is 0.
+std::vector<ConvBlock> split_outputs(int64_t outputs, int64_t block_outputs);
+
+// The numbers that go with each output; each may be null, which means zeros.
+struct PerOutput {
+  const float* bias = nullptr;
+  const float* scales = nullptr;  // these two are for inputs of type U8 only
+  const int32_t* starts = nullptr;
+};
+
+// A layout of weights: their size in a block, and what writes them to memory that is zero.
+struct WeightLayout {
+  std::function<int64_t(const ConvBlock& block)> bytes;
+  std::function<void(const ConvBlock& block, std::byte* place)> pack;
+};
+
+// Each block's weights, followed by its numbers.
+PackedWeights pack_blocks(std::vector<ConvBlock> blocks, const WeightLayout& layout, const PerOutput& numbers);
+
 }  // namespace sparsesr

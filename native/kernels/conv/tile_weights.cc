@@ -2,33 +2,18 @@
 
 #include <algorithm>
 
+#include "core/rounding.h"
 #include "kernels/conv/packed_weights.h"
 
 namespace sparsesr {
 namespace {
 
+static_assert(kTileOutputs == kOutputGranule);  // so that blocks are whole tiles
 constexpr int64_t kBlockOutputs = 64;  // the pixels of a tile stay in L1 between its passes
 
-int64_t steps_of(int64_t channels) { return (channels + kTileChannels - 1) / kTileChannels; }
-
-int64_t count_steps(const ConvSum& sum) {
-  int64_t steps = 0;
-  for (const int64_t channels : sum.tap_channels) steps += steps_of(channels);
-  return steps;
-}
-
-std::vector<ConvBlock> make_blocks(int64_t outputs, int64_t steps) {
-  const int64_t padded = (outputs + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
-  std::vector<ConvBlock> blocks;
-  for (int64_t first = 0; first < padded; first += kBlockOutputs) {
-    ConvBlock block{};
-    block.first = first;
-    block.width = std::min(kBlockOutputs, padded - first);
-    block.valid = std::min(block.width, outputs - first);
-    block.layout_steps = steps;
-    block.is_last = first + block.width == padded;
-    blocks.push_back(block);
-  }
+std::vector<ConvBlock> make_blocks(const ConvWeights& weights) {
+  std::vector<ConvBlock> blocks = split_outputs(weights.outputs, kBlockOutputs);
+  for (ConvBlock& block : blocks) block.layout_steps = count_steps(weights.sum, kTileChannels);
   return blocks;
 }
 
@@ -49,32 +34,19 @@ void pack_output(const ConvSum& sum, const ConvBlock& block, int64_t output, Bf1
       values[c / kTileChannels * tiles * kTileValues + within / 2 * kTileOutputs * 2 + within % 2] =
           narrow<Bf16>(sum.weight_at(block.first + output, tap, c));
     }
-    values += steps_of(sum.tap_channels[tap]) * tiles * kTileValues;
+    values += rounded_up(sum.tap_channels[tap], kTileChannels) / kTileChannels * tiles * kTileValues;
   }
 }
 
 }  // namespace
 
-bool suits_tiles(const ConvWeights& weights) { return count_steps(weights.sum) <= kMaxTileSteps; }
+bool suits_tiles(const ConvWeights& weights) { return count_steps(weights.sum, kTileChannels) <= kMaxTileSteps; }
 
 PackedWeights pack_tiles(const ConvWeights& weights) {
-  PackedWeights packed;
-  packed.blocks = make_blocks(weights.outputs, count_steps(weights.sum));
-  for (const ConvBlock& block : packed.blocks) {
-    packed.byte_count += static_cast<size_t>(weight_bytes(block)) + static_cast<size_t>(block.width) * sizeof(float);
-  }
-  packed.bytes = aligned_zeros(packed.byte_count);
-  std::byte* place = packed.bytes.get();
-  for (ConvBlock& block : packed.blocks) {
-    block.weights = place;
+  const auto pack = [&](const ConvBlock& block, std::byte* place) {
     for (int64_t o = 0; o < block.valid; ++o) pack_output(weights.sum, block, o, reinterpret_cast<Bf16*>(place));
-    place += weight_bytes(block);
-    auto* biases = reinterpret_cast<float*>(place);
-    block.bias = biases;
-    if (weights.bias != nullptr) std::copy_n(weights.bias + block.first, block.valid, biases);
-    place += block.width * static_cast<int64_t>(sizeof(float));
-  }
-  return packed;
+  };
+  return pack_blocks(make_blocks(weights), {weight_bytes, pack}, {weights.bias});
 }
 
 }  // namespace sparsesr

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/rounding.h"
 #include "kernels/conv/packed_weights.h"
 #include "kernels/conv/quantised_weights.h"
 
@@ -14,18 +15,6 @@ struct Layout {
   int64_t tile_outputs;   // outputs per block
   int64_t lane_channels;  // channels per vector, 0 if the kernel does not support that layout
 };
-
-int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-// Channels multiplied at once: as many as fit in 32 bits.
-int64_t channel_group(MapType type) { return 4 / value_bytes(type); }
-
-// Channel groups over all taps.
-int64_t count_steps(const ConvSum& sum, int64_t group) {
-  int64_t steps = 0;
-  for (const int64_t channels : sum.tap_channels) steps += rounded_up(channels, group) / group;
-  return steps;
-}
 
 // True if channels should be in the lanes. Costs are multiply-adds per pixel: summing sixteen lanes costs about three,
 // and because it has less work per pixel, this layout does in five cycles what the other does in four (measured with 64
@@ -103,58 +92,20 @@ int64_t weight_bytes(const Layout& layout, const ConvSum& sum, const ConvBlock& 
 }
 
 std::vector<ConvBlock> make_blocks(const Layout& layout, int64_t outputs, const ConvSum& sum) {
-  const int64_t padded = rounded_up(outputs, kOutputGranule);
-  std::vector<ConvBlock> blocks;
-  for (int64_t first = 0; first < padded; first += layout.tile_outputs) {
-    ConvBlock block{};
-    block.first = first;
-    block.width = std::min(layout.tile_outputs, padded - first);
-    block.valid = std::min(block.width, outputs - first);
-    block.is_last = first + block.width == padded;
+  std::vector<ConvBlock> blocks = split_outputs(outputs, layout.tile_outputs);
+  for (ConvBlock& block : blocks) {
     if (channels_in_lanes(layout, block, sum)) block.layout_steps = count_steps(sum, layout.lane_channels);
-    blocks.push_back(block);
   }
   return blocks;
 }
 
-// Numbers that go with each output, padded with zeros to the block's width; null if there are none.
-struct PerOutput {
-  const void* values;
-  int64_t bytes;  // of a number
-
-  const std::byte* copy(const ConvBlock& block, std::byte*& place) const {
-    if (values != nullptr) {
-      const auto* source = static_cast<const std::byte*>(values) + block.first * bytes;
-      std::copy_n(source, block.valid * bytes, place);
-    }
-    place += block.width * bytes;
-    return place - block.width * bytes;
-  }
-};
-
 template <typename T>
-PackedWeights pack(const Layout& layout, const ConvWeights& weights, const QuantisedWeights* quantised = nullptr) {
-  const int64_t numbers = quantised == nullptr ? 1 : 3;  // bias, scale and start
-  PackedWeights packed;
-  packed.blocks = make_blocks(layout, weights.outputs, weights.sum);
-  for (const ConvBlock& block : packed.blocks) {
-    packed.byte_count += static_cast<size_t>(weight_bytes(layout, weights.sum, block)) +
-                         static_cast<size_t>(numbers * block.width) * sizeof(float);
-  }
-  packed.bytes = aligned_zeros(packed.byte_count);
-  std::byte* place = packed.bytes.get();
-  for (ConvBlock& block : packed.blocks) {
-    block.weights = place;
-    pack_block<T>(layout, weights.sum, block, place);
-    place += weight_bytes(layout, weights.sum, block);
-    block.bias = reinterpret_cast<const float*>(PerOutput{weights.bias, sizeof(float)}.copy(block, place));
-    if (quantised == nullptr) continue;
-    const PerOutput scales{quantised->scales().data(), sizeof(float)};
-    const PerOutput starts{quantised->starts().data(), sizeof(int32_t)};
-    block.scales = reinterpret_cast<const float*>(scales.copy(block, place));
-    block.starts = reinterpret_cast<const int32_t*>(starts.copy(block, place));
-  }
-  return packed;
+PackedWeights pack(const Layout& layout, int64_t outputs, const ConvSum& sum, const PerOutput& numbers) {
+  const WeightLayout blocks{
+      [&](const ConvBlock& block) { return weight_bytes(layout, sum, block); },
+      [&](const ConvBlock& block, std::byte* place) { pack_block<T>(layout, sum, block, place); },
+  };
+  return pack_blocks(make_blocks(layout, outputs, sum), blocks, numbers);
 }
 
 }  // namespace
@@ -164,9 +115,10 @@ PackedWeights pack_vectors(const ConvWeights& weights) {
   const Layout layout{weights.in, kTileOutputs, kLaneChannels};
   if constexpr (std::is_same_v<T, int8_t>) {
     const QuantisedWeights quantised(weights);
-    return pack<T>(layout, {weights.in, weights.outputs, quantised.sum(), weights.bias}, &quantised);
+    const PerOutput numbers{weights.bias, quantised.scales().data(), quantised.starts().data()};
+    return pack<T>(layout, weights.outputs, quantised.sum(), numbers);
   } else {
-    return pack<T>(layout, weights);
+    return pack<T>(layout, weights.outputs, weights.sum, {weights.bias});
   }
 }
 

@@ -1,4 +1,4 @@
-// Quantised copy of a map with the same stride: narrow<U8>(x * factor + offset).
+// Quantised copy of a map with the same stride: quantised(x, factor, offset).
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,12 @@
 
 namespace sparsesr {
 
-template <typename T>
-struct QuantiseArgsOf {
-  WindowOf<const T> x;
+struct QuantiseArgs {
+  InputWindow x;
   WindowOf<U8> out;
   float factor;
   float offset;
 };
-template <typename T>
-using QuantiseKernelOf = void(const QuantiseArgsOf<T>& args, int64_t begin, int64_t end);
+using QuantiseKernel = void(const QuantiseArgs& args, int64_t begin, int64_t end);
 
 }  // namespace sparsesr

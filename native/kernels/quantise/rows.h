@@ -7,12 +7,12 @@
 namespace sparsesr {
 namespace {
 
-template <typename Vector, typename T>
-void quantise(const QuantiseArgsOf<T>& args, int64_t begin, int64_t end) {
+template <typename Vector>
+void quantise(const QuantiseArgs& args, int64_t begin, int64_t end) {
   const Vector vector(args.factor, args.offset);
   const int64_t values = args.out.width * args.out.stride;
   for (int64_t r = begin; r < end; ++r) {
-    const T* x = pixel_at(args.x, r, 0);
+    const float* x = pixel_at(args.x, r, 0);
     U8* out = pixel_at(args.out, r, 0);
     for (int64_t i = 0; i < values; i += Vector::kValues) vector.step(x + i, out + i);
   }

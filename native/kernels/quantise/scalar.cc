@@ -9,19 +9,14 @@ struct Vector {
   float offset;
 
   Vector(float f, float z) : factor(f), offset(z) {}
-  template <typename T>
-  void step(const T* x, U8* out) const {
-    *out = narrow<U8>(widen(*x) * factor + offset);
+  void step(const float* x, U8* out) const {
+    *out = quantised(*x, factor, offset);
   }
 };
 
 }  // namespace
 
-void f32_quantise__scalar(const QuantiseArgsOf<float>& args, int64_t begin, int64_t end) {
-  quantise<Vector>(args, begin, end);
-}
-
-void bf16_quantise__scalar(const QuantiseArgsOf<Bf16>& args, int64_t begin, int64_t end) {
+void f32_quantise__scalar(const QuantiseArgs& args, int64_t begin, int64_t end) {
   quantise<Vector>(args, begin, end);
 }
 
