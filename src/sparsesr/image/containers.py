@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 
 from sparsesr.image.decoded_image import Metadata
 from sparsesr.image.iptc import raw_profile
@@ -17,7 +16,8 @@ from sparsesr.image.jpeg_segments import (
 )
 from sparsesr.image.png_bytes import chunk
 from sparsesr.image.png_text import IPTC_KEYWORD, XMP_KEYWORD, comment_chunk
-from sparsesr.image.source import OpenSource
+from sparsesr.image.source import in_memory
+from sparsesr.image.webp_chunks import webp_chunks
 
 EXIF_IN_JPEG_MAX_BYTES = SEGMENT_MAX_BYTES - len(b"Exif\0\0")
 
@@ -55,20 +55,10 @@ def insert_in_png(head: bytes, metadata: Metadata) -> bytes:
     return head[:HEAD_BYTES] + b"".join(parts) + metadata.text + head[HEAD_BYTES:]
 
 
-def is_lossless_webp(source: OpenSource) -> bool:
-    """True if the pixels of a still WebP are stored without loss."""
-    at = 12
-    while len(head := source.read_at(at, 8)) == 8:
-        name, size = struct.unpack("<4sI", head)
-        if name in (b"VP8L", b"VP8 ", b"ANMF"):
-            return bool(name == b"VP8L")
-        at += 8 + size + size % 2
-    return False
-
-
 def webp_with_exif(data: bytes, exif: bytes, height: int, width: int, has_alpha: bool) -> bytes:
     """Return a WebP file with an EXIF chunk, converted to the extended format if necessary."""
-    chunks = dict(_webp_chunks(data))
+    source = in_memory(data)
+    chunks = {name: source.read_at(at, size) for name, at, size in webp_chunks(source)}
     header = bytearray(chunks.pop(b"VP8X", _extended_header(height, width, has_alpha)))
     header[0] |= 0x08
     xmp = chunks.pop(b"XMP ", None)
@@ -84,11 +74,3 @@ def webp_with_exif(data: bytes, exif: bytes, height: int, width: int, has_alpha:
 def _extended_header(height: int, width: int, has_alpha: bool) -> bytes:
     sizes = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     return bytes([0x10 if has_alpha else 0, 0, 0, 0]) + sizes
-
-
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 12
-    while at + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, at)
-        yield name, data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2

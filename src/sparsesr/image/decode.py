@@ -15,7 +15,6 @@ from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
 from sparsesr.image.bmp import embedded_profile, read_bmp
 from sparsesr.image.colour import Table
-from sparsesr.image.containers import is_lossless_webp
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer, note_of
 from sparsesr.image.heic import decoded_heic, needs_package
@@ -38,6 +37,7 @@ from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff
 from sparsesr.image.tiff_lab import is_lab8, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
 from sparsesr.image.vips_threads import claim
+from sparsesr.image.webp_chunks import is_lossless_webp
 from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 

@@ -147,7 +147,7 @@ def _prepare(image: DecodedImage, form: OutputFormat, options: EncodeOptions) ->
     metadata = fitting_metadata(image, form, notes)
     stays_lossless = image.is_lossless and form.kind == image.source_format and options.quality is None
     prepared = Prepared(
-        _with_metadata(vips_image, image.layout, metadata),
+        _with_metadata(vips_image, metadata),
         metadata,
         options.quality or DEFAULT_QUALITY,
         options.lossless or stays_lossless,
@@ -174,11 +174,9 @@ def _on_white(rgb: Pixels, alpha: Pixels) -> Pixels:
     return out
 
 
-def _with_metadata(image: pyvips.Image, layout: str, metadata: Metadata) -> pyvips.Image:
-    wide = image.format == "ushort"
-    interpretation = ("grey16" if wide else "b-w") if layout == "grey" else ("rgb16" if wide else "srgb")
+def _with_metadata(image: pyvips.Image, metadata: Metadata) -> pyvips.Image:
     xres, yres = metadata.pixels_per_mm or (_SCREEN_PIXELS_PER_MM, _SCREEN_PIXELS_PER_MM)
-    image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
+    image = vips.as_ordinary(image).copy(xres=xres, yres=yres)
     for name, blob in (("icc-profile-data", metadata.icc), ("xmp-data", metadata.xmp)):
         if blob is not None:
             vips.set_blob(image, name, blob)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 
-from sparsesr.image.source import OpenSource
+from sparsesr.image.source import OpenSource, in_memory
 from sparsesr.image.stated_colours import StatedColours, of_code_points
 
 _MAX_META_BYTES = 1 << 20
@@ -43,28 +44,26 @@ def _properties(source: OpenSource) -> bytes:
 
 
 def _meta(source: OpenSource) -> bytes:
-    offset = 0
-    for _ in range(_MAX_TOP_BOXES):
-        head = source.read_at(offset, 16)
-        if len(head) < 8:
-            return b""
-        size, kind = struct.unpack(">I4s", head[:8])
-        start = 8
-        if size == 1 and len(head) == 16:
-            size, start = int(struct.unpack(">Q", head[8:])[0]), 16
+    for kind, at, size in islice(_places(source), _MAX_TOP_BOXES):
         if kind == b"meta":
-            return source.read_at(offset + start, min(max(size - start, 0), _MAX_META_BYTES))
-        if size < start:
-            return b""
-        offset += size
+            return source.read_at(at, min(size, _MAX_META_BYTES))
     return b""
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        if size < 8:
+    source = in_memory(data)
+    return ((kind, source.read_at(at, size)) for kind, at, size in _places(source))
+
+
+def _places(source: OpenSource) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place of the body and its stated size in bytes, of each box up to the end or to damage."""
+    offset = 0
+    while len(head := source.read_at(offset, 16)) >= 8:
+        size, kind = struct.unpack(">I4s", head[:8])
+        start = 8
+        if size == 1 and len(head) == 16:
+            size, start = int(struct.unpack(">Q", head[8:])[0]), 16
+        if size < start:
             return
-        yield kind, data[at + 8 : at + size]
-        at += size
+        yield kind, offset + start, size - start
+        offset += size

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-
+from sparsesr.image.jpeg_walk import segments
 from sparsesr.image.source import OpenSource
 
 _FRAMES = {
@@ -20,24 +19,14 @@ _FRAMES = {
     0xF7: "JPEG-LS",
 }
 _ORDINARY_FRAMES = (0xC0, 0xC1, 0xC2)
-_WITHOUT_BODY = (0x01, *range(0xD0, 0xD9))
-_MAX_SEGMENTS = 10_000
 
 
 def unusual_kind(source: OpenSource) -> str | None:
     """The kind of a JPEG that is not baseline, extended or progressive with 8 bits; None for those."""
-    at = 2
-    for _ in range(_MAX_SEGMENTS):
-        head = source.read_at(at, 5)
-        if len(head) < 5 or head[0] != 0xFF:
-            return None
-        marker = head[1]
-        if marker == 0xFF or marker in _WITHOUT_BODY:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker in _ORDINARY_FRAMES and head[4] != 8:
-            return f"JPEG with {head[4]} bits per sample"
-        if marker in _FRAMES or marker in _ORDINARY_FRAMES:
-            return _FRAMES.get(marker)
-        at += 2 + int(struct.unpack(">H", head[2:4])[0])
+    for marker, at, _ in segments(source):
+        if marker in _FRAMES:
+            return _FRAMES[marker]
+        if marker in _ORDINARY_FRAMES:
+            bits = source.read_at(at, 1)
+            return f"JPEG with {bits[0]} bits per sample" if bits and bits[0] != 8 else None
     return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sparsesr.image import iptc, xmp_packets
+from sparsesr.image.jpeg_walk import segments
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
 
@@ -14,8 +15,7 @@ SEGMENT_MAX_BYTES = 65_533
 """The largest content of a segment."""
 _XMP, _XMP_EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_SOS, _COM, _APP0 = 0xDA, 0xFE, 0xE0
-_WITHOUT_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
+_COM, _APP0 = 0xFE, 0xE0
 _PICTURE_COUNT = 0xB001
 
 
@@ -74,7 +74,7 @@ def read_jpeg_facts(source: OpenSource, limits: ImageLimits) -> JpegFacts:
     """Walk the segments up to the pixels; damaged ones are skipped."""
     facts, resources, extension = JpegFacts(), b"", xmp_packets.Extension(limits.max_metadata_bytes)
     total = 0
-    for marker, body in _segments(source):
+    for marker, body in _metadata_of(source):
         total += len(body)
         if total > limits.max_metadata_bytes:
             break
@@ -96,24 +96,11 @@ def read_jpeg_facts(source: OpenSource, limits: ImageLimits) -> JpegFacts:
     return facts
 
 
-def _segments(source: OpenSource) -> Iterator[tuple[int, bytes]]:
-    offset = 2
-    while True:
-        head = source.read_at(offset, 4)
-        if len(head) < 4 or head[0] != 0xFF:
-            return
-        marker = head[1]
-        if marker == 0xFF:  # a fill byte
-            offset += 1
-        elif marker in _WITHOUT_LENGTH:
-            offset += 2
-        elif marker == _SOS:
-            return
-        else:
-            length = struct.unpack(">H", head[2:])[0]
-            if marker >= _APP0:  # tables for the pixels need not be read
-                yield marker, source.read_at(offset + 4, max(length - 2, 0))
-            offset += 2 + max(length, 2)
+def _metadata_of(source: OpenSource) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of each segment that is not a table for the pixels."""
+    for marker, at, length in segments(source):
+        if marker >= _APP0:
+            yield marker, source.read_at(at, length)
 
 
 def _picture_count(block: bytes) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pyvips
 
@@ -32,9 +31,7 @@ class KnownColours:
 
 def ordinary_image(samples: npt.NDArray[Any], icc: bytes | None) -> pyvips.Image:
     """A libvips image over (H, W, 1 to 4) grey or RGB samples, uint8 or uint16, with this profile embedded."""
-    wide, grey = samples.dtype == np.uint16, samples.shape[2] <= 2
-    interpretation = ("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb")
-    image = vips.image_over(samples).copy(interpretation=interpretation)
+    image = vips.as_ordinary(vips.image_over(samples))
     if icc is not None:
         vips.set_blob(image, "icc-profile-data", icc)
     return image

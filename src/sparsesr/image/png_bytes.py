@@ -1,10 +1,32 @@
-"""The form of PNG chunks: to write one, and to read a run of them."""
+"""The form of PNG chunks: to write one, and to find those of a file or of a run of them."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
+
+from sparsesr.image.source import OpenSource, in_memory
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+FRAME_BYTES = 12
+"""Bytes of a chunk besides its body: length, kind, checksum."""
+
+
+class Chunk(NamedTuple):
+    """A chunk and where it is."""
+
+    kind: bytes
+    at: int
+    """Where the chunk starts."""
+    length: int
+    """Bytes of the body, as stated."""
+
+    def body(self, source: OpenSource, most_bytes: int | None = None) -> bytes:
+        """The body, or the first bytes of it."""
+        count = self.length if most_bytes is None else min(self.length, most_bytes)
+        return source.read_at(self.at + 8, count)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -12,10 +34,16 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def chunks_of(source: OpenSource, start: int = len(SIGNATURE)) -> Iterator[Chunk]:
+    """The chunks of a PNG; the last one may be cut short."""
+    at = start
+    while at + 8 <= source.size:
+        length, kind = struct.unpack(">I4s", source.read_at(at, 8))
+        yield Chunk(kind, at, length)
+        at += length + FRAME_BYTES
+
+
 def chunks_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and body of each of a run of whole chunks."""
-    at = 0
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind, data[at + 8 : at + 8 + length]
-        at += 12 + length
+    source = in_memory(data)
+    return ((each.kind, each.body(source)) for each in chunks_of(source, 0))

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
-from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_bytes import FRAME_BYTES, SIGNATURE, chunk, chunks_of
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_cgbi(source: OpenSource) -> bool:
@@ -29,7 +26,8 @@ def is_cgbi(source: OpenSource) -> bool:
 
 def as_plain_png(source: OpenSource, limits: ImageLimits) -> OpenSource:
     """An ordinary PNG of the same samples, still BGRA and premultiplied. InputError if it is damaged."""
-    chunks = [chunk for chunk in _chunks(source) if chunk[0] not in (b"CgBI", b"IEND")]
+    kept = (each for each in chunks_of(source) if each.kind not in (b"CgBI", b"IEND"))
+    chunks = [(each.kind, each.body(source)) for each in kept if each.at + FRAME_BYTES <= source.size]
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise _damaged(source, "the PNG header is cut short or damaged")
     width, height = struct.unpack(">II", chunks[0][1][:8])
@@ -40,7 +38,7 @@ def as_plain_png(source: OpenSource, limits: ImageLimits) -> OpenSource:
     except zlib.error as error:
         raise _damaged(source, f"the PNG data is damaged ({error})") from None
     others = [chunk(kind, body) for kind, body in chunks if kind != b"IDAT"]
-    data = b"".join((_SIGNATURE, *others, chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b"")))
+    data = b"".join((SIGNATURE, *others, chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b"")))
     return OpenSource(source.name, len(data), data=data)
 
 
@@ -65,11 +63,3 @@ def from_premultiplied_bgra(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
             alpha = np.maximum(row[:, 3:].astype(np.uint32), 1)
             row[:, :3] = np.minimum((row[:, :3].astype(np.uint32) * peak + alpha // 2) // alpha, peak)
     return out
-
-
-def _chunks(source: OpenSource) -> Iterator[tuple[bytes, bytes]]:
-    offset = len(_SIGNATURE)
-    while offset + 12 <= source.size:
-        length, kind = struct.unpack(">I4s", source.read_at(offset, 8))
-        yield kind, source.read_at(offset + 8, length)
-        offset += length + 12

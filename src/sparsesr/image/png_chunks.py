@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sparsesr.errors import InputError
 from sparsesr.image import png_text
-from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_bytes import FRAME_BYTES, chunk, chunks_of
 from sparsesr.image.png_text import TEXT_CHUNKS, TextBudget
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
@@ -46,21 +46,19 @@ def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
     """Walk the chunks. Raises LimitError (huge size, inflating text) or InputError (damaged header)."""
     _check_header(source, limits)
     facts, texts = PngFacts(), TextBudget(source.name, limits)
-    offset = _AFTER_HEADER
-    while offset + 8 <= source.size:
-        length, kind = struct.unpack(">I4s", source.read_at(offset, 8))
+    for each in chunks_of(source, _AFTER_HEADER):
+        kind = each.kind
         if kind in TEXT_CHUNKS or kind == b"iCCP":
-            body = source.read_at(offset + 8, min(length, limits.max_metadata_bytes))
+            body = each.body(source, limits.max_metadata_bytes)
             texts.spend(kind, body)
-            if kind != b"iCCP" and len(body) == length:
+            if kind != b"iCCP" and len(body) == each.length:
                 _take_text(facts, kind, body, limits)
-        elif kind in _COLOUR_CHUNKS and length <= 64:
-            facts.colour += source.read_at(offset, length + 12)
+        elif kind in _COLOUR_CHUNKS and each.length <= 64:
+            facts.colour += source.read_at(each.at, each.length + FRAME_BYTES)
         elif kind not in _EXPECTED and kind.isalpha() and len(facts.left_out) < _MAX_NAMES:
             facts.left_out.append(kind.decode("ascii"))
         facts.is_animated = facts.is_animated or kind == b"acTL"
         facts.has_credentials = facts.has_credentials or kind == b"caBX"
-        offset += length + 12
     return facts
 
 

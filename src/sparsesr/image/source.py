@@ -49,6 +49,11 @@ class OpenSource:
         return pyvips.Source.new_from_descriptor(self.descriptor)
 
 
+def in_memory(data: bytes) -> OpenSource:
+    """Bytes that belong to a file, such as one of its blocks, for functions that read an open file."""
+    return OpenSource("", len(data), data=data)
+
+
 @contextmanager
 def open_source(
     source: Path | bytes, limits: ImageLimits, name: str | None = None

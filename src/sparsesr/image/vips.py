@@ -46,6 +46,12 @@ def image_over(pixels: npt.NDArray[Any]) -> pyvips.Image:
     return pyvips.Image.new_from_memory(data, width, height, bands, _FORMATS[pixels.dtype.name])
 
 
+def as_ordinary(image: pyvips.Image) -> pyvips.Image:
+    """Grey or RGB samples of 8 or 16 bits, with or without alpha, marked as such."""
+    wide, grey = image.format == "ushort", image.bands <= 2
+    return image.copy(interpretation=("grey16" if wide else "b-w") if grey else ("rgb16" if wide else "srgb"))
+
+
 def run(image: pyvips.Image, work: Callable[[], T], cancelled: Callable[[], bool] | None) -> T:
     """Run ``work``, which computes ``image``; CancelledError soon after ``cancelled`` returns True.
 
