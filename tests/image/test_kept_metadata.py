@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,9 @@ from image.tagged_files import (
 from sparsesr.errors import LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.encode import EncodeOptions, encode
+from sparsesr.image.gif_comments import gif_comments
+from sparsesr.image.source import OpenSource
+from sparsesr.limits import ImageLimits
 
 SHORT, LONG, RATIONAL = 3, 4, 5
 WORKFLOW = "\n".join(f'node {i} {{"seed": {i * 7919}}}' for i in range(90_000)).encode()
@@ -45,6 +49,13 @@ def enlarged(data: bytes, format: str, **options) -> tuple[bytes, list[str]]:
     pixels = doubled() if decoded.metadata.size == (HEIGHT, WIDTH) else decoded.rgb.repeat(2, 0).repeat(2, 1)
     encoded = encode(decoded.with_pixels(pixels, None), None, format=format, options=EncodeOptions(**options))
     return encoded.data, [*decoded.notes, *encoded.notes]
+
+
+def gif(comment: bytes, frames: int) -> bytes:
+    file = io.BytesIO()
+    images = [Image.fromarray(np.roll(PHOTO, k, axis=0)).quantize(64) for k in range(frames)]
+    images[0].save(file, "GIF", comment=comment, save_all=frames > 1, append_images=images[1:])
+    return file.getvalue()
 
 
 class TestPngText:
@@ -119,6 +130,24 @@ class TestComments:
 
     def test_other_formats_say_so(self):
         assert "the comment" in enlarged(jpeg(comment=b"lake"), "webp")[1][0]
+
+    @pytest.mark.parametrize("frames", [1, 3])
+    @pytest.mark.parametrize("comment", [b"Family at the lake", b"b" * 700])
+    def test_of_gif(self, comment, frames):
+        data = gif(comment, frames)
+        assert comment == pillow(enlarged(data, "jpeg")[0]).info["comment"]
+        assert {"Comment": comment.decode()} == pillow(enlarged(data, "png")[0]).text
+        assert any("no place for it: the comment" in note for note in enlarged(data, "webp")[1])
+
+    def test_of_gif_after_the_frames_and_cut_short(self):
+        data = gif(b"first", 2)
+        after = data[:-1] + b"\x21\xfe\x06second\x01!\0" + data[-1:]
+        source = OpenSource("a.gif", len(after), data=after)
+        assert gif_comments(source, ImageLimits()) == (b"first", b"second!")
+        for end in range(len(after)):
+            cut = gif_comments(OpenSource("a.gif", end, data=after[:end]), ImageLimits())
+            assert len(cut) <= 2
+        assert gif_comments(source, replace(ImageLimits(), max_metadata_bytes=8)) == (b"first",)
 
 
 class TestIptc:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from image.made_files import ALPHA, PHOTO, UNIT, chrm, gama, jpeg, png, stack, tiff
 from sparsesr.errors import CancelledError, InputError, UsageError
+from sparsesr.jobs.inputs import expand
 from sparsesr.jobs.upscale import upscale
 from support.tiny_models import photo, size_of, tiny
 
@@ -29,6 +30,17 @@ def test_a_path_returns_a_path(source):
         upscale(str(source), model=tiny())
     with pytest.raises(UsageError, match="input itself"):
         upscale(source, model=tiny(), output=source, overwrite=True)
+
+
+def test_a_stereo_picture_has_an_output_like_other_files(tmp_path):
+    path = tmp_path / "x.mpo"
+    left, right = (Image.fromarray(photo(10, 12, seed=seed)) for seed in (1, 2))
+    left.save(path, "MPO", save_all=True, append_images=[right])
+    assert upscale(path, model=tiny()) == tmp_path / "x_x2.png"
+    assert [file for file, _ in expand([str(tmp_path)], recursive=False).files] == [
+        path,
+        tmp_path / "x_x2.png",
+    ]
 
 
 P3 = chrm(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)

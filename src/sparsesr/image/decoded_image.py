@@ -34,7 +34,7 @@ class Metadata:
     text: bytes = b""
     """Whole text chunks of a PNG."""
     comments: tuple[bytes, ...] = ()
-    """Comments of a JPEG."""
+    """Comments of a JPEG or GIF."""
     geo: GeoTags | None = None
     """Georeference of a TIFF."""
     size: tuple[int, int] | None = None

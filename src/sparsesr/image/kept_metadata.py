@@ -8,6 +8,7 @@ import pyvips
 
 from sparsesr.image import exif, iptc, vips
 from sparsesr.image.decoded_image import Metadata
+from sparsesr.image.gif_comments import gif_comments
 from sparsesr.image.heif_boxes import auxiliary_images
 from sparsesr.image.jpeg_segments import read_jpeg_facts
 from sparsesr.image.png_chunks import PngFacts
@@ -47,6 +48,8 @@ def gathered(
         metadata = _of_png(png, metadata, left_out)
     elif kind == "tiff":
         metadata = read_tiff_metadata(source, page, metadata, left_out)
+    elif kind == "gif":
+        metadata = replace(metadata, comments=gif_comments(source, limits))
     elif kind == "heif":
         left_out += auxiliary_images(source)
     return metadata, left_out

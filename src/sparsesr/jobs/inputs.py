@@ -14,8 +14,8 @@ from sparsesr.jobs.identity import Identities
 from sparsesr.jobs.local_names import local_name
 
 _SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
-    | {".avif", ".heic", ".heif", ".hif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
+    | {".dib", ".avif", ".heic", ".heif", ".hif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 _APPLE_DOUBLE = b"\0\5\x16\7"
 """Start of the ``._`` files in which macOS keeps attributes of the file beside them (RFC 1740)."""
