@@ -9,10 +9,8 @@ from PIL import Image
 
 from runtime.int8_models import with_int8
 from sparsesr import _native
-from sparsesr.cli.bench import parse_size
 from sparsesr.cli.main import main
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import UsageError
 from sparsesr.measure.bench_image import made_up_image
 from sparsesr.modelfile.catalogue import install_model
 from support.tiny_models import photo, tiny
@@ -70,12 +68,28 @@ def test_all_precisions_beside_each_other(capsys):
     assert bench("a.png", "--precision", "int4") == 2
 
 
-def test_the_table_and_a_made_up_image(capsys):
+def layer_rows(out: str) -> dict[str, list[str]]:
+    """The rows of the table of layers: the words after each name."""
+    table = out.split("of peak\n")[1].split("\n\n")[0]
+    return {line[2:30].strip(): line[30:].split() for line in table.splitlines()}
+
+
+def test_the_table_and_a_made_up_image(monkeypatch, capsys):
+    monkeypatch.setattr("sparsesr.cli.bench._SHOWN_SHARE", 0)  # whatever the times are on this machine
     assert bench("--size", "20x12", "--effort", "0") == 0
     out = capsys.readouterr().out
     assert "tiny x2, 20x12 (made up), 1 thread(s), fp32" in out
     assert "of the multiply-adds skipped" in out
-    assert "body.0.layer0" in out
+    rows = layer_rows(out)
+    assert {"head.0", "body.0.layer0", "tail.0", "all others"} <= set(rows)
+    assert len(rows["body.0.layer0"]) == 5 and rows["all others"] == ["0.00"]
+
+
+def test_the_table_sums_up_layers_that_hardly_count(monkeypatch, capsys):
+    monkeypatch.setattr("sparsesr.cli.bench._SHOWN_SHARE", 2)  # more than any layer takes
+    assert bench("--size", "20x12") == 0
+    rows = layer_rows(capsys.readouterr().out)
+    assert set(rows) == {"all others"} and float(rows["all others"][0]) > 0
 
 
 def test_made_up_images_are_deterministic_and_have_edges_and_flat_parts():
@@ -88,9 +102,9 @@ def test_made_up_images_are_deterministic_and_have_edges_and_flat_parts():
 
 
 @pytest.mark.parametrize("text", ["", "20", "0x5", "5x99999", "axb", "-3x4"])
-def test_invalid_sizes(text):
-    with pytest.raises(UsageError, match="--size"):
-        parse_size(text)
+def test_invalid_sizes(text, capsys):
+    assert bench("--size", text) == 2
+    assert f"--size {text!r} is not a size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

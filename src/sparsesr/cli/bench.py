@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +21,6 @@ from sparsesr.measure.bench_record import ALL_PRECISIONS, BenchRequest, measure_
 
 _SHOWN_SHARE = 0.01
 _DEFAULT_SIZE = "320x180"
-_MAX_SIDE = 8192
 
 
 def run(
@@ -66,7 +64,8 @@ def run(
         raise UsageError("--hr needs the low-resolution image; name IMAGE too")
     runtimes = parse_peers(peers)
     loaded = with_scales_if_needed(load_model(model, scale), precision, threads)
-    pixels = made_up_image(*parse_size(size or _DEFAULT_SIZE)) if image is None else _read(image)
+    shape = options.parse_size("--size", _DEFAULT_SIZE if size is None else size, options.MOST_SIDE_PX)
+    pixels = made_up_image(*shape) if image is None else _read(image)
     reference = None if hr is None else _read_reference(hr, pixels, loaded.facts.scale)
     record = measure_record(
         BenchRequest(loaded, pixels, reference, threads, precision, effort, repeats, runtimes)
@@ -77,15 +76,6 @@ def run(
     else:
         _print(record)
     return 0
-
-
-def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
-    """``320x180`` -> (width, height); UsageError for anything else."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
-    sides = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
-    if not all(1 <= side <= _MAX_SIDE for side in sides):
-        raise UsageError(f"{option} {text!r} is not a size; write it like 320x180, up to {_MAX_SIDE} each")
-    return sides
 
 
 def _read(path: Path) -> Pixels:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sparsesr.cli.bench import parse_size
+from sparsesr.cli import options
 from sparsesr.cli.messages import print_json
 from sparsesr.engine.chop import has_pixel_attention
 from sparsesr.errors import InputError, ModelError, UsageError
@@ -85,7 +85,9 @@ def _check_choice(option: str, given: str, known: tuple[str, ...]) -> None:
 def _static_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    width, height = parse_size(f"{text}x{text}" if text.isdecimal() else text, "--static")
+    width, height = options.parse_size(
+        "--static", f"{text}x{text}" if text.isdecimal() else text, options.MOST_SIDE_PX
+    )
     return height, width
 
 

@@ -25,14 +25,19 @@ def parse_memory(text: str | None) -> int | None:
     return amount
 
 
-def parse_fit(text: str | None) -> tuple[int, int] | None:
-    """``1920x1080`` -> (1920, 1080), width first; UsageError for anything else."""
-    if text is None:
-        return None
+MOST_SIDE_PX = 8192
+"""Of sizes at which something is made or measured."""
+
+
+def parse_size(option: str, text: str, most_px: int | None = None) -> tuple[int, int]:
+    """``1920x1080`` -> (1920, 1080), width first; UsageError for anything else, or over ``most_px`` a side."""
     match = re.fullmatch(r"\s*(\d{1,7})\s*[xX×]\s*(\d{1,7})\s*", text)
     if match is None:
-        raise UsageError(f"--fit {text!r} is not a size", remedy="write width and height, like 1920x1080")
-    return int(match.group(1)), int(match.group(2))
+        raise UsageError(f"{option} {text!r} is not a size", remedy="write width and height, like 1920x1080")
+    width, height = int(match.group(1)), int(match.group(2))
+    if most_px is not None and not 1 <= min(width, height) <= max(width, height) <= most_px:
+        raise UsageError(f"{option} {text!r} is not a size: sides are 1 to {most_px} px")
+    return width, height
 
 
 def check_precision(text: str) -> None:

@@ -113,7 +113,7 @@ def run(
         scale=scale,
         width=width,
         height=height,
-        fit=options.parse_fit(fit),
+        fit=None if fit is None else options.parse_size("--fit", fit),
         threads=threads,
         memory=options.parse_memory(memory),
         inference=inference,
