@@ -54,6 +54,7 @@ def test_patches_have_the_scale_of_the_step(tmp_path):
         for step in range(1, 9):
             lr_B3HW, hr_B3HW = feed.at(step)
             assert hr_B3HW.shape[2] == feed.scale_at(step) * lr_B3HW.shape[2]
+            assert lr_B3HW.is_contiguous(memory_format=torch.channels_last)  # as the weights are
     finally:
         feed.close()
     with pytest.raises(UsageError, match="one process"):

@@ -194,6 +194,7 @@ def test_recipes_are_listed_and_shown(capsys):
         (["trilevel_b", "--set", "space.family=trilevel_a", "--set", "scale=3"], 2, "no path reaches x3"),
         (["trilevel_b", "--set", "search.objective=watts"], 2, "--set search.objective"),
         (["trilevel_b", "--set", "scales=2,4"], 2, "cannot be used in a search"),
+        (["trilevel_b", "--set", "pruning.keep=2"], 2, "pruning cannot be used in a search"),
         (
             ["frontier_x2", "--set", "search.latency_table=none.json"],
             3,

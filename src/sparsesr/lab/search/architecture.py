@@ -6,6 +6,8 @@ than its places), W candidate widths.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,6 +30,16 @@ class Mixture:
         self.nodes_N = nodes_N
         #: Weights of the candidates, (C, K) for every place.
         self.operations = operations
+
+    @cached_property
+    def node_weights(self) -> list[float]:
+        """``nodes_N`` as numbers, read from the device once for all passes of a step."""
+        return self.nodes_N.tolist()
+
+    @cached_property
+    def operation_weights(self) -> list[list[list[float]]]:
+        """``operations`` as numbers."""
+        return [rows_CK.tolist() for rows_CK in self.operations]
 
 
 class Architecture(nn.Module):

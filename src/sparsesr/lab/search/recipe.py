@@ -69,6 +69,7 @@ class SearchRecipe(Recipe):
             for name, used in (
                 ("scales", self.scales),
                 ("sparsity", self.sparsity),
+                ("pruning", self.pruning),
                 ("compile", self.compile),
             )
             if used

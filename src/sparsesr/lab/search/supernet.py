@@ -88,11 +88,9 @@ class _Pass:
     def __init__(self, supernet: Supernet, mixture: Mixture, widths_CIW: Tensor) -> None:
         self.net, self.space, self.tree = supernet, supernet.space, supernet.space.tree
         self.mixture = mixture
-        self.node_weights: list[float] = mixture.nodes_N.tolist()
-        self.operation_weights: list[list[list[float]]] = [rows.tolist() for rows in mixture.operations]
         self.widths_CIW = widths_CIW
         self.width_indices: list[list[int]] = widths_CIW.detach().argmax(-1).tolist()
-        self.needed = needed_nodes(self.space, self.node_weights)
+        self.needed = needed_nodes(self.space, mixture.node_weights)
 
     def body(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the weighted sum of all nodes' features."""
@@ -102,7 +100,7 @@ class _Pass:
 
     def _weighted(self, index: int, feat_BCHW: Tensor) -> list[Tensor]:
         """Weighted features of a node and all its descendants."""
-        parts = [self.mixture.nodes_N[index] * feat_BCHW] if self.node_weights[index] > 0 else []
+        parts = [self.mixture.nodes_N[index] * feat_BCHW] if self.mixture.node_weights[index] > 0 else []
         for child in self.tree.children(index):
             if self.needed[child.index]:
                 parts += self._weighted(child.index, self._block(child, feat_BCHW))
@@ -128,7 +126,7 @@ class _Pass:
         candidates = cast(nn.ModuleList, self.net.cells[cell])[place]
         parts: list[Tensor] = []
         for index, name in enumerate(self.space.candidates[place]):
-            if self.operation_weights[place][cell][index] > 0:
+            if self.mixture.operation_weights[place][cell][index] > 0:
                 weight = self.mixture.operations[place][cell, index] * self._chosen_widths(cell, place)
                 operation = cast(nn.ModuleDict, candidates)[name]
                 parts.append(weight * run_slimmed(name, operation, feat_BCHW, c_out))

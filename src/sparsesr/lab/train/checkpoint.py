@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +67,7 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
                 f"start in another folder with {{}}={path} to reuse its weights", "recipe.init_from"
             ),
         )
-    ours = _flat(asdict(recipe))
-    # Settings newer than the checkpoint: it behaved as their defaults do.
-    sparsity = Sparsity(freeze_fraction=0) if recipe.sparsity else None
-    pruning = Pruning() if stored["recipe"].get("pruning") else None
-    defaults = _flat(
-        asdict(Recipe(recipe.network, recipe.scale, recipe.steps, sparsity=sparsity, pruning=pruning))
-    )
-    if sparsity:
-        defaults["sparsity.freeze_fraction"] = Sparsity().freeze_fraction
-    theirs = {key: defaults[key] for key in ours if key in defaults} | _flat(stored["recipe"])
+    ours, theirs = _flat(asdict(recipe)), _flat(_completed(stored["recipe"], recipe))
     different = [
         key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)
     ]
@@ -108,6 +99,28 @@ def stored_recipe(path: Path) -> Recipe:
         return Recipe(**settings)
     except TypeError:
         raise ModelError("not a checkpoint of this sparsesr version", where=str(path)) from None
+
+
+def _completed(stored: dict[str, Any], settings: Any) -> dict[str, Any]:
+    """Stored settings, and those newer than the checkpoint with their defaults: it behaved as they do."""
+    completed = dict(stored)
+    for field in fields(settings):
+        own, found = getattr(settings, field.name), stored.get(field.name, MISSING)
+        if is_dataclass(own) and isinstance(found, dict):
+            completed[field.name] = _completed(found, own)
+        elif found is MISSING:
+            completed |= _default(field)
+    return completed
+
+
+def _default(field: Field[Any]) -> dict[str, Any]:
+    """The field's name with its default; empty if it has none."""
+    value = field.default if field.default_factory is MISSING else field.default_factory()
+    if value is MISSING:
+        return {}
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    return {field.name: value}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -29,11 +29,16 @@ class Feed:
         self.scale_at = scale_at
 
     def at(self, step: int) -> Batch:
-        """LR and HR of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside."""
+        """LR and HR of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside.
+
+        LR has the memory layout of the network's weights.
+        """
         lr_B3HW, hr_B3HW = self._batches.at(step)
         if self._recipe.noise_sigma_max:
             key = (self._recipe.seed, step, self._process)
             lr_B3HW = with_blind_noise(lr_B3HW, self._recipe.noise_sigma_max, key)
+        if self._recipe.channels_last:
+            lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
         return lr_B3HW, hr_B3HW
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from sparsesr.lab.sparsity.schedules import temperature_at, warmup_at
 from sparsesr.lab.sparsity.threshold import away_from_border
 from sparsesr.lab.train.mask_thresholds import FIRST_GAP, MaskThresholds, MeanOverProcesses, gaps
 from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.run_part import NoPart, RunPart
 
 OBSERVE_EVERY = 10
 """Steps between density measurements; each waits for the device."""
@@ -25,12 +26,8 @@ _FOLLOWED = 0.3
 """Share of the excess over ``most_dense`` that is removed per step."""
 
 
-class MaskPolicy(Protocol):
+class MaskPolicy(RunPart, Protocol):
     """Controls the masks of a network during training."""
-
-    def start_step(self, step: int) -> None:
-        """Set the masks for ``step``, counted from 1."""
-        ...
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> Tensor | float:
         """Mask loss of the last forward pass, on the scale of an L1 loss on 0..255."""
@@ -40,24 +37,9 @@ class MaskPolicy(Protocol):
         """Update from the masks of the last forward pass; ``image_B3HW`` is the LR batch of the step."""
         ...
 
-    def figures(self) -> dict[str, float]:
-        """Values for the log."""
-        ...
 
-    def state(self) -> dict[str, Any]:
-        """State for a checkpoint."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state`."""
-        ...
-
-
-class NoMasks:
-    """Policy of a network without masks; does nothing."""
-
-    def start_step(self, step: int) -> None:
-        """Nothing to set."""
+class NoMasks(NoPart):
+    """Policy of a network without masks."""
 
     def loss(self, lr_B3HW: Tensor, hr_B3YX: Tensor) -> float:
         """No loss."""
@@ -65,17 +47,6 @@ class NoMasks:
 
     def observe(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
         """Nothing to follow."""
-
-    def figures(self) -> dict[str, float]:
-        """Nothing to log."""
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
 
 
 class MaskTraining:

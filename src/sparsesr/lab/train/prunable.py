@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sparsesr.errors import Parameter, UsageError
+from sparsesr.lab.export.balanced_layers import BLOCKS
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.train.recipe import Pruning
 
@@ -57,7 +58,7 @@ def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
 def _check_divides(name: str, weight: Tensor, block: int) -> None:
     channels = weight.shape[1]
     if channels % block:
-        fitting = [size for size in (4, 8, 16, 32, 64) if channels % size == 0]
+        fitting = [size for size in sorted(BLOCKS) if channels % size == 0]
         raise UsageError(
             f"blocks of {block} do not divide the {channels} input channels of {name}",
             where=Parameter("keep"),

@@ -15,14 +15,11 @@ from sparsesr.lab.sparsity.patterns import PATTERNS
 from sparsesr.lab.train.prunable import prunable_weights
 from sparsesr.lab.train.recipe import Pruning, Recipe
 from sparsesr.lab.train.refit import gram_matrices, refitted
+from sparsesr.lab.train.run_part import NoPart, RunPart
 
 
-class Pruner(Protocol):
+class Pruner(RunPart, Protocol):
     """Prunes the weights of a network during training."""
-
-    def start_step(self, step: int) -> None:
-        """Prepare the weights for the forward pass of ``step``, counted from 1."""
-        ...
 
     def before_update(self) -> None:
         """Adjust gradients and weights between the backward pass and the optimiser."""
@@ -32,41 +29,15 @@ class Pruner(Protocol):
         """Make pruned weights exact zeros again, after optimiser and average."""
         ...
 
-    def figures(self) -> dict[str, float]:
-        """Values for the log."""
-        ...
 
-    def state(self) -> dict[str, Any]:
-        """State for a checkpoint."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state`."""
-        ...
-
-
-class NoPruning:
-    """All weights are kept; does nothing."""
-
-    def start_step(self, step: int) -> None:
-        """Nothing to prune."""
+class NoPruning(NoPart):
+    """All weights are kept."""
 
     def before_update(self) -> None:
         """Nothing to adjust."""
 
     def after_update(self) -> None:
         """Nothing to keep at zero."""
-
-    def figures(self) -> dict[str, float]:
-        """Nothing to log."""
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
 
 
 @dataclass(frozen=True)

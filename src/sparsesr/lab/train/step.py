@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -54,8 +53,6 @@ def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
     trainee.pruner.start_step(step)
     rate = set_learning_rate(trainee.optimizer, recipe, step)
     lr_B3HW, hr_B3YX = batch
-    if recipe.channels_last:
-        lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
     difference_B3YX = trainee.network(lr_B3HW).float() - hr_B3YX
     l1 = difference_B3YX.abs().mean()
     fidelity = l1 if recipe.loss == "l1" else difference_B3YX.square().mean()
