@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.engine.plan import Box, Tile
+from sparsesr.engine.plan import Tile
 from sparsesr.runtime.session import RunResult
 from sparsesr.runtime.stats import Stats
 
@@ -49,19 +49,10 @@ def _joined_masks(height: int, width: int, runs: Runs) -> list[npt.NDArray[np.bo
     count = len(runs[0][1].masks or [])
     wholes = [np.zeros((height, width), np.bool_) for _ in range(count)]
     for tile, run in runs:
-        core, inner = tile.core, _inside(tile)
+        inner = tile.core.within(tile.window)
         for whole, mask in zip(wholes, run.masks or [], strict=True):
-            part = mask[inner.top : inner.bottom, inner.left : inner.right]
-            whole[core.top : core.bottom, core.left : core.right] = part
+            whole[tile.core.slices] = mask[inner.slices]
     return wholes
-
-
-def _inside(tile: Tile) -> Box:
-    """The core, in coordinates of the window."""
-    core, window = tile.core, tile.window
-    return Box(
-        core.top - window.top, core.left - window.left, core.bottom - window.top, core.right - window.left
-    )
 
 
 def _joined_stats(runs: Runs) -> Stats:

@@ -58,6 +58,20 @@ class Box:
         """Pixels."""
         return self.height * self.width
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the rectangle out of an image."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def within(self, window: Box) -> Box:
+        """The same pixels, in coordinates of a window that holds them."""
+        top, left = window.top, window.left
+        return Box(self.top - top, self.left - left, self.bottom - top, self.right - left)
+
+    def enlarged(self, scale: int) -> Box:
+        """The pixels of the result that these become."""
+        return Box(self.top * scale, self.left * scale, self.bottom * scale, self.right * scale)
+
 
 @dataclass(frozen=True)
 class Tile:

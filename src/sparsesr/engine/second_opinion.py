@@ -41,7 +41,7 @@ def require_second_opinion(
         CancelledError: ``options.cancelled`` returned True.
     """
     window, compared = _window(network, pixels, shift.box, plan)
-    part = np.ascontiguousarray(pixels[window.top : window.bottom, window.left : window.right])
+    part = np.ascontiguousarray(pixels[window.slices])
     if window.area == pixels.shape[0] * pixels.shape[1]:
         network.session.keep_buffers(0)  # the whole image runs again, and both together may be too much
     session = network.session
@@ -87,13 +87,8 @@ def _window(network: Network, pixels: Pixels, block: Box, plan: Plan) -> tuple[B
 def _require_agreement(
     network: Network, result: Pixels, again: Pixels, window: Box, compared: Box, shift: Shift
 ) -> None:
-    inner = Box(
-        compared.top - window.top,
-        compared.left - window.left,
-        compared.bottom - window.top,
-        compared.right - window.left,
-    )
-    ours, plain = _enlarged(result, compared, network.scale), _enlarged(again, inner, network.scale)
+    ours = result[compared.enlarged(network.scale).slices]
+    plain = again[compared.within(window).enlarged(network.scale).slices]
     difference = ours.astype(np.float64) - plain
     peak = 1.0 if result.dtype.kind == "f" else float(np.iinfo(result.dtype).max)
     of_mean = float(np.abs(difference.mean(axis=(0, 1))).max()) / peak
@@ -104,10 +99,6 @@ def _require_agreement(
             f"the mean colour at {shift.box.left},{shift.box.top} differs by {shift.block_levels:.0f}/255 from the"
             " input, and the plain kernels give another result",
         )
-
-
-def _enlarged(upscaled: Pixels, box: Box, scale: int) -> Pixels:
-    return upscaled[box.top * scale : box.bottom * scale, box.left * scale : box.right * scale]
 
 
 def _require_flat_colour(network: Network, plain: Session, part: Pixels) -> None:

@@ -89,15 +89,13 @@ def average_attention(vectors: Sequence[Attention], areas: Sequence[int]) -> Att
 
 
 def _window(pixels: Pixels, box: Box) -> Pixels:
-    return np.ascontiguousarray(pixels[box.top : box.bottom, box.left : box.right])
+    return np.ascontiguousarray(pixels[box.slices])
 
 
 def paste(out: Pixels, upscaled: Pixels, tile: Tile, scale: int) -> None:
     """Copy the core of an upscaled window to its place in ``out``."""
-    core, window = tile.core, tile.window
-    top, left = (core.top - window.top) * scale, (core.left - window.left) * scale
-    part = upscaled[top : top + core.height * scale, left : left + core.width * scale]
-    out[core.top * scale : core.bottom * scale, core.left * scale : core.right * scale] = part
+    inner = tile.core.within(tile.window)
+    out[tile.core.enlarged(scale).slices] = upscaled[inner.enlarged(scale).slices]
 
 
 def measure_deviation(
