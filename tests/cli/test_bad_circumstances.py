@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,13 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path / "work")
     Image.fromarray(photo(24, 32)).save("a.png")
     return tmp_path / "work"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("large") / "big.png"
+    Image.fromarray(photo(1200, 1600)).save(path)
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -176,10 +184,10 @@ def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.4, 0.8, 1.6])
-def test_an_interruption_leaves_nothing(verb, delay_s):
+@pytest.mark.parametrize("delay_s", [0.05, 0.4, 1.6])
+def test_an_interruption_leaves_nothing(large, verb, delay_s):
     """The bundled model takes long for a large image; the delays reach back to the first import."""
-    Image.fromarray(photo(1200, 1600)).save("big.png")
+    shutil.copy(large, "big.png")
     done = interrupt(verb, delay_s, "png")
     assert done.returncode == 130, done.stderr
     *before, last = done.stderr.splitlines()

@@ -120,8 +120,9 @@ class TestMetadata:
     @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
     def test_profile_is_identical(self, odd_inputs_dir, format):
         for name in ("icc_big_profile.jpg", "icc_p3.png"):
-            decoded = decode(odd_inputs_dir / name)
-            assert decode(encode(decoded, None, format=format).data).metadata.icc == decoded.metadata.icc
+            whole = decode(odd_inputs_dir / name)
+            corner = whole.with_pixels(np.ascontiguousarray(whole.rgb[:40, :40]), None)
+            assert decode(encode(corner, None, format=format).data).metadata.icc == whole.metadata.icc
 
     def test_profile_of_another_kind_is_left_out(self, odd_inputs_dir):
         icc = decode(odd_inputs_dir / "icc_p3.png").metadata.icc
@@ -241,8 +242,14 @@ class TestSamples:
             decoded.with_pixels(decoded.rgb, np.zeros((3, 3), np.uint8))
 
 
-@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
-def test_memory_stays_within_working_bytes(tmp_path, format):
+@pytest.mark.parametrize(
+    ("format", "height", "width"),
+    [
+        *((format, 1500, 2000) for format in ("jpeg", "png", "webp", "tiff")),
+        ("avif", 400, 600),  # noise takes 15 s per megapixel
+    ],
+)
+def test_memory_stays_within_working_bytes(tmp_path, format, height, width):
     pytest.importorskip("resource")
     code = (
         "import pathlib, resource, sys\n"
@@ -252,12 +259,13 @@ def test_memory_stays_within_working_bytes(tmp_path, format):
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "make = lambda h, w: DecodedImage(np.random.default_rng(0).integers(0, 256, (h, w, 3), dtype=np.uint8))\n"
         "encode(make(8, 8), None, format=sys.argv[1])\n"
-        "decoded = make(1500, 2000)\n"
+        "height, width = map(int, sys.argv[3:])\n"
+        "decoded = make(height, width)\n"
         "before = peak()\n"
         "encode(decoded, pathlib.Path(sys.argv[2]), format=sys.argv[1])\n"
-        "print((peak() - before) / working_bytes(sys.argv[1], 1500, 2000))\n"
+        "print((peak() - before) / working_bytes(sys.argv[1], height, width))\n"
     )
-    command = [sys.executable, "-c", code, format, str(tmp_path / "out")]
+    command = [sys.executable, "-c", code, format, str(tmp_path / "out"), str(height), str(width)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(done.stdout) <= 1
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +18,6 @@ from sparsesr.errors import ModelError
 from sparsesr.image.decode import decode
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.exporter import export
-from sparsesr.lab.export.importer import load_network
 from sparsesr.lab.export.parity import check_parity
 from sparsesr.lab.nn.registry import create
 from sparsesr.modelfile import catalogue
@@ -164,13 +166,22 @@ def test_scales_share_all_weights_but_the_upsamplers():
         assert count_macs(model.at_scale(scale), 9, 9).macs == count_macs(alone, 9, 9).macs
 
 
-@pytest.fixture
-def installed(tmp_path, capsys):
-    """A multi-scale network that repeats pixels, imported from a checkpoint."""
-    path = tmp_path / "acnet_b_660000.pth"
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """A folder of models with a multi-scale network that repeats pixels, imported once from a checkpoint."""
+    folder = tmp_path_factory.mktemp("acnet")
+    path = folder / "acnet_b_660000.pth"
     torch.save(repeating_acnet(2, 3, 4).state_dict(), path)
-    assert import_model.run(path, "acnet_multi", "unknown", False) == 0
-    assert "acnet x2, x3 or x4" in capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as monkeypatch, contextlib.redirect_stdout(io.StringIO()) as out:
+        monkeypatch.setenv("SPARSESR_HOME", str(folder / "home"))
+        assert import_model.run(path, "acnet_multi", "unknown", False) == 0
+    assert "acnet x2, x3 or x4" in out.getvalue()
+    return folder / "home"
+
+
+@pytest.fixture
+def installed(home, imported, monkeypatch):
+    monkeypatch.setenv("SPARSESR_HOME", str(imported))
 
 
 def test_command_line_selects_the_scale(installed, tmp_path, capsys):
@@ -237,8 +248,6 @@ def broken(kind: str):
     if kind == "wide":
         state["conv1_3.0.weight"] = torch.zeros(50_000, 1, 1, 1)
         state["upsample.up.body.0.weight"] = torch.zeros(200_000, 1, 1, 1)
-    if kind == "nan":
-        state["conv20.0.weight"][0, 0, 0, 0] = float("nan")
     return state
 
 
@@ -250,12 +259,9 @@ def broken(kind: str):
         ("up", "of another shape: upsample"),
         ("no up", "looks like acnet, but 'upsample.up.body.0.weight'"),
         ("wide", "are inconsistent"),
-        ("nan", r"conv20\.0\.weight holds NaN"),
     ],
 )
-def test_wrong_checkpoints_are_named(tmp_path, kind, message):
-    path = tmp_path / "bad.pth"
-    torch.save(broken(kind), path)
+def test_wrong_checkpoints_are_named(kind, message):
     with pytest.raises(ModelError, match=message) as caught:
-        load_network(path)
+        build_network(broken(kind), "bad.pth")
     assert "\n" not in str(caught.value)

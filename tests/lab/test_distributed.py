@@ -54,11 +54,8 @@ def figures(folder, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "control",
-    [
-        ("control=weight",),
-        ("control=threshold",),
-        ("control=threshold", "lesson_fraction=0.1", "lesson_weight=10"),
-    ],
+    [("control=weight",), ("control=threshold", "lesson_fraction=0.1", "lesson_weight=10")],
+    ids=["weight", "threshold"],
 )
 def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(recipe_file, tmp_path, control):
     # Masks start early and are under density pressure, so that noise and controller must agree too.

@@ -30,10 +30,10 @@ def good(model) -> bytes:
 def refused(folder: Path, data: bytes, limits: ModelLimits | None = None) -> str:
     """Return the message with which a file is refused; checks that it is quick, one line, and names the file."""
     path = saved(folder, data)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ModelError) as caught:
         read_model(path, limits or ModelLimits())
-    assert time.perf_counter() - start < 0.25  # the goal is 0.05 s; the rest is for a busy machine
+    assert time.process_time() - start < 0.25  # the goal is 0.05 s; the rest is for a slow machine
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(str(path))
