@@ -66,15 +66,24 @@ native: ## Rebuild the native module after a change in native/ (incremental)
 
 # ---- checks -----------------------------------------------------------------------------------------
 
+# Whole suites run in several processes, file by file, so that a file's fixtures are set up once; torch, which would use
+# all cores in each of them, uses one. What ARGS selects runs in one process, for debuggers and prints.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+pytest = $(if $(ARGS),,OMP_NUM_THREADS=1) $(1) -m pytest $(or $(ARGS),$(PARALLEL))
+
 test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" selects some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(call pytest,$(BIN)/python)
 
 coverage: $(VENV)/.test-env ## Run all tests and report their coverage of the runtime wing
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
-test-runtime: $(RUNTIME_VENV)/.package ## Run the runtime wing's tests against the installed wheel, without torch
-	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py
-	@$(RUNTIME_VENV)/bin/python -m pytest -o pythonpath="tests tests/native" --ignore=tests/lab --ignore=tests/parity $(ARGS)
+# The wheel holds the same Python files, which the first command checks, and what it compiles is tested by `make test`.
+# So only rooms whose behaviour could depend on torch, or on the files of the package, run again.
+SAME_AS_IN_TEST := $(addprefix --ignore=tests/,lab parity native runtime modelfile image)
+
+test-runtime: $(RUNTIME_VENV)/.package ## Check that the wheel is complete and works without torch
+	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py src
+	@$(call pytest,$(RUNTIME_VENV)/bin/python) -o pythonpath="tests tests/native" $(if $(ARGS),,$(SAME_AS_IN_TEST))
 
 sanitize: $(RUNTIME_VENV)/.package ## Run the tests of the kernels and the runtime with sanitizers (ASan, UBSan, TSan)
 	@bash .ci/sanitize $(RUNTIME_VENV)
