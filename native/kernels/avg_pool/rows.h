@@ -6,9 +6,10 @@
 namespace sparsesr {
 namespace {
 
-template <typename T>
-void avg_pool(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
-  const int64_t stride = args.out.stride;
+// A stride known in advance saves the loop over channels.
+template <int64_t kStride, typename T>
+void avg_pool_of_stride(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
+  const int64_t stride = kStride == 0 ? args.out.stride : kStride;
   for (int64_t r = begin; r < end; ++r) {
     for (int64_t x = 0; x < args.out.width; ++x) {
       const T* top = pixel_at(args.x, 2 * r, 2 * x);
@@ -22,6 +23,12 @@ void avg_pool(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
       }
     }
   }
+}
+
+template <typename T>
+void avg_pool(const AvgPoolArgsOf<T>& args, int64_t begin, int64_t end) {
+  if (args.out.stride == 16) return avg_pool_of_stride<16>(args, begin, end);
+  avg_pool_of_stride<0>(args, begin, end);
 }
 
 }  // namespace

@@ -271,7 +271,11 @@ template <typename Product, typename Out, int kVectors, int kPixels>
 RunTile* side_by_side_tile(const ConvArgs& args) {
   using In = typename Product::Value;
   if constexpr (kPixels > kPointersInRegisters) {
-    switch (common_stride(args)) {
+    const int64_t stride = common_stride(args);
+    if constexpr (kVectors == 1 && std::is_same_v<In, float>) {
+      if (stride == kImageStride) return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, kImageStride>>;
+    }
+    switch (stride) {
       case 16: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 16>>;
       case 32: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 32>>;
       case 64: return run_tile<Product, Out, kVectors, kPixels, SideBySide<In, 64>>;

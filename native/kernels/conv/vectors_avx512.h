@@ -70,7 +70,10 @@ inline void store_lanes(U8* target, __mmask16 lanes, __m512 value) {
 
 inline void store_all(float* target, __m512 value) { _mm512_storeu_ps(target, value); }
 inline void store_all(Bf16* target, __m512 value) { store_lanes(target, 0xffff, value); }
-inline void store_all(U8* target, __m512 value) { store_lanes(target, 0xffff, value); }
+inline void store_all(U8* target, __m512 value) {
+  const __m512 above = _mm512_max_ps(value, _mm512_setzero_ps());
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm512_cvtusepi32_epi8(_mm512_cvttps_epi32(above)));
+}
 
 // Clears channels `first` to `end`, by writing what stands for zero.
 template <typename Out>

@@ -32,6 +32,12 @@ __m512 reordered(const float* x, __m512i lanes) {
   return _mm512_mask_permutexvar_ps(both, behind, lanes, _mm512_loadu_ps(x + 2 * kLanes));
 }
 
+// Two pixels fill half a vector, stored without a mask: masked stores delay loads of what lies behind them.
+void store_pixels(float* out, __mmask16 written, __m512 values) {
+  if (written == 0x00ff) return _mm256_storeu_ps(out, _mm512_castps512_ps256(values));
+  _mm512_mask_storeu_ps(out, written, values);
+}
+
 template <int kScale>
 void shuffle_image(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
   constexpr auto kWritten = static_cast<__mmask16>((1u << (kScale * kImageStride)) - 1u);
@@ -46,7 +52,7 @@ void shuffle_image(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
         values = _mm512_maskz_add_ps(kColours, values, _mm512_maskz_loadu_ps(kWritten & kColours, skip));
         skip += kScale * kImageStride;
       }
-      _mm512_mask_storeu_ps(out, kWritten, values);
+      store_pixels(out, kWritten, values);
     }
   }
 }
