@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "core/window.h"
@@ -57,6 +58,9 @@ MapType parse_map_type(const std::string& name);
 // Scale and zero of a quantised map.
 using Steps = std::pair<float, int32_t>;
 MapSteps map_steps(const Steps& steps, std::string_view name);
+
+// A window of uint8, its first row and its steps: receives a quantised copy of a result.
+using CopyArray = std::tuple<OutArray, int64_t, Steps>;
 
 void check_rows(int64_t r0, int64_t r1);
 void check_threads(int threads);

@@ -67,9 +67,10 @@ const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
           int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes,
           const OptionalMap& residual, const OptionalMap& accumulate, const std::optional<Steps>& out_steps,
-          int threads) {
+          const std::optional<CopyArray>& copy, int threads) {
   ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   set_out_steps(call, out_steps);
+  set_copy(call, copy);
   check_threads(threads);
   check_shapes(call);
   check_conv_rows(call, r0, r1);
@@ -101,6 +102,28 @@ void set_out_steps(ConvCall& call, const std::optional<Steps>& steps) {
   if (call.addend.data != nullptr || call.residual.data != nullptr) fail("nothing can be added to a quantised 'out'");
 }
 
+void set_copy(ConvCall& call, const std::optional<CopyArray>& copy) {
+  if (!copy) return;
+  const auto& [array, row0, steps] = *copy;
+  call.copy = any_output_window(array, row0, "copy");
+  call.copy_steps = map_steps(steps, "copy");
+  if (call.copy.type != MapType::kU8 || call.out.type != MapType::kF32) {
+    fail("'copy' must be of uint8, and 'out' of float32");
+  }
+  if (call.copy.stride != call.out.stride) fail("'copy' and 'out' must have the same stride");
+}
+
+// Only the copy is written where it lies, and nothing of this call is read there.
+void check_copy(const ConvCall& call) {
+  check_width(call.copy, call.out.width, "copy");
+  check_quantised(call.copy, "copy");
+  check_apart(call.copy, call.out, Sharing::kNever, "copy");
+  for (const AnyWindow& input : call.inputs) check_apart(call.copy, input, Sharing::kNever, "copy");
+  for (const AnyWindow& added : {call.addend, call.residual}) {
+    if (added.data != nullptr) check_apart(call.copy, added, Sharing::kNever, "copy");
+  }
+}
+
 void check_shapes(const ConvCall& call) {
   const auto& splits = call.conv->splits();
   if (call.inputs.size() != splits.size()) {
@@ -119,6 +142,7 @@ void check_shapes(const ConvCall& call) {
   if (!call.conv->packed().writes(call.out.type)) fail("no kernel computes an 'out' of this type from these 'inputs'");
   check_channels(call.out, call.conv->c_out(), "out");
   check_quantised(call.out, "out");
+  if (call.copy.data != nullptr) check_copy(call);
   for (const auto& [map, name] : {std::pair{call.addend, "accumulate"}, {call.residual, "residual"}}) {
     if (map.data == nullptr) continue;
     check_width(map, call.out.width, name);
@@ -135,6 +159,7 @@ void check_conv_rows(const ConvCall& call, int64_t r0, int64_t r1) {
   if (r0 == r1) return;
   for (const AnyWindow& input : call.inputs) check_has_rows(input, r0 - reach, r1 + reach, "inputs");
   check_has_rows(call.out, r0, r1, "out");
+  if (call.copy.data != nullptr) check_has_rows(call.copy, r0, r1, "copy");
   if (call.addend.data != nullptr) check_has_rows(call.addend, r0, r1, "accumulate");
   if (call.residual.data != nullptr) check_has_rows(call.residual, r0, r1, "residual");
 }
@@ -153,7 +178,7 @@ void bind_convolution(nb::module_& m) {
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
         "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(),
-        "threads"_a = 1);
+        "copy"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -4,6 +4,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <string>
@@ -24,6 +25,9 @@ ConvCall make_call(const PackedConv& conv, const Inputs& inputs, const OutArray&
 
 // Scale and zero of an `out` of uint8, and only of that.
 void set_out_steps(ConvCall& call, const std::optional<Steps>& steps);
+
+// A quantised copy of an `out` of floats.
+void set_copy(ConvCall& call, const std::optional<CopyArray>& copy);
 
 // Checks everything that does not depend on the pixels: channels, widths and shared memory.
 void check_shapes(const ConvCall& call);

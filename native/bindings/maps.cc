@@ -2,6 +2,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -97,10 +98,24 @@ Vector channel_attention(const InArray& mean, const InArray& w1, const InArray& 
   return Vector(out.release(), {static_cast<size_t>(args.channels)}, owner);
 }
 
+// A copy of `x`; checks its window, called `name`.
+QuantiseArgs quantise_args(const InputWindow& x, const OutArray& out, int64_t out_row0, const Steps& steps,
+                           std::string_view name, int64_t r0, int64_t r1) {
+  const MapSteps checked = map_steps(steps, name);
+  const QuantiseArgs args{x, output_window<U8>(out, out_row0, name), checked.factor(), checked.offset()};
+  check_width(args.x, args.out.width, "x");
+  if (args.x.stride != args.out.stride) fail("'x' and '" + std::string(name) + "' must have the same stride");
+  check_quantised(args.out, name);
+  check_apart(args.out, args.x, Sharing::kNever, "x");
+  if (r0 < r1) check_has_rows(args.out, r0, r1, name);
+  return args;
+}
+
 template <typename T>
 void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
                const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0, int64_t r0,
-               int64_t r1, const Kernel<ScaleAddKernelOf<T>>& kernel, int threads) {
+               int64_t r1, const Kernel<ScaleAddKernelOf<T>>& kernel,
+               const std::optional<CopyArray>& copy, int threads) {
   const ScaleAddArgsOf<T> args{input_window<T>(x, x_row0, "x"), input_window<T>(residual, "residual"),
                                output_window<T>(out, out_row0, "out"),
                                array_data<float>(scale, 1, "scale"), static_cast<int64_t>(scale.shape(0))};
@@ -116,34 +131,37 @@ void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
   check_channels(args.out, args.channels, "out");
   if (r0 == r1) return;
   check_has_rows(args.out, r0, r1, "out");
-  run_rows(kernel, args, r0, r1, threads);
+  if (!copy) return run_rows(kernel, args, r0, r1, threads);
+  if constexpr (std::is_same_v<T, float>) {
+    const auto& [map, row0, steps] = *copy;
+    const auto copy_args = quantise_args(read_only(args.out), map, row0, steps, "copy", r0, r1);
+    for (const InputWindow& map : {args.x, args.residual}) {
+      if (map.data != nullptr) check_apart(copy_args.out, map, Sharing::kNever, "copy");
+    }
+    run_rows(kernel, args, kernel_table(current_isa()).quantise, copy_args, r0, r1, threads);
+  } else {
+    fail("'copy' is made of maps of float32 only");
+  }
 }
 
 void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
                     const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0,
-                    int64_t r0, int64_t r1, int threads) {
+                    int64_t r0, int64_t r1, const std::optional<CopyArray>& copy, int threads) {
   const KernelTable& table = kernel_table(current_isa());
   if (map_type(x.dtype(), "x") == MapType::kBf16) {
-    scale_add<Bf16>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add_bf16, threads);
+    scale_add<Bf16>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add_bf16, copy, threads);
   } else {
-    scale_add<float>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add, threads);
+    scale_add<float>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add, copy, threads);
   }
 }
 
 void quantise_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
                    const Steps& out_steps, int threads) {
-  const MapSteps steps = map_steps(out_steps, "out_steps");
-  const QuantiseArgs args{input_window(x, x_row0, "x"), output_window<U8>(out, out_row0, "out"), steps.factor(),
-                          steps.offset()};
   check_threads(threads);
   check_rows(r0, r1);
-  check_width(args.x, args.out.width, "x");
-  if (args.x.stride != args.out.stride) fail("'x' and 'out' must have the same stride");
-  check_quantised(args.out, "out");
-  check_apart(args.out, args.x, Sharing::kNever, "x");
+  const QuantiseArgs args = quantise_args(input_window(x, x_row0, "x"), out, out_row0, out_steps, "out", r0, r1);
   if (r0 == r1) return;
   check_has_rows(args.x, r0, r1, "x");
-  check_has_rows(args.out, r0, r1, "out");
   run_rows(kernel_table(current_isa()).quantise, args, r0, r1, threads);
 }
 
@@ -218,7 +236,7 @@ void bind_maps(nb::module_& m) {
   m.def("quantise_rows", &quantise_rows, "x"_a, "x_row0"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "out_steps"_a,
         "threads"_a = 1);
   m.def("scale_add_rows", &scale_add_rows, "x"_a, "x_row0"_a, "scale"_a, "residual"_a.none(), "out"_a,
-        "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+        "out_row0"_a, "r0"_a, "r1"_a, "copy"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -77,12 +77,17 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
                  int64_t r0, int64_t r1, const std::string& activation, float slope,
                  const OptionalSlopes& slopes, const std::string& fill_name, const InArray& constants,
                  const std::optional<std::vector<int64_t>>& always, const OptionalMap& residual,
-                 const std::optional<Steps>& out_steps, int threads) {
+                 const std::optional<Steps>& out_steps, const std::optional<CopyArray>& copy,
+                 const std::string& copied, int threads) {
   MaskedConvCall call;
   call.mask = &mask;
   call.fill = parse_fill(fill_name);
   call.full = make_call(full, inputs, out, out_row0, activation, slope, slopes, residual);
   set_out_steps(call.full, out_steps);
+  set_copy(call.full, copy);
+  call.copied = parse_fill(copied);
+  if (copy && !residual) fail("'copy' needs a 'residual'");
+  if (!copy && call.copied != Fill::kNowhere) fail("without a 'copy', 'copied' must be nowhere");
   if (residual && (outside != nullptr || call.fill != Fill::kNowhere)) {
     fail("with a 'residual' inactive pixels are left alone: 'outside' must be None and 'fill' nowhere");
   }
@@ -129,7 +134,8 @@ void bind_masks(nb::module_& m) {
   m.def("masked_conv_rows", &masked_rows, "full"_a, "inputs"_a, "outside"_a.none(), "outside_inputs"_a,
         "mask"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "activation"_a, "slope"_a, "slopes"_a.none(),
         "fill"_a, "constants"_a, "always"_a = nb::none(),
-        "residual"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(), "threads"_a = 1);
+        "residual"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(), "copy"_a.none() = nb::none(),
+        "copied"_a = "nowhere", "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "core/kernel_table.h"
 #include "core/rounding.h"
 #include "core/threads.h"
 #include "kernels/conv/packed_weights.h"
@@ -83,13 +84,35 @@ PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, in
 }
 
 ConvRun::ConvRun(const ConvCall& call)
-    : packed_(&call.conv->packed()), out_(call.out.type), args_(make_args(call)) {}
+    : packed_(&call.conv->packed()), out_(call.out.type), args_(make_args(call)) {
+  if (call.copy.data == nullptr) return;
+  copy_ = kernel_table(call.conv->isa()).quantise_pixels.run;
+  copy_args_ = {by_pixel_number(call.out), by_pixel_number(call.copy), call.copy_steps.factor(),
+                call.copy_steps.offset()};
+}
+
+void ConvRun::copy(std::span<const int32_t> pixels) const {
+  copy_(copy_args_, pixels.data(), static_cast<int64_t>(pixels.size()));
+}
 
 ConvWorker::ConvWorker(const ConvRun& run) : run_(run), thread_(run.kernels().thread), args_(run.args_) {
   args_.scratch = thread_.scratch();
 }
 
 void ConvWorker::run(const ConvArgs& args, std::span<const int32_t> pixels) const {
+  const auto chunk = static_cast<size_t>(run_.kernels().chunk_pixels);
+  if (run_.copy_ == nullptr) return run_some(args, pixels);
+  // In chunks, so that results are copied while they are in the nearest cache.
+  ConvArgs rest = args;
+  for (; !pixels.empty(); pixels = pixels.subspan(std::min(chunk, pixels.size()))) {
+    const auto some = pixels.first(std::min(chunk, pixels.size()));
+    run_some(rest, some);
+    run_.copy(some);
+    if (rest.taps != nullptr) rest.taps += some.size();
+  }
+}
+
+void ConvWorker::run_some(const ConvArgs& args, std::span<const int32_t> pixels) const {
   run_.packed_->run(args, run_.out_, pixels.data(), pixels.data(), static_cast<int64_t>(pixels.size()));
 }
 

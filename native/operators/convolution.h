@@ -7,6 +7,7 @@
 
 #include "core/kernel_thread.h"
 #include "core/window.h"
+#include "kernels/quantise/quantise.h"
 #include "operators/packed_kernel.h"
 
 namespace sparsesr {
@@ -49,6 +50,8 @@ struct ConvCall {
   AnyWindow residual{};           // likewise
   AnyWindow out{};
   MapSteps out_steps{};           // of an `out` of type U8
+  AnyWindow copy{};               // of type U8: a quantised copy of an `out` of floats; data is null if unused
+  MapSteps copy_steps{};
   Activation activation = Activation::kNone;
   float slope = 0.0f;             // for kLeakyRelu, shared by all outputs
   const float* slopes = nullptr;  // instead of `slope`, one per output; not copied
@@ -65,12 +68,17 @@ class ConvRun {
 
   const ConvKernels& kernels() const { return packed_->kernels(); }
 
+  // Copies results at pixels that this or an earlier call has written. Only for calls with a copy.
+  void copy(std::span<const int32_t> pixels) const;
+
  private:
   friend class ConvWorker;
 
   const PackedKernel* packed_ = nullptr;
   MapType out_ = MapType::kF32;
   ConvArgs args_{};
+  QuantisePixelsKernel* copy_ = nullptr;  // null without a copy
+  QuantisePixelsArgs copy_args_{};
 };
 
 // Runs a ConvRun on one thread, which stays prepared for the kernels for the lifetime of the worker.
@@ -88,6 +96,7 @@ class ConvWorker {
 
  private:
   void run(const ConvArgs& args, std::span<const int32_t> pixels) const;
+  void run_some(const ConvArgs& args, std::span<const int32_t> pixels) const;
 
   const ConvRun& run_;
   KernelThread thread_;

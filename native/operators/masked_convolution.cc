@@ -34,12 +34,12 @@ class FillValues {
   std::vector<std::byte> bytes_;
 };
 
-// Inactive pixels to fill: the border where it is known, all inactive pixels where it is not.
-std::array<PixelMask::Pixels, 2> pixels_to_fill(const MaskedConvCall& call, int64_t r0, int64_t r1) {
-  if (call.fill == Fill::kNowhere || call.constants.empty()) return {};
-  if (call.fill == Fill::kEverywhere) return {call.mask->inactive(r0, r1)};
-  const int64_t known = std::clamp(call.mask->border_rows(), r0, r1);
-  return {call.mask->border(r0, known), call.mask->inactive(known, r1)};
+// Inactive pixels of some rows: for `kBorder` the border where it is known, all inactive pixels where it is not.
+std::array<PixelMask::Pixels, 2> inactive_pixels(const PixelMask& mask, Fill which, int64_t r0, int64_t r1) {
+  if (which == Fill::kNowhere) return {};
+  if (which == Fill::kEverywhere) return {mask.inactive(r0, r1)};
+  const int64_t known = std::clamp(mask.border_rows(), r0, r1);
+  return {mask.border(r0, known), mask.inactive(known, r1)};
 }
 
 // Pixels processed by one function, in units of about equal work.
@@ -61,7 +61,7 @@ int64_t multiply_adds(const PackedConv& conv) {
   return conv.c_in() * conv.c_out() * conv.kernel() * conv.kernel();
 }
 
-// Pixels filled in the time of one active pixel.
+// Pixels filled or copied in the time of one active pixel.
 constexpr int64_t kFilledPerActive = 32;
 
 // Number of pixels outside the mask that cost as much as one inside. Small convolutions run less efficiently.
@@ -82,19 +82,26 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
 
   const int64_t group = full.kernels().group_pixels;
   const int64_t fill_unit = kFilledPerActive * group;
-  const auto [known, unknown] = pixels_to_fill(call, r0, r1);
+  const auto [known, unknown] =
+      inactive_pixels(*call.mask, call.constants.empty() ? Fill::kNowhere : call.fill, r0, r1);
+  const auto [known_copies, unknown_copies] = inactive_pixels(*call.mask, call.copied, r0, r1);
   const Section active{call.mask->active(r0, r1), group};
   const std::span<const uint16_t> taps = call.mask->neighbours(r0, r1);
   const Section inactive{call.outside.conv == nullptr ? PixelMask::Pixels() : call.mask->inactive(r0, r1),
                          pixels_outside_per_active(call) * group};
   const Section border{known, fill_unit};
   const Section no_border_yet{unknown, fill_unit};
+  const Section copied{known_copies, fill_unit};
+  const Section no_border_to_copy_yet{unknown_copies, fill_unit};
 
   // A single range of units, so that threads wait for each other only once.
   const int64_t first_inactive = active.units();
   const int64_t first_border = first_inactive + inactive.units();
   const int64_t first_unknown = first_border + border.units();
-  parallel_for(threads, 0, first_unknown + no_border_yet.units(), 1, [&](int64_t begin, int64_t end) {
+  const int64_t first_copied = first_unknown + no_border_yet.units();
+  const int64_t first_unknown_copied = first_copied + copied.units();
+  const int64_t units = first_unknown_copied + no_border_to_copy_yet.units();
+  parallel_for(threads, 0, units, 1, [&](int64_t begin, int64_t end) {
     if (const PixelMask::Pixels some = active.between(begin, end); !some.empty()) {
       const ConvWorker worker(full);
       if (call.full.always.empty()) {
@@ -109,6 +116,11 @@ void masked_conv_rows(const MaskedConvCall& call, int64_t r0, int64_t r1, int th
          {border.between(begin - first_border, end - first_border),
           no_border_yet.between(begin - first_unknown, end - first_unknown)}) {
       fill.run(fill_args, pixels.data(), static_cast<int64_t>(pixels.size()));
+    }
+    for (const PixelMask::Pixels pixels :
+         {copied.between(begin - first_copied, end - first_copied),
+          no_border_to_copy_yet.between(begin - first_unknown_copied, end - first_unknown_copied)}) {
+      if (!pixels.empty()) full.copy(pixels);
     }
   });
 }

@@ -9,7 +9,7 @@
 
 namespace sparsesr {
 
-// Inactive pixels at which the last channels become constants.
+// Inactive pixels at which the last channels become constants, or a copy is made.
 enum class Fill { kEverywhere, kBorder, kNowhere };
 
 struct MaskedConvCall {
@@ -18,6 +18,7 @@ struct MaskedConvCall {
   const PixelMask* mask = nullptr;
   Fill fill = Fill::kEverywhere;
   std::vector<float> constants;  // for the last channels of `out`
+  Fill copied = Fill::kNowhere;  // with a copy of `full`, whose inactive pixels this call must not write
 };
 
 // Computes rows [r0, r1).

@@ -29,6 +29,8 @@ Steps: TypeAlias = tuple[float, int]
 its stride is a multiple of 16, and channels beyond the map's own may hold anything."""
 Placed: TypeAlias = tuple[Map, int]
 """A window and its first image row."""
+PlacedCopy: TypeAlias = tuple[NDArray[np.uint8], int, Steps]
+"""A quantised window, its first image row, and its steps."""
 
 def cpu_features() -> list[str]:
     """Instruction sets usable here, ascending; the environment variable SPARSESR_CPU lowers the highest."""
@@ -102,6 +104,7 @@ def conv_rows(
     residual: Placed | None = None,
     accumulate: Placed | None = None,
     out_steps: Steps | None = None,
+    copy: PlacedCopy | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
@@ -110,7 +113,7 @@ def conv_rows(
     alias `residual` or `accumulate`, but not an input. Channels of `out` beyond c_out become zero.
 
     A quantised `out`, with `out_steps`, needs quantised inputs, and nothing can be added to it; it saturates and rounds
-    half up.
+    half up. `copy` gets a quantised copy of an `out` in fp32 with the same stride.
     """
 
 class PixelMask:
@@ -155,6 +158,8 @@ def masked_conv_rows(
     always: Sequence[int] | None = None,
     residual: Placed | None = None,
     out_steps: Steps | None = None,
+    copy: PlacedCopy | None = None,
+    copied: str = "nowhere",
     threads: int = 1,
 ) -> None:
     """Compute rows [r0, r1): `full` where the mask is active, as `conv_rows` would, `outside` elsewhere.
@@ -168,7 +173,8 @@ def masked_conv_rows(
     zero.
 
     A `residual` is added at active pixels and may be `out` itself. Inactive pixels then stay unchanged, so `outside`
-    must be None and `fill` nowhere.
+    must be None and `fill` nowhere. Only then may there be a `copy` as in `conv_rows`, of active pixels and of the
+    inactive ones in `copied`: everywhere, border (possibly more) or nowhere.
     """
 
 def avg_pool2x2_rows(
@@ -221,9 +227,13 @@ def scale_add_rows(
     out_row0: int,
     r0: int,
     r1: int,
+    copy: PlacedCopy | None = None,
     threads: int = 1,
 ) -> None:
-    """Compute out = x * scale[channel] + residual; `out` may alias `x` or `residual`."""
+    """Compute out = x * scale[channel] + residual; `out` may alias `x` or `residual`.
+
+    `copy` gets a quantised copy of an `out` in fp32 with the same stride.
+    """
 
 def quantise_rows(
     x: Map, x_row0: int, out: Map, out_row0: int, r0: int, r1: int, out_steps: Steps, threads: int = 1

@@ -20,9 +20,9 @@ class RecordingBackend(NativeBackend):
         self.arenas += 1
         return super().make_arena(plan)
 
-    def make_layer(self, entry, tensors, dtype, zeros):
+    def make_layer(self, entry, tensors, dtype, zeros, copy):
         self.layers.append(entry.node.output)
-        return super().make_layer(entry, tensors, dtype, zeros)
+        return super().make_layer(entry, tensors, dtype, zeros, copy)
 
 
 def test_every_layer_and_buffer_comes_from_the_backend():

@@ -21,4 +21,8 @@ void f32_quantise__avx2(const QuantiseArgs& args, int64_t begin, int64_t end) {
   quantise<Vector>(args, begin, end);
 }
 
+void f32_quantise_pixels__avx2(const QuantisePixelsArgs& args, const int32_t* pixels, int64_t count) {
+  quantise_pixels<Vector>(args, pixels, count);
+}
+
 }  // namespace sparsesr

@@ -20,4 +20,8 @@ void f32_quantise__scalar(const QuantiseArgs& args, int64_t begin, int64_t end) 
   quantise<Vector>(args, begin, end);
 }
 
+void f32_quantise_pixels__scalar(const QuantisePixelsArgs& args, const int32_t* pixels, int64_t count) {
+  quantise_pixels<Vector>(args, pixels, count);
+}
+
 }  // namespace sparsesr

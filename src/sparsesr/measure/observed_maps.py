@@ -17,6 +17,7 @@ from sparsesr.runtime.backend.native.arena import NativeArena
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.backend.native.run_state import NativeRunState
 from sparsesr.runtime.graph.number_types import MapTypes
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
 from sparsesr.runtime.session import Session
@@ -66,10 +67,15 @@ class _ObservingBackend:
         return NATIVE.make_arena(plan)
 
     def make_layer(
-        self, entry: TypedNode, tensors: Mapping[str, F32], types: MapTypes, zeros: MaskZeros
+        self,
+        entry: TypedNode,
+        tensors: Mapping[str, F32],
+        types: MapTypes,
+        zeros: MaskZeros,
+        copy: QuantisedCopy | None,
     ) -> Layer[NativeRunState]:
         """Prepare a node."""
-        layer = NATIVE.make_layer(entry, tensors, types, zeros)
+        layer = NATIVE.make_layer(entry, tensors, types, zeros, copy)
         name = entry.node.output
         return _ObservedLayer(layer, entry, self.samples[name]) if name in self._names else layer
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsesr.errors import CancelledError
+from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 from sparsesr.runtime.backend.interface import F32, Image, Layer, RunState
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
@@ -81,7 +82,8 @@ class Execution:
             start = self.clock()
             entry = nodes[step.node]
             self._step(entry, step)
-            self.ms[entry.node.output] += (self.clock() - start) * 1000
+            if not operation_of(entry.node).is_by_product:
+                self.ms[entry.node.output] += (self.clock() - start) * 1000
 
     def _step(self, entry: TypedNode, step: Step) -> None:
         name = entry.node.output

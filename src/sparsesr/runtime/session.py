@@ -200,10 +200,11 @@ class Session:
 
     def _layer(self, entry: TypedNode, form: PreparedGraph) -> Layer[Any]:
         node = entry.node
-        key = (node.output, node.op, *(type_of(name, form.types) for name in (*node.inputs, node.output)))
+        copy = form.copies.get(node.output)
+        key = (node.output, node.op, copy, *(type_of(n, form.types) for n in (*node.inputs, node.output)))
         if key not in self._layers:
             zeros = form.zeros.get(node.output, MaskZeros())
-            self._layers[key] = self._backend.make_layer(entry, self.model.tensors, form.types, zeros)
+            self._layers[key] = self._backend.make_layer(entry, self.model.tensors, form.types, zeros, copy)
         return self._layers[key]
 
     def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:

@@ -70,6 +70,9 @@ class Operation:
         """True if it reads the input image and no tensors of the graph."""
         return not self.inputs
 
+    is_by_product: bool = False
+    """True if the node that computes its only input writes its output at the same time."""
+
     def mask_of(self, node: Node) -> str | None:
         """Return the mask that selects the active pixels of a node; None without one."""
         return None if self.masking is None else node.inputs[0]

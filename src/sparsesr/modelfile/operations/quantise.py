@@ -1,4 +1,7 @@
-"""Quantised copies of maps. The runtime adds them to networks that run in int8; model files may not have them."""
+"""Quantised copies of maps. The runtime adds them to networks that run in int8; model files may not have them.
+
+The node that computes a map writes its copy, too, while the values are in a near cache.
+"""
 
 from __future__ import annotations
 
@@ -13,4 +16,6 @@ QUANTISE = Operation(
     inputs=(InputSpec("x", Kind.MAP),),
     infer=same_type,
     number_types=NumberTypes(reads=FP32, writes=frozenset({"u8"})),
+    is_eager=True,
+    is_by_product=True,
 )

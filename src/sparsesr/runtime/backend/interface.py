@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.graph.number_types import MapTypes
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
 from sparsesr.runtime.plan.map_layout import MapLayout
@@ -96,7 +97,15 @@ class Backend(Protocol[State]):
         ...
 
     def make_layer(
-        self, entry: TypedNode, tensors: Mapping[str, F32], types: MapTypes, zeros: MaskZeros
+        self,
+        entry: TypedNode,
+        tensors: Mapping[str, F32],
+        types: MapTypes,
+        zeros: MaskZeros,
+        copy: QuantisedCopy | None,
     ) -> Layer[State]:
-        """Prepare a node; ``types`` are those of the network's maps that are not in fp32."""
+        """Prepare a node; ``types`` are those of the network's maps that are not in fp32.
+
+        The node writes ``copy``, too; the layer of the copy itself does nothing.
+        """
         ...

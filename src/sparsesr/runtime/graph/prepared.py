@@ -13,6 +13,7 @@ from sparsesr.runtime.graph.fusion import with_fused_activations
 from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes, types_in_bf16
 from sparsesr.runtime.graph.quantised import reads_quantised, with_quantised_maps
 from sparsesr.runtime.graph.unmasked import without_masks
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy, quantised_copies
 from sparsesr.runtime.graph.zero_fill import MaskZeros, mask_zeros
 
 
@@ -26,6 +27,8 @@ class PreparedGraph:
     zeros: Mapping[str, MaskZeros]
     """Zeros at inactive pixels of masked operations, by output."""
 
+    copies: Mapping[str, QuantisedCopy]
+    """Quantised copies, by the map that is copied."""
 
 def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, PreparedGraph]:
     """The masked and the dense graph of a network, with as many maps in the precision as possible.
@@ -41,8 +44,11 @@ def prepared(
 ) -> tuple[PreparedGraph, PreparedGraph]:
     """The same, from the graph with everything fused and the name of its output."""
     typed, types = in_precision(masked, output, precision)
-    dense = in_precision(without_masks(masked, output), output, precision)
-    return PreparedGraph(typed, types, mask_zeros(typed, output)), PreparedGraph(*dense, {})
+    dense, dense_types = in_precision(without_masks(masked, output), output, precision)
+    return (
+        PreparedGraph(typed, types, mask_zeros(typed, output), quantised_copies(typed, types)),
+        PreparedGraph(dense, dense_types, {}, quantised_copies(dense, dense_types)),
+    )
 
 
 def supported_precisions(model: ModelFile) -> frozenset[str]:

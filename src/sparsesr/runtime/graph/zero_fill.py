@@ -13,7 +13,10 @@ from sparsesr.modelfile.spec import Node
 
 
 class ZeroFill(Enum):
-    """Inactive pixels whose sparse channels are cleared in a masked map; at other inactive ones they are undefined."""
+    """Inactive pixels whose sparse channels are cleared in a masked map; at other inactive ones they are undefined.
+
+    For a quantised copy, those that are copied.
+    """
 
     EVERYWHERE = "everywhere"
     BORDER = "border"
@@ -70,9 +73,16 @@ def _fill(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], outpu
     if masking.keeps_residual(writer.node):
         return ZeroFill.NOWHERE
     name, dense = writer.node.output, masking.dense_out(writer.node)
+    if name == output:
+        return ZeroFill.EVERYWHERE
+    return inactive_pixels_read(typed, name, mask_of(writer.node), dense)
+
+
+def inactive_pixels_read(typed: Sequence[TypedNode], name: str, mask: str | None, dense: int = 0) -> ZeroFill:
+    """Inactive pixels of a mask at which readers of a map use channels from `dense` on."""
     readers = [entry.node for entry in typed if name in entry.node.inputs]
-    reaches = [_reach_under_mask(reader, mask_of(writer.node), name, dense) for reader in readers]
-    if name == output or None in reaches:
+    reaches = [_reach_under_mask(reader, mask, name, dense) for reader in readers]
+    if None in reaches:
         return ZeroFill.EVERYWHERE
     return ZeroFill.BORDER if any(reaches) else ZeroFill.NOWHERE
 
@@ -82,5 +92,7 @@ def _reach_under_mask(reader: Node, mask: str | None, name: str, dense: int) -> 
     masking, features = operation_of(reader).masking, feature_inputs(reader)
     if masking is None or mask_of(reader) != mask or features.count(name) != reader.inputs.count(name):
         return None
+    if masking.dense_out(reader) == 0:  # nothing is computed at inactive pixels
+        return masking.reach(reader)
     reads = zip(features, masking.dense_in(reader), strict=True)
     return masking.reach(reader) if all(read <= dense for other, read in reads if other == name) else None

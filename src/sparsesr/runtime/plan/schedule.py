@@ -1,7 +1,7 @@
 """Schedule of a segment: which rows each node computes when, as a wavefront from top to bottom.
 
 In every band the last nodes of the segment advance by `band_rows`; the others advance as far as their readers need,
-and sums as far as their inputs allow. No row is computed twice. Every map is counted in its own rows.
+and sums and by-products as far as their inputs allow. No row is computed twice. Every map is counted in its own rows.
 """
 
 from __future__ import annotations
@@ -120,13 +120,17 @@ class _Front:
         steps: list[Step] = []
         for node, target in enumerate(self._targets(end)):
             if target > self.done[node]:
-                steps.append(Step(node, self.done[node], target, self.first_kept(node)))
+                # A by-product follows its writer in the segment, but its room must be made before.
+                place = len(steps) - operation_of(self.nodes[node].node).is_by_product
+                steps.insert(place, Step(node, self.done[node], target, self.first_kept(node)))
                 self.done[node] = target
         return tuple(steps)
 
     def first_kept(self, node: int) -> int:
-        """First row of a node's output that is still to be read."""
-        return self.first_needed(self.readers[self.nodes[node].node.output], self.done[node])
+        """First row of a node's output that is still to be read, other than for by-products."""
+        readers = self.readers[self.nodes[node].node.output]
+        later = [(n, index) for n, index in readers if not operation_of(self.nodes[n].node).is_by_product]
+        return self.first_needed(later, self.done[node])
 
     def first_needed(self, readers: Sequence[tuple[int, int]], otherwise: int) -> int:
         """First row that one of the readers still has to read; `otherwise` if all have finished."""

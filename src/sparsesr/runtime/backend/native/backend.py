@@ -11,8 +11,10 @@ from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.arena import NativeArena
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.layers import LAYERS
+from sparsesr.runtime.backend.native.copies import WithCopy
 from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
 from sparsesr.runtime.graph.number_types import MapTypes, input_types, type_of
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
 
@@ -27,13 +29,20 @@ class NativeBackend:
         return NativeArena(plan)
 
     def make_layer(
-        self, entry: TypedNode, tensors: Mapping[str, F32], types: MapTypes, zeros: MaskZeros
+        self,
+        entry: TypedNode,
+        tensors: Mapping[str, F32],
+        types: MapTypes,
+        zeros: MaskZeros,
+        copy: QuantisedCopy | None,
     ) -> NativeLayer:
         """Prepare a node; ``types`` are those of the network's maps that are not in fp32."""
         arrays = {role: np.ascontiguousarray(tensors[name]) for role, name in entry.node.weights.items()}
-        return LAYERS[entry.node.op](
-            entry, Weights(arrays, input_types(entry, types), type_of(entry.node.output, types), zeros)
+        of_output = type_of(entry.node.output, types)
+        layer = LAYERS[entry.node.op](
+            entry, Weights(arrays, input_types(entry, types), of_output, zeros, copy)
         )
+        return layer if copy is None or layer.writes_copies else WithCopy(layer, entry.node.output, copy)
 
 
 NATIVE = NativeBackend()

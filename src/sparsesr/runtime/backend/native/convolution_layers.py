@@ -27,8 +27,11 @@ from sparsesr.runtime.graph.zero_fill import ZeroFill
 class Conv(NativeLayer):
     """A convolution at every pixel."""
 
+    writes_copies = True
+
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node
+        self._copy = weights.copy
         self._inputs = feature_inputs(node)
         splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
         self._packed = _packed(weights, splits)
@@ -55,6 +58,7 @@ class Conv(NativeLayer):
             None if self._residual is None else state.placed(self._residual),
             None if self._accumulate is None else state.placed(self._accumulate),
             self._out_steps,
+            state.placed_copy(self._copy),
             state.threads,
         )
 
@@ -69,6 +73,9 @@ class MaskedConv(NativeLayer):
         node = entry.node
         self._mask, self._inputs = node.inputs[0], masked_features(node)
         self._residual = node.inputs[-1] if RESIDUAL.of(node) else None
+        self.writes_copies = self._residual is not None  # else inactive pixels are written at the same time
+        self._copy = weights.copy if self.writes_copies else None
+        self._copied = (ZeroFill.NOWHERE if weights.copy is None else weights.copy.inactive).value
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1 : 1 + len(self._inputs)]]
@@ -104,6 +111,7 @@ class MaskedConv(NativeLayer):
         residual = None if self._residual is None else state.placed(self._residual)
         if residual is not None and residual[0] is not out:
             _copy_rows(residual, (out, row0), r0, r1)
+        copy = state.placed_copy(self._copy)
         _native.masked_conv_rows(
             self._full,
             [state.placed(name) for name in self._inputs],
@@ -122,6 +130,8 @@ class MaskedConv(NativeLayer):
             self._nonzero_channels,
             residual,
             self._out_steps,
+            copy,
+            "nowhere" if copy is None else self._copied,
             state.threads,
         )
 

@@ -11,13 +11,19 @@ from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.run_state import NativeRunState
 from sparsesr.runtime.graph.number_types import MapType
 from sparsesr.runtime.graph.zero_fill import MaskZeros
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 
 
 class Weights(UserDict[str, F32]):
     """The tensors of one node, by role."""
 
     def __init__(
-        self, arrays: Mapping[str, F32], inputs: Sequence[MapType], output: MapType, zeros: MaskZeros
+        self,
+        arrays: Mapping[str, F32],
+        inputs: Sequence[MapType],
+        output: MapType,
+        zeros: MaskZeros,
+        copy: QuantisedCopy | None,
     ) -> None:
         super().__init__(arrays)
         self.dtype = inputs[0].name if inputs else "f32"
@@ -29,6 +35,8 @@ class Weights(UserDict[str, F32]):
         self.zeros = zeros
         """For a masked operation: zeros at inactive pixels."""
 
+        self.copy = copy
+        """The quantised copy of the output, if there is one."""
 
 class NativeLayer(ABC):
     """A node with packed weights; see :class:`sparsesr.runtime.backend.interface.Layer`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.native.convolution_layers import Conv, MaskedConv
+from sparsesr.runtime.backend.native.copies import WrittenByAnother
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.map_layers import (
     Add,
@@ -16,7 +17,6 @@ from sparsesr.runtime.backend.native.map_layers import (
     GlobalMean,
     Image,
     PixelShuffle,
-    Quantise,
     ScaleAdd,
     SpatialMask,
 )
@@ -33,7 +33,7 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "channel_attention": ChannelAttention,
     "scale_add": ScaleAdd,
     "add": Add,
-    "quantise": Quantise,
+    "quantise": WrittenByAnother,
     "bilinear_upsample": Bilinear,
     "unfold3x3": Unfold,
     "fold3x3": Fold,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from sparsesr import _native
@@ -11,7 +9,6 @@ from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.run_state import NativeRunState
-from sparsesr.runtime.graph.number_types import Steps
 
 
 class Image(NativeLayer):
@@ -57,20 +54,6 @@ class Deconv(NativeLayer):
         out, row0 = state.placed(self._output)
         height, _ = state.grid.size(self._type)
         _native.conv_transpose2x_rows(self._packed, x, x_row0, height, out, row0, r0, r1, state.threads)
-
-
-class Quantise(NativeLayer):
-    """A copy in whole numbers of 8 bits."""
-
-    def __init__(self, entry: TypedNode, weights: Weights) -> None:
-        (self._input,), self._output = entry.node.inputs, entry.node.output
-        self._steps = cast("Steps", weights.out_steps)
-
-    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
-        """Compute rows [r0, r1) of the output."""
-        _native.quantise_rows(
-            *state.placed(self._input), *state.placed(self._output), r0, r1, self._steps, state.threads
-        )
 
 
 class SpatialMask(NativeLayer):
@@ -123,7 +106,10 @@ class ScaleAdd(NativeLayer):
     """A map times a vector, plus an optional residual map."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
+    writes_copies = True
+
         self._input, self._vector, *residual = entry.node.inputs
+        self._copy = weights.copy
         self._residual, self._output = residual[0] if residual else None, entry.node.output
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
@@ -132,7 +118,8 @@ class ScaleAdd(NativeLayer):
         out, row0 = state.placed(self._output)
         scale = state.vectors[self._vector]
         residual = None if self._residual is None else state.placed(self._residual)
-        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, state.threads)
+        copy = state.placed_copy(self._copy)
+        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, copy, state.threads)
 
 
 class Add(NativeLayer):

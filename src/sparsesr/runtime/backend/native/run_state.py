@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from sparsesr import _native
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.runtime.backend.interface import F32, Image
 from sparsesr.runtime.backend.native.window import Map, Window
+from sparsesr.runtime.graph.number_types import Steps
+from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import ZeroFill
 from sparsesr.runtime.plan.execution_plan import PlannedSegment
 from sparsesr.runtime.plan.grid import Grid
@@ -39,6 +42,13 @@ class NativeRunState:
     def placed(self, name: str) -> tuple[Map, int]:
         """A map's window and its first row."""
         return self.windows[name].placed
+
+    def placed_copy(self, copy: QuantisedCopy | None) -> tuple[NDArray[np.uint8], int, Steps] | None:
+        """The window of a copy, its first row and its steps; None if this segment has no use for it."""
+        if copy is None or copy.name not in self.windows:
+            return None
+        array, row0 = self.placed(copy.name)
+        return cast("NDArray[np.uint8]", array), row0, copy.steps
 
     def begin(self, planned: PlannedSegment) -> None:
         """Prepare empty maps and masks for a segment."""
