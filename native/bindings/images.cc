@@ -1,15 +1,29 @@
 // Operations on images: windows of three channels with four values per pixel, and image arrays.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+
 #include <algorithm>
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "bindings/run_rows.h"
 #include "operators/bicubic.h"
+#include "operators/image_ending.h"
 
 namespace sparsesr::bindings {
 namespace {
 
 namespace nb = nanobind;
+
+// The source, called `name`, holds what output rows [r0, r1) need.
+void check_bicubic_rows(const BicubicArgs& args, int64_t r0, int64_t r1, std::string_view name) {
+  if (args.x_height < 0 || r1 > args.scale * args.x_height) {
+    fail("the output has scale * (height of '" + std::string(name) + "') rows; fewer than 'r1'");
+  }
+  if (r0 == r1) return;
+  const auto clamp = [&](int64_t row) { return std::clamp<int64_t>(row, 0, args.x_height - 1); };
+  check_has_rows(args.x, clamp(first_source_row(args, r0)), clamp(first_source_row(args, r1 - 1) + 3) + 1, name);
+}
 
 void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t scale, const OutArray& out,
                   int64_t out_row0, int64_t r0, int64_t r1, int threads) {
@@ -26,11 +40,8 @@ void bicubic_rows(const InArray& x, int64_t x_row0, int64_t x_height, int64_t sc
   check_image_window(read_only(args.out), "out");
   check_width(read_only(args.out), scale * args.x.width, "out");
   check_apart(args.out, args.x, Sharing::kNever, "x");
-  if (x_height < 0 || r1 > scale * x_height) fail("the output has scale * x_height rows; fewer than 'r1'");
+  check_bicubic_rows(args, r0, r1, "x");
   if (r0 == r1) return;
-  const auto clamp = [&](int64_t row) { return std::clamp<int64_t>(row, 0, x_height - 1); };
-  check_has_rows(args.x, clamp(first_source_row(args, r0)), clamp(first_source_row(args, r1 - 1) + 3) + 1,
-                 "x");
   check_has_rows(read_only(args.out), r0, r1, "out");
   run_rows(kernel_table(current_isa()).bicubic, args, r0, r1, threads);
 }
@@ -90,6 +101,40 @@ void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r
   run_rows(kernel_table(current_isa()).store, args, r0, r1, threads);
 }
 
+// Shuffles `x`, adds the bicubic enlargement of `image`, and stores the sum.
+void image_ending_rows(const InArray& x, int64_t x_row0, int64_t scale, const std::optional<PlacedArray>& image,
+                       int64_t image_height, const OutArray& out, int64_t r0, int64_t r1, int threads) {
+  check_scale(scale);
+  ImageEnding ending{};
+  ending.shuffle.x = input_window(x, x_row0, "x");
+  ending.shuffle.scale = scale;
+  ending.shuffle.channels = kImageChannels;
+  ending.shuffle.out.width = scale * ending.shuffle.x.width;
+  ending.shuffle.out.stride = kImageStride;
+  ending.store.type = pixel_type(out.dtype(), "out");
+  ending.store.image = image_data<void*>(out, ending.store.type, "out");
+  ending.store.width = static_cast<int64_t>(out.shape(1));
+  check_threads(threads);
+  check_rows(r0, r1);
+  check_channels(ending.shuffle.x, kImageChannels * scale * scale, "x");
+  if (ending.store.width > ending.shuffle.out.width) fail("the image is wider than 'x' becomes");
+  if (r1 > static_cast<int64_t>(out.shape(0))) fail("'r1' is beyond the image's height");
+  if (image) {
+    ending.adds_bicubic = true;
+    ending.bicubic.x = input_window(*image, "image");
+    ending.bicubic.x_height = image_height;
+    ending.bicubic.scale = scale;
+    set_bicubic_phases(ending.bicubic);
+    check_image_window(ending.bicubic.x, "image");
+    check_width(ending.bicubic.x, ending.shuffle.x.width, "image");
+    check_bicubic_rows(ending.bicubic, r0, r1, "image");
+  }
+  if (r0 == r1) return;
+  check_has_rows(ending.shuffle.x, r0 / scale, (r1 - 1) / scale + 1, "x");
+  const nb::gil_scoped_release no_gil;
+  run_image_ending(ending, current_isa(), r0, r1, threads);
+}
+
 }  // namespace
 
 void bind_images(nb::module_& m) {
@@ -98,6 +143,8 @@ void bind_images(nb::module_& m) {
         "r0"_a, "r1"_a, "threads"_a = 1);
   m.def("image_rows", &image_rows, "image"_a, "offset"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "height"_a,
         "width"_a, "threads"_a = 1);
+  m.def("image_ending_rows", &image_ending_rows, "x"_a, "x_row0"_a, "scale"_a, "image"_a.none(), "image_height"_a,
+        "out"_a, "r0"_a, "r1"_a, "threads"_a = 1);
   m.def("store_rows", &store_rows, "x"_a, "x_row0"_a, "out"_a, "r0"_a, "r1"_a, "threads"_a = 1);
 }
 

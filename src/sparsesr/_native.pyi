@@ -370,6 +370,19 @@ def image_rows(
     Integer images are divided by the largest value of their type. Rows and columns beyond the image repeat its edge.
     """
 
+def image_ending_rows(
+    x: F32,
+    x_row0: int,
+    scale: int,
+    image: tuple[F32, int] | None,
+    image_height: int,
+    out: Image,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute rows of `out` as `store_rows` of `pixel_shuffle_rows` of `x`, plus `bicubic_rows` of `image` if given."""
+
 def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
     """Write rows of an image window into an image array, cropped to its width.
 

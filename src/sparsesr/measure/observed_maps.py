@@ -99,6 +99,14 @@ class _ObservedLayer:
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute and sample rows [r0, r1)."""
         self._layer(state, r0, r1)
+        self._sample(state, r0, r1)
+
+    def store(self, state: NativeRunState, r0: int, r1: int, result: Image) -> None:
+        """Compute, convert and sample rows [r0, r1)."""
+        self._layer.store(state, r0, r1, result)
+        self._sample(state, r0, r1)
+
+    def _sample(self, state: NativeRunState, r0: int, r1: int) -> None:
         window, first = state.placed(self._output)
         if self._mask is None:
             values = window[r0 - first : r1 - first, 1:-1, : self._channels].reshape(-1)

@@ -88,12 +88,12 @@ class Execution:
     def _step(self, entry: TypedNode, step: Step) -> None:
         name = entry.node.output
         self.state.make_room(name, step.keep, step.r1)
-        self.layers[name](self.state, step.r0, step.r1)
+        if name == self.output:
+            self.layers[name].store(self.state, step.r0, step.r1, self.result)
+        else:
+            self.layers[name](self.state, step.r0, step.r1)
         if step.r1 == total_rows(entry, self.plan.grid.height):
             self.state.finish(name)
-        if name == self.output:  # leave out the rows that padding added
-            rows = self.result.shape[0]
-            self.state.store(name, self.result, min(step.r0, rows), min(step.r1, rows))
 
     def _end(self, planned: PlannedSegment) -> None:
         """Finish means, and record the masks before their memory is reused."""

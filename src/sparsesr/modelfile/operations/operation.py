@@ -56,6 +56,11 @@ class Operation:
     """Whether the activation of the next node, with weights ``slopes``, can be fused into a node."""
     absorbs_residual: Callable[[Node], bool] = shared_rules.never
     """Whether a node can add a map to its result, as its last input with the attribute ``residual``."""
+    writes_results: bool = False
+    """Whether a node that ends a network can write the result itself, with the attribute ``to_result``."""
+    absorbs_skip: Callable[[Node, Node], bool] = shared_rules.never_absorbs
+    """``absorbs_skip(node, writer)``: whether such a node can read the input of `writer` in place of its last input,
+    which `writer` computes, with the attribute ``enlarges_skip``."""
     sees_whole_image: bool = False
     """True if output values depend on the whole image: a barrier for row-wise execution."""
     attends_across_pixels: bool = False
@@ -65,13 +70,13 @@ class Operation:
     is_eager: bool = False
     """True if it is computed as soon as its inputs are available, so that one map is kept instead of several."""
 
+    is_by_product: bool = False
+    """True if the node that computes its only input writes its output at the same time."""
+
     @property
     def is_source(self) -> bool:
         """True if it reads the input image and no tensors of the graph."""
         return not self.inputs
-
-    is_by_product: bool = False
-    """True if the node that computes its only input writes its output at the same time."""
 
     def mask_of(self, node: Node) -> str | None:
         """Return the mask that selects the active pixels of a node; None without one."""

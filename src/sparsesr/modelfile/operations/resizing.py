@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
-from sparsesr.modelfile.operations.attributes import SCALE
+from sparsesr.modelfile.operations.attributes import ENLARGES_SKIP, SCALE
 from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, NumberTypes, Rows, Sizes
 from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.shared_rules import resized, resolution_of
@@ -45,8 +45,14 @@ def shuffle_infer(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> Valu
 
 
 def shuffle_rows(node: Node, a: int, b: int, index: int) -> Rows:
-    """An input row becomes ``scale`` output rows; the skip's rows are the output's."""
-    return (a, b) if index else (a // SCALE.of(node), -(-b // SCALE.of(node)))
+    """An input row becomes ``scale`` output rows; the skip's rows are the output's, unless it is yet to be enlarged."""
+    if index == 0:
+        return a // SCALE.of(node), -(-b // SCALE.of(node))
+    return bicubic_rows(node, a, b, 0) if ENLARGES_SKIP.of(node) else (a, b)
+
+
+def _absorbs_skip(node: Node, writer: Node) -> bool:
+    return writer.op == BICUBIC_UPSAMPLE.name and SCALE.of(writer) == SCALE.of(node)
 
 
 def upscale(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
@@ -97,6 +103,8 @@ PIXEL_SHUFFLE = Operation(
     infer=shuffle_infer,
     rows=shuffle_rows,
     upscales=True,
+    writes_results=True,
+    absorbs_skip=_absorbs_skip,
 )
 
 

@@ -59,6 +59,11 @@ def never_in_place(node: Node, index: int) -> bool:
     return False
 
 
+def never_absorbs(node: Node, writer: Node) -> bool:
+    """Every input is computed by its own node."""
+    return False
+
+
 def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """One number per channel of the input."""
     return ValueType(Kind.VECTOR, inputs[0].channels, None)

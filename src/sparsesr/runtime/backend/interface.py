@@ -37,10 +37,6 @@ class RunState(Protocol):
         """Mark a map as complete."""
         ...
 
-    def store(self, name: str, result: Image, r0: int, r1: int) -> None:
-        """Copy rows [r0, r1) of a map into the result, converted to its dtype."""
-        ...
-
     def active_pixels(self, mask: str) -> int:
         """Number of active pixels of a complete mask."""
         ...
@@ -64,6 +60,10 @@ class Layer(Protocol[State_contra]):
 
     def __call__(self, state: State_contra, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output, as numbered by the schedule; a vector node has one row."""
+        ...
+
+    def store(self, state: State_contra, r0: int, r1: int, result: Image) -> None:
+        """Compute rows [r0, r1) of the network's output and copy those within the result to it, in its dtype."""
         ...
 
     def end(self, state: State_contra) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
+from sparsesr.runtime.graph.fused_endings import with_fused_ending
 from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
 from sparsesr.runtime.graph.fusion import with_fused_activations
 from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes, types_in_bf16
 from sparsesr.runtime.graph.quantised import reads_quantised, with_quantised_maps
-from sparsesr.runtime.graph.unmasked import without_masks
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy, quantised_copies
+from sparsesr.runtime.graph.unmasked import without_masks
 from sparsesr.runtime.graph.zero_fill import MaskZeros, mask_zeros
 
 
@@ -26,9 +27,9 @@ class PreparedGraph:
     """Types of the maps that are not in fp32."""
     zeros: Mapping[str, MaskZeros]
     """Zeros at inactive pixels of masked operations, by output."""
-
     copies: Mapping[str, QuantisedCopy]
     """Quantised copies, by the map that is copied."""
+
 
 def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, PreparedGraph]:
     """The masked and the dense graph of a network, with as many maps in the precision as possible.
@@ -66,7 +67,7 @@ def fused_graph(model: ModelFile) -> tuple[TypedNode, ...]:
     """The network with everything fused; ModelError if the graph is not valid."""
     shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
     typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
-    return with_fused_residuals(typed, model.graph.output)
+    return with_fused_ending(with_fused_residuals(typed, model.graph.output), model.graph.output)
 
 
 def in_precision(

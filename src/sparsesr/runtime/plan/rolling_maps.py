@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sparsesr.modelfile.operations.attributes import TO_RESULT
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.segments import Segment, Segmentation
@@ -33,6 +34,7 @@ def rolling_nodes(cut: Segmentation, index: int) -> list[str]:
         entry.node.output
         for entry in cut.segments[index].nodes
         if entry.output.kind is Kind.MAP
+        and not TO_RESULT.of(entry.node)
         and not (entry.node.output in cut.last_use and cut.home[entry.node.output] == index)
     ]
 

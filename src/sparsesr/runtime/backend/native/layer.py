@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections import UserDict
 from collections.abc import Mapping, Sequence
 
+from sparsesr import _native
 from sparsesr.modelfile.operations.value_types import TypedNode
-from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.interface import F32, Image
 from sparsesr.runtime.backend.native.run_state import NativeRunState
 from sparsesr.runtime.graph.number_types import MapType
-from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
+from sparsesr.runtime.graph.zero_fill import MaskZeros
 
 
 class Weights(UserDict[str, F32]):
@@ -34,12 +35,16 @@ class Weights(UserDict[str, F32]):
         """Those of the output, if it is quantised."""
         self.zeros = zeros
         """For a masked operation: zeros at inactive pixels."""
-
         self.copy = copy
         """The quantised copy of the output, if there is one."""
 
+
 class NativeLayer(ABC):
     """A node with packed weights; see :class:`sparsesr.runtime.backend.interface.Layer`."""
+
+    _output: str
+    writes_copies = False
+    """Whether the layer writes the quantised copy of its output, in the same pass."""
 
     @abstractmethod
     def __init__(self, entry: TypedNode, weights: Weights) -> None: ...
@@ -50,6 +55,12 @@ class NativeLayer(ABC):
     @abstractmethod
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
+
+    def store(self, state: NativeRunState, r0: int, r1: int, result: Image) -> None:
+        """Compute rows [r0, r1) and convert them, but for those that padding added."""
+        self(state, r0, r1)
+        first, end = (min(r, result.shape[0]) for r in (r0, r1))
+        _native.store_rows(*state.placed(self._output), result, first, end, state.threads)
 
     def end(self, state: NativeRunState) -> None:  # noqa: B027 - or to finish
         """Finish results that need all rows."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sparsesr import _native
-from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE
+from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE, TO_RESULT
 from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.runtime.backend import interface
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.run_state import NativeRunState
 
@@ -105,11 +106,11 @@ class ChannelAttention(NativeLayer):
 class ScaleAdd(NativeLayer):
     """A map times a vector, plus an optional residual map."""
 
-    def __init__(self, entry: TypedNode, weights: Weights) -> None:
     writes_copies = True
 
-        self._input, self._vector, *residual = entry.node.inputs
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
         self._copy = weights.copy
+        self._input, self._vector, *residual = entry.node.inputs
         self._residual, self._output = residual[0] if residual else None, entry.node.output
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
@@ -148,6 +149,7 @@ class PixelShuffle(NativeLayer):
         self._input, *skip = entry.node.inputs
         self._scale, self._channels = SCALE.of(entry.node), entry.output.channels
         self._skip, self._output = skip[0] if skip else None, entry.node.output
+        self._to_result = TO_RESULT.of(entry.node)
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
@@ -157,6 +159,18 @@ class PixelShuffle(NativeLayer):
         _native.pixel_shuffle_rows(
             x, x_row0, self._scale, self._channels, skip, out, row0, r0, r1, state.threads
         )
+
+    def store(self, state: NativeRunState, r0: int, r1: int, result: interface.Image) -> None:
+        """Compute rows of the result, in one pass if nothing else reads them; a skip is then yet to be enlarged."""
+        if not self._to_result:
+            return super().store(state, r0, r1, result)
+        image = None if self._skip is None else state.placed(self._skip)
+        first, end = (min(r, result.shape[0]) for r in (r0, r1))
+        x, x_row0 = state.placed(self._input)
+        _native.image_ending_rows(
+            x, x_row0, self._scale, image, state.grid.height, result, first, end, state.threads
+        )
+        return None
 
 
 class Bicubic(NativeLayer):

@@ -79,10 +79,6 @@ class NativeRunState:
         if name in self.windows:
             self.windows[name].finish()
 
-    def store(self, name: str, result: Image, r0: int, r1: int) -> None:
-        """Copy rows [r0, r1) of a map into the result, converted to its dtype."""
-        _native.store_rows(*self.placed(name), result, r0, r1, self.threads)
-
     def active_pixels(self, mask: str) -> int:
         """Number of active pixels of a complete mask."""
         return self.masks[mask].n_active
