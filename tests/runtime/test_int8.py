@@ -17,14 +17,18 @@ from runtime.banding import (
     check_same_bits,
 )
 from runtime.int8_models import with_int8
-from runtime.random_graphs import one_of_each, random_image
+from runtime.random_graphs import one_of_each, random_image, residual_blocks
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.operations.attributes import INT8_SCALES
 from sparsesr.modelfile.precision_cost import PrecisionCost
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.runtime import precision
+from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
 from sparsesr.runtime.graph.prepared import prepare, supported_precisions
+from sparsesr.runtime.graph.zero_fill import ZeroFill
+from sparsesr.runtime.plan.execution_plan import make_execution_plan
+from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.session import Session
 
 MODELS = [
@@ -103,6 +107,27 @@ def test_inactive_pixels_are_as_in_fp32(effort):
     assert min(same) > 0.9
     if effort != 0.4:
         assert np.abs(exact.image - short.image).mean() < 0.05 * exact.image.std()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_copies_of_earlier_images_are_never_read(threads):
+    """Only active pixels and their border are copied; a second image finds the copies of the first one elsewhere."""
+    model = with_int8(residual_blocks())
+    first, second = (random_image(30, 34, np.float32, seed=seed) for seed in (1, 2))
+    used = int8(model, threads)
+    used.run(first, effort=1.0)
+    assert np.array_equal(used.run(second).image, int8(model).run(second).image)
+
+
+def test_copies_of_a_trunk_are_made_where_they_are_read():
+    masked, dense = prepare(with_int8(residual_blocks()), "int8")
+    inactive = {name: copy.inactive for name, copy in masked.copies.items()}
+    assert inactive["block0"] == inactive["block1"] == ZeroFill.BORDER, "read around active pixels"
+    assert inactive["head"] == ZeroFill.EVERYWHERE, "written at every pixel"
+    plan = make_execution_plan(masked.typed, Grid(30, 34, 2), 4, False, NATIVE_LAYOUT, masked.types)
+    places = plan.segments[0].places
+    assert places["block0~u8"].buffer == places["block1~u8"].buffer
+    assert set(dense.copies) >= {"block0", "block1", "head"}
 
 
 def test_steps_that_saturate_give_plausible_results():

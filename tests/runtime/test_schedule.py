@@ -7,12 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import GraphBuilder, plain, smsr
-from runtime.random_graphs import at_every_size, halves, only_bicubic, shared_mask, tokens
-from sparsesr.modelfile.operations.registry import input_rows
+from runtime.int8_models import with_int8
+from runtime.random_graphs import (
+    at_every_size,
+    halves,
+    only_bicubic,
+    residual_blocks,
+    shared_mask,
+    tokens,
+)
+from sparsesr.modelfile.operations.registry import input_rows, operation_of
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
+from sparsesr.runtime.graph.prepared import prepare
 from sparsesr.runtime.graph.segments import Segment, split, streamed_inputs
 from sparsesr.runtime.graph.unmasked import without_masks
 from sparsesr.runtime.plan.execution_plan import make_execution_plan
@@ -124,3 +133,23 @@ def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
     # reader need. The 16 sums and the first layer, which they overwrite, share a window: one more row per sum.
     assert len(wide) == 19
     assert max(wide) <= 4 + 3 + 16 and sorted(wide)[-2] <= 4 + 3
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("band_rows", [1, 5, 64])
+def test_room_for_by_products_is_made_right_before_their_writers_run(dense, band_rows):
+    """And nobody reads a by-product before its writer has run."""
+    form = prepare(with_int8(residual_blocks()), "int8")[dense]
+    plan = make_execution_plan(form.typed, Grid(22, 28, 2), band_rows, False, NATIVE_LAYOUT, form.types)
+    (planned,) = plan.segments
+    nodes = planned.segment.nodes
+    found = 0
+    for band in planned.bands:
+        for step, after in zip(band.steps, [*band.steps[1:], None], strict=True):
+            entry = nodes[step.node]
+            if operation_of(entry.node).is_by_product:
+                assert nodes[after.node].node.output == entry.node.inputs[0]
+                assert (step.r0, step.r1) == (after.r0, after.r1) and step.keep <= step.r0
+                assert after.keep <= after.r0
+                found += 1
+    assert found > 0
