@@ -29,7 +29,9 @@ def random_bytes(rng: np.random.Generator, c: int) -> np.ndarray:
     return rng.integers(0, 256, (H, W, c)).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("dtype", "c_in", "c_out"), [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 5, 9)])
+@pytest.mark.parametrize(
+    ("dtype", "c_in", "c_out"), [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 5, 9)]
+)
 def test_conv__copies_its_result(
     isa: str, rng: np.random.Generator, dtype: str, c_in: int, c_out: int
 ) -> None:
@@ -58,13 +60,17 @@ def test_masked_conv__copies_active_pixels_and_what_readers_need(
         packed, [(window_of(random_bytes(rng, c), UNSIGNED), -1)], None, [], mask_of(active), trunk, -1, 0, H,
         "none", 0.0, None, "nowhere", np.zeros(0, np.float32), [0], (trunk, -1), None, (copy, 0, OUT), copied, 2,
     )  # fmt: skip
-    needed = {"nowhere": active, "border": active | border_of(active), "everywhere": np.ones_like(active)}[copied]
+    needed = {"nowhere": active, "border": active | border_of(active), "everywhere": np.ones_like(active)}[
+        copied
+    ]
     expected = quantised(trunk[1:-1, 1:-1], OUT)
     assert np.array_equal(copy[:, 1:-1][needed], expected[needed])
     assert (copy[:, 1:-1][~needed] == CANARY).all()
 
 
-def test_masked_conv__copies_inactive_pixels_whose_border_is_unknown(isa: str, rng: np.random.Generator) -> None:
+def test_masked_conv__copies_inactive_pixels_whose_border_is_unknown(
+    isa: str, rng: np.random.Generator
+) -> None:
     active = rng.random((H, W)) < 0.3
     mask = mask_of(active, [H - 2])  # the border of its last row depends on the next one
     trunk = make_window(rng.standard_normal((H, W, 16)).astype(np.float32))

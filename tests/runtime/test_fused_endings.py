@@ -48,7 +48,9 @@ MODELS = {
 def test_only_a_skip_that_is_an_enlarged_image_is_fused():
     same = ended(with_ending())
     assert same.inputs == ("tail", "image") and same.attrs["to_result"] and same.attrs["enlarges_skip"]
-    assert not ended(with_ending(skip_scale=4)).attrs.get("to_result"), "the skip is twice as large as its reader"
+    assert not ended(with_ending(skip_scale=4)).attrs.get("to_result"), (
+        "the skip is twice as large as its reader"
+    )
     assert not ended(with_ending(shared_skip=True)).attrs.get("to_result"), "a sum does not write results"
     assert ended(only_bicubic()).op == "bicubic_upsample"
 
@@ -63,7 +65,9 @@ def test_an_output_with_readers_stays_a_map():
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (23, 30)])
 def test_no_bit_changes(name, dtype, height, width, monkeypatch):
     model, image = MODELS[name], random_image(height, width, dtype, seed=3)
-    found = [Session(model, threads).run(image, band_rows=rows).image for threads, rows in ((1, None), (2, 3))]
+    found = [
+        Session(model, threads).run(image, band_rows=rows).image for threads, rows in ((1, None), (2, 3))
+    ]
     monkeypatch.setattr(prepared, "with_fused_ending", lambda typed, output: typed)
     expected = Session(model, 1).run(image).image
     assert all(np.array_equal(image, expected) for image in found)

@@ -9,9 +9,9 @@ import numpy as np
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.arena import NativeArena
+from sparsesr.runtime.backend.native.copies import WithCopy
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.layers import LAYERS
-from sparsesr.runtime.backend.native.copies import WithCopy
 from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
 from sparsesr.runtime.graph.number_types import MapTypes, input_types, type_of
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
