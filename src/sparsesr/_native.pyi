@@ -371,10 +371,10 @@ def image_rows(
     """
 
 def image_ending_rows(
-    x: F32,
+    x: Map,
     x_row0: int,
     scale: int,
-    image: tuple[F32, int] | None,
+    image: Placed | None,
     image_height: int,
     out: Image,
     r0: int,

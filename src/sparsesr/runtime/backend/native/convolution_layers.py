@@ -31,7 +31,7 @@ class Conv(NativeLayer):
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
         node = entry.node
-        self._copy = weights.copy
+        self._copy = weights.quantised_copy
         self._inputs = feature_inputs(node)
         splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
         self._packed = _packed(weights, splits)
@@ -74,8 +74,10 @@ class MaskedConv(NativeLayer):
         self._mask, self._inputs = node.inputs[0], masked_features(node)
         self._residual = node.inputs[-1] if RESIDUAL.of(node) else None
         self.writes_copies = self._residual is not None  # else inactive pixels are written at the same time
-        self._copy = weights.copy if self.writes_copies else None
-        self._copied = (ZeroFill.NOWHERE if weights.copy is None else weights.copy.inactive).value
+        self._copy = weights.quantised_copy if self.writes_copies else None
+        self._copied = (
+            ZeroFill.NOWHERE if weights.quantised_copy is None else weights.quantised_copy.inactive
+        ).value
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1 : 1 + len(self._inputs)]]

@@ -35,8 +35,8 @@ class Weights(UserDict[str, F32]):
         """Those of the output, if it is quantised."""
         self.zeros = zeros
         """For a masked operation: zeros at inactive pixels."""
-        self.copy = copy
-        """The quantised copy of the output, if there is one."""
+        self.quantised_copy = copy
+        """That of the output, if there is one."""
 
 
 class NativeLayer(ABC):

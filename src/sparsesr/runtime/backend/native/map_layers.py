@@ -109,7 +109,7 @@ class ScaleAdd(NativeLayer):
     writes_copies = True
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
-        self._copy = weights.copy
+        self._copy = weights.quantised_copy
         self._input, self._vector, *residual = entry.node.inputs
         self._residual, self._output = residual[0] if residual else None, entry.node.output
 
