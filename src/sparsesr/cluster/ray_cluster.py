@@ -13,7 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
+# Read when Ray is imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 import ray
 from ray.exceptions import RayError
@@ -54,8 +56,10 @@ class RayCluster:
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except Exception as error:
-            what = " ".join(str(error).split())[:200] or type(error).__name__
-            raise BackendError(f"the Ray cluster refused: {what}", where=Parameter("address")) from None
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            remedy = "check that it runs, and that both sides have the same RAY_AUTH_MODE and token"
+            where = Parameter("address")
+            raise BackendError(f"no connection ({reason})", where=where, remedy=remedy) from None
         try:
             require_token(ray.get_runtime_context().gcs_address.rpartition(":")[0])
         except Exception:
