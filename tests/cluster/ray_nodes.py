@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 RAY = Path(sys.executable).with_name("ray")
@@ -60,23 +61,27 @@ class RayNodes:
 
     def close(self) -> None:
         """Kill what is left, and remove its files."""
-        for number, process in enumerate(self._processes):
+        for process in self._processes:
             if process.poll() is None:
-                self.kill(number)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        for number in self._own():
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
         shutil.rmtree(self._folder)
 
     def workers(self) -> list[int]:
         """The processes of workers of batches on all nodes."""
-        names = {}
+        return [number for number, name in self._own().items() if name.startswith(b"ray::RayWorker")]
+
+    def _own(self) -> dict[int, bytes]:
+        """Process ids and command lines of all processes that know the token, apart from this one."""
+        token, found = self.environment["RAY_AUTH_TOKEN"].encode(), {}
         for folder in Path("/proc").iterdir():
-            try:
-                names[int(folder.name)] = (folder / "cmdline").read_bytes()
-                group = os.getpgid(int(folder.name))
-            except (OSError, ValueError):
-                continue
-            if group not in [process.pid for process in self._processes]:
-                del names[int(folder.name)]
-        return [number for number, name in names.items() if name.startswith(b"ray::RayWorker")]
+            with suppress(OSError):
+                if folder.name.isdigit() and token in (folder / "environ").read_bytes():
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes()
+        return found
 
     def _start(self, *arguments: str) -> str:
         log = self._folder / f"node{len(self._processes)}.log"

@@ -52,14 +52,17 @@ def upscale_batch(
         BackendError: no worker is left.
         InputError: the manifest cannot be written.
     """
-    for folder in {target.parent for target in targets.values()}:
+    folders = {target.parent for target in targets.values()}
+    for folder in folders:
         remove_stale(folder)
-    put_off: list[Item] = []
-    first = _Coordinator(fleet, manifest, cancelled, remark, put_off)
-    yield from first.run(_entries(targets, manifest, rules), len(targets), is_shared=True)
-    if put_off:
-        last = _Coordinator(fleet, manifest, cancelled, remark, [])
-        yield from last.run(iter(put_off), len(put_off), is_shared=False)
+    passes = _Passes(fleet, manifest, cancelled, remark)
+    try:
+        yield from passes.run(_entries(targets, manifest, rules), len(targets), is_shared=True)
+        if put_off := passes.take_put_off():
+            yield from passes.run(iter(put_off), len(put_off), is_shared=False)
+    finally:
+        for folder in folders if passes.has_losses else ():
+            remove_stale(folder, even_again=True)
 
 
 def _entries(targets: Mapping[Path, Path], manifest: Manifest, rules: Rules) -> Iterator[Item | Settled]:
@@ -93,8 +96,8 @@ def _first_work(
     return None
 
 
-class _Coordinator:
-    """One pass over files with the same division of the machines."""
+class _Passes:
+    """Passes over files, each with one division of the machines."""
 
     def __init__(
         self,
@@ -102,17 +105,18 @@ class _Coordinator:
         manifest: Manifest,
         cancelled: Callable[[], bool],
         remark: Callable[[Remark], None],
-        put_off: list[Item],
     ) -> None:
         self._fleet, self._manifest = fleet, manifest
         self._cancelled, self._remark = cancelled, remark
-        self._put_off = put_off
+        self._put_off: list[Item] = []
+        self.has_losses = False
+        """True if a worker died, which may have left a temporary file."""
         self._settled: deque[Settled] = deque()
 
     def run(
         self, entries: Iterator[Item | Settled], count: int, *, is_shared: bool
     ) -> Generator[Settled, None, None]:
-        """See :func:`upscale_batch`."""
+        """One pass; see :func:`upscale_batch`."""
         work = yield from _first_work(entries)
         if work is None:
             return
@@ -126,6 +130,11 @@ class _Coordinator:
             self._take_in(0 if self._settled else _POLL_INTERVAL_S)
             yield from self._drained()
         yield from self._drained()
+
+    def take_put_off(self) -> list[Item]:
+        """The files that were put off so far, once."""
+        taken, self._put_off = self._put_off, []
+        return taken
 
     def _noting_settled(self, entries: Iterator[Item | Settled]) -> Iterator[Item | None]:
         for entry in entries:
@@ -155,6 +164,7 @@ class _Coordinator:
             self._settle(self._schedule.answered(event.worker, seconds), answer)
 
     def _bury(self, lost: Lost) -> None:
+        self.has_losses = True
         for item in self._schedule.lost(lost.worker):
             error = BackendError(
                 f"{MOST_KILLS} workers died of it one after the other, possibly out of memory (the last {lost.why})",

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-# Read when Ray is imported.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
 
 import ray
 from ray.exceptions import RayError
@@ -33,6 +31,7 @@ Actor = Any
 """Handle of a worker."""
 Ref = Any
 """A value to come, or, of files that a worker does, a stream of them."""
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ class RayCluster:
         # Ray prints messages of its daemons on standard output, between our records.
         setattr(ray._private.worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010
         try:
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
+            with _silent_errors():
+                ray.init(address=address, log_to_driver=False, configure_logging=False)
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             remedy = "check that it runs, and that both sides have the same RAY_AUTH_MODE and token"
@@ -129,6 +129,19 @@ class RayCluster:
     def close(self) -> None:
         """Disconnect; workers that are left end."""
         ray.shutdown()
+
+
+@contextmanager
+def _silent_errors() -> Generator[None, None, None]:
+    """Drop what Ray's native part writes to standard error until it has files for that: one line a second."""
+    kept, null = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(null)
 
 
 def _only_on(node: Node) -> NodeAffinitySchedulingStrategy:
