@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -134,6 +136,21 @@ def test_an_interrupted_batch_is_resumed(monkeypatch, capsys):
     assert batch("-q", "--resume", threads=1) == 0
     assert all(states("out")[name] == state for name, state in done.items()), "not done again"
     assert results("out") == upscaled("in", *TINY)
+
+
+def test_a_killed_batch_is_resumed():
+    folder_of(12)
+    command = [sys.executable, "-m", "sparsesr.cli", "batch", "in", "-o", "out", "--json", "-j", "2", *TINY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        process.kill()
+        process.communicate()  # workers have the same streams, so this also waits for their end
+    done = states("out")
+    assert 0 < len(done) <= 12
+    assert batch("-q", "--resume") == 0
+    assert all(states("out")[name] == state for name, state in done.items()), "not done again"
+    assert results("out") == upscaled("in", *TINY)
+    assert not list(Path("out").glob(".*"))
 
 
 @pytest.fixture

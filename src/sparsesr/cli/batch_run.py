@@ -138,6 +138,8 @@ class BatchRun:
     def _remark(self, remark: Remark) -> None:
         if isinstance(remark.what, SparsesrError):
             line = f"machine {remark.machine} is left out: {messages.line_of(remark.what)}"
+        elif self.job.quiet:
+            return
         else:
             line = f"machine {remark.machine} {remark.what}"
         messages.say(f"note: {line}", to_stderr=True)

@@ -79,7 +79,7 @@ class RayCluster:
         """The :class:`Facts` of a machine, to come."""
         task = ray.remote(ray_worker.scout)
         placed = task.options(num_cpus=0, max_retries=0, scheduling_strategy=_only_on(node))
-        return placed.remote(self._cpu, os.fspath(probe.path), probe.token, os.fspath(probe.source))
+        return placed.remote(self._cpu, os.fspath(probe.path), probe.content, os.fspath(probe.source))
 
     def hire(self, node: Node, settings: Ref, threads: int) -> tuple[Actor, Ref]:
         """A new worker on a machine, and, to come, None when it is ready or an error."""

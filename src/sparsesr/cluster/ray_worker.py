@@ -27,14 +27,14 @@ def limit_instruction_set(cpu: str | None) -> None:
         os.environ[_CPU] = cpu
 
 
-def scout(cpu: str | None, folder: str, token: str, source: str) -> Facts:
+def scout(cpu: str | None, path: str, content: str, source: str) -> Facts:
     """Find out the facts of this machine; the arguments are those of a probe."""
     limit_instruction_set(cpu)
     from pathlib import Path
 
     from sparsesr.cluster.scout import Probe, look_around
 
-    return look_around(Probe(Path(folder), token, Path(source)))
+    return look_around(Probe(Path(path), content, Path(source)))
 
 
 class RayWorker:

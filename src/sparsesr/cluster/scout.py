@@ -15,7 +15,7 @@ from sparsesr.image.destination import write_error
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import create_temporary
 
-_TOKEN_BYTES = 16
+_CONTENT_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Probe:
     """A file in the folder of the results, by which other machines tell whether they see that folder."""
 
     path: Path
-    token: str
+    content: str
     source: Path
     """One of the inputs."""
 
@@ -35,12 +35,12 @@ def probing(folder: Path, source: Path) -> Generator[Probe, None, None]:
         path, descriptor = create_temporary(folder)
     except OSError as error:
         raise write_error(folder, error) from None
-    token = secrets.token_hex(_TOKEN_BYTES)
+    content = secrets.token_hex(_CONTENT_BYTES)
     with os.fdopen(descriptor, "w") as file:  # its lock keeps other processes from removing it
-        file.write(token)
+        file.write(content)
         file.flush()
         try:
-            yield Probe(path, token, source)
+            yield Probe(path, content, source)
         finally:
             with suppress(OSError):
                 path.unlink()
@@ -74,7 +74,7 @@ def _fault(probe: Probe) -> SparsesrError | None:
         seen = probe.path.read_text(encoding="ascii", errors="replace")
     except OSError:
         seen = ""
-    if seen != probe.token:
+    if seen != probe.content:
         return InputError("is not visible there", where=printable(folder), remedy=shared)
     try:
         path, descriptor = create_temporary(folder)
