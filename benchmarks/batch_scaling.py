@@ -8,6 +8,7 @@ is measured instead, with images so small that hardly anything else takes time.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import resource
 import statistics
 import subprocess
@@ -26,7 +27,7 @@ from sparsesr.cluster.manifest import Manifest
 from sparsesr.processor import processor_name
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
-MANY = 20_000
+MANY, MESSAGES = 20_000, 2_000
 
 
 def crops(folder: Path, count: int, side_px: int) -> None:
@@ -54,14 +55,17 @@ def seconds(verb: str, source: Path, *arguments: str) -> tuple[float, float]:
 def scaling(folder: Path, files: int, threads: int, rounds: int) -> None:
     """Print files per second of each way."""
     ways = [(verb, str(count)) for verb in ("upscale", "batch") for count in (1, threads)]
-    walls: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    runs: dict[tuple[str, str], list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(rounds):
         for verb, count in ways:
-            walls[verb, count].append(seconds(verb, folder, "-j", count)[0])
-    for (verb, count), measured in walls.items():
-        wall = statistics.median(measured)
-        each = " ".join(f"{one:.1f}" for one in measured)
-        print(f"{verb:8} -j {count}  {files / wall:6.2f} files/s  median {wall:.1f} s of {each}")
+            runs[verb, count].append(seconds(verb, folder, "-j", count))
+    for (verb, count), measured in runs.items():
+        wall, busy = (statistics.median(values) for values in zip(*measured, strict=True))
+        each = " ".join(f"{one:.1f}" for one, _ in measured)
+        print(
+            f"{verb:8} -j {count}  {files / wall:6.2f} files/s, median {wall:.1f} s of {each};"
+            f" processor {busy:.1f} s, {1e3 * busy / files:.0f} ms a file"
+        )
 
 
 class _InstantFleet:
@@ -101,6 +105,25 @@ def coordinator() -> None:
     print(f"coordinator: {1e6 * wall / MANY:.0f} us a file, {MANY} files in {fleet.given} chunks")
 
 
+def messages() -> None:
+    """Print what a message of a worker costs the coordinator; the cluster is connected."""
+    import ray
+
+    class Sender:
+        def send(self) -> Iterator[int]:
+            yield from range(MESSAGES)
+
+    stream = ray.remote(Sender).remote().send.options(num_returns="streaming").remote()
+    ray.get(next(stream))
+    start = time.perf_counter()
+    while ray.wait([stream], num_returns=1)[0]:
+        try:
+            ray.get(next(stream))
+        except StopIteration:
+            break
+    print(f"a message: {1e3 * (time.perf_counter() - start) / MESSAGES:.2f} ms")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,11 +143,15 @@ def main() -> None:
             return
         few = Path(place, "few")
         crops(few, 2, given.side)
+        from sparsesr.cluster.ray_cluster import RayCluster
+
         least = seconds("batch", few, "--address", given.address)
         wall, own = seconds("batch", folder, "--address", given.address)
         print(f"2 files: {least[0]:.1f} s, coordinator {least[1]:.2f} s")
         print(f"{given.files} files: {wall:.1f} s, coordinator {own:.2f} s,", end=" ")
         print(f"{1e3 * (own - least[1]) / (given.files - 2):.2f} ms a file more")
+        with contextlib.closing(RayCluster(given.address)):
+            messages()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sparsesr.cluster.fleet import Answered, Fleet, Lost, Remark
 from sparsesr.cluster.items import Answer, Done, Item, PutOff
 from sparsesr.cluster.manifest import Manifest
 from sparsesr.cluster.schedule import MOST_KILLS, Schedule
-from sparsesr.errors import BackendError, CancelledError, SparsesrError
+from sparsesr.errors import BackendError, CancelledError, SparsesrError, Wording
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import remove_stale
 from sparsesr.jobs.batch import Skipped, existing
@@ -85,17 +85,6 @@ def _entries(targets: Mapping[Path, Path], manifest: Manifest, rules: Rules) -> 
         yield item if found is None else (source, target, found)
 
 
-def _first_work(
-    entries: Iterator[Item | Settled],
-) -> Generator[Settled, None, tuple[Item, int] | None]:
-    """Yield what needs no work up to the first file that does; return that and the number of the others."""
-    for before, entry in enumerate(entries):
-        if isinstance(entry, Item):
-            return entry, before
-        yield entry
-    return None
-
-
 class _Passes:
     """Passes over files, each with one division of the machines."""
 
@@ -117,7 +106,7 @@ class _Passes:
         self, entries: Iterator[Item | Settled], count: int, *, is_shared: bool
     ) -> Generator[Settled, None, None]:
         """One pass; see :func:`upscale_batch`."""
-        work = yield from _first_work(entries)
+        work = yield from self._first_work(entries)
         if work is None:
             return
         item, count = work[0], count - work[1]
@@ -130,6 +119,18 @@ class _Passes:
             self._take_in(0 if self._settled else _POLL_INTERVAL_S)
             yield from self._drained()
         yield from self._drained()
+
+    def _first_work(
+        self, entries: Iterator[Item | Settled]
+    ) -> Generator[Settled, None, tuple[Item, int] | None]:
+        """Yield what needs no work up to the first file that does; return that and the number of the others."""
+        for before, entry in enumerate(entries):
+            if self._cancelled():
+                raise _interrupted()
+            if isinstance(entry, Item):
+                return entry, before
+            yield entry
+        return None
 
     def take_put_off(self) -> list[Item]:
         """The files that were put off so far, once."""
@@ -198,4 +199,10 @@ class _Passes:
                 if isinstance(event, Answered):
                     self._settle_all(event)
         yield from self._drained()
-        raise CancelledError("interrupted", remedy="the same command with --resume upscales the rest")
+        raise _interrupted()
+
+
+def _interrupted() -> CancelledError:
+    return CancelledError(
+        "interrupted", remedy=Wording("the same command with {} upscales the rest", "resume")
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class RayCluster:
         # Ray prints messages of its daemons on standard output, between our records.
         setattr(ray._private.worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010
         try:
-            with _silent_errors():
+            with _silent_errors(), _own_signals():
                 ray.init(address=address, log_to_driver=False, configure_logging=False)
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -129,6 +130,16 @@ class RayCluster:
     def close(self) -> None:
         """Disconnect; workers that are left end."""
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Generator[None, None, None]:
+    """Keep the handler of SIGTERM, which Ray replaces."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
