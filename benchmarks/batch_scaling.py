@@ -111,7 +111,8 @@ def messages() -> None:
 
     class Sender:
         def send(self) -> Iterator[int]:
-            yield from range(MESSAGES)
+            for number in range(MESSAGES):
+                yield 2 * number
 
     stream = ray.remote(Sender).remote().send.options(num_returns="streaming").remote()
     ray.get(next(stream))
