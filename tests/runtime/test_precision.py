@@ -176,3 +176,16 @@ SESSIONS, PARALLEL = ([bf16(model, threads) for model in MODELS] for threads in 
 @given(index=st.integers(0, len(MODELS) - 1), **WAYS_TO_RUN)
 def test_bands_and_threads_change_no_bit(index, **way):
     check_same_bits(SESSIONS[index], PARALLEL[index], **way)
+
+
+def test_gains_of_another_process_decide(monkeypatch):
+    """As on a cluster, where one machine has no instructions for the fastest precision."""
+    monkeypatch.setattr(precision, "_adopted", {})
+    monkeypatch.setattr(precision, "has_instructions", lambda _: True)
+    facts = replace(MODELS[0].facts, bf16_costs=(costing(0.0),))
+    precision.adopt_gains({"bf16": 2.0, "int8": 0.0})
+    assert precision.gains() == {"bf16": 2.0, "int8": 0.0}
+    assert precision.choose_precision("auto", facts).precision == "bf16"
+    precision.adopt_gains({"bf16": 0.0})
+    chosen = precision.choose_precision("auto", facts)
+    assert chosen.precision == "fp32" and "not all processors at work have bf16 instructions" in chosen.reason

@@ -36,7 +36,7 @@ _LONG_OPTIONS = frozenset(
         "skip_existing",
         "strip",
     }
-    | {"target_ms", "width"}
+    | {"address", "target_ms", "width"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

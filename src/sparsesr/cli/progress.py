@@ -9,6 +9,14 @@ from contextlib import contextmanager
 from sparsesr.cli.streams import is_terminal
 
 Report = Callable[[int, int], None]
+_MINUTES_S, _HOURS_S = 90.0, 2 * 3600.0
+
+
+def duration(seconds: float) -> str:
+    """A time in words: seconds, minutes or hours."""
+    if seconds >= _HOURS_S:
+        return f"{seconds / 3600:.0f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds >= _MINUTES_S else f"{seconds:.0f} seconds"
 
 
 @contextmanager
@@ -22,7 +30,9 @@ def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, N
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # Lines that are printed meanwhile appear above the bar, unless they go to a file.
+    console, is_shown = Console(stderr=True), is_terminal(sys.stdout)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=is_shown) as progress:
         task = progress.add_task(escape(label), total=None)
 
         def report(done: int, total: int) -> None:

@@ -21,3 +21,30 @@ Threads = Annotated[
     int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
 ]
 Depth = Annotated[int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")]
+
+ScaleFactor = Annotated[
+    float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
+]
+Width = Annotated[int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")]
+Height = Annotated[int | None, typer.Option(help="Height of the result in pixels.")]
+Fit = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
+]
+Inference = Annotated[
+    str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
+]
+Recursive = Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Take existing output files as done.")]
+Format = Annotated[
+    str | None,
+    typer.Option("-f", "--format", help="jpg, png, webp, tif, avif or jxl. [default: as the input]"),
+]
+Quality = Annotated[int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100. [default: 95]")]
+Lossless = Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")]
+Strip = Annotated[bool, typer.Option("--strip", help="Leave out all metadata but the colour profile.")]
+PreserveTime = Annotated[
+    bool, typer.Option("--preserve-time", help="Keep the time of modification of the input.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsesr.errors import CancelledError
-from sparsesr.jobs.batch import Outcome, Skipped
-from sparsesr.jobs.files import FileResult
+from sparsesr.errors import CancelledError, SparsesrError
+from sparsesr.jobs.batch import Skipped
 
 _SOME_FAILED = 3
 
@@ -23,14 +22,14 @@ class Tally:
     _status: int = 0
     was_cancelled: bool = False
 
-    def add(self, outcome: Outcome) -> None:
-        """Count the outcome of a file."""
-        if isinstance(outcome, FileResult):
-            self.done += 1
-        elif isinstance(outcome, Skipped):
+    def add(self, outcome: object) -> None:
+        """Count the outcome of a file: an error, :class:`Skipped`, or a result of whatever kind."""
+        if isinstance(outcome, Skipped):
             self.skipped += 1
         elif isinstance(outcome, CancelledError):
             self.was_cancelled = True
+        elif not isinstance(outcome, SparsesrError):
+            self.done += 1
         else:
             self.failed += 1
             # The common status of all errors, or "some inputs failed" if they differ.

@@ -10,15 +10,8 @@ import typer
 
 from sparsesr.cli import options, shared_options
 from sparsesr.cli.int8_scales import ready_for
-from sparsesr.cli.tally import Tally
 from sparsesr.cli.upscale_job import Job, run_stdin, watching
-from sparsesr.cli.upscale_report import (
-    report_error,
-    report_left_out,
-    report_outcome,
-    report_problems,
-    report_tally,
-)
+from sparsesr.cli.upscale_report import report_beforehand, report_outcome, report_problems, report_tally
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
 from sparsesr.jobs.batch import upscale_files
@@ -43,47 +36,28 @@ def run(
         str | None,
         typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
     ] = None,
-    scale: Annotated[
-        float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
-    ] = None,
-    width: Annotated[
-        int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")
-    ] = None,
-    height: Annotated[int | None, typer.Option(help="Height of the result in pixels.")] = None,
-    fit: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
-    ] = None,
+    scale: shared_options.ScaleFactor = None,
+    width: shared_options.Width = None,
+    height: shared_options.Height = None,
+    fit: shared_options.Fit = None,
     model: shared_options.Model = None,
     effort: shared_options.Effort = None,
     target_ms: shared_options.TargetMs = None,
     precision: shared_options.Precision = "auto",
     memory: shared_options.Memory = None,
-    inference: Annotated[
-        str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
-    ] = "auto",
+    inference: shared_options.Inference = "auto",
     threads: shared_options.Threads = None,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Include subfolders.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Take existing output files as done.")
-    ] = False,
-    format: Annotated[
-        str | None,
-        typer.Option("-f", "--format", help="jpg, png, webp, tif, avif or jxl. [default: as the input]"),
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option(help="Quality of JPEG, WebP and AVIF, 1 to 100. [default: 95]")
-    ] = None,
+    recursive: shared_options.Recursive = False,
+    overwrite: shared_options.Overwrite = False,
+    skip_existing: shared_options.SkipExisting = False,
+    format: shared_options.Format = None,
+    quality: shared_options.Quality = None,
     depth: shared_options.Depth = None,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Write WebP and AVIF without loss.")] = False,
-    strip: Annotated[
-        bool, typer.Option("--strip", help="Leave out all metadata but the colour profile.")
-    ] = False,
-    preserve_time: Annotated[
-        bool, typer.Option("--preserve-time", help="Keep the time of modification of the input.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
+    lossless: shared_options.Lossless = False,
+    strip: shared_options.Strip = False,
+    preserve_time: shared_options.PreserveTime = False,
+    as_json: shared_options.AsJson = False,
+    quiet: shared_options.Quiet = False,
 ) -> int:
     """Upscale images: photo.jpg becomes photo_x2.jpg beside it."""
     named = [*(inputs or []), *(also or [])]
@@ -135,14 +109,7 @@ def _is_stdin(named: list[str]) -> bool:
 
 
 def _run_all(upscaler: Upscaler, inputs: Inputs, pairing: Pairing, job: Job) -> int:
-    tally = Tally(len(pairing.targets) + len(pairing.failures) + len(inputs.problems))
-    report_left_out(pairing.notes, job)
-    for problem in inputs.problems:
-        tally.add(problem)
-        report_error(problem, str(problem.where), job)
-    for source, error in pairing.failures:
-        tally.add(error)
-        report_error(error, source, job)
+    tally = report_beforehand(inputs, pairing, job)
     watch = partial(watching, upscaler, job)
     batch = upscale_files(
         upscaler,

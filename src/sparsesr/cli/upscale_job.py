@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparsesr.cli import messages
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
-from sparsesr.cli.progress import progress_bar
+from sparsesr.cli.progress import duration, progress_bar
 from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
 from sparsesr.cli.upscale_report import Job, report
 from sparsesr.engine.estimate import expected_seconds, planned_macs
@@ -21,9 +21,10 @@ from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import located
 from sparsesr.jobs.files import upscale_file
+from sparsesr.jobs.record import record_of
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
-_LONG_S, _MINUTES_S = 10.0, 90.0
+_LONG_S = 10.0
 _LIGHT_MACS = 10**11
 _STDIN = "standard input"
 
@@ -66,7 +67,7 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         if lost is not None:
             raise lost
     output = "standard output" if target is None else target
-    report(upscaler, done, _STDIN, output, job, to_stderr=target is None)
+    report(record_of(upscaler, done, _STDIN, output), _STDIN, output, job, to_stderr=target is None)
     return 0
 
 
@@ -90,6 +91,5 @@ def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int], 
         return
     seconds = expected_seconds(network, macs)
     if seconds >= _LONG_S:
-        words = f"{seconds / 60:.0f} minutes" if seconds >= _MINUTES_S else f"{seconds:.0f} seconds"
-        line = f"{name}: about {words} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
+        line = f"{name}: about {duration(seconds)} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
         messages.say(line, to_stderr=True)

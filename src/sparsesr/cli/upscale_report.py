@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sparsesr.cli import messages
 from sparsesr.cli.tally import Tally
-from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import SparsesrError
 from sparsesr.image.source import printable
-from sparsesr.jobs.batch import Outcome
+from sparsesr.jobs.batch import Outcome, Skipped
 from sparsesr.jobs.files import FileResult, WriteOptions
 from sparsesr.jobs.inputs import Inputs
+from sparsesr.jobs.pairing import Pairing
 from sparsesr.jobs.record import failure_record, record_of, skip_record
 
 _SEVERAL = 2
@@ -40,18 +41,30 @@ def report_problems(inputs: Inputs, job: Job) -> int:
     return tally.exit_status
 
 
-def report_left_out(notes: list[str], job: Job) -> None:
-    """Print what was left out of the inputs."""
+def report_beforehand(inputs: Inputs, pairing: Pairing, job: Job) -> Tally:
+    """Print what was left out of a batch, and what fails before any work; return the tally so far."""
+    tally = Tally(len(pairing.targets) + len(pairing.failures) + len(inputs.problems))
     if not job.quiet:
-        for note in notes:
+        for note in pairing.notes:
             messages.say(f"note: {note}", to_stderr=True)
+    problems = [(str(problem.where), problem) for problem in inputs.problems]
+    for source, error in [*problems, *pairing.failures]:
+        tally.add(error)
+        report_error(error, source, job)
+    return tally
 
 
 def report_outcome(upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job) -> None:
     """Print the outcome for a file of a batch."""
     if isinstance(outcome, FileResult):
-        report(upscaler, outcome, source, target, job)
-    elif isinstance(outcome, SparsesrError):
+        report(record_of(upscaler, outcome, source, target), source, target, job)
+    else:
+        report_no_result(source, target, outcome, job)
+
+
+def report_no_result(source: Path, target: Path, outcome: SparsesrError | Skipped, job: Job) -> None:
+    """Print why a file of a batch has no result, or needed none."""
+    if isinstance(outcome, SparsesrError):
         report_error(outcome, source, job)
     elif job.as_json:
         messages.print_json(skip_record(outcome, source, target))
@@ -59,14 +72,14 @@ def report_outcome(upscaler: Upscaler, source: Path, target: Path, outcome: Outc
         messages.say(f"{printable(source)}: skipped, {printable(target)} {outcome.reason}")
 
 
-def report_tally(tally: Tally, job: Job) -> None:
+def report_tally(tally: Tally, job: Job, how_to_go_on: str = "the same command") -> None:
     """Print a summary of several files, and after an interruption how to go on."""
     is_needless = tally.was_cancelled and not (tally.done or tally.skipped)
     if tally.count < _SEVERAL or job.quiet or job.as_json or is_needless:
         return
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
     line = f"{tally.done} of {tally.count} images upscaled{skipped}, {tally.failed} failed"
-    going_on = "; the same command upscales the rest" if tally.was_cancelled else ""
+    going_on = f"; {how_to_go_on} upscales the rest" if tally.was_cancelled else ""
     messages.say(line + going_on, to_stderr=True)
 
 
@@ -78,41 +91,35 @@ def report_error(error: SparsesrError, source: Path | str, job: Job) -> None:
 
 
 def report(
-    upscaler: Upscaler,
-    done: FileResult,
-    source: Path | str,
-    target: Path | str,
-    job: Job,
-    *,
-    to_stderr: bool = False,
+    record: dict[str, Any], source: Path | str, target: Path | str, job: Job, *, to_stderr: bool = False
 ) -> None:
-    """Print the result for a file."""
+    """Print the result for a file, from its JSON record."""
     if job.as_json:
-        messages.print_json(record_of(upscaler, done, source, target))
+        messages.print_json(record)
     elif not job.quiet:
-        messages.say(_sentence(upscaler, done, printable(source), printable(target)), to_stderr=to_stderr)
-        for note in done.upscaled.notes:
+        messages.say(_sentence(record, printable(source), printable(target)), to_stderr=to_stderr)
+        for note in record["notes"]:
             messages.say(f"  note: {note}", to_stderr=True)
 
 
-def _networks(result: UpscaleResult, precision: str) -> str:
+def _networks(record: dict[str, Any]) -> str:
     """The networks that ran, with their scales unless there is just one and nothing else happened."""
+    passes, precision = record["passes"], record["precision"]
     reduced = "" if precision == "fp32" else f" in {precision}"
-    if len(result.passes) == 1 and not result.is_resized:
-        return f"{result.passes[0].model}{reduced}"
-    names = " and ".join(f"{each.model} (x{each.scale})" for each in result.passes) + reduced
-    return f"{names}, then bicubic down" if result.is_resized else names
+    if len(passes) == 1 and not record["resized"]:
+        return f"{passes[0]['model']}{reduced}"
+    names = " and ".join(f"{each['model']} (x{each['scale']})" for each in passes) + reduced
+    return f"{names}, then bicubic down" if record["resized"] else names
 
 
-def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) -> str:
+def _sentence(record: dict[str, Any], source: str, target: str) -> str:
     """One line with sizes, time and work."""
-    (height, width), result = done.size, done.upscaled
-    stats = result.stats
-    used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
-    skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
-    chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
-    networks = _networks(result, upscaler.network.session.precision)
+    macs, dense = record["macs"] / 1e9, record["macs_dense"] / 1e9
+    used = f"density {record['density']:.2f}, {macs:.3g} of {dense:.3g} GMACs"
+    skipped = f"{100 * record['macs_saved']:.0f} % of the multiply-adds skipped"
+    chosen = "" if record["target"] is None else f", effort {record['target']['effort']:.2f}"
     return (
-        f"{source} {width}x{height} -> {target} {result.size[1]}x{result.size[0]}"
-        f" in {result.seconds:.2f} s with {networks}{chosen}: {used}, {skipped}"
+        f"{source} {record['width']}x{record['height']}"
+        f" -> {target} {record['output_width']}x{record['output_height']}"
+        f" in {record['seconds']:.2f} s with {_networks(record)}{chosen}: {used}, {skipped}"
     )

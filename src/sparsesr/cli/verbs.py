@@ -35,6 +35,7 @@ _MODELS = (
 
 VERBS = (
     Verb("upscale", "upscale images", "sparsesr.cli.upscale", aliases=("up",)),
+    Verb("batch", "upscale folders with several processes, or on a Ray cluster", "sparsesr.cli.batch"),
     Verb("pipe", "upscale images from another program, with the model loaded once", "sparsesr.cli.pipe"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
     Verb("models", "list, show, verify, measure, quantize, import and export models", commands=_MODELS),

@@ -25,10 +25,10 @@ def create_temporary(folder: Path) -> tuple[Path, int]:
         os.close(descriptor)  # another process took it as stale before it was locked
 
 
-def remove_stale(folder: Path) -> None:
-    """Remove what killed processes have left in ``folder``; once per process and folder."""
+def remove_stale(folder: Path, *, even_again: bool = False) -> None:
+    """Remove what killed processes have left in ``folder``; once per process and folder, unless ``even_again``."""
     key = os.getpid(), os.fspath(folder)
-    if key in _cleaned:
+    if key in _cleaned and not even_again:
         return
     _cleaned.add(key)
     with suppress(OSError, ValueError), os.scandir(folder) as entries:

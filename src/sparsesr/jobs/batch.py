@@ -52,7 +52,7 @@ def upscale_files(
         if outcome is None:
             if journal is not None:
                 journal.begin(source, target)
-            outcome = _attempt(upscaler, source, target, write_options, watch)
+            outcome = attempt_file(upscaler, source, target, write_options, watch)
             if journal is not None and isinstance(outcome, SparsesrError):
                 journal.forget(target)
         yield source, target, outcome
@@ -65,8 +65,11 @@ def upscale_files(
 def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal | None) -> Skipped | None:
     if journal is not None and journal.is_done(source, target):
         return Skipped("done before the interruption")
-    if not skip_existing:
-        return None
+    return existing(source, target) if skip_existing else None
+
+
+def existing(source: Path, target: Path) -> Skipped | None:
+    """The outcome if an output that exists is taken as done; None if there is none."""
     try:
         size, made = target.stat().st_size, target.stat().st_mtime
         changed = source.stat().st_mtime
@@ -77,9 +80,11 @@ def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal |
     return Skipped("exists, but is older than the input" if changed > made else "exists")
 
 
-def _attempt(
+def attempt_file(
     upscaler: Upscaler, source: Path, target: Path, write_options: WriteOptions, watch: Watch
 ) -> Attempt:
+    """Upscale a file of a batch; any exception becomes an error that names it."""
+
     def work() -> FileResult:
         with watch(source) as options:
             return upscale_file(upscaler, source, target, options, write_options)

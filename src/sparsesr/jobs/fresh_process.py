@@ -6,10 +6,7 @@ asks for that or ends.
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,12 +16,11 @@ from typing import Any, TypeVar
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import Plan
 from sparsesr.errors import BackendError, SparsesrError, unexpected
+from sparsesr.jobs.child_process import start_child
 
 Result = TypeVar("Result")
 Work = Callable[[RunOptions], Result]
 _POLL_INTERVAL_S = 0.1
-_START = "import sys; sys.path[:] = {path!r}; from sparsesr.jobs.fresh_process import serve; serve({number})"
-_INTERPRETER = "python"
 
 
 def run_afresh(work: Work[Result], options: RunOptions) -> Result:
@@ -33,15 +29,10 @@ def run_afresh(work: Work[Result], options: RunOptions) -> Result:
     Raises:
         BackendError: the process could not be started, or died.
     """
-    ours, theirs = multiprocessing.Pipe()
-    code = _START.format(path=sys.path, number=theirs.fileno())
-    interpreter = sys.executable or _INTERPRETER
     try:
-        process = subprocess.Popen([interpreter, "-c", code], pass_fds=[theirs.fileno()])
+        process, ours = start_child(__name__)
     except OSError as error:
         raise _refusal(f"cannot be started ({error.strerror})") from None
-    finally:
-        theirs.close()
     with process:
         try:
             return _outcome(ours, work, options)

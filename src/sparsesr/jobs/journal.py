@@ -13,7 +13,9 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+from sparsesr.jobs.json_lines import append_lines, read_lines
 
 State = list[int] | None
 """Size in bytes and time of change in ns of a file; None if there is none."""
@@ -24,10 +26,8 @@ class Journal:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         """Open the journal in ``folder`` of the batch with these settings, on which its results depend."""
-        text = json.dumps(settings, sort_keys=True, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = folder
-        self._path = folder / f".sparsesr-job-{digest}.jsonl"
+        self._path = folder / f".sparsesr-job-{digest_of(settings)}.jsonl"
         self._begun = _read(self._path)
 
     def is_done(self, source: Path, target: Path) -> bool:
@@ -35,12 +35,12 @@ class Journal:
         begun = self._begun.get(self._name(target))
         if begun is None:
             return False
-        now = _state(target)
-        return now is not None and now != begun.get("before") and begun.get("source") == _state(source)
+        now = state_of(target)
+        return now is not None and now != begun.get("before") and begun.get("source") == state_of(source)
 
     def begin(self, source: Path, target: Path) -> None:
         """Note, before any work, that ``target`` is about to be written."""
-        self._append({"target": self._name(target), "source": _state(source), "before": _state(target)})
+        self._append({"target": self._name(target), "source": state_of(source), "before": state_of(target)})
 
     def forget(self, target: Path) -> None:
         """Note that ``target`` could not be written."""
@@ -57,14 +57,8 @@ class Journal:
 
     def _append(self, entry: dict[str, Any]) -> None:
         self._begun[entry["target"]] = entry
-        line = json.dumps(entry).encode() + b"\n"
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            try:
-                os.write(descriptor, line)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            append_lines(self._path, [entry])
 
 
 def common_folder(targets: Iterable[Path]) -> Path | None:
@@ -75,7 +69,14 @@ def common_folder(targets: Iterable[Path]) -> Path | None:
         return None
 
 
-def _state(path: Path) -> State:
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """A short name for the settings of a batch."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def state_of(path: Path) -> State:
+    """The state of a file now."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -84,14 +85,5 @@ def _state(path: Path) -> State:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The latest entry of each target; a last line that was cut short is ignored."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return {}
-    begun: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
-            entry = cast("dict[str, Any]", json.loads(line))
-            begun[entry["target"]] = entry
-    return begun
+    """The latest entry of each target."""
+    return {entry["target"]: entry for entry in read_lines(path) if isinstance(entry.get("target"), str)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +19,7 @@ MAX_COST_DB = {"bf16": 0.01, "int8": 0.03}
 DTYPES = {"bf16": "bf16", "int8": "u8"}
 """Number type of the maps in each precision, as kernels name it."""
 _PROBE_MS = 3
+_adopted: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def has_instructions(precision: str) -> bool:
 def _too_slow(precision: str) -> str | None:
     if gain(precision) >= MIN_GAIN:
         return None
+    if gain(precision) == 0:
+        return f"not all processors at work have {precision} instructions"
     return f"{precision} multiplies {gain(precision):.1f} times as fast as fp32 here"
 
 
@@ -119,9 +122,21 @@ def cost_words(precision: str, cost: PrecisionCost | None) -> str:
 
 def gain(precision: str) -> float:
     """Multiply-add throughput of the instruction set in force in a precision, relative to fp32."""
+    if precision in _adopted:
+        return _adopted[precision]
     return _gain(
         precision, _native.kernel_table()["conv"], _native.kernel_table()[f"conv_{DTYPES[precision]}"]
     )
+
+
+def gains() -> dict[str, float]:
+    """The gain of each precision; 0 without the instructions."""
+    return {each: gain(each) if has_instructions(each) else 0.0 for each in REDUCED_PRECISIONS}
+
+
+def adopt_gains(measured: Mapping[str, float]) -> None:
+    """Let ``auto`` decide by these gains in this process: of several, all decide like the one that measured."""
+    _adopted.update(measured)
 
 
 @cache

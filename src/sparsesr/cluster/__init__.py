@@ -1,0 +1,1 @@
+"""Batches by several processes, on this machine or on a Ray cluster: ``sparsesr batch``."""
