@@ -22,7 +22,7 @@ export function drawFacts(parts) {
     ["Precision", record.precision],
   ];
   if (result.mask) rows.push(["Computed in full", percent(record.density)]);
-  if (saved) rows.push(["Network", milliseconds(saved.ms)], ["Without skipping", `about ${milliseconds(saved.ms_dense)}`], ["Saved", `about ${milliseconds(Math.max(saved.ms_saved, 0))}`]);
+  if (saved) rows.push(["Network", milliseconds(saved.ms)], ["Without skipping", `about ${milliseconds(saved.ms_dense)}`], ["Saved", saved.ms_saved > 0 ? `about ${milliseconds(saved.ms_saved)}` : "no time"]);
   const list = [];
   if (result.mask) list.push(big(percent(record.macs_saved), "of the computation skipped"));
   for (const row of rows) list.push(...pair(...row));
