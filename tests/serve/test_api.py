@@ -189,8 +189,7 @@ def test_everything_disappears_when_it_is_deleted(site):
     image = site.client.get(f"/v1/images/{job['image']}")
     assert image.status_code == 200
     used = site.service.store.used_bytes
-    site.client.delete(f"/v1/jobs/{job['id']}")
-    site.client.delete(f"/v1/images/{job['image']}")
+    site.client.delete(f"/v1/jobs/{job['id']}")  # and with it the image that came with it
     assert site.service.store.used_bytes < used
     assert site.client.get(f"/v1/images/{job['image']}").status_code == 404
 
@@ -206,6 +205,24 @@ def test_results_that_nobody_asks_for_expire(site):
             shelf._clock = time.monotonic
     assert site.client.get(f"/v1/jobs/{job['id']}").status_code == 404
     assert site.is_empty()
+
+
+def test_an_image_outlives_its_jobs_but_not_a_job_its_image(site):
+    image = site.post("/v1/images", encoded()).json()
+    job = site.post(f"/v1/jobs?image={image['id']}&model=tiny").json()
+    ended(site, job["id"])
+    site.client.delete(f"/v1/jobs/{job['id']}")
+    assert site.client.get(f"/v1/images/{image['id']}").status_code == 200
+    site.client.delete(f"/v1/images/{image['id']}")
+    refused = site.post(f"/v1/jobs?image={image['id']}&model=tiny")
+    assert refused.status_code == 404 and "expired" in refused.json()["error"]["message"]
+
+
+def test_an_unforeseen_error_is_answered_with_the_headers(site, monkeypatch):
+    monkeypatch.setattr(site.service.metrics, "text", lambda: 1 / 0)
+    answer = site.client.get("/metrics")
+    assert answer.status_code == 500 and answer.json()["error"]["code"] == "internal"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 def test_the_description_of_the_api_names_every_option_of_upscale(site):

@@ -6,13 +6,16 @@ import base64
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sparsesr.cli.main import main
+from sparsesr.limits import GIBIBYTE, MEBIBYTE
 from support.browser import Browser, browser
-from support.sites import encoded, pixels, site_with
+from support.sites import LIMITS, encoded, pixels, site_with
 
 pytestmark = pytest.mark.browser
 HEIGHT, WIDTH = 160, 240
@@ -254,3 +257,45 @@ def test_the_token_is_asked_for(chromium, photos):
         chromium.wait(lambda: chromium.run("return document.documentElement.dataset.ready === 'true'"))
         assert not chromium.find("#token-dialog").is_displayed() and "#" not in chromium.driver.current_url
     chromium.requested(), chromium.complaints()
+
+
+@pytest.mark.slow
+def test_a_hundred_megapixels_do_not_freeze_the_page(chromium, tmp_path):
+    """No frame takes long while the image is moved and zoomed, and only tiles that are seen are loaded."""
+    height, width = 4000, 6250
+    ramp = np.linspace(0, 255, width).astype(np.uint8)[None].repeat(height, axis=0)
+    Image.fromarray(np.stack([ramp, ramp[:, ::-1], ramp], axis=-1)).save(tmp_path / "large.jpg", quality=80)
+    large = replace(
+        LIMITS, max_body_bytes=16 * MEBIBYTE, max_pixels=26_000_000, max_result_pixels=100_000_000
+    )
+    with site_with(large, memory=3 * GIBIBYTE) as site:
+        chromium.driver.get(f"http://127.0.0.1:{site.port}/")
+        chromium.wait(lambda: chromium.run("return document.documentElement.dataset.ready === 'true'"))
+        choose(chromium, [tmp_path / "large.jpg"])
+        chromium.click("#go")
+        chromium.wait(lambda: chromium.count(".card[data-state=done]") == 1, 400)
+        chromium.requested()
+        longest_ms = chromium.driver.execute_async_script(_MOVE_AND_MEASURE)
+        tiles = {url for url in chromium.requested() if "/tiles/" in url}
+        assert 10 < len(tiles) < 150
+        assert longest_ms < 500
+    chromium.complaints()
+
+
+_MOVE_AND_MEASURE = """
+const done = arguments[arguments.length - 1];
+const canvas = document.getElementById("canvas");
+const key = (name) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: name }));
+let last = performance.now(), longest = 0, frames = 0;
+key("1");
+function frame(now) {
+  longest = Math.max(longest, now - last);
+  last = now;
+  frames += 1;
+  key(frames % 40 < 20 ? "ArrowRight" : "ArrowDown");
+  if (frames % 30 === 0) key(frames % 60 === 0 ? "-" : "+");
+  if (frames < 240) requestAnimationFrame(frame);
+  else done(longest);
+}
+requestAnimationFrame((now) => { last = now; requestAnimationFrame(frame); });
+"""

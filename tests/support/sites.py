@@ -67,15 +67,16 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 @contextmanager
-def site_with(limits: ServeLimits = LIMITS, **settings) -> Generator[Site, None, None]:
+def site_with(limits: ServeLimits = LIMITS, memory: int = MEMORY, **settings) -> Generator[Site, None, None]:
     """A real server on a free port of loopback, in a thread."""
-    service = Service(MEMORY, 1, limits)
+    service = Service(memory, 1, limits)
     config = uvicorn.Config(
         make_app(service, Settings(limits=limits, **settings)),
         port=0,
         http=connection_class(limits.header_timeout_s),
         ws="none",
         log_config=None,
+        log_level="critical",
         h11_max_incomplete_event_size=limits.max_header_bytes,
         timeout_graceful_shutdown=2,
     )

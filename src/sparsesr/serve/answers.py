@@ -14,8 +14,8 @@ from sparsesr.serve.images import SourceImage
 from sparsesr.serve.job import Job
 from sparsesr.serve.lane import State
 
-_HOPELESS = (408, 431)
-"""After these, nothing more is read from the connection."""
+_HOPELESS = (408, 431, 500)
+"""After these the connection is closed."""
 
 
 class ErrorFacts(BaseModel):

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 import sparsesr
 from sparsesr.errors import SparsesrError, UsageError, unexpected
@@ -30,7 +31,7 @@ _ABOUT = (
 )
 
 
-def make_app(service: Service, settings: Settings) -> FastAPI:
+def make_app(service: Service, settings: Settings) -> ASGIApp:
     """The ASGI application; its end closes the service."""
     app = FastAPI(
         title="sparsesr",
@@ -47,10 +48,8 @@ def make_app(service: Service, settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(Counting, metrics=service.metrics)
-    return app
+    # Around the whole application, so that answers to unforeseen errors have the headers too.
+    return Counting(SecurityHeaders(Guard(app, settings)), service.metrics)
 
 
 @asynccontextmanager

@@ -25,6 +25,8 @@ class Job:
     image: SourceImage
     wishes: Wishes
     task: Task
+    owns_image: bool = False
+    """The image came with the job, and goes with it."""
     share: float = 0.0
     """Of the network's work, 0 to 1."""
     savings: Savings | None = None

@@ -53,6 +53,7 @@ def run_server(service: Service, settings: Settings, ready: Callable[[str], None
         loop="asyncio",
         lifespan="on",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

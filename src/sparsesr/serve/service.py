@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sparsesr.engine.execute import RunOptions
 from sparsesr.free_memory import resident_bytes
 from sparsesr.limits import ServeLimits
+from sparsesr.serve.errors import UnknownIdError
 from sparsesr.serve.images import SourceImage, open_image
 from sparsesr.serve.job import Job
 from sparsesr.serve.lane import Lane, Task
@@ -64,11 +66,13 @@ class Service:
 
         return self._submit(self.view_lane, "preview", work)
 
-    def start_job(self, image_id: str, image: SourceImage, wishes: Wishes) -> str:
-        """Start a job; return its id. Raises BusyError."""
+    def start_job(
+        self, image_id: str, image: SourceImage, wishes: Wishes, *, owns_image: bool = False
+    ) -> str:
+        """Start a job; return its id. ``owns_image``: the image goes with it. Raises BusyError."""
         self.jobs.check_room()
         work = self._work(image.name, image.data, wishes, has_views=True)
-        job = Job(image_id, image, wishes, Task(work, self.limits.job_timeout_s))
+        job = Job(image_id, image, wishes, Task(work, self.limits.job_timeout_s), owns_image)
         work.progress = job.report
         self._start(self.job_lane, "job", job.task)
         return self.jobs.add(job)
@@ -89,8 +93,12 @@ class Service:
 
     def remove_job(self, job_id: str) -> None:
         """Cancel a job if it is not over, and drop its result. Raises UnknownIdError."""
-        self.job_lane.cancel(self.jobs.get(job_id).task)
+        job = self.jobs.get(job_id)
+        self.job_lane.cancel(job.task)
         self.jobs.remove(job_id)
+        if job.owns_image:
+            with contextlib.suppress(UnknownIdError):
+                self.images.remove(job.image_id)
 
     def sweep(self) -> None:
         """Cancel jobs that nobody watches, and drop what nobody has asked for."""
@@ -98,9 +106,11 @@ class Service:
             if not job.task.is_over:
                 self.job_lane.cancel(job.task)
         for job_id, _ in self.jobs.unused_for(self.limits.expires_after_s):
-            self.jobs.remove(job_id)
+            self.remove_job(job_id)
+        needed = {job.image_id for job in self.jobs.things() if not job.task.is_over}
         for image_id, _ in self.images.unused_for(self.limits.expires_after_s):
-            self.images.remove(image_id)
+            if image_id not in needed:
+                self.images.remove(image_id)
 
     def close(self) -> None:
         """Cancel all work and drop everything; returns when that is done."""

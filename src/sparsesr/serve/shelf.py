@@ -68,6 +68,11 @@ class Shelf(Generic[T]):
             del self._used_at[key]
         thing.close()
 
+    def things(self) -> list[T]:
+        """All of them; this is no use."""
+        with self._lock:
+            return list(self._things.values())
+
     def unused_for(self, seconds: float) -> list[tuple[str, T]]:
         """What nobody asked for in this time."""
         with self._lock:

@@ -16,6 +16,8 @@ SERVER_BYTES = 110 * MEBIBYTE
 """Of the web framework, connections, tiles on their way and idle models; measured, beyond ``PROCESS_BYTES``."""
 _FILES_IN_WORK = 2
 """Encoded images in memory: one of each lane."""
+_MASKS_SHARE = 20
+"""Masks kept for the overlay take up to 12 bytes per pixel, a twentieth of what plans count for networks with masks."""
 
 
 class Upscalers:
@@ -31,8 +33,9 @@ class Upscalers:
                 f"{memory_bytes // MEBIBYTE} MiB of memory are too little for a server",
                 remedy=f"give it {-(-needed // MEBIBYTE)} MiB or more, or a smaller limit for uploads",
             )
-        self._for_images, self._threads, self._most = for_images, threads, limits.max_models
-        self.budget = MemoryBudget(for_images - PROCESS_BYTES)
+        self._for_images = for_images - for_images // _MASKS_SHARE
+        self._threads, self._most = threads, limits.max_models
+        self.budget = MemoryBudget(self._for_images - PROCESS_BYTES)
         self._loaded: OrderedDict[NetworkWishes, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -23,6 +23,8 @@ from sparsesr.serve.upscalers import Upscalers
 from sparsesr.serve.views import View, mask_view_of, view_of
 from sparsesr.serve.wishes import Wishes
 
+_MASK_VIEW_BYTES_PER_PX = 8
+
 
 @dataclass(frozen=True)
 class Result:
@@ -64,7 +66,7 @@ class Work:
         upscaler = self.upscalers.find(self.wishes.networks)
         try:
             done = self._upscaled(upscaler, task)
-            return self._kept(upscaler, done)
+            return self._kept(upscaler, done, task)
         except BaseException:
             if self._view is not None:
                 self._view.close()
@@ -90,16 +92,22 @@ class Work:
             upscaler, self.data(), None, options, self.wishes.write, self.name, limits=limits, seen=see
         )
 
-    def _kept(self, upscaler: Upscaler, done: FileResult) -> Result:
+    def _kept(self, upscaler: Upscaler, done: FileResult, task: Task) -> Result:
         name = result_name(self.name, upscaler.label, self._kind)
         record = record_of(upscaler, done, self.name, name)
         file = self.store.create(done.upscaled.image)
         try:
-            mask = self._mask_view(done.upscaled)
+            mask = self._mask_view(done.upscaled, task)
         except BaseException:
             file.close()
             raise
         return Result(file, name, mime_of(self._kind), record, self._view, mask)
 
-    def _mask_view(self, done: UpscaleResult) -> View | None:
-        return mask_view_of(self.store, done.masks) if done.masks else None
+    def _mask_view(self, done: UpscaleResult, task: Task) -> View | None:
+        if not done.masks:
+            return None
+        pixels = done.masks[0].size
+        with self.upscalers.budget.reserved(
+            pixels * (len(done.masks) + _MASK_VIEW_BYTES_PER_PX), task.should_stop
+        ):
+            return mask_view_of(self.store, done.masks)

@@ -14,6 +14,7 @@ from sparsesr.image.screen_png import screen_png
 from sparsesr.serve.pyramid import TILE_PX, Cancelled, Pyramid, build
 from sparsesr.serve.store import Store
 
+_BAND_ROWS = 256
 _VEIL, _WARM = (10.0, 10.0, 14.0, 178.0), (255.0, 122.0, 26.0, 110.0)
 """Colour and opacity where no mask is active, and where all are."""
 
@@ -43,10 +44,20 @@ class View:
 def view_of(store: Store, image: DecodedImage, cancelled: Cancelled | None = None) -> View:
     """The view of an image. Profiles for linear light do not belong to working pixels, and are left out."""
     colours = Metadata() if image.transfer == "linear" else image.metadata.stripped()
-    pixels = to_eight_bit(image.rgb)
-    if image.alpha is not None:
-        pixels = np.concatenate([pixels, to_eight_bit(image.alpha)[..., None]], axis=2)
-    return View(build(store, pixels, cancelled), colours)
+    return View(build(store, _eight_bit(image), cancelled), colours)
+
+
+def _eight_bit(image: DecodedImage) -> npt.NDArray[np.uint8]:
+    """(H, W, 3 or 4) pixels, converted in bands: wider samples of a whole image would take much memory."""
+    if image.rgb.dtype == np.uint8 and image.alpha is None:
+        return image.rgb
+    out = np.empty((image.height, image.width, 3 if image.alpha is None else 4), np.uint8)
+    for top in range(0, image.height, _BAND_ROWS):
+        band = slice(top, top + _BAND_ROWS)
+        out[band, :, :3] = to_eight_bit(image.rgb[band])
+        if image.alpha is not None:
+            out[band, :, 3] = to_eight_bit(image.alpha[band])
+    return out
 
 
 def mask_view_of(store: Store, masks: list[npt.NDArray[np.bool_]]) -> View:

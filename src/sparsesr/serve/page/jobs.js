@@ -4,6 +4,7 @@ import { call, patiently, query } from "./calls.js";
 import { changed, isBusy, isCurrent, settingsKey, state } from "./state.js";
 import { toast } from "./toast.js";
 
+const KEEP_MS = 240_000;
 let source = null;
 let watched = "";
 
@@ -78,6 +79,28 @@ function lose(id) {
   if (!item) return;
   item.job = null;
   changed();
+}
+
+// The server drops what nobody asks for; while the page is open, it asks.
+export function keepAlive() {
+  setInterval(() => {
+    for (const item of state.items) {
+      if (item.image) stillThere(item, `/v1/images/${item.image.id}`);
+      if (item.job && !isBusy(item)) stillThere(item, `/v1/jobs/${item.job.id}`);
+    }
+  }, KEEP_MS);
+}
+
+async function stillThere(item, path) {
+  try {
+    await call(path);
+  } catch (error) {
+    if (error.status !== 404) return;
+    item.error = "expired: add it again";
+    item.image = null;
+    item.job = null;
+    changed();
+  }
 }
 
 // Leaving the page ends what nobody will see.

@@ -4,7 +4,7 @@ import { json, onTokenNeeded, openSession } from "./calls.js";
 import { drawCards } from "./cards.js";
 import { drawFacts } from "./facts.js";
 import { startIntake } from "./intake.js";
-import { cancelOnLeave, startAll, toDo } from "./jobs.js";
+import { cancelOnLeave, keepAlive, startAll, toDo } from "./jobs.js";
 import { drawSettings, startSettings } from "./settings.js";
 import { changed, isBusy, onChange, state } from "./state.js";
 import { startTheme } from "./theme.js";
@@ -22,6 +22,7 @@ const facts = { root: find("facts"), list: find("facts-list"), notes: find("fact
 startIntake(app, find("files"), [find("choose"), find("add")]);
 startSettings(settings);
 cancelOnLeave();
+keepAlive();
 const viewer = new Viewer(find("viewer"));
 find("go").addEventListener("click", startAll);
 

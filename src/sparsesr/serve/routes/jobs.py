@@ -51,11 +51,15 @@ async def start(
     """Start a job for the image in the body, or for one that has been uploaded."""
     service.job_lane.check_room()
     service.jobs.check_room()
-    if image is None:
-        image_id, source = await taken_in(request, service, name)
+    if image is not None:
+        job_id = service.start_job(image, service.images.get(image), wishes)
     else:
-        image_id, source = image, service.images.get(image)
-    job_id = service.start_job(image_id, source, wishes)
+        image_id, source = await taken_in(request, service, name)
+        try:
+            job_id = service.start_job(image_id, source, wishes, owns_image=True)
+        except BaseException:
+            service.images.remove(image_id)
+            raise
     return described(job_id, service.jobs.get(job_id), service)
 
 
