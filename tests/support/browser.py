@@ -51,11 +51,11 @@ class Browser:
         self.wait(path.exists)
         return path.read_bytes()
 
-    def requested(self) -> set[str]:
-        """Addresses of all requests since the last call."""
+    def requested(self) -> list[str]:
+        """Addresses of all requests since the last call, in order."""
         events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
         sent = (event["params"] for event in events if event["method"] == "Network.requestWillBeSent")
-        return {each["request"]["url"] for each in sent}
+        return [each["request"]["url"] for each in sent]
 
     def complaints(self) -> list[str]:
         """Errors and warnings of the page since the last call."""

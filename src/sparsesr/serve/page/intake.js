@@ -5,6 +5,7 @@ import { changed, state } from "./state.js";
 import { toast } from "./toast.js";
 
 const AT_ONCE = 2;
+const STILL_SHOWN_MS = 200; // in which the viewer stops asking for parts of an image
 let nextKey = 1;
 const queue = [];
 let active = 0;
@@ -74,8 +75,8 @@ async function send(item, file) {
 export function removeItem(item) {
   state.items = state.items.filter((each) => each !== item);
   if (state.selected === item.key) state.selected = state.items[0]?.key ?? null;
-  forget(item);
   changed();
+  setTimeout(() => forget(item), STILL_SHOWN_MS);
 }
 
 function forget(item) {

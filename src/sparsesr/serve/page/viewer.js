@@ -83,7 +83,11 @@ export class Viewer {
     const item = this.item;
     const { context, canvas } = this;
     context.clearRect(0, 0, canvas.width, canvas.height);
-    if (!item) return;
+    if (!item) {
+      this.shownKey = null;
+      this.preview.drop();
+      return;
+    }
     if (this.shownKey !== item.key) {
       this.shownKey = item.key;
       this.preview.drop();
