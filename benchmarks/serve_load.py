@@ -75,7 +75,7 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(60)
-    return summary(tally, parse_size("--memory", chosen.memory), chosen.seconds)
+    return summary(tally, parse_size("--memory", chosen.memory))
 
 
 async def load(chosen: argparse.Namespace, address: str, server_pid: int) -> Tally:
@@ -116,12 +116,11 @@ async def watch(pid: int, tally: Tally) -> None:
         await asyncio.sleep(_SAMPLE_S)
 
 
-def summary(tally: Tally, memory_bytes: int, seconds: float) -> dict[str, Any]:
+def summary(tally: Tally, memory_bytes: int) -> dict[str, Any]:
     errors = sum(count for status, count in tally.statuses.items() if status not in ("200", "429"))
     return {
         "statuses": dict(tally.statuses),
         "errors": errors + max(len(tally.results) - 1, 0),
-        "results_per_s": round(len(tally.done_s) / seconds, 2),
         "p50_s": percentile(tally.done_s, 50),
         "p99_s": percentile(tally.done_s, 99),
         "refusal_p50_ms": percentile(tally.refused_s, 50, 1000),

@@ -27,6 +27,7 @@ class Task:
         self._is_cancelled = False
         self.state: State = "waiting"
         self.started_at: float | None = None
+        self.ended_at: float | None = None
         self.outcome: Future[Any] = Future()
         """The result of the work, or a SparsesrError."""
 
@@ -41,8 +42,10 @@ class Task:
 
     @property
     def running_s(self) -> float:
-        """Seconds since the work began; 0 before."""
-        return 0.0 if self.started_at is None else self._clock() - self.started_at
+        """Seconds from the beginning of the work to its end, or to now; 0 before."""
+        if self.started_at is None:
+            return 0.0
+        return (self._clock() if self.ended_at is None else self.ended_at) - self.started_at
 
     def should_stop(self) -> bool:
         """True if the work is cancelled, or has taken too long."""
@@ -63,7 +66,7 @@ class Task:
         except Exception as error:
             self._fail(unexpected(error))
         else:
-            self.state = "done"
+            self.state, self.ended_at = "done", self._clock()
             self.outcome.set_result(result)
 
     def drop(self) -> None:
@@ -80,7 +83,7 @@ class Task:
 
     def _fail(self, error: SparsesrError) -> None:
         """End with an error; after a cancellation it is only a consequence of that."""
-        self.state = "cancelled" if self._is_cancelled else "failed"
+        self.state, self.ended_at = "cancelled" if self._is_cancelled else "failed", self._clock()
         self.outcome.set_exception(CancelledError("cancelled") if self._is_cancelled else error)
 
 
