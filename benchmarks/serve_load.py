@@ -25,7 +25,7 @@ import httpx
 import numpy as np
 import record
 
-from sparsesr.cli.options import parse_size
+from sparsesr.cli.options import parse_amount
 
 _SAMPLE_S = 0.1
 
@@ -75,7 +75,7 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(60)
-    return summary(tally, parse_size("--memory", chosen.memory))
+    return summary(tally, parse_amount("--memory", chosen.memory))
 
 
 async def load(chosen: argparse.Namespace, address: str, server_pid: int) -> Tally:

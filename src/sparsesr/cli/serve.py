@@ -66,7 +66,7 @@ def run(
 
     limits = replace(
         ServeLimits(),
-        max_body_bytes=options.parse_size("--max-upload", max_upload),
+        max_body_bytes=options.parse_amount("--max-upload", max_upload),
         max_pixels=max_megapixels * 10**6,
         max_result_pixels=max_result_megapixels * 10**6,
         max_queued=queue,

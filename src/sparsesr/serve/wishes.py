@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query
 
 from sparsesr.engine.execute import RunOptions
-from sparsesr.engine.output_size import parse_box
+from sparsesr.engine.output_size import written_size
 from sparsesr.errors import Parameter, UsageError, Wording
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.modelfile.catalogue import list_models
@@ -56,7 +56,10 @@ def network_wishes(
     inference: Annotated[str, Query(description="auto, whole or chopped.")] = "auto",
 ) -> NetworkWishes:
     """Options that choose networks and a size."""
-    box = parse_box(fit)
+    box = None if fit is None else written_size(fit)
+    if fit is not None and box is None:
+        remedy = "write width and height, like 1920x1080"
+        raise UsageError(f"{fit!r} is not a size", where=Parameter("fit"), remedy=remedy)
     return NetworkWishes(known_model(model), scale, width, height, box, precision, inference)
 
 
