@@ -72,6 +72,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 pytest = $(if $(ARGS),,OMP_NUM_THREADS=1) $(1) -m pytest $(or $(ARGS),$(PARALLEL))
 
 test: $(VENV)/.test-env ## Run all tests; ARGS="tests/image -k alpha" selects some
+	@sh .ci/install-chromium
 	@$(call pytest,$(BIN)/python)
 
 coverage: $(VENV)/.test-env ## Run all tests and report their coverage of the runtime wing
@@ -82,6 +83,7 @@ coverage: $(VENV)/.test-env ## Run all tests and report their coverage of the ru
 SAME_AS_IN_TEST := $(addprefix --ignore=tests/,lab parity native runtime modelfile image)
 
 test-runtime: $(RUNTIME_VENV)/.package ## Check that the wheel is complete and works without torch
+	@sh .ci/install-chromium
 	@$(RUNTIME_VENV)/bin/python .ci/check_no_torch.py src
 	@$(call pytest,$(RUNTIME_VENV)/bin/python) -o pythonpath="tests tests/native" $(if $(ARGS),,$(SAME_AS_IN_TEST))
 

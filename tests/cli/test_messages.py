@@ -10,7 +10,11 @@ import pytest
 import sparsesr
 from sparsesr.cli.messages import line_of, option_of
 from sparsesr.cli.verbs import VERBS
+from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, Wording
+from sparsesr.jobs.files import WriteOptions, upscale_file
+from sparsesr.limits import ImageLimits
 
 SOURCES = [path for path in Path(sparsesr.__file__).parent.rglob("*.py") if "lab" not in path.parts]
 LIBRARY_ONLY = {"max_pixels", "max_file_bytes"}
@@ -59,16 +63,13 @@ def test_advice_that_no_option_can_follow_is_left_out():
 
 
 @pytest.mark.parametrize("limit", ["max_pixels", "max_file_bytes"])
-def test_jobs_do_not_name_limits_that_they_cannot_change(tmp_path, monkeypatch, limit):
-    from dataclasses import replace
-
+def test_jobs_do_not_name_limits_that_they_cannot_change(tmp_path, limit):
     from PIL import Image
 
-    from sparsesr.jobs import files
     from support.tiny_models import photo, tiny
 
     Image.fromarray(photo(20, 20)).save(tmp_path / "a.png")
-    monkeypatch.setattr(files, "_LIMITS", replace(files._LIMITS, **{limit: 10}))
+    few = ImageLimits(**{limit: 10})
     with pytest.raises(LimitError, match="shrink it or cut it into parts") as caught:
-        sparsesr.upscale(tmp_path / "a.png", model=tiny())
+        upscale_file(Upscaler(tiny()), tmp_path / "a.png", None, RunOptions(), WriteOptions(), limits=few)
     assert not caught.value.asks_for(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 
 import numpy as np
 import pytest
@@ -89,3 +90,15 @@ def test_the_memory_limits_the_number_of_concurrent_runs(monkeypatch, rooms):
     assert upscaler.idle_bytes <= upscaler.budget.total_bytes
     for result in results:
         np.testing.assert_array_equal(result.image, expected)
+
+
+def test_upscalers_that_share_a_budget_wait_for_each_other():
+    shared = MemoryBudget(10**9)
+    upscaler = Upscaler(tiny(), threads=1, memory=10**9, budget=shared)
+    with ThreadPoolExecutor(1) as pool:
+        with shared.reserved(shared.total_bytes):
+            waiting = pool.submit(upscaler, photo(20, 20))
+            with pytest.raises(FuturesTimeoutError):
+                waiting.result(0.3)
+        assert waiting.result(WAIT_S).size == (40, 40)
+    assert shared.reserved_bytes == 0

@@ -15,6 +15,7 @@ from sparsesr.image import destination
 from sparsesr.image.decode import decode
 from sparsesr.jobs.destinations import default_output
 from sparsesr.jobs.files import WriteOptions, upscale_file
+from sparsesr.limits import ImageLimits
 from support.tiny_models import photo, tiny
 
 
@@ -97,3 +98,35 @@ def test_files_that_share_an_upscaler_wait_for_its_memory(tmp_path):
     for source, result in zip(sources, results, strict=True):
         np.testing.assert_array_equal(result, alone(decode(source).rgb).image)
     assert upscaler.budget.reserved_bytes == 0
+
+
+def test_a_caller_sees_both_images_before_the_result_is_encoded(tmp_path):
+    seen = []
+    source = save(tmp_path / "a.png")
+    done = upscale_file(
+        Upscaler(tiny(), threads=1),
+        source,
+        None,
+        RunOptions(),
+        WriteOptions(),
+        seen=lambda before, after: seen.append((before.rgb, after.rgb)),
+    )
+    before, after = seen[0]
+    np.testing.assert_array_equal(before, photo(20, 30))
+    np.testing.assert_array_equal(after, decode(done.upscaled.image).rgb)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (ImageLimits(max_pixels=599), "over the limit of 0; shrink it or cut it into parts"),
+        (ImageLimits(max_result_pixels=2_399), "the result would have 0 megapixels"),
+    ],
+)
+def test_callers_can_set_lower_limits(tmp_path, limits, words):
+    upscaler, source = Upscaler(tiny(), threads=1), save(tmp_path / "a.png")
+    with pytest.raises(LimitError, match=words):
+        upscale_file(upscaler, source, None, RunOptions(), WriteOptions(), limits=limits)
+    upscale_file(
+        upscaler, source, None, RunOptions(), WriteOptions(), limits=ImageLimits(600, max_result_pixels=2_400)
+    )

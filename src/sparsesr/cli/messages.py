@@ -37,6 +37,7 @@ _LONG_OPTIONS = frozenset(
         "strip",
     }
     | {"address", "target_ms", "width"}
+    | {"host", "insecure", "port", "token"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

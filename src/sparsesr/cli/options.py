@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sparsesr.engine.output_size import written_size
 from sparsesr.errors import UsageError
 from sparsesr.runtime.precision import PRECISIONS
 
@@ -12,16 +13,19 @@ _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def parse_memory(text: str | None) -> int | None:
-    """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else; None stays None."""
-    if text is None:
-        return None
+    """The value of ``--memory`` in bytes; None stays None."""
+    return None if text is None else parse_amount("--memory", text)
+
+
+def parse_amount(option: str, text: str) -> int:
+    """``2GB``, ``500M``, ``1.5GiB`` -> bytes; UsageError for anything else, or less than a megabyte."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
     if match is None:
-        raise UsageError(f"--memory {text!r} is not an amount of memory", remedy="write it like 2GB or 500MB")
+        raise UsageError(f"{option} {text!r} is not an amount of memory", remedy="write it like 2GB or 500MB")
     unit = match.group(2) or ""
     amount = int(float(match.group(1)) * (_BINARY_UNITS.get(unit) or _UNITS[unit]))
     if amount < 10**6:
-        raise UsageError(f"--memory {text!r} is less than a megabyte", remedy="write the unit, like 2GB")
+        raise UsageError(f"{option} {text!r} is less than a megabyte", remedy="write the unit, like 2GB")
     return amount
 
 
@@ -31,10 +35,10 @@ MOST_SIDE_PX = 8192
 
 def parse_size(option: str, text: str, most_px: int | None = None) -> tuple[int, int]:
     """``1920x1080`` -> (1920, 1080), width first; UsageError for anything else, or over ``most_px`` a side."""
-    match = re.fullmatch(r"\s*(\d{1,7})\s*[xX×]\s*(\d{1,7})\s*", text)
-    if match is None:
+    size = written_size(text)
+    if size is None:
         raise UsageError(f"{option} {text!r} is not a size", remedy="write width and height, like 1920x1080")
-    width, height = int(match.group(1)), int(match.group(2))
+    width, height = size
     if most_px is not None and not 1 <= min(width, height) <= max(width, height) <= most_px:
         raise UsageError(f"{option} {text!r} is not a size: sides are 1 to {most_px} px")
     return width, height

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,12 @@ from sparsesr.errors import InputError, Parameter, UsageError, Wording
 MAX_SCALE = 64
 _MAX_SIDE_PX = 1_000_000
 _MAX_PASSES = 6
+
+
+def written_size(text: str) -> tuple[int, int] | None:
+    """``1920x1080`` -> (1920, 1080), width first; None for anything else."""
+    match = re.fullmatch(r"\s*(\d{1,7})\s*[xX×]\s*(\d{1,7})\s*", text)
+    return None if match is None else (int(match.group(1)), int(match.group(2)))
 
 
 @dataclass(frozen=True)

@@ -168,13 +168,19 @@ class _Measured:
 
 def probe_of(pixels: Pixels) -> Pixels:
     """Evenly spaced strips of rows, stacked; the image itself if it is small."""
-    height = pixels.shape[0]
+    starts = strip_starts(pixels.shape[0])
+    if starts is None:
+        return pixels
+    return np.concatenate([pixels[start : start + STRIP_ROWS] for start in starts])
+
+
+def strip_starts(height: int) -> list[int] | None:
+    """First rows of the strips of a probe, ``STRIP_ROWS`` each; None if it is the whole image."""
     strips = max(MIN_STRIPS, round(height * PROBE_FRACTION / STRIP_ROWS))
     if height <= strips * STRIP_ROWS:
-        return pixels
+        return None
     spare = height - strips * STRIP_ROWS
-    starts = [round(spare * (index + 0.5) / strips) + index * STRIP_ROWS for index in range(strips)]
-    return np.concatenate([pixels[start : start + STRIP_ROWS] for start in starts])
+    return [round(spare * (index + 0.5) / strips) + index * STRIP_ROWS for index in range(strips)]
 
 
 def inner_rows(rows: int) -> npt.NDArray[np.bool_]:

@@ -47,6 +47,7 @@ class Upscaler:
         memory: float | None = None,
         inference: str = "auto",
         precision: str = "auto",
+        budget: MemoryBudget | None = None,
     ) -> None:
         """Load a model by name or path; None: the default model for the size, x2 if none is given.
 
@@ -59,7 +60,8 @@ class Upscaler:
         networks whose pixels attend to each other, as their authors do. ``precision``: ``fp32``, ``bf16`` (half the
         memory for maps), ``int8`` (for models with scales for it; both run in fp32 on a processor without the
         instructions) or ``auto``: the fastest that costs the model at most 0.01 dB in bf16, 0.03 dB in int8.
-        Raises ModelError for unknown or refused models, and UsageError for other values.
+        ``budget``: working memory that this and other upscalers share, so that they wait for each other; None: one of
+        its own. Raises ModelError for unknown or refused models, and UsageError for other values.
         """
         check_numbers(memory=memory)
         check_whole_numbers(threads=threads)
@@ -79,7 +81,7 @@ class Upscaler:
         self._first = self._networks[self._first_scale()]
         self._is_memory_given = memory is not None
         self.memory = default_memory_bytes() if memory is None else int(memory)
-        self.budget = MemoryBudget(self.memory - self._standing_bytes)
+        self.budget = budget or MemoryBudget(self.memory - self._standing_bytes)
 
     def _first_scale(self) -> int:
         """For a scale, that of every image; for a size in pixels, the smallest, which is the most frequent."""

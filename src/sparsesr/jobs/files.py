@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from sparsesr.image.vips_threads import is_lost
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
+Seen = Callable[[DecodedImage, DecodedImage], None]
+"""Called with the input and the finished image, before that is encoded."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,16 @@ def upscale_file(
     options: RunOptions,
     write_options: WriteOptions,
     name: str | None = None,
+    *,
+    limits: ImageLimits = _LIMITS,
+    seen: Seen | None = None,
 ) -> FileResult:
     """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
     ``name`` names ``source`` in messages if it is bytes. In a process that was forked from one that had used libvips,
-    the work is done by a new process. Jobs that share an upscaler wait for each other if its
-    memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or ResultError, without
-    having written anything.
+    the work is done by a new process, within the usual limits and not ``seen``. Jobs that share an upscaler wait for
+    each other if its memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or
+    ResultError, without having written anything.
     """
     if is_lost():
         from sparsesr.jobs.fresh_process import run_afresh  # multiprocessing takes long to import
@@ -123,18 +129,26 @@ def upscale_file(
         check_lossless(known, encoding)
     with contextlib.ExitStack() as held:
         with upscaler.budget.entrance(options.cancelled):
-            image = _decoded(upscaler, source, name, options.cancelled)
+            image = _decoded(upscaler, source, name, options.cancelled, limits)
             destination = known or Destination(None, _format(image, write_options))
             check_lossless(destination, encoding)
-            prepared = _prepared(upscaler, image, destination)
+            prepared = _prepared(upscaler, image, destination, limits)
             held.enter_context(upscaler.reserved(prepared.route, options.cancelled))
-        upscaled = _upscaled(upscaler, prepared, options, encoding)
+        upscaled = _upscaled(upscaler, prepared, options, encoding, seen)
     size = (image.height, image.width)
     return FileResult(replace(upscaled, seconds=time.perf_counter() - start), size)
 
 
-def _prepared(upscaler: Upscaler, image: DecodedImage, destination: Destination) -> _PreparedFile:
+def _prepared(
+    upscaler: Upscaler, image: DecodedImage, destination: Destination, limits: ImageLimits
+) -> _PreparedFile:
     height, width = upscaler.route(image.height, image.width).size
+    if limits.max_result_pixels is not None and height * width > limits.max_result_pixels:
+        raise LimitError(
+            f"the result would have {height * width / 1e6:.0f} megapixels, over the limit of"
+            f" {limits.max_result_pixels / 1e6:.0f}",
+            remedy=Wording("choose a smaller {}", "scale"),
+        )
     destination.check_size(height, width)
     encoder_bytes = working_bytes(destination.format, height, width)
     has_alpha = image.alpha is not None
@@ -143,7 +157,11 @@ def _prepared(upscaler: Upscaler, image: DecodedImage, destination: Destination)
 
 
 def _upscaled(
-    upscaler: Upscaler, prepared: _PreparedFile, options: RunOptions, encoding: EncodeOptions
+    upscaler: Upscaler,
+    prepared: _PreparedFile,
+    options: RunOptions,
+    encoding: EncodeOptions,
+    seen: Seen | None,
 ) -> UpscaleResult:
     """Upscale and write; the ``image`` of the result is the path or the bytes written."""
     image = prepared.image
@@ -152,6 +170,8 @@ def _upscaled(
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
     finished = image.with_pixels(result.image, alpha)
+    if seen is not None:
+        seen(image, finished)
     try:
         written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     except MemoryError:
@@ -162,40 +182,50 @@ def _upscaled(
 
 
 def _decoded(
-    upscaler: Upscaler, source: Path | bytes, name: str | None, cancelled: Cancelled | None
+    upscaler: Upscaler,
+    source: Path | bytes,
+    name: str | None,
+    cancelled: Cancelled | None,
+    limits: ImageLimits,
 ) -> DecodedImage:
     """Decode an image that fits the memory limit, if necessary after other jobs and kept buffers have freed theirs."""
-    most_px = _pixels_within(upscaler.memory, upscaler.scale)
+    most = _within(limits, upscaler.memory, upscaler.scale)
     taken = upscaler.idle_bytes + upscaler.budget.reserved_bytes
-    free_px = _pixels_within(upscaler.memory - taken, upscaler.scale)
-    if free_px == most_px:
-        return _decoded_within(most_px, source, name, cancelled)
+    free = _within(limits, upscaler.memory - taken, upscaler.scale)
+    if free == most:
+        return _decoded_within(most, limits, source, name, cancelled)
     with contextlib.suppress(LimitError):
-        return decode(source, replace(_LIMITS, max_pixels=free_px), cancelled, name)
+        return decode(source, free, cancelled, name)
     with upscaler.budget.reserved(upscaler.budget.total_bytes, cancelled):
         upscaler.release_buffers()
-        return _decoded_within(most_px, source, name, cancelled)
+        return _decoded_within(most, limits, source, name, cancelled)
 
 
 def _decoded_within(
-    most_px: int, source: Path | bytes, name: str | None, cancelled: Cancelled | None
+    most: ImageLimits,
+    limits: ImageLimits,
+    source: Path | bytes,
+    name: str | None,
+    cancelled: Cancelled | None,
 ) -> DecodedImage:
+    """``most``: what of the job's ``limits`` the memory leaves."""
     try:
-        return decode(source, replace(_LIMITS, max_pixels=most_px), cancelled, name)
+        return decode(source, most, cancelled, name)
     except LimitError as error:
         if not (error.asks_for("max_pixels") or error.asks_for("max_file_bytes")):
             raise
         # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
-        is_of_memory = most_px < _LIMITS.max_pixels and error.asks_for("max_pixels")
+        is_of_memory = most.max_pixels < limits.max_pixels and error.asks_for("max_pixels")
         remedy = (
             Wording("shrink it or raise {}", "memory") if is_of_memory else "shrink it or cut it into parts"
         )
         raise LimitError(error.what, where=error.where, remedy=remedy) from None
 
 
-def _pixels_within(memory: int, scale: int) -> int:
-    """Pixels of the largest input that fits together with its result, up to the limit for decoding."""
-    return min(max((memory - PROCESS_BYTES) // (3 + 3 * scale**2), 1), _LIMITS.max_pixels)
+def _within(limits: ImageLimits, memory: int, scale: int) -> ImageLimits:
+    """The limits with the pixels of the largest input that fits into the memory together with its result."""
+    fitting = max((memory - PROCESS_BYTES) // (3 + 3 * scale**2), 1)
+    return replace(limits, max_pixels=min(fitting, limits.max_pixels))
 
 
 def _format(image: DecodedImage, write_options: WriteOptions) -> str:

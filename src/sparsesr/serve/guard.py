@@ -1,0 +1,96 @@
+"""``Guard``: who may make a request: the Host header, the page that asks, the token.
+
+A page of another site can make a browser send requests here, with the user's cookies (CSRF), or after its own name has
+been pointed at this machine (DNS rebinding). The first carries a foreign ``Origin`` or ``Sec-Fetch-Site``, the second a
+foreign ``Host``. Programs that are no browsers send neither, and need the token only.
+"""
+
+from __future__ import annotations
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sparsesr.serve.answers import error_answer
+from sparsesr.serve.errors import RefusedError
+from sparsesr.serve.settings import Settings
+
+_DATA = ("/v1/", "/metrics")
+_WITHOUT_TOKEN = ("/v1/session",)
+_OWN_SITES = (None, "same-origin", "none")
+
+
+class Guard:
+    """Answers forbidden requests, and passes on all others."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] == "http":
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await error_answer(refusal)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> RefusedError | None:
+        headers, path = Headers(scope=scope), str(scope["path"])
+        if _head_bytes(scope) > self._settings.limits.max_header_bytes:
+            return RefusedError(431, "the head of the request is too large")
+        host = headers.get("host", "")
+        if not self._settings.is_own_name(_without_port(host)):
+            return RefusedError(
+                421,
+                "the Host header does not name this server",
+                remedy="start it with --allow-host and this name",
+            )
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return RefusedError(403, "requests from pages of other sites are refused")
+        if not path.startswith(_DATA):
+            return None
+        if headers.get("sec-fetch-site") not in _OWN_SITES:
+            return RefusedError(403, "requests from pages of other sites are refused")
+        if path not in _WITHOUT_TOKEN and not self._has_token(headers):
+            return RefusedError(401, "this server needs its token", remedy="send Authorization: Bearer TOKEN")
+        return None
+
+    def _has_token(self, headers: Headers) -> bool:
+        token = self._settings.token
+        if token is None:
+            return True
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and same_secret(given.strip(), token):
+            return True
+        return same_secret(_cookie(headers, self._settings.cookie_name), self._settings.cookie)
+
+
+def same_secret(given: str, secret: str) -> bool:
+    """Compare in a time that does not depend on the content."""
+    return hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+def _head_bytes(scope: Scope) -> int:
+    """A whole head that arrives at once passes the protocol's own limit."""
+    lines = (len(name) + len(value) for name, value in scope["headers"])
+    return len(scope.get("raw_path", b"")) + len(scope["query_string"]) + sum(lines)
+
+
+def _without_port(host: str) -> str:
+    """The name of a Host header: ``[::1]:80`` -> ``[::1]``."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

@@ -1,0 +1,68 @@
+"""What routes share: the service, the name of an upload, what can go wrong."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+
+from sparsesr.engine.execute import RunOptions
+from sparsesr.jobs.files import WriteOptions
+from sparsesr.serve.answers import ErrorAnswer
+from sparsesr.serve.names import safe_name
+from sparsesr.serve.service import Service
+from sparsesr.serve.settings import Settings
+from sparsesr.serve.wishes import NetworkWishes, Wishes, network_wishes, run_wishes, write_wishes
+
+
+def service_of(request: Request) -> Service:
+    """The service of the app."""
+    return request.app.state.service
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of the app."""
+    return request.app.state.settings
+
+
+def upload_name(
+    name: Annotated[str | None, Query(description="Name of the file, for people; never a path.")] = None,
+) -> str:
+    """The name of an upload."""
+    return safe_name(name)
+
+
+def wishes_of(
+    networks: Annotated[NetworkWishes, Depends(network_wishes)],
+    run: Annotated[RunOptions, Depends(run_wishes)],
+    write: Annotated[WriteOptions, Depends(write_wishes)],
+) -> Wishes:
+    """All options of ``upscale`` that a request may set."""
+    return Wishes(networks, run, write)
+
+
+TheService = Annotated[Service, Depends(service_of)]
+TheSettings = Annotated[Settings, Depends(settings_of)]
+UploadName = Annotated[str, Depends(upload_name)]
+TheWishes = Annotated[Wishes, Depends(wishes_of)]
+
+_MEANINGS = {
+    400: "An option is wrong.",
+    404: "There is no such image or job.",
+    408: "The request or the work took too long.",
+    413: "Over a limit.",
+    422: "The body is not an image that can be read.",
+    429: "Too much work waits; see Retry-After.",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": meaning} for status, meaning in _MEANINGS.items()
+}
+IMAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of an image, in any format that `sparsesr upscale` reads.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "A PNG."}}
+IMMUTABLE = {"Cache-Control": "private, max-age=3600, immutable"}
