@@ -31,8 +31,9 @@ def changed_blocks(before: Pixels, after: Pixels, tolerance: float = 0.0) -> Blo
         different = before != after
     height, width, channels = different.shape
     by_column = different.reshape(height, width * channels)
-    down = np.logical_or.reduceat(by_column, np.arange(0, height, BLOCK_PX), axis=0)
-    return np.logical_or.reduceat(down, np.arange(0, width * channels, BLOCK_PX * channels), axis=1)
+    rows = np.arange(0, height, BLOCK_PX, dtype=np.intp)
+    columns = np.arange(0, width * channels, BLOCK_PX * channels, dtype=np.intp)
+    return np.logical_or.reduceat(np.logical_or.reduceat(by_column, rows, axis=0), columns, axis=1)
 
 
 def settled(before: Pixels, after: Pixels, changed: Blocks) -> Pixels:

@@ -1,0 +1,111 @@
+"""Streams that are copied without re-encoding: audio, subtitles, attachments, covers; and those that cannot be."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import av
+from av import Packet
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.stream import Disposition, Stream
+
+from sparsesr.video.clip import Clip, video_stream
+from sparsesr.video.containers import container_format
+from sparsesr.video.opening import opened
+
+_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_OF_THE_STREAM = ("DURATION", "encoder", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "BPS", "_STATISTICS")
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """Which streams of a clip its result will hold."""
+
+    kept: tuple[int, ...]
+    """Indices in the input."""
+    notes: tuple[str, ...]
+    """What is not kept."""
+
+
+def plan_copies(clip: Clip, suffix: str) -> CopyPlan:
+    """Try each stream in a container for this suffix."""
+    kept: list[int] = []
+    notes: list[str] = []
+    with opened(clip.path) as container:
+        picture = video_stream(container, clip.name)
+        for stream in container.streams:
+            if stream.index == picture.index:
+                continue
+            if _is_further_video(stream):
+                notes.append(f"not kept: the further video, stream {stream.index}")
+            elif _fits(stream, suffix):
+                kept.append(stream.index)
+            else:
+                notes.append(f"not kept: {_described(stream)}, which {suffix} cannot hold")
+    return CopyPlan(tuple(kept), tuple(notes))
+
+
+def add_copies(source: InputContainer, target: OutputContainer, kept: tuple[int, ...]) -> dict[int, Stream]:
+    """Add the streams to ``target``; by their index in ``source``."""
+    return {index: _added(source.streams[index], target) for index in kept}
+
+
+def copied_packets(source: InputContainer, streams: dict[int, Stream]) -> Iterator[Packet[Stream]]:
+    """The packets of these streams in the order of the file, as they are."""
+    wanted = [source.streams[index] for index in streams if source.streams[index].type != "attachment"]
+    if not wanted:
+        return
+    for packet in source.demux(wanted):
+        if packet.dts is None and packet.pts is None and not packet.size:
+            continue  # the end of a stream
+        packet.stream = streams[packet.stream_index]
+        yield packet
+
+
+def copy_metadata(source: InputContainer, target: OutputContainer) -> None:
+    """Copy the metadata of the file and its chapters."""
+    target.metadata.update(without(source.metadata, _OF_THE_FILE))
+    chapters = source.chapters()
+    if chapters:
+        target.set_chapters(chapters)
+
+
+def copy_stream_metadata(source: Stream, target: Stream) -> None:
+    """Copy language, title and the like, and the disposition."""
+    target.metadata.update(without(source.metadata, _OF_THE_STREAM))
+    target.disposition = source.disposition
+
+
+def without(metadata: dict[str, str], left_out: tuple[str, ...]) -> dict[str, str]:
+    """Metadata without the keys that begin so: they describe the file that the input was."""
+    return {key: value for key, value in metadata.items() if not key.startswith(left_out)}
+
+
+def _is_further_video(stream: Stream) -> bool:
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic
+
+
+def _fits(stream: Stream, suffix: str) -> bool:
+    try:
+        with av.open(io.BytesIO(), "w", format=container_format(suffix)) as trial:
+            _added(stream, trial)
+            trial.start_encoding()
+    except (FFmpegError, ValueError, NotImplementedError):
+        return False
+    return True
+
+
+def _added(stream: Stream, target: OutputContainer) -> Stream:
+    added: Stream = cast("Any", target).add_stream_from_template(stream, opaque=True)
+    copy_stream_metadata(stream, added)
+    return added
+
+
+def _described(stream: Stream) -> str:
+    codec = stream.name or "unknown"
+    language = f", {stream.language}" if stream.language else ""
+    return f"stream {stream.index} ({stream.type} {codec}{language})"
