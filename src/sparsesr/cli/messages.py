@@ -37,6 +37,7 @@ _LONG_OPTIONS = frozenset(
         "strip",
     }
     | {"target_ms", "width"}
+    | {"codec", "crf", "deinterlace", "preset", "reuse"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

@@ -12,8 +12,11 @@ Report = Callable[[int, int], None]
 
 
 @contextmanager
-def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, None]:
-    """Yield a function to call with (done, total), or None if no bar would be visible."""
+def progress_bar(label: str, *, quiet: bool, unit: str = "") -> Generator[Report | None, None, None]:
+    """Yield a function to call with (done, total), or None if no bar would be visible.
+
+    With a ``unit``, such as frames, the bar shows its number and how many are done in a second.
+    """
     if quiet or not is_terminal(sys.stderr):
         yield None
         return
@@ -21,11 +24,18 @@ def progress_bar(label: str, *, quiet: bool) -> Generator[Report | None, None, N
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    count = "{task.completed}/{task.total} " + unit if unit else ""
+    rate = "{task.fields[rate]}" if unit else ""
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), TextColumn(count), TextColumn(rate)),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(escape(label), total=None)
+        task = progress.add_task(escape(label), total=None, rate="")
 
         def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+            speed = progress.tasks[0].speed
+            rate = "" if speed is None else f"{speed:.3g} {unit}/s"
+            progress.update(task, completed=done, total=total, rate=rate)
 
         yield report

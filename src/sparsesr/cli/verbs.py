@@ -36,6 +36,7 @@ _MODELS = (
 VERBS = (
     Verb("upscale", "upscale images", "sparsesr.cli.upscale", aliases=("up",)),
     Verb("pipe", "upscale images from another program, with the model loaded once", "sparsesr.cli.pipe"),
+    Verb("video", "upscale a video; sound and the rest are kept (needs [video])", "sparsesr.cli.video"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
     Verb("models", "list, show, verify, measure, quantize, import and export models", commands=_MODELS),
     Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),

@@ -38,7 +38,7 @@ def plan_copies(clip: Clip, suffix: str) -> CopyPlan:
     with opened(clip.path) as container:
         picture = video_stream(container, clip.name)
         for stream in container.streams:
-            if stream.index == picture.index:
+            if stream.index == picture.index or _holds_chapters(stream, container):
                 continue
             if _is_further_video(stream):
                 notes.append(f"not kept: the further video, stream {stream.index}")
@@ -83,6 +83,11 @@ def copy_stream_metadata(source: Stream, target: Stream) -> None:
 def without(metadata: dict[str, str], left_out: tuple[str, ...]) -> dict[str, str]:
     """Metadata without the keys that begin so: they describe the file that the input was."""
     return {key: value for key, value in metadata.items() if not key.startswith(left_out)}
+
+
+def _holds_chapters(stream: Stream, container: InputContainer) -> bool:
+    """True for the track of chapter titles of an .mp4, which is written anew."""
+    return stream.type == "data" and stream.name == "bin_data" and stream.frames == len(container.chapters())
 
 
 def _is_further_video(stream: Stream) -> bool:

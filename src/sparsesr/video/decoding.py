@@ -13,7 +13,8 @@ from av.container import InputContainer
 from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
 
-from sparsesr.errors import InputError, Wording
+from sparsesr.engine.execute import Cancelled
+from sparsesr.errors import InputError, Wording, check_cancelled
 from sparsesr.video.clip import Clip, video_stream
 from sparsesr.video.colour import YuvForm, to_rgb
 from sparsesr.video.deinterlacing import Deinterlacer
@@ -39,6 +40,7 @@ class Decoder:
 
     clip: Clip
     deinterlace: bool = False
+    cancelled: Cancelled | None = None
     corrected: int = field(default=0, init=False)
     """Time stamps that were missing or did not increase."""
     _last: int | None = field(default=None, init=False)
@@ -47,10 +49,11 @@ class Decoder:
         """The frames after the first ``skip``.
 
         These are decoded too, as files do not always let one start at an exact frame. Raises InputError where the
-        file is damaged, or its pictures change their size or become interlaced.
+        file is damaged, or its pictures change their size or become interlaced, and CancelledError.
         """
         with opened(self.clip.path) as container:
             for index, frame in enumerate(self._frames(container)):
+                check_cancelled(self.cancelled)
                 pts, duration = self._times(frame)
                 if index >= skip:
                     yield Picture(pts, duration, self._rgb(frame))

@@ -61,8 +61,17 @@ class VideoResult:
     deviation_levels: float | None
     """Largest measured deviation of kept pixels from those of whole frames, in levels of 255; None if exact."""
     seconds: float
-    notes: tuple[str, ...]
-    models: tuple[str, ...] = field(default=())
+    early_notes: tuple[str, ...]
+    """What was known before the work started."""
+    later_notes: tuple[str, ...]
+    """What became known by it."""
+    models: tuple[str, ...]
+    """The networks that ran."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is different in the result, one sentence each."""
+        return self.early_notes + self.later_notes
 
     @property
     def frames_per_second(self) -> float:
@@ -146,7 +155,7 @@ def _planned(
         encoder_bytes=_held_bytes(clip, encoding),
     )
     copies = plan_copies(clip, encoding.suffix)
-    return _Work(clip, sequence, encoding, copies, cancelled, Decoder(clip, options.deinterlace))
+    return _Work(clip, sequence, encoding, copies, cancelled, Decoder(clip, options.deinterlace, cancelled))
 
 
 def _held_bytes(clip: Clip, encoding: Encoding) -> int:
@@ -206,7 +215,8 @@ def _result(
         computed_share=sum(segment.computed_px for segment in done) / (frames * area),
         deviation_levels=max(deviations, default=None),
         seconds=0.0,
-        notes=(*notes, *found, *_irregularities(work.clip, segments)),
+        early_notes=notes,
+        later_notes=(*found, *_irregularities(work.clip, segments)),
         models=tuple(upscaler.network_for(scale).name for scale in work.sequence.route.scales),
     )
 
@@ -224,9 +234,10 @@ def _irregularities(clip: Clip, segments: Segments) -> Iterator[str]:
 def _with_advice(error: SparsesrError, clip: Clip, segments: Segments) -> SparsesrError:
     """The error, with what remains of the work."""
     error.where = error.where or clip.name
-    if segments.done and isinstance(error, CancelledError):
-        kept = f"{segments.frames} frames are kept"
-        error.remedy = Wording(f"{kept}; the same command with {{}} goes on", "resume")
-    elif segments.done and isinstance(error, InputError):
+    if isinstance(error, CancelledError):
+        going_on = Wording(f"{segments.frames} frames are kept; the same command with {{}} goes on", "resume")
+        remedy = going_on if segments.done else "nothing was written for it"
+        return CancelledError("interrupted", where=error.where, remedy=remedy)
+    if segments.done and isinstance(error, InputError):
         error.what = f"{error.what}; {segments.frames} finished frames are kept"
     return error

@@ -36,7 +36,7 @@ def opened(path: Path) -> Generator[InputContainer, None, None]:
                 container_options={"format_whitelist": ",".join(_CONTAINERS)},
                 metadata_errors="replace",
             )
-        except FFmpegError as error:
+        except (FFmpegError, OSError) as error:  # of the system if the file ends where FFmpeg jumps to
             raise unreadable(path, error) from error
         with container:
             yield container

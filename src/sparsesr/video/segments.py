@@ -77,13 +77,8 @@ class Segments:
                 ``overwrite`` says what to do with that, or it cannot be written.
             UsageError: the interrupted run had other settings or another input.
         """
+        descriptor = self._locked_journal()
         try:
-            self.folder.mkdir(exist_ok=True)
-            descriptor = os.open(self.folder / _JOURNAL, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        except OSError as error:
-            raise write_error(self.folder, error) from None
-        try:
-            self._lock(descriptor)
             self._take_over(descriptor, resume, overwrite)
             yield
         finally:
@@ -124,10 +119,25 @@ class Segments:
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06}.packets"
 
+    def _locked_journal(self) -> int:
+        """A descriptor of the journal, which holds the lock."""
+        while True:
+            try:
+                self.folder.mkdir(exist_ok=True)
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                descriptor = os.open(self.folder / _JOURNAL, flags, 0o666)
+            except OSError as error:
+                raise write_error(self.folder, error) from None
+            self._lock(descriptor)
+            if os.fstat(descriptor).st_nlink > 0:
+                return descriptor
+            os.close(descriptor)  # another run has just finished and removed it
+
     def _lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(descriptor)
             raise InputError(
                 "is being written by another run",
                 where=self._name,

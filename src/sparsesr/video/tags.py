@@ -47,6 +47,8 @@ def tags_of(frame: VideoFrame, *, is_rgb: bool, is_grey: bool, where: str) -> tu
     stated = ColourTags(frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
     if frame.format.name.startswith("yuvj"):
         stated = replace(stated, range=FULL_RANGE)
+    if is_grey and stated.range == 0:
+        stated = replace(stated, range=FULL_RANGE)  # FFmpeg's convention
     if is_rgb:
         return replace(stated, matrix=_BT709, range=LIMITED_RANGE), [
             "the RGB of the input is written as YUV (BT.709, limited range)"
