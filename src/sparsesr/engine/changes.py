@@ -18,6 +18,8 @@ Blocks = npt.NDArray[np.bool_]
 """(blocks down, blocks across); the last of a row or column may be smaller."""
 
 BLOCK_PX = 16
+_STEP_PX = 64
+"""Sides of windows are multiples of this."""
 _CALL_PX = 2_000
 """The cost of a run of the network, apart from its pixels, in pixels; measured."""
 
@@ -50,12 +52,15 @@ def tiles_of(changed: Blocks, size: tuple[int, int], halo_px: int, multiple: int
     """Tiles whose cores hold every pixel that may differ in the result; ``size``: (height, width) of the frame.
 
     Neighbouring blocks share a tile where that is less work. Cores may overlap, and give the same pixels there.
-    Windows start and end at multiples of ``multiple``, or at the edge of the frame.
+    Windows start at multiples of ``multiple``, and have few different sizes, since a session plans each anew.
     """
 
     def tile(box: Box) -> Tile:
         core = _grown(box, halo_px, size)
-        return Tile(core, _aligned(_grown(core, halo_px, size), size, multiple))
+        read = _grown(core, halo_px, size)
+        top, bottom = _window(read.top, read.bottom, size[0], multiple)
+        left, right = _window(read.left, read.right, size[1], multiple)
+        return Tile(core, Box(top, left, bottom, right))
 
     def cost(box: Box) -> int:
         return tile(box).window.area + _CALL_PX
@@ -106,15 +111,10 @@ def _grown(box: Box, by: int, size: tuple[int, int]) -> Box:
     )
 
 
-def _aligned(box: Box, size: tuple[int, int], multiple: int) -> Box:
-    """The box with its ends at multiples of ``multiple``, or at the edge of the frame."""
-
-    def up(end: int) -> int:
-        return -(-end // multiple) * multiple
-
-    return Box(
-        box.top // multiple * multiple,
-        box.left // multiple * multiple,
-        min(up(box.bottom), size[0]),
-        min(up(box.right), size[1]),
-    )
+def _window(start: int, end: int, side: int, multiple: int) -> tuple[int, int]:
+    """Start and end of a usual length around a range of a side of the frame."""
+    length = -(-(end - start + multiple - 1) // _STEP_PX) * _STEP_PX
+    if length >= side:
+        return 0, side
+    first = min(start, side - length) // multiple * multiple
+    return first, side if end > first + length else first + length
