@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -15,7 +16,7 @@ from av.stream import Disposition, Stream
 
 from sparsesr.video.clip import Clip, video_stream
 from sparsesr.video.containers import container_format
-from sparsesr.video.opening import opened
+from sparsesr.video.opening import opened, unreadable
 
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _OF_THE_STREAM = ("DURATION", "encoder", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "BPS", "_STATISTICS")
@@ -54,16 +55,24 @@ def add_copies(source: InputContainer, target: OutputContainer, kept: tuple[int,
     return {index: _added(source.streams[index], target) for index in kept}
 
 
-def copied_packets(source: InputContainer, streams: dict[int, Stream]) -> Iterator[Packet[Stream]]:
-    """The packets of these streams in the order of the file, as they are."""
+def copied_packets(
+    source: InputContainer, streams: dict[int, Stream], path: Path
+) -> Iterator[Packet[Stream]]:
+    """The packets of these streams in the order of the file, as they are. InputError if the file is damaged."""
     wanted = [source.streams[index] for index in streams if source.streams[index].type != "attachment"]
     if not wanted:
         return
-    for packet in source.demux(wanted):
-        if packet.dts is None and packet.pts is None and not packet.size:
-            continue  # the end of a stream
-        packet.stream = streams[packet.stream_index]
-        yield packet
+    packets = source.demux(wanted)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError as error:
+            raise unreadable(path, error, " where its sound or subtitles are read") from error
+        if packet is None:
+            return
+        if packet.size:  # not the end of a stream
+            packet.stream = streams[packet.stream_index]
+            yield packet
 
 
 def copy_metadata(source: InputContainer, target: OutputContainer) -> None:

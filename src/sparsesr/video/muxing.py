@@ -50,7 +50,9 @@ def join(
                 copy_metadata(source, target)
                 target.start_encoding()
                 packets = heapq.merge(
-                    _video_packets(segments, encoding, video), copied_packets(source, streams), key=_moment
+                    _video_packets(segments, encoding, video),
+                    copied_packets(source, streams, encoding.clip.path),
+                    key=_moment,
                 )
                 for packet in packets:
                     check_cancelled(cancelled)
