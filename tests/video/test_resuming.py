@@ -67,7 +67,9 @@ def hidden(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
-@pytest.mark.parametrize("wait_frames", [1, 7, 13, 22])
+@pytest.mark.parametrize(
+    "wait_frames", [pytest.param(1, marks=pytest.mark.slow), 13, pytest.param(22, marks=pytest.mark.slow)]
+)
 def test_killed_in_the_middle(upscaler, source, tmp_path, wait_frames):
     whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
     run(upscaler, source, whole)

@@ -120,6 +120,6 @@ def _added(stream: Stream, target: OutputContainer) -> Stream:
 
 
 def _described(stream: Stream) -> str:
-    codec = stream.name or "unknown"
+    codec: str = getattr(stream, "name", None) or "unknown"  # streams that FFmpeg cannot decode have no name
     language = f", {stream.language}" if stream.language else ""
     return f"stream {stream.index} ({stream.type} {codec}{language})"
