@@ -14,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
 
+from sparsesr.errors import InputError
 from sparsesr.video.clip import Clip, video_stream
 from sparsesr.video.containers import container_format
 from sparsesr.video.opening import opened, unreadable
@@ -50,6 +51,50 @@ def plan_copies(clip: Clip, suffix: str) -> CopyPlan:
     return CopyPlan(tuple(kept), tuple(notes))
 
 
+def check_copies(clip: Clip, copies: CopyPlan, suffix: str) -> None:
+    """Copy once to nowhere, so that damage is found before the work; InputError if there is any."""
+    with opened(clip.path) as source:
+        if all(source.streams[index].type == "attachment" for index in copies.kept):
+            return
+        try:
+            with av.open(_Nowhere(), "w", format=container_format(suffix)) as target:
+                streams = add_copies(source, target, copies.kept)
+                for packet in copied_packets(source, streams, clip.path):
+                    cast("Any", target).mux(packet)
+        except FFmpegError as error:
+            raise _damaged(clip.path, error) from error
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that forgets what is written."""
+
+    def __init__(self) -> None:
+        self._place = self._end = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._place += len(data)
+        self._end = max(self._end, self._place)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = (0, self._place, self._end)[whence]
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return unreadable(path, error, " where its sound or subtitles are read")
+
+
 def add_copies(source: InputContainer, target: OutputContainer, kept: tuple[int, ...]) -> dict[int, Stream]:
     """Add the streams to ``target``; by their index in ``source``."""
     return {index: _added(source.streams[index], target) for index in kept}
@@ -67,7 +112,7 @@ def copied_packets(
         try:
             packet = next(packets, None)
         except FFmpegError as error:
-            raise unreadable(path, error, " where its sound or subtitles are read") from error
+            raise _damaged(path, error) from error
         if packet is None:
             return
         if packet.size:  # not the end of a stream

@@ -20,7 +20,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, InputError, SparsesrError, Wording
 from sparsesr.video.ahead import Ahead
 from sparsesr.video.clip import Clip, inspect
-from sparsesr.video.copied import CopyPlan, plan_copies
+from sparsesr.video.copied import CopyPlan, check_copies, plan_copies
 from sparsesr.video.decoding import Decoder, interlaced
 from sparsesr.video.encoding import EncodeOptions, Encoding, plan_encoding
 from sparsesr.video.enlarging import enlarged
@@ -155,6 +155,7 @@ def _planned(
         encoder_bytes=_held_bytes(clip, encoding),
     )
     copies = plan_copies(clip, encoding.suffix)
+    check_copies(clip, copies, encoding.suffix)
     return _Work(clip, sequence, encoding, copies, cancelled, Decoder(clip, options.deinterlace, cancelled))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,18 +29,17 @@ def opened(path: Path) -> Generator[InputContainer, None, None]:
         InputError: the file cannot be read, or is no video that is known.
     """
     check_readable(path)
-    with path.open("rb") as file:
-        try:
-            container = av.open(
-                file,
-                "r",
-                container_options={"format_whitelist": ",".join(_CONTAINERS)},
-                metadata_errors="replace",
-            )
-        except (FFmpegError, OSError) as error:  # of the system if the file ends where FFmpeg jumps to
-            raise unreadable(path, error) from error
-        with container:
-            yield container
+    try:
+        container = av.open(
+            f"file:{os.path.abspath(path)}",  # noqa: PTH100
+            "r",
+            container_options={"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except (FFmpegError, OSError) as error:
+        raise unreadable(path, error) from error
+    with container:
+        yield container
 
 
 def unreadable(path: Path, error: Exception, when: str = "") -> InputError:
