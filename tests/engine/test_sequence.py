@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors import needs_bf16
+from sparsesr.engine import sequence as sequence_module
 from sparsesr.engine.changes import BLOCK_PX, changed_blocks, settled, tiles_of
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.sequence import FrameSequence
@@ -160,3 +161,18 @@ def test_blocks_and_settled_pixels():
     assert np.argwhere(coarse).tolist() == [[1, 2]]
     kept = settled(before, after, coarse)
     assert kept[0, 0, 0] == 100 and kept[17, 33, 2] == after[17, 33, 2]
+
+
+def test_attention_that_changes_too_much_makes_frames_whole(monkeypatch):
+    upscaler = Upscaler(tiny(), threads=1)
+    monkeypatch.setattr(sequence_module, "_NOTICEABLE_LEVELS", -1.0)
+    frames, frame = sequence(upscaler), photo(*SIZE)
+    shares, notes = [], []
+    for step in range(4):
+        frame = with_square(frame, 40, 8 * step, 24, seed=step)
+        done = frames.enlarged(frame)
+        np.testing.assert_array_equal(done.image, upscaler(frame).image)
+        shares.append(done.computed_px / (SIZE[0] * SIZE[1]))
+        notes += done.notes
+    assert shares[0] == shares[2] == shares[3] == 1 < shares[1], "one was computed twice"
+    assert len(notes) == 1 and "computed whole" in notes[0] and frames.deviation is None

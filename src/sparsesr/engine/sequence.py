@@ -21,7 +21,7 @@ Pixels = npt.NDArray[Any]
 _LARGEST_SHARE = 0.9
 """Windows with more of the frame's pixels than this are no saving."""
 _NOTICEABLE_LEVELS = 1.0
-"""A deviation, in levels of 255, after which the next one is measured soon."""
+"""A deviation, in levels of 255, after which frames are computed whole."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class FrameSequence:
 
     A frame equal to the one before costs nothing. Where blocks and their halo are unchanged, pixels are kept: for
     networks without an operation over the whole picture these are the bits of the whole frame. Channel attention
-    depends on the whole picture; such networks keep the attention of the latest whole frame, and the deviation is
-    measured on frames at growing distances, which are then taken over (:attr:`deviation`). Networks whose pixels
-    attend to each other, sizes that take several networks or a resize, and frames that need tiles are computed whole.
+    depends on the whole picture; such networks keep the attention of the latest whole frame. On frames at growing
+    distances the whole frame is computed too, compared (:attr:`deviation`) and taken over; if it differs by more than
+    a level of 255, so are all until the next restart. Networks whose pixels attend to each other, sizes that take
+    several networks or a resize, and frames that need tiles are computed whole.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class FrameSequence:
         pixels = np.broadcast_to(np.zeros(1, dtype), (*size, 3))
         self.route: Route = upscaler.planned_route(pixels, encoder_bytes=encoder_bytes)
         self.deviation: Deviation | None = None
-        """The largest that was measured between kept and whole frames; None: not measured, or nothing to measure."""
+        """The largest of kept from whole frames that was measured and accepted; None if there is none."""
         self._upscaler, self._options, self._tolerance = upscaler, options, tolerance
         self._area = size[0] * size[1]
         network = upscaler.network_for(self.route.scales[0])
@@ -80,6 +81,7 @@ class FrameSequence:
         self._input: Pixels | None = None
         self._image: Pixels | None = None
         self._attention: dict[str, npt.NDArray[np.float32]] = {}
+        self._keeps_parts = self._is_local
         self._since_whole, self._next_measured = 0, 1
 
     def reserved(self) -> AbstractContextManager[None]:
@@ -93,7 +95,7 @@ class FrameSequence:
         changed = changed_blocks(self._input, frame, self._tolerance)
         if not changed.any():
             return FrameResult(self._image, (), 0)
-        if not self._is_local:
+        if not self._keeps_parts:
             return self._whole(frame)
         size = frame.shape[0], frame.shape[1]
         tiles = tiles_of(changed, size, self._network.halo_px, self._network.multiple)
@@ -131,8 +133,14 @@ class FrameSequence:
         kept, distance = patched.image.copy(), 2 * self._since_whole
         whole = self._whole(frame)
         found = compared(whole.image, kept)
-        if self.deviation is None or found.max_levels > self.deviation.max_levels:
+        notes = (*patched.notes, *whole.notes)
+        if found.max_levels > _NOTICEABLE_LEVELS:
+            self._keeps_parts = False
+            notes = (
+                *notes,
+                f"parts deviated from whole frames by {found.max_levels:.2g}/255: computed whole",
+            )
+        elif self.deviation is None or found.max_levels > self.deviation.max_levels:
             self.deviation = found
-        self._next_measured = distance if found.max_levels <= _NOTICEABLE_LEVELS else 1
-        computed = patched.computed_px + whole.computed_px
-        return replace(whole, computed_px=computed, notes=(*patched.notes, *whole.notes))
+        self._next_measured = distance
+        return replace(whole, computed_px=patched.computed_px + whole.computed_px, notes=notes)
