@@ -1,6 +1,7 @@
 """Frames per second of ``sparsesr video``, and the share of pixels computed, on made clips and one of yours.
 
-    python benchmarks/video.py [--real clip.mp4] [--model skim_fast_x2] [--frames 24] [--rounds 1] [--write NAME]
+    python benchmarks/video.py [--real clip.mp4] [--model skim_fast_x2] [--frames 24] [--rounds 1] [--only NAME]
+                               [--write NAME]
 
 The clips (1280x720, H.264 with CRF 18) are made from photographs of scikit-image: a fixed camera with something that
 moves, the same with noise of one level, slides with a pointer, and a hand-held camera. Each is upscaled with every
@@ -133,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="skim_fast_x2")
     parser.add_argument("--real", type=Path, help="a further clip")
+    parser.add_argument("--only", choices=list(MADE), action="append", help="a made clip; repeatable")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -141,7 +143,7 @@ def main() -> None:
     upscaler = Upscaler(chosen.model, threads=chosen.threads)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in (*MADE, *([] if chosen.real is None else [chosen.real.name])):
+        for name in (*(chosen.only or MADE), *([] if chosen.real is None else [chosen.real.name])):
             clip = Path(folder, "clip.mp4")
             if name in MADE:
                 write(clip, MADE[name](chosen.frames))
