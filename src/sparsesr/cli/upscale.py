@@ -43,16 +43,10 @@ def run(
         str | None,
         typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
     ] = None,
-    scale: Annotated[
-        float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
-    ] = None,
-    width: Annotated[
-        int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")
-    ] = None,
-    height: Annotated[int | None, typer.Option(help="Height of the result in pixels.")] = None,
-    fit: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
-    ] = None,
+    scale: shared_options.AnyScale = None,
+    width: shared_options.Width = None,
+    height: shared_options.Height = None,
+    fit: shared_options.Fit = None,
     model: shared_options.Model = None,
     effort: shared_options.Effort = None,
     target_ms: shared_options.TargetMs = None,

@@ -32,16 +32,10 @@ def run(
             help="File (.mp4, .m4v, .mov, .mkv, .webm) or folder. [default: beside the input]",
         ),
     ] = None,
-    scale: Annotated[
-        float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
-    ] = None,
-    width: Annotated[
-        int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")
-    ] = None,
-    height: Annotated[int | None, typer.Option(help="Height of the result in pixels.")] = None,
-    fit: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
-    ] = None,
+    scale: shared_options.AnyScale = None,
+    width: shared_options.Width = None,
+    height: shared_options.Height = None,
+    fit: shared_options.Fit = None,
     model: shared_options.Model = None,
     effort: shared_options.Effort = None,
     precision: shared_options.Precision = "auto",
@@ -101,7 +95,7 @@ def run(
         scale=scale,
         width=width,
         height=height,
-        fit=options.parse_fit(fit),
+        fit=None if fit is None else options.parse_size("--fit", fit),
         threads=threads,
         memory=options.parse_memory(memory),
         precision=precision,

@@ -117,8 +117,7 @@ class FrameSequence:
         options = replace(self._options, attention=self._attention or None)
         notes: list[str] = []
         for tile in tiles:
-            box = tile.window
-            window = np.ascontiguousarray(frame[box.top : box.bottom, box.left : box.right])
+            window = np.ascontiguousarray(frame[tile.window.slices])
             done = self._upscaler.upscale_part(window, self.route, options)
             paste(image, done.image, tile, self._network.scale)
             notes += done.notes
