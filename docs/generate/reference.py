@@ -23,6 +23,7 @@ GROUPS = {
         *("sparsesr.jobs.files", "sparsesr.jobs.batch", "sparsesr.jobs.destinations", "sparsesr.jobs.inputs"),
         *("sparsesr.jobs.record", "sparsesr.jobs.frames", "sparsesr.jobs.pipe"),
     ),
+    "Videos": ("sparsesr.video.job", "sparsesr.video.containers", "sparsesr.video.report"),
     "Other programs": ("sparsesr.interchange.onnx_model", "sparsesr.interchange.dense_model"),
 }
 """Public modules; types that they mention follow in a last group."""

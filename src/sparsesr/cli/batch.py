@@ -30,7 +30,7 @@ def run(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Ray cluster, or auto. [default: this machine alone]"),
     ] = None,
-    scale: shared_options.ScaleFactor = None,
+    scale: shared_options.AnyScale = None,
     width: shared_options.Width = None,
     height: shared_options.Height = None,
     fit: shared_options.Fit = None,

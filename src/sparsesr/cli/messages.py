@@ -38,6 +38,8 @@ _LONG_OPTIONS = frozenset(
     }
     | {"address", "target_ms", "width"}
     | {"host", "insecure", "port", "token"}
+    | {"target_ms", "width"}
+    | {"codec", "crf", "deinterlace", "preset", "reuse"}
 )
 _RECIPE = "recipe."
 """Prefix of parameters that are settings of a training recipe."""

@@ -7,6 +7,14 @@ from typing import Annotated
 import typer
 
 Scale = Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")]
+AnyScale = Annotated[
+    float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
+]
+Width = Annotated[int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")]
+Height = Annotated[int | None, typer.Option(help="Height of the result in pixels.")]
+Fit = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
+]
 Model = Annotated[
     str | None, typer.Option("-n", "--model", help="Model name or .safetensors file. [default: bundled]")
 ]
@@ -21,15 +29,6 @@ Threads = Annotated[
     int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
 ]
 Depth = Annotated[int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")]
-
-ScaleFactor = Annotated[
-    float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")
-]
-Width = Annotated[int | None, typer.Option(help="Width of the result in pixels, instead of a factor.")]
-Height = Annotated[int | None, typer.Option(help="Height of the result in pixels.")]
-Fit = Annotated[
-    str | None, typer.Option(metavar="WxH", help="Largest result within a box, such as 1920x1080.")
-]
 Inference = Annotated[
     str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
 ]

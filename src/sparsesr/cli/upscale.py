@@ -36,7 +36,7 @@ def run(
         str | None,
         typer.Option("-o", "--output", help="File or folder/ to write. [default: beside the input]"),
     ] = None,
-    scale: shared_options.ScaleFactor = None,
+    scale: shared_options.AnyScale = None,
     width: shared_options.Width = None,
     height: shared_options.Height = None,
     fit: shared_options.Fit = None,

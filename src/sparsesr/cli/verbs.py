@@ -38,6 +38,7 @@ VERBS = (
     Verb("batch", "upscale folders with several processes, or on a Ray cluster", "sparsesr.cli.batch"),
     Verb("pipe", "upscale images from another program, with the model loaded once", "sparsesr.cli.pipe"),
     Verb("serve", "a page and an API on this machine (needs [serve])", "sparsesr.cli.serve"),
+    Verb("video", "upscale a video; sound and the rest are kept (needs [video])", "sparsesr.cli.video"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
     Verb("models", "list, show, verify, measure, quantize, import and export models", commands=_MODELS),
     Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),

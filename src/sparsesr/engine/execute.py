@@ -52,6 +52,8 @@ class RunOptions:
     """Time from which the effort is chosen; `effort` is None then."""
     dense: bool = False
     keep_masks: bool = False
+    attention: Attention | None = None
+    """Channel attention vectors of another run, instead of the image's own; not for tiles and crops."""
     on_plan: Callable[[Plan, tuple[int, int], int], None] | None = None
     """Called with the plan, (height, width) of its input and the network's scale before the work starts."""
     progress: Progress | None = None
@@ -91,7 +93,7 @@ def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) 
         return _execute_tiles(network, pixels, plan, options)
     if plan.mode is Mode.CHOPPED:
         return _execute_crops(network, pixels, plan, options)
-    run = run_whole(network, pixels, options, None, low_memory=plan.mode is Mode.LOW_MEMORY)
+    run = run_whole(network, pixels, options, options.attention, low_memory=plan.mode is Mode.LOW_MEMORY)
     return result_of(run, plan, *_checked(network, pixels, run, plan, options))
 
 

@@ -26,14 +26,14 @@ RunWindow = Callable[[Pixels, "Attention | None"], RunResult]
 
 @dataclass(frozen=True)
 class Deviation:
-    """Deviation of the tiled from the whole-image result, on a square from the centre."""
+    """Deviation of an approximate from the whole-image result: for tiles, on a square from the centre."""
 
     max_levels: float
     """Largest difference in 8-bit levels."""
     psnr_db: float
     """PSNR between the two; infinite if equal."""
     probe_px: int
-    """Side of the square."""
+    """Side of the square; 0: the whole image."""
 
 
 def run_tiled(
@@ -120,11 +120,14 @@ def measure_deviation(
     tiled = run_tiled(
         square, cut_tiles(side, side, core, core, halo_px, multiple), scale, run, has_attention=True
     )
-    return _compared(whole, tiled.image, side)
+    return compared(whole, tiled.image, side)
 
 
-def _compared(a: Pixels, b: Pixels, side: int) -> Deviation:
-    """Compare row by row: float copies of whole images would not fit where tiles are needed."""
+def compared(a: Pixels, b: Pixels, side: int = 0) -> Deviation:
+    """The deviation between two images, or squares with this side.
+
+    Row by row: float copies of whole images would not fit where tiles are needed.
+    """
     to_levels = 255.0 / (1.0 if a.dtype.kind == "f" else float(np.iinfo(a.dtype).max))
     largest = squares = 0.0
     for row_a, row_b in zip(a, b, strict=True):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sparsesr.engine.arguments import check_numbers, check_whole_numbers
 from sparsesr.engine.arrays import unpack
 from sparsesr.engine.budget import MemoryBudget
-from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions
+from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
 from sparsesr.engine.networks import ModelLike, Networks
 from sparsesr.engine.output_size import OutputSize
 from sparsesr.engine.plan import PROCESS_BYTES, Plan
@@ -211,6 +211,13 @@ class Upscaler:
     ) -> tuple[UpscaleResult, Pixels | None]:
         """Upscale (H, W, 3) colours and (H, W) alpha separately, as planned; the caller has reserved the memory."""
         return follow(route, self._networks, rgb, alpha, options, self.budget)
+
+    def upscale_part(self, rgb: Pixels, route: Route, options: RunOptions) -> UpscaleResult:
+        """Upscale a part of an image for whose size the route was planned, of one network, with that plan.
+
+        The caller has reserved the memory, and upscaled an image of the whole size before.
+        """
+        return execute(self.network_for(route.scales[0]), rgb, route.plans[0], options)
 
 
 def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:

@@ -67,7 +67,7 @@ def checked_destination(path: Path | None, *, overwrite: bool, format: str | Non
     """
     destination = Destination(path, resolve_format(path, format), overwrite)
     if path is not None:
-        _check_path(path, overwrite)
+        check_path(path, overwrite)
     return destination
 
 
@@ -84,7 +84,8 @@ def resolve_format(path: Path | None, wanted: str | None) -> str:
     return require_format(path.suffix, where=printable(path)).kind
 
 
-def _check_path(path: Path, overwrite: bool) -> None:
+def check_path(path: Path, overwrite: bool) -> None:
+    """Raise InputError unless a file can be written there; see :func:`checked_destination`."""
     name = printable(path)
     try:
         mode = path.stat().st_mode

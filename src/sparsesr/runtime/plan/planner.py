@@ -22,7 +22,8 @@ BAND_BYTES = 4 * MEBIBYTE
 """Bytes of a band of the widest map. Lower bands fit nearer caches but need more calls, after each of which threads
 wait for each other."""
 MIN_BAND_ROWS = 4
-_PLANS_KEPT = 16
+_PLANS_KEPT = 64
+"""Parts of a video's frames come in some dozens of sizes."""
 _MAX_PIXEL_NUMBER = 2**31 - 1
 
 

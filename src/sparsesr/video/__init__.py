@@ -1,0 +1,1 @@
+"""Videos: decode, enlarge, encode; needs the extra [video] (PyAV). Above ``jobs/``, below ``cli/``."""
