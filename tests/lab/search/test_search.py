@@ -18,6 +18,7 @@ from sparsesr.lab.recipes import SEARCHES, find_search_recipe
 from sparsesr.lab.search.method import SearchMethod, without_gradients
 from sparsesr.lab.search.order import ORDERS
 from sparsesr.lab.search.prices import Counted
+from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.search.recipe import ORDER_LOSSES, Search, SearchRecipe
 from sparsesr.lab.search.search import derive, search
 from sparsesr.lab.search.supernet import Supernet
@@ -116,7 +117,7 @@ def test_a_step_trains_both_on_their_own_batch(recipe):
     wrapped, optimizer = fabric.setup(network, method.optimizer(recipe, network))
     held = {id(value) for group in optimizer.param_groups for value in group["params"]}
     assert not held & {id(value) for value in network.architecture.parameters()}
-    trainee = Trainee(recipe, fabric, network, wrapped, optimizer, average, policy)
+    trainee = Trainee(recipe, Enlarging(recipe), fabric, network, wrapped, optimizer, average, policy)
     batch = torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24)
     weights = [value.detach().clone() for value in network.weights()]
     policy.step(trainee, 1, (batch[0], batch[1].repeat(3, 1, 1, 1)))
