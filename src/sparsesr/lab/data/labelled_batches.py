@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparsesr.lab.data.labelled_pack import LabelledImages
+from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.patches import Batch
 
 _ORDER, _AUGMENTATION = 1, 2

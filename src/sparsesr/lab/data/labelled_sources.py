@@ -72,6 +72,20 @@ def _folder(folder: Path, split: str) -> Source:
     return Source(str(root.resolve()), classes, _files(root, classes))
 
 
+def images_of_classes(folder: Path, classes: Sequence[str]) -> Source:
+    """All images below a folder; those in a folder with the name of a class have it, others have -1.
+
+    Raises:
+        InputError: no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError("no such folder of images", where=str(folder), remedy="check the name")
+    places = {name: index for index, name in enumerate(classes)}
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    images = (Labelled(str(path), partial(_decoded, path), places.get(path.parent.name, -1)) for path in paths)
+    return Source(str(folder), list(classes), images)
+
+
 def _files(root: Path, classes: Sequence[str]) -> Iterator[Labelled]:
     for label, name in enumerate(classes):
         for path in sorted((root / name).rglob("*")):

@@ -14,12 +14,18 @@ from torch.nn import functional
 
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, images_B3HW
-from sparsesr.lab.data.labelled_pack import LabelledImages, open_labelled
+from sparsesr.lab.data.labelled_images import LabelledImages
+from sparsesr.lab.data.labelled_pack import open_labelled
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
 from sparsesr.lab.train.task import Figures
 
-PACKED = "packed_train.npy"
+_PACKED = "packed_train.npy"
 _VALIDATION_BATCH = 100
+
+
+def packed_file(recipe: ClassifyingRecipe, run_folder: Path) -> Path:
+    """Where the packed training images of a run are."""
+    return Path(recipe.packed) if recipe.packed else run_folder / _PACKED
 
 
 class Classifying:
@@ -45,7 +51,7 @@ class Classifying:
     ) -> LabelledBatches:
         """Batches of the images that are not held out, packed first if needed."""
         recipe = self.recipe
-        packed = Path(recipe.packed) if recipe.packed else run_folder / PACKED
+        packed = packed_file(recipe, run_folder)
         self._images = open_labelled(recipe.dataset, recipe.folders, packed, report, packs=part[0] == 0)
         trained, _ = self._images.split(recipe.held_out)
         return LabelledBatches(
