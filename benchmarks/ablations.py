@@ -24,8 +24,8 @@ from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.train.checkpoint import warm_start
-from sparsesr.lab.train.loop import train
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.loop import train
 from sparsesr.lab.train.recipe import Sparsity
 from sparsesr.lab.train.validation import PairValidation
 
@@ -111,7 +111,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _train(recipe: Recipe, folder: Path) -> Path:
+def _train(recipe: EnlargingRecipe, folder: Path) -> Path:
     return train(recipe, folder, resume=True, device="cpu", threads=1).checkpoint
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lab.labelled_folders import write_classes
 
 from sparsesr.cli.main import main
 from sparsesr.errors import InputError, ModelError, UsageError
@@ -22,7 +23,6 @@ from sparsesr.lab.train.loop import train
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.tasks import task_of
 from sparsesr.lab.train.trained_classifier import open_classifier
-from test_labelled_data import write_classes
 
 pytest.importorskip("sklearn")
 
@@ -60,7 +60,11 @@ def test_digits_are_learned_and_logged(digits) -> None:
 def test_classify_at_an_exit_by_budget_and_by_deadline(digits, capsys) -> None:
     folder, _ = digits
     last = classified(folder, capsys)
-    assert last["images"] == 360 and last["accuracy"] > 0.7 and last["multiply_adds"] == pytest.approx(31.73e6, rel=1e-3)
+    assert (
+        last["images"] == 360
+        and last["accuracy"] > 0.7
+        and last["multiply_adds"] == pytest.approx(31.73e6, rel=1e-3)
+    )
     second = classified(folder, capsys, "--exit", "2")
     assert [row["images"] for row in second["exits"]] == [0, 360, 0, 0, 0, 0]
     budget = classified(folder, capsys, "--budget", "12M")
@@ -153,7 +157,9 @@ def test_a_run_in_two_parts_gives_the_same_numbers(small, tmp_path) -> None:
     def run(folder, stops_after: int | None = None, resume: bool = False):
         calls = iter(range(1, 100))
         stop = Ending(should_stop=lambda: stops_after is not None and next(calls) >= stops_after)
-        return train(small, folder, resume=resume, ending=stop, device="cpu", threads=1, report=lambda line: None)
+        return train(
+            small, folder, resume=resume, ending=stop, device="cpu", threads=1, report=lambda line: None
+        )
 
     whole = run(tmp_path / "whole")
     assert run(tmp_path / "halves", 4).step == 4
@@ -181,9 +187,7 @@ def test_the_loss_is_the_sum_over_the_exits(small) -> None:
     logits_EBK = torch.randn(6, 5, 2, generator=torch.Generator().manual_seed(0))
     labels_B = torch.tensor([0, 1, 1, 0, 1])
     loss, figures = Classifying(small).loss(logits_EBK, labels_B)
-    expected = sum(
-        -logits_BK.log_softmax(-1)[torch.arange(5), labels_B].mean() for logits_BK in logits_EBK
-    )
+    expected = sum(-logits_BK.log_softmax(-1)[torch.arange(5), labels_B].mean() for logits_BK in logits_EBK)
     torch.testing.assert_close(loss, expected)
     assert figures["last_exit"] == 100 * (logits_EBK[-1].argmax(-1) == labels_B).float().mean()
 

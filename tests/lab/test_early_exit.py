@@ -45,17 +45,17 @@ def test_answers_are_those_of_full_execution(network, image_B3HW) -> None:
     answers = classify_early(network, image_B3HW, thresholds)
     taken = exits_taken(confidence_EB, thresholds)
     assert len(set(taken)) >= 6  # images leave at most exits
-    assert answers.exits_B.tolist() == taken.tolist()
+    assert answers.exits.tolist() == taken.tolist()
     expected_BK = logits_EBK[torch.from_numpy(taken), torch.arange(24)]
-    torch.testing.assert_close(answers.logits_BK, expected_BK, atol=1e-5, rtol=1e-5)
-    assert answers.classes_B.tolist() == expected_BK.argmax(-1).tolist()
+    torch.testing.assert_close(answers.logits, expected_BK, atol=1e-5, rtol=1e-5)
+    assert answers.classes.tolist() == expected_BK.argmax(-1).tolist()
 
 
 @pytest.mark.parametrize("number", [1, 3, 5, EXITS])
 def test_a_fixed_exit_is_bit_exact(network, image_B3HW, number: int) -> None:
     answers = classify_early(network, image_B3HW, fixed_exit(number, EXITS))
-    assert set(answers.exits_B.tolist()) == {number - 1}
-    assert torch.equal(answers.logits_BK, logits_of_all_exits(network, [image_B3HW])[number - 1])
+    assert set(answers.exits.tolist()) == {number - 1}
+    assert torch.equal(answers.logits, logits_of_all_exits(network, [image_B3HW])[number - 1])
 
 
 def test_images_that_left_are_not_computed_further(network, image_B3HW) -> None:
@@ -85,7 +85,7 @@ def _batches(given) -> set[int]:
 
 def test_everybody_may_leave_at_once(network, image_B3HW) -> None:
     thresholds = np.full(EXITS, -np.inf)
-    assert set(classify_early(network, image_B3HW[:1], thresholds).exits_B.tolist()) == {0}
+    assert set(classify_early(network, image_B3HW[:1], thresholds).exits.tolist()) == {0}
 
 
 class Clock:
@@ -109,15 +109,17 @@ def clocked(image_B3HW) -> tuple[RANet, Clock]:
     return network, Clock(network)
 
 
-@pytest.mark.parametrize(("deadline_s", "exit"), [(0.5, 0), (1.0, 0), (3.0, 1), (5.9, 1), (6.0, 2), (100.0, 5)])
+@pytest.mark.parametrize(
+    ("deadline_s", "exit"), [(0.5, 0), (1.0, 0), (3.0, 1), (5.9, 1), (6.0, 2), (100.0, 5)]
+)
 def test_a_deadline_gives_the_latest_exit_before_it(clocked, image_B3HW, deadline_s, exit) -> None:
     network, clock = clocked
     anytime = Anytime(network, 1e3 * deadline_s, clock)
     anytime.learn(image_B3HW[:1])
     answers = anytime.classify(image_B3HW[:1])
-    assert answers.exits_B.tolist() == [exit]
+    assert answers.exits.tolist() == [exit]
     expected = logits_of_all_exits(network, [image_B3HW[:1]])[exit]
-    torch.testing.assert_close(answers.logits_BK, expected)
+    torch.testing.assert_close(answers.logits, expected)
 
 
 def test_a_slow_moment_does_not_close_an_exit_for_good(clocked, image_B3HW) -> None:
@@ -127,7 +129,7 @@ def test_a_slow_moment_does_not_close_an_exit_for_good(clocked, image_B3HW) -> N
     clock.slowness = 3
     anytime.learn(image_B3HW[:1])
     clock.slowness = 1
-    taken = [int(anytime.classify(image_B3HW[:1]).exits_B) for _ in range(8)]
+    taken = [int(anytime.classify(image_B3HW[:1]).exits) for _ in range(8)]
     assert taken[0] < 2 and taken[-1] == 2
 
 

@@ -62,7 +62,9 @@ def test_thresholds_are_those_of_loops_over_images(q: float) -> None:
 
 
 def test_nobody_leaves_where_fewer_are_left_than_should() -> None:
-    confidence_EN = np.array([[5.0] * 8 + [1.0, 2.0], [3.0] * 10, [0.0] * 10])  # eight ties leave instead of four
+    confidence_EN = np.array(
+        [[5.0] * 8 + [1.0, 2.0], [3.0] * 10, [0.0] * 10]
+    )  # eight ties leave instead of four
     thresholds = fit_thresholds(confidence_EN, np.array([0.4, 0.4, 0.2]))
     assert thresholds.tolist() == [5.0, np.inf, -np.inf]
 
@@ -88,14 +90,14 @@ def test_confidence_ranks_as_the_probability() -> None:
 def test_a_budget_is_met(budget: float) -> None:
     confidence_EN = synthetic()
     fit = thresholds_for_budget(confidence_EN, COSTS, budget)
-    spent = np.asarray(COSTS)[exits_taken(confidence_EN, fit.thresholds_E)].mean()
+    spent = np.asarray(COSTS)[exits_taken(confidence_EN, fit.thresholds)].mean()
     assert fit.cost == pytest.approx(spent)
     assert 0.995 * budget - 5e4 <= spent <= budget
 
 
 def test_a_large_budget_takes_the_last_exit() -> None:
     fit = thresholds_for_budget(synthetic(), COSTS, 1e12)
-    assert fit.cost == COSTS[-1] and set(exits_taken(synthetic(), fit.thresholds_E)) == {5}
+    assert fit.cost == COSTS[-1] and set(exits_taken(synthetic(), fit.thresholds)) == {5}
 
 
 def test_one_held_out_image_is_enough() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from skimage.io import imsave
+from lab.labelled_folders import CLASSES, write_classes
 
 from sparsesr.errors import InputError, ModelError, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, shifted
@@ -15,24 +15,12 @@ from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
 from sparsesr.lab.data.labelled_pack import open_labelled, read_packed
 from sparsesr.lab.data.labelled_sources import images_of_classes
 
-CLASSES = ("cat", "dog")
-
-
-def write_classes(root: Path, count: int = 3, side_px: int = 8) -> dict[str, np.ndarray]:
-    """Random PNGs by path below ``root``."""
-    random, written = np.random.default_rng(1), {}
-    for name in CLASSES:
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for index in range(count):
-            path = root / name / f"{index}.png"
-            written[str(path)] = random.integers(256, size=(side_px, side_px, 3), dtype=np.uint8)
-            imsave(path, written[str(path)], check_contrast=False)
-    return written
-
 
 def numbered(count: int, side_px: int = 4) -> LabelledImages:
     """Image n is filled with n and has class n."""
-    pixels = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, side_px, side_px, 3))
+    pixels = np.broadcast_to(
+        np.arange(count, dtype=np.uint8)[:, None, None, None], (count, side_px, side_px, 3)
+    )
     return LabelledImages("numbers", [str(n) for n in range(count)], pixels, np.arange(count))
 
 
@@ -105,7 +93,10 @@ def test_a_folder_is_needed_but_not_for_digits(tmp_path) -> None:
 
 def test_digits_are_those_of_scikit_learn(tmp_path) -> None:
     digits = pytest.importorskip("sklearn.datasets").load_digits()
-    parts = [open_labelled("digits", [], tmp_path / f"{split}.npy", quiet, split=split) for split in ("train", "test")]
+    parts = [
+        open_labelled("digits", [], tmp_path / f"{split}.npy", quiet, split=split)
+        for split in ("train", "test")
+    ]
     assert [len(part) for part in parts] == [1437, 360]
     assert np.concatenate([part.own_labels for part in parts]).tolist() == digits.target.tolist()
     pixels, _ = parts[1].batch(slice(0, 1))
@@ -134,7 +125,10 @@ def test_the_same_images_are_always_held_out() -> None:
 
 def test_an_epoch_has_every_image_once_and_its_own_order() -> None:
     batches = LabelledBatches(numbered(12), batch=4, seed=1)
-    epochs = [[label for step in steps for label in batches.at(step)[1].tolist()] for steps in ((1, 2, 3), (4, 5, 6))]
+    epochs = [
+        [label for step in steps for label in batches.at(step)[1].tolist()]
+        for steps in ((1, 2, 3), (4, 5, 6))
+    ]
     assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2 and epochs[0] != epochs[1]
     images, labels = batches.at(2)
     assert images.shape == (4, 3, 4, 4) and torch.equal(images[:, 0, 0, 0] * 255, labels.float())

@@ -19,10 +19,10 @@ from sparsesr.lab.nn.registry import NETWORKS, create  # noqa: E402
 from sparsesr.lab.sparsity.balance import Balance  # noqa: E402
 from sparsesr.lab.sparsity.balanced import balanced_mask  # noqa: E402
 from sparsesr.lab.train import step as step_module  # noqa: E402
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.overrides import with_overrides  # noqa: E402
 from sparsesr.lab.train.prunable import prunable_weights  # noqa: E402
 from sparsesr.lab.train.pruning import pruning_events  # noqa: E402
-from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
 from sparsesr.lab.train.refit import gram_matrices, refitted  # noqa: E402
 from sparsesr.modelfile.balanced import detect  # noqa: E402

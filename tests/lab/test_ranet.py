@@ -1,4 +1,4 @@
-"""RANet against the figures of the authors' code: multiply-adds, parameters, shapes, names, and each of its oddities."""
+"""RANet against the authors' code: multiply-adds, parameters, shapes, names, and each of its oddities."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def test_lists_begin_with_the_lowest_resolution_but_layers_with_the_highest() ->
     assert shape("FirstLayer.layers.2.net.0.weight") == (64, 32, 3, 3)
     base = RANet(CONFIGS["ranet_tiny"]).eval().start(torch.rand(2, 3, 32, 32)).base
     assert [tuple(feat_BCHW.shape[1:]) for feat_BCHW in base] == [(64, 8, 8), (32, 16, 16), (16, 32, 32)]
-    repeated = RANet(replace(CONFIGS["ranet_cifar_anytime"], step=1)).eval().start(torch.rand(1, 3, 32, 32)).base
+    repeated = (
+        RANet(replace(CONFIGS["ranet_cifar_anytime"], step=1)).eval().start(torch.rand(1, 3, 32, 32)).base
+    )
     assert [feat_BCHW.shape[-1] for feat_BCHW in repeated] == [8, 16, 32, 32]
 
 
@@ -154,7 +156,9 @@ def test_a_checkpoint_of_the_authors_is_recognised(tmp_path) -> None:
         network.scale_flows[0][0].layers[0].conv_normal.net[1].running_mean.normal_()
     weights = {f"module.{name}": value for name, value in network.state_dict().items()}
     path = tmp_path / "theirs.pth"
-    torch.save({"epoch": 3, "arch": "RANet", "state_dict": weights, "best_prec1": 91.0, "optimizer": {}}, path)
+    torch.save(
+        {"epoch": 3, "arch": "RANet", "state_dict": weights, "best_prec1": 91.0, "optimizer": {}}, path
+    )
     architecture, found = load_network(path)
     assert architecture == "ranet" and isinstance(found, RANet) and found.config == CONFIGS["ranet_tiny"]
     image = torch.rand(2, 3, 32, 32)
@@ -199,5 +203,5 @@ def test_initial_weights() -> None:
     [{"scales": (1, 3, 4)}, {"scales": (2, 3, 4)}, {"factors": (4, 2)}, {"step": 0}, {"step_mode": "log"}],
 )
 def test_impossible_configurations_are_refused(wrong) -> None:
-    with pytest.raises(ValueError, match="must be|at least|start at 1"):
+    with pytest.raises(ValueError, match=r"must be|at least|start at 1"):
         RANetConfig(**wrong)

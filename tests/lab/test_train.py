@@ -16,9 +16,9 @@ from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
 from sparsesr.lab.train.ending import Ending  # noqa: E402
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
 from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
-from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
 from sparsesr.lab.train.step import train_step  # noqa: E402
 

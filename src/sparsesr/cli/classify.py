@@ -15,13 +15,15 @@ from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
 
 if TYPE_CHECKING:
-    from sparsesr.lab.recipes.classification import Policy
+    pass
 
 _INPUT_STATUS = 3
 
 
 def run(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a run of `sparsesr train`, in its folder.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint of a run of `sparsesr train`, in its folder.")
+    ],
     folder: Annotated[
         Path | None,
         typer.Argument(
@@ -29,11 +31,14 @@ def run(
         ),
     ] = None,
     exit: Annotated[
-        int | None, typer.Option("--exit", metavar="N", help="All images leave at exit N. [default: the last]")
+        int | None,
+        typer.Option("--exit", metavar="N", help="All images leave at exit N. [default: the last]"),
     ] = None,
     deadline_ms: Annotated[
         float | None,
-        typer.Option("--deadline-ms", metavar="MS", help="Each batch leaves at the last exit before this time."),
+        typer.Option(
+            "--deadline-ms", metavar="MS", help="Each batch leaves at the last exit before this time."
+        ),
     ] = None,
     budget: Annotated[
         str | None,
@@ -47,7 +52,9 @@ def run(
         int | None, typer.Option("--batch", help="Images at once. [default: 1 with --deadline-ms, else 256]")
     ] = None,
     threads: shared_options.Threads = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image, then a summary.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object per image, then a summary.")
+    ] = False,
 ) -> int:
     """Classify images with a network that has exits, and report accuracy, multiply-adds and time.
 

@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 def print_answers(result: Classified, names: Sequence[str]) -> None:
     """One JSON object per image."""
     for index, name in enumerate(names):
-        label = int(result.labels_N[index])
+        label = int(result.labels[index])
         print_json(
             {
                 "image": name,
-                "class": result.classes[int(result.answers_N[index])],
-                "probability": float(result.probability_N[index]),
-                "exit": int(result.exits_N[index]) + 1,
-                "right": bool(result.answers_N[index] == label) if label >= 0 else None,
+                "class": result.classes[int(result.answers[index])],
+                "probability": float(result.probabilities[index]),
+                "exit": int(result.exits[index]) + 1,
+                "right": bool(result.answers[index] == label) if label >= 0 else None,
             }
         )
 
 
 def print_summary(result: Classified, *, as_json: bool) -> None:
     """Accuracy, multiply-adds and time, over all and by exit."""
-    rows = [_exit_row(result, index) for index in range(len(result.multiply_adds_E))]
+    rows = [_exit_row(result, index) for index in range(len(result.multiply_adds_by_exit))]
     summary: dict[str, Any] = {
-        "images": len(result.exits_N),
+        "images": len(result.exits),
         "accuracy": result.accuracy(),
         "multiply_adds": result.multiply_adds,
         "ms": result.ms,
@@ -46,16 +46,16 @@ def print_summary(result: Classified, *, as_json: bool) -> None:
             f"{row['exit']:>4} {row['images']:>7} {_percent(row['accuracy']):>8} {row['multiply_adds'] / 1e6:>12.2f} M"
         )
     cost = f"{result.multiply_adds / 1e6:.2f} M multiply-adds and {result.ms:.3f} ms an image"
-    say(f"{len(result.exits_N):,} images, {_percent(result.accuracy())} right; {cost}")
+    say(f"{len(result.exits):,} images, {_percent(result.accuracy())} right; {cost}")
 
 
 def _exit_row(result: Classified, index: int) -> dict[str, Any]:
-    here = result.exits_N == index
+    here = result.exits == index
     return {
         "exit": index + 1,
         "images": int(here.sum()),
         "accuracy": result.accuracy(here),
-        "multiply_adds": int(result.multiply_adds_E[index]),
+        "multiply_adds": int(result.multiply_adds_by_exit[index]),
     }
 
 

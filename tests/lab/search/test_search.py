@@ -18,11 +18,11 @@ from sparsesr.lab.recipes import SEARCHES, find_search_recipe
 from sparsesr.lab.search.method import SearchMethod, without_gradients
 from sparsesr.lab.search.order import ORDERS
 from sparsesr.lab.search.prices import Counted
-from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.search.recipe import ORDER_LOSSES, Search, SearchRecipe
 from sparsesr.lab.search.search import derive, search
 from sparsesr.lab.search.supernet import Supernet
 from sparsesr.lab.train.ending import Ending
+from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.train.loop import CHECKPOINT
 from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import start_fabric

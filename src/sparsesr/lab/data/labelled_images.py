@@ -108,6 +108,4 @@ def _check_size(name: str, image: NDArray[np.uint8], others: Sequence[NDArray[np
     height, width = image.shape[:2]
     if height != width or (others and others[0].shape != image.shape):
         side = f", not {others[0].shape[0]}x{others[0].shape[0]} as others" if others else ""
-        raise InputError(
-            f"is {width}x{height}{side}", where=name, remedy="give square images of one size"
-        )
+        raise InputError(f"is {width}x{height}{side}", where=name, remedy="give square images of one size")

@@ -43,7 +43,9 @@ def open_labelled(
         else:
             wait_for(index)
     images = read_packed(packed)
-    if (folders or dataset != "folder") and (wanted := open_source(dataset, folders, split).name) != images.source:
+    if (folders or dataset != "folder") and (
+        wanted := open_source(dataset, folders, split).name
+    ) != images.source:
         raise UsageError(
             f"was packed from {images.source}, not {wanted}",
             where=str(packed),

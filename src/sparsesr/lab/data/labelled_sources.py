@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,9 @@ def _folder(folder: Path, split: str) -> Source:
     classes = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(classes) < 2:
         raise InputError(
-            "holds no classes", where=str(root), remedy="give a folder that holds one folder of images per class"
+            "holds no classes",
+            where=str(root),
+            remedy="give a folder that holds one folder of images per class",
         )
     return Source(str(root.resolve()), classes, _files(root, classes))
 
@@ -82,7 +85,9 @@ def images_of_classes(folder: Path, classes: Sequence[str]) -> Source:
         raise InputError("no such folder of images", where=str(folder), remedy="check the name")
     places = {name: index for index, name in enumerate(classes)}
     paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
-    images = (Labelled(str(path), partial(_decoded, path), places.get(path.parent.name, -1)) for path in paths)
+    images = (
+        Labelled(str(path), partial(_decoded, path), places.get(path.parent.name, -1)) for path in paths
+    )
     return Source(str(folder), list(classes), images)
 
 
@@ -101,10 +106,8 @@ def _digits(split: str) -> Source:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise BackendError(
-            "need scikit-learn", where="digits", remedy="pip install scikit-learn"
-        ) from None
-    digits = load_digits()
+        raise BackendError("need scikit-learn", where="digits", remedy="pip install scikit-learn") from None
+    digits: Any = load_digits()
     part = slice(None, _DIGITS_TRAINED) if split == TRAIN else slice(_DIGITS_TRAINED, None)
     images = (
         Labelled(f"digit {index}", partial(_enlarged, pixels), int(label))
@@ -116,4 +119,6 @@ def _digits(split: str) -> Source:
 def _enlarged(digit: NDArray[np.float64]) -> NDArray[np.uint8]:
     """A digit of 8x8 values in 0..16 as an image of 32x32."""
     grey = np.round(digit * (255 / _DIGIT_MAX)).astype(np.uint8)
-    return imresize(np.repeat(grey[..., None], 3, axis=2), Fraction(_DIGIT_SCALE)).astype(np.uint8, copy=False)
+    return imresize(np.repeat(grey[..., None], 3, axis=2), Fraction(_DIGIT_SCALE)).astype(
+        np.uint8, copy=False
+    )

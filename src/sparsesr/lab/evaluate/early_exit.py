@@ -20,14 +20,15 @@ from sparsesr.lab.nn.ranet import RANet
 class Answers:
     """What a batch was answered."""
 
-    logits_BK: Tensor
-    exits_B: Tensor
-    """Exit that each image left at, counted from 0."""
+    logits: Tensor
+    """(B, K)."""
+    exits: Tensor
+    """(B,): the exit that each image left at, counted from 0."""
 
     @property
-    def classes_B(self) -> Tensor:
-        """Index of each image's class."""
-        return self.logits_BK.argmax(-1)
+    def classes(self) -> Tensor:
+        """(B,): index of each image's class."""
+        return self.logits.argmax(-1)
 
 
 @torch.inference_mode()

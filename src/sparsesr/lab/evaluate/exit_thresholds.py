@@ -65,7 +65,8 @@ def exits_taken(confidence_EN: NDArray[np.float64], thresholds_E: NDArray[np.flo
 class BudgetFit:
     """Thresholds for a budget."""
 
-    thresholds_E: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    """(E,)."""
     q: float
     cost: float
     """Expected mean cost of an image, in the unit of the budget."""

@@ -58,9 +58,7 @@ class ExitClassifier(nn.Module):
     def __init__(self, channels: int, config: RANetConfig) -> None:
         super().__init__()
         inner = channels if config.is_large else _CIFAR_CHANNELS
-        self.m = nn.Sequential(
-            ConvUnit(channels, inner, 3, 2), ConvUnit(inner, inner, 3, 2), nn.AvgPool2d(2)
-        )
+        self.m = nn.Sequential(ConvUnit(channels, inner, 3, 2), ConvUnit(inner, inner, 3, 2), nn.AvgPool2d(2))
         self.linear = nn.Linear(inner, config.classes)
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
@@ -76,7 +74,7 @@ class Progress:
     """Exits passed."""
     base: list[Tensor]
     """Base features of the sub-networks to come."""
-    feat_BCHW: Tensor
+    features: Tensor
     low: list[list[Tensor]]
     """Features of the sub-network before, by block: those that are still to be fused."""
     own: list[list[Tensor]]
@@ -91,7 +89,7 @@ class Progress:
         return Progress(
             self.stage,
             chosen(self.base),
-            self.feat_BCHW.index_select(0, chosen_N),
+            self.features.index_select(0, chosen_N),
             [chosen(features) for features in self.low],
             [chosen(features) for features in self.own],
         )
@@ -102,6 +100,8 @@ class RANet(nn.Module):
 
     ``start`` and ``advance`` compute the same one exit at a time, so that images can leave in between.
     """
+
+    is_classifier = True
 
     def __init__(self, config: RANetConfig | None = None) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class RANet(nn.Module):
             IndexError: the last exit is passed.
         """
         subnet, blocks = self._stages[progress.stage]
-        base, feat_BCHW, low, own = progress.base, progress.feat_BCHW, progress.low, progress.own
+        base, feat_BCHW, low, own = progress.base, progress.features, progress.low, progress.own
         if blocks.start == 0:
             base, feat_BCHW, low, own = base[1:], base[0], own, []
         flow = cast(nn.ModuleList, self.scale_flows[subnet])

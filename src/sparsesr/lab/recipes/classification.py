@@ -33,7 +33,7 @@ MULTIPLY_ADDS, MS = "multiply-adds", "ms"
 
 @dataclass(frozen=True)
 class Policy:
-    """When images leave: at one exit, by a deadline for each batch, or by thresholds for a mean cost; else at the end."""
+    """When images leave: at one exit, by a deadline for each batch, by thresholds for a mean cost, or at the end."""
 
     exit: int | None = None
     deadline_ms: float | None = None
@@ -48,14 +48,14 @@ class Classified:
     """Answers to all images; indices of classes and exits are counted from 0."""
 
     classes: Sequence[str]
-    labels_N: NDArray[np.int64]
-    """-1 where the class is not known."""
-    answers_N: NDArray[np.int64]
-    probability_N: NDArray[np.float64]
-    exits_N: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    """(N,), -1 where the class is not known."""
+    answers: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    exits: NDArray[np.int64]
     seconds: float
     """Wall-clock time of the network, images being decoded before."""
-    multiply_adds_E: Sequence[int]
+    multiply_adds_by_exit: Sequence[int]
     """Of one image up to each exit."""
     expected_cost: float | None
     """Mean cost on the held-out images, in the unit of the budget."""
@@ -63,18 +63,18 @@ class Classified:
     @property
     def multiply_adds(self) -> float:
         """Mean of an image."""
-        return float(np.asarray(self.multiply_adds_E)[self.exits_N].mean())
+        return float(np.asarray(self.multiply_adds_by_exit)[self.exits].mean())
 
     @property
     def ms(self) -> float:
         """Mean of an image."""
-        return 1e3 * self.seconds / len(self.exits_N)
+        return 1e3 * self.seconds / len(self.exits)
 
     def accuracy(self, which: NDArray[np.bool_] | None = None) -> float | None:
         """Share of right answers among the images of known class; None if there are none."""
-        known = self.labels_N >= 0
+        known = self.labels >= 0
         chosen = known if which is None else known & which
-        return float((self.answers_N == self.labels_N)[chosen].mean()) if chosen.any() else None
+        return float((self.answers == self.labels)[chosen].mean()) if chosen.any() else None
 
 
 def images_to_classify(
@@ -123,13 +123,13 @@ def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Poli
         started = time.perf_counter()
         found.append(answer(image_B3HW))
         seconds += time.perf_counter() - started
-    logits = torch.cat([answers.logits_BK for answers in found])
+    logits = torch.cat([answers.logits for answers in found])
     return Classified(
         images.classes,
         images.own_labels,
         logits.argmax(-1).numpy(),
         probability(confidence(logits)).numpy(),
-        torch.cat([answers.exits_B for answers in found]).numpy(),
+        torch.cat([answers.exits for answers in found]).numpy(),
         seconds,
         costs,
         expected,
@@ -152,7 +152,7 @@ def _answering(
     costs = multiply_adds if unit == MULTIPLY_ADDS else ms_by_exit(network, _some(classifier, policy.batch))
     confidence_EN = confidence(torch.from_numpy(classifier.held_out_logits())).numpy()
     fit = thresholds_for_budget(confidence_EN, costs, budget)
-    return (lambda image_B3HW: classify_early(network, image_B3HW, fit.thresholds_E)), fit.cost
+    return (lambda image_B3HW: classify_early(network, image_B3HW, fit.thresholds)), fit.cost
 
 
 def _some(classifier: TrainedClassifier, count: int) -> Tensor:

@@ -15,7 +15,9 @@ _RATE = 0.25
 _DENSITY = 0.5
 
 
-def pruning_recipe(network: str, scale: int, start: str, balance: Balance, has_masks: bool) -> EnlargingRecipe:
+def pruning_recipe(
+    network: str, scale: int, start: str, balance: Balance, has_masks: bool
+) -> EnlargingRecipe:
     """Prune ``network``, which starts from the model file ``start``, and keep its masks.
 
     The target density is that of the network's recipe; networks without one get the defaults.

@@ -21,8 +21,8 @@ from sparsesr.lab.search.prices import Prices
 from sparsesr.lab.search.projections import radius_at
 from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.lab.search.supernet import Supernet
-from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.enlarging import Enlarging
+from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.masks import NoMasks
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.recipe import Recipe

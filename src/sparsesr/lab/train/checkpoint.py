@@ -185,4 +185,6 @@ def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
         return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
     stored = _read(Path(source))
     keys = ("ema", "network", "state_dict")
-    return without_parallel_prefix(next((stored[key] for key in keys if isinstance(stored.get(key), dict)), stored))
+    return without_parallel_prefix(
+        next((stored[key] for key in keys if isinstance(stored.get(key), dict)), stored)
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, images_B3HW
 from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.labelled_pack import open_labelled
+from sparsesr.lab.nn.network import is_classifier
+from sparsesr.lab.nn.ranet import RANet
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
 from sparsesr.lab.train.task import Figures
 
@@ -60,15 +63,15 @@ class Classifying:
 
     def check(self, network: nn.Module) -> None:
         """Raise UsageError if the network is no classifier of these images."""
-        config, images = getattr(network, "config", None), self.images
-        classes = getattr(config, "classes", None)
-        if classes is None:
+        images = self.images
+        if not is_classifier(network):
             raise UsageError(
                 f"{self.recipe.network} does not classify",
                 where=Parameter("recipe.network"),
                 remedy="choose a network such as ranet_cifar_anytime",
             )
-        needed_px: int = config.image_px  # type: ignore[union-attr]
+        config = cast(RANet, network).config
+        classes, needed_px = config.classes, config.image_px
         if classes != len(images.classes) or images.side_px != needed_px:
             raise UsageError(
                 f"has {len(images.classes)} classes of {images.side_px}x{images.side_px} pixels, but"

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.data.several_scales import scale_of_step
-from sparsesr.lab.nn.network import size_multiple
+from sparsesr.lab.nn.network import is_classifier, size_multiple
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.task import Figures
@@ -34,7 +34,13 @@ class Enlarging:
         return open_feed(self.recipe, run_folder, part, device, report)
 
     def check(self, network: nn.Module) -> None:
-        """Raise UsageError if the network lacks a scale of the recipe."""
+        """Raise UsageError if the network does not enlarge, or lacks a scale of the recipe."""
+        if is_classifier(network):
+            raise UsageError(
+                f"{self.recipe.network} classifies",
+                where=Parameter("recipe.network"),
+                remedy="choose a network that enlarges, or a recipe such as ranet_cifar10",
+            )
         scales = self.recipe.scales
         if scales and set(scales) - set(getattr(network, "scales", ())):
             raise UsageError(f"recipe: {self.recipe.network} does not support the scales {scales}")

@@ -208,9 +208,7 @@ def _say_nothing(line: str) -> None:
     """Drop messages of all processes but the first."""
 
 
-def _network(
-    method: Training, recipe: Recipe, task: Task, report: Callable[[str], None] | None
-) -> nn.Module:
+def _network(method: Training, recipe: Recipe, task: Task, report: Callable[[str], None] | None) -> nn.Module:
     """The network of the recipe; with ``report``, initialised from ``init_from`` if that is set."""
     network = method.network(recipe)
     task.check(network)

@@ -11,8 +11,8 @@ from torch import nn
 from sparsesr.lab.nn.layers.spatial_mask import density
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.sparsity.threshold import away_from_border
-from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.feeding import open_feed
 
 _BATCHES = 16
 

@@ -24,8 +24,6 @@ class RunningMeans:
 
     def take(self, mean_over_processes: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Means over steps and processes since the last call."""
-        means = {
-            name: mean_over_processes(total / self._count).item() for name, total in self._sums.items()
-        }
+        means = {name: mean_over_processes(total / self._count).item() for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means

@@ -38,7 +38,9 @@ class Bottleneck(nn.Module):
     def __init__(self, channels_in: int, channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         inner = min(channels_in, width * channels)
-        self.net = nn.Sequential(*ConvUnit(channels_in, inner, 1).net, *ConvUnit(inner, channels, 3, stride).net)
+        self.net = nn.Sequential(
+            *ConvUnit(channels_in, inner, 1).net, *ConvUnit(inner, channels, 3, stride).net
+        )
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, channels, H / stride, W / stride)."""
