@@ -141,7 +141,7 @@ def compare(rows: Sequence[dict[str, Any]]) -> None:
             continue
         row["time_of_last_exit"] = row["ms"] / singles[-1]["ms"]
         as_good = [single for single in singles if single["accuracy"] >= row["accuracy"]]
-        cheapest = min(as_good, key=lambda single: single["ms"], default=None)
+        cheapest = min(as_good, key=lambda single: single["multiply_adds"], default=None)
         row["equal_exit"] = cheapest["exit"] if cheapest else None
         row["time_of_equal_exit"] = row["ms"] / cheapest["ms"] if cheapest else None
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from lab.labelled_folders import write_classes
 
+from lab.labelled_folders import write_classes
 from sparsesr.cli.main import main
 from sparsesr.errors import InputError, ModelError, UsageError
 from sparsesr.lab.nn.ranet import RANet
@@ -145,7 +145,7 @@ def test_checkpoints_of_the_two_tasks_are_kept_apart(digits, tmp_path, capsys) -
 def small(tmp_path) -> ClassifyingRecipe:
     """Two classes of noise and a tiny network for them."""
     write_classes(tmp_path / "data" / "train", count=20, side_px=32)
-    NETWORKS["ranet_two"] = lambda: RANet(RANetConfig(channels=4, growth=2, step=1, classes=2))
+    NETWORKS["ranet_two"] = lambda: RANet(RANetConfig(channels=4, growth=4, step=1, classes=2))
     return ClassifyingRecipe(
         "ranet_two", 6, (str(tmp_path / "data"),), batch=8, held_out=8, optimizer="sgd",
         learning_rate=0.05, schedule="step", step_at=(0.5,), step_factor=0.1, lr_warmup_fraction=0.0,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lab.labelled_folders import CLASSES, write_classes
 
+from lab.labelled_folders import CLASSES, write_classes
 from sparsesr.errors import InputError, ModelError, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, shifted
 from sparsesr.lab.data.labelled_images import LabelledImages, decode_all

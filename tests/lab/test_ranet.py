@@ -200,7 +200,14 @@ def test_initial_weights() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"scales": (1, 3, 4)}, {"scales": (2, 3, 4)}, {"factors": (4, 2)}, {"step": 0}, {"step_mode": "log"}],
+    [
+        {"scales": (1, 3, 4)},
+        {"scales": (2, 3, 4)},
+        {"factors": (4, 2)},
+        {"step": 0},
+        {"growth": 3},
+        {"step_mode": "log"},
+    ],
 )
 def test_impossible_configurations_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match=r"must be|at least|start at 1"):

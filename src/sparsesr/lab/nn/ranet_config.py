@@ -54,6 +54,10 @@ class RANetConfig:
             raise ValueError(f"scales start at 1 and rise by 0 or 1, not {self.scales}")
         if min(self.channels, self.growth, self.blocks, self.block_step, self.step, self.classes) < 1:
             raise ValueError(f"all sizes must be at least 1: {self}")
+        if self.growth * min(self.factors) < 4:
+            raise ValueError(
+                f"growth {self.growth} leaves a fusion layer no channel from below; use at least 4"
+            )
         if self.step_mode not in STEP_MODES:
             raise ValueError(f"step_mode must be {' or '.join(STEP_MODES)}, not {self.step_mode!r}")
 
