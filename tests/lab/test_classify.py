@@ -71,6 +71,8 @@ def test_classify_at_an_exit_by_budget_and_by_deadline(digits, capsys) -> None:
     assert budget["expected_cost"] <= 12e6 and budget["multiply_adds"] == pytest.approx(12e6, rel=0.15)
     assert sum(row["images"] > 0 for row in budget["exits"]) >= 4
     assert budget["accuracy"] > last["accuracy"] - 0.1
+    ample = classified(folder, capsys, "--budget", "10000ms")
+    assert ample["exits"][-1]["images"] == 360 and ample["expected_cost"] < 10000
     hurried = classified(folder, capsys, "--deadline-ms", "1e-3")
     assert [row["images"] for row in hurried["exits"]] == [360, 0, 0, 0, 0, 0]
 
@@ -113,6 +115,7 @@ def test_folders_of_images(digits, tmp_path, capsys) -> None:
     [
         (["--budget", "1M"], 2, "less than the first exit costs; allow at least 8.36"),
         (["--budget", "0M"], 2, "greater than 0"),
+        (["--budget", "0.000001ms"], 2, "less than the first exit costs"),
         (["--budget", "-5M"], 2, "greater than 0"),
         (["--budget", "fast"], 2, "like 20M"),
         (["--exit", "7"], 2, "--exit: 7 is none of the exits 1 to 6"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,8 @@ from sparsesr.cli.run_options import report
 from sparsesr.cli.training_extra import require_training_extra
 from sparsesr.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
-
 _INPUT_STATUS = 3
+"""Some images cannot be read."""
 
 
 def run(
@@ -70,10 +68,10 @@ def run(
 
     classifier = open_classifier(checkpoint, report)
     policy = Policy(exit, deadline_ms, mean_cost, batch or (1 if deadline_ms is not None else 256), threads)
-    images, names, skipped = images_to_classify(classifier, folder)
+    images, names, is_complete = images_to_classify(classifier, folder)
     result = classify(classifier, images, policy)
     if as_json:
         print_answers(result, names)
     print_summary(result, as_json=as_json)
     sys.stdout.flush()
-    return _INPUT_STATUS if skipped else 0
+    return 0 if is_complete else _INPUT_STATUS

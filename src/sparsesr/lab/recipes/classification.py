@@ -79,8 +79,8 @@ class Classified:
 
 def images_to_classify(
     classifier: TrainedClassifier, folder: Path | None
-) -> tuple[LabelledImages, Sequence[str], int]:
-    """The images of a folder, or the test images of the run: with names, and the number that cannot be read.
+) -> tuple[LabelledImages, Sequence[str], bool]:
+    """The images of a folder, or the test images of the run: with names, and whether all could be read.
 
     Raises:
         InputError: no usable images, or not of the network's size.
@@ -103,7 +103,7 @@ def images_to_classify(
             f"holds images of {images.side_px}x{images.side_px} pixels, but the network takes {needed_px}x{needed_px}",
             where=images.source,
         )
-    return images, names, len(skipped)
+    return images, names, not skipped
 
 
 def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Policy) -> Classified:
