@@ -131,6 +131,8 @@ def test_an_epoch_has_every_image_once_and_its_own_order() -> None:
     ]
     assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2 and epochs[0] != epochs[1]
     images, labels = batches.at(2)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert LabelledBatches(numbered(12), 4, seed=1, channels_last=False).at(2)[0].is_contiguous()
     assert images.shape == (4, 3, 4, 4) and torch.equal(images[:, 0, 0, 0] * 255, labels.float())
 
 

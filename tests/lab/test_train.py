@@ -138,7 +138,7 @@ def test_settings_that_a_checkpoint_does_not_have_yet_count_as_their_defaults(tm
         checkpoint.write(path, {"format": checkpoint.FORMAT, "recipe": settings, "step": 1})
         return path
 
-    plain = Recipe("tiny_x2", 2, 60)
+    plain = EnlargingRecipe("tiny_x2", 60, scale=2)
     masks = Sparsity(target_density=0.5, freeze_fraction=0)
     both = replace(plain, sparsity=masks, pruning=Pruning(keep=2))
     path = stored(both, sparsity="most_dense", pruning="events")

@@ -32,9 +32,12 @@ class LabelledBatches:
         padding_px: int = 0,
         flips: bool = False,
         device: torch.device | None = None,
+        *,
+        channels_last: bool = True,
     ) -> None:
         self.images, self.batch, self.seed, self.part = images, min(batch, len(images) // part[1]), seed, part
         self.padding_px, self.flips = padding_px, flips
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self._device = device or torch.device("cpu")
         self._epoch: tuple[int, NDArray[np.int64]] | None = None
         #: Steps of an epoch.
@@ -49,7 +52,8 @@ class LabelledBatches:
         random = np.random.default_rng([self.seed, step, index, _AUGMENTATION])
         pixels = shifted(pixels, self.padding_px, random)
         pixels = mirrored(pixels, random) if self.flips else pixels
-        return images_B3HW(pixels).to(self._device), labels_B.to(self._device)
+        image_B3HW = images_B3HW(pixels).contiguous(memory_format=self._layout)
+        return image_B3HW.to(self._device), labels_B.to(self._device)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._epoch is None or self._epoch[0] != epoch:

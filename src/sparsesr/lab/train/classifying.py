@@ -58,8 +58,9 @@ class Classifying:
         self._images = open_labelled(recipe.dataset, recipe.folders, packed, report, packs=part[0] == 0)
         trained, _ = self._images.split(recipe.held_out)
         return LabelledBatches(
-            trained, recipe.batch, recipe.seed, part, recipe.crop_padding_px, recipe.flip, device
-        )
+            trained, recipe.batch, recipe.seed, part, recipe.crop_padding_px, recipe.flip, device,
+            channels_last=recipe.channels_last,
+        )  # fmt: skip
 
     def check(self, network: nn.Module) -> None:
         """Raise UsageError if the network is no classifier of these images."""
