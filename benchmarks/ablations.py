@@ -24,9 +24,10 @@ from sparsesr.lab.export.torch_run import run_torch
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
 from sparsesr.lab.train.checkpoint import warm_start
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.loop import train
-from sparsesr.lab.train.recipe import Recipe, Sparsity
-from sparsesr.lab.train.validation import Validation
+from sparsesr.lab.train.recipe import Sparsity
+from sparsesr.lab.train.validation import PairValidation
 
 CONFIG = SMSRConfig(channels=16, modules=3, layers=4, mask_channels=4, attention_channels=4, value_range=1)
 LEARNED = Sparsity(
@@ -46,7 +47,7 @@ OPEN = Sparsity(weight=0.0, dense_fraction=1.0)
 def main() -> None:
     options = _options()
     NETWORKS["ablation_x2"] = lambda: SMSR(CONFIG)
-    base = Recipe(
+    base = EnlargingRecipe(
         network="ablation_x2", scale=2, steps=options.warmup_steps, packed=str(options.packed),
         validation=str(options.validation), batch=8, lr_patch_px=32, learning_rate=2e-3, betas=(0.9, 0.99),
         schedule="constant", sparsity=OPEN, log_every=50, validate_every=1000, save_every=50,
@@ -110,7 +111,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _train(recipe: Recipe, folder: Path) -> Path:
+def _train(recipe: EnlargingRecipe, folder: Path) -> Path:
     return train(recipe, folder, resume=True, device="cpu", threads=1).checkpoint
 
 
@@ -138,7 +139,7 @@ def _fixed(heads: list) -> SMSR:
 def _mask_densities(network: SMSR, folder: Path) -> list[float]:
     """Mean density of each module's mask on a folder of images."""
     found = []
-    for pair in Validation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs:
+    for pair in PairValidation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs:
         run_torch(network, pair.lr, 2, 2)
         found.append([module.last_mask_B1HW.mean().item() for module in network.mask_units()])
     return np.mean(found, axis=0).tolist()
@@ -148,7 +149,7 @@ def _edge_thresholds(folder: Path, densities: list[float]) -> list[float]:
     """Find thresholds of edge strength that give these densities, on average over a folder's images."""
     strengths = [
         edge_strength_B1HW(_as_batch(pair.lr)).flatten().numpy()
-        for pair in Validation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs
+        for pair in PairValidation(str(folder), 2, size_multiple=SMSR.size_multiple).pairs
     ]
     levels = np.quantile(np.concatenate(strengths), np.linspace(0, 1, 2001))
     shares = np.mean([[(strength > level).mean() for level in levels] for strength in strengths], axis=0)
@@ -161,7 +162,7 @@ def _as_batch(lr: np.ndarray) -> torch.Tensor:
 
 def _measure(network: SMSR, folder: Path) -> dict[str, float]:
     torch.manual_seed(1)
-    return Validation(str(folder), 2, size_multiple=SMSR.size_multiple).measure(copy.deepcopy(network))
+    return PairValidation(str(folder), 2, size_multiple=SMSR.size_multiple).measure(copy.deepcopy(network))
 
 
 if __name__ == "__main__":

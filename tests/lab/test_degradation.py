@@ -16,7 +16,7 @@ from sparsesr.lab.data import degradation  # noqa: E402
 from sparsesr.lab.data.degradation import DegradedPatches, degraded, jpeg  # noqa: E402
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix  # noqa: E402
-from sparsesr.lab.train.recipe import Recipe  # noqa: E402
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from training_images import write_images  # noqa: E402
 
 
@@ -94,6 +94,6 @@ def test_processes_share_a_batch(pairs):
 
 
 def test_the_recipe_knows_both_kinds():
-    assert Recipe("x", 2, 1, degradation="photo").degradation == "photo"
+    assert EnlargingRecipe("x", 1, scale=2, degradation="photo").degradation == "photo"
     with pytest.raises(Exception, match="degradation"):
-        Recipe("x", 2, 1, degradation="film")
+        EnlargingRecipe("x", 1, scale=2, degradation="film")

@@ -7,7 +7,7 @@ import torch
 
 from sparsesr.cli.main import main
 from sparsesr.lab.data.noise import with_blind_noise
-from sparsesr.lab.train.validation import Validation
+from sparsesr.lab.train.validation import PairValidation
 from sparsesr.measure.protocol import find_sets
 from sparsesr.measure.quality import evaluate
 from training_images import write_images
@@ -59,7 +59,7 @@ def test_validation_with_noise_is_repeatable(tmp_path):
 
     write_images(tmp_path / "val", 1)
     module = repeating_acnet(2)
-    figures = [Validation(str(tmp_path / "val"), 2, sigma=sigma).measure(module) for sigma in (0, 25, 25)]
+    figures = [PairValidation(str(tmp_path / "val"), 2, sigma=sigma).measure(module) for sigma in (0, 25, 25)]
     assert figures[1] == figures[2] and figures[1]["psnr_y"] < figures[0]["psnr_y"]
 
 

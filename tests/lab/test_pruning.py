@@ -19,10 +19,11 @@ from sparsesr.lab.nn.registry import NETWORKS, create  # noqa: E402
 from sparsesr.lab.sparsity.balance import Balance  # noqa: E402
 from sparsesr.lab.sparsity.balanced import balanced_mask  # noqa: E402
 from sparsesr.lab.train import step as step_module  # noqa: E402
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.overrides import with_overrides  # noqa: E402
 from sparsesr.lab.train.prunable import prunable_weights  # noqa: E402
 from sparsesr.lab.train.pruning import pruning_events  # noqa: E402
-from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity  # noqa: E402
+from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
 from sparsesr.lab.train.refit import gram_matrices, refitted  # noqa: E402
 from sparsesr.modelfile.balanced import detect  # noqa: E402
 
@@ -186,9 +187,9 @@ def test_what_cannot_be_pruned_is_refused():
     with pytest.raises(UsageError, match="at least 16 channels"):
         prunable_weights(small_smsr(), Pruning())
     with pytest.raises(UsageError, match="freeze_fraction=0"):
-        Recipe("narrow_x2", 2, 10, sparsity=Sparsity(), pruning=Pruning())
+        EnlargingRecipe("narrow_x2", 10, scale=2, sparsity=Sparsity(), pruning=Pruning())
     with pytest.raises(UsageError, match="cannot be kept"):
-        with_overrides(Recipe("narrow_x2", 2, 10), ["pruning.keep=0"])
+        with_overrides(EnlargingRecipe("narrow_x2", 10, scale=2), ["pruning.keep=0"])
 
 
 def test_channels_in_another_order_than_the_runtimes_are_refused():

@@ -9,6 +9,8 @@ pytest.importorskip("torch")
 from sparsesr.errors import InputError, UsageError
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.recipes import RECIPES, find_recipe
+from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.overrides import with_overrides
 from sparsesr.lab.train.recipe import Recipe
 
@@ -26,7 +28,11 @@ def nothing():
 def test_recipe_names_a_network_with_its_scale(name):
     recipe = find_recipe(name)
     assert isinstance(recipe, Recipe)
-    assert create(recipe.network).config.scale == recipe.scale
+    config = create(recipe.network).config
+    if isinstance(recipe, EnlargingRecipe):
+        assert config.scale == recipe.scale
+    else:
+        assert isinstance(recipe, ClassifyingRecipe) and config.classes == 10
 
 
 def test_recipes_in_a_file(tmp_path):

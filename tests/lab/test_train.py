@@ -16,9 +16,10 @@ from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
 from sparsesr.lab.train.ending import Ending  # noqa: E402
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
 from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
-from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity  # noqa: E402
+from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
 from sparsesr.lab.train.step import train_step  # noqa: E402
 
 
@@ -137,7 +138,7 @@ def test_settings_that_a_checkpoint_does_not_have_yet_count_as_their_defaults(tm
         checkpoint.write(path, {"format": checkpoint.FORMAT, "recipe": settings, "step": 1})
         return path
 
-    plain = Recipe("tiny_x2", 2, 60)
+    plain = EnlargingRecipe("tiny_x2", 60, scale=2)
     masks = Sparsity(target_density=0.5, freeze_fraction=0)
     both = replace(plain, sparsity=masks, pruning=Pruning(keep=2))
     path = stored(both, sparsity="most_dense", pruning="events")
@@ -231,7 +232,7 @@ def test_learning_rates(recipe):
     assert rates("constant", lr_warmup_fraction=0.04)[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
     cosine = rates("cosine", lr_warmup_fraction=0.0)
     assert cosine[0] == 1 and cosine[50] == pytest.approx(0.5) and cosine[99] < 0.001
-    halved = rates("step", lr_warmup_fraction=0.0, halve_at=(0.5, 0.75))
+    halved = rates("step", lr_warmup_fraction=0.0, step_at=(0.5, 0.75))
     assert (halved[49], halved[50], halved[75]) == (1, 0.5, 0.25)
     cycle = rates("one_cycle", lr_warmup_fraction=0.1)
     assert cycle[0] < 0.15 and max(cycle) == cycle[9] == 1 and cycle[99] < 0.001
@@ -265,7 +266,7 @@ def test_a_deadline_needs_a_decay(recipe, tmp_path):
 
 
 def test_the_rate_of_wsd_is_constant_and_then_falls_to_zero():
-    recipe = Recipe("x", 2, steps=100, schedule="wsd", lr_decay_steps=20, lr_warmup_fraction=0.1)
+    recipe = EnlargingRecipe("x", 100, scale=2, schedule="wsd", lr_decay_steps=20, lr_warmup_fraction=0.1)
     factors = [lr_factor_at(recipe, step) for step in range(1, 101)]
     assert factors[:10] == pytest.approx([step / 10 for step in range(1, 11)])
     assert set(factors[10:81]) == {1.0}

@@ -9,7 +9,7 @@ import torch
 
 from lab.training_runs import acnet_recipe, quiet, tiny_acnet
 from sparsesr.errors import UsageError
-from sparsesr.lab.data.several_scales import SeveralScales
+from sparsesr.lab.data.several_scales import SeveralScales, scale_of_step
 from sparsesr.lab.train.ending import Ending
 from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.loop import train
@@ -53,7 +53,7 @@ def test_patches_have_the_scale_of_the_step(tmp_path):
     try:
         for step in range(1, 9):
             lr_B3HW, hr_B3HW = feed.at(step)
-            assert hr_B3HW.shape[2] == feed.scale_at(step) * lr_B3HW.shape[2]
+            assert hr_B3HW.shape[2] == scale_of_step(recipe.scales, recipe.seed, step) * lr_B3HW.shape[2]
             assert lr_B3HW.is_contiguous(memory_format=torch.channels_last)  # as the weights are
     finally:
         feed.close()

@@ -7,7 +7,8 @@ from pathlib import Path
 from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR, SMSRConfig
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.recipe import Sparsity
 from training_images import write_images
 
 
@@ -17,7 +18,7 @@ def tiny() -> SMSR:
     )
 
 
-def tiny_recipe(folder: Path, **settings) -> Recipe:
+def tiny_recipe(folder: Path, **settings) -> EnlargingRecipe:
     """Needs ``tiny_x2`` in the registry (see the fixture ``recipe``); writes its images into ``folder``."""
     write_images(folder / "photos", 3)
     write_images(folder / "val", 2)
@@ -37,7 +38,7 @@ def tiny_recipe(folder: Path, **settings) -> Recipe:
         "validate_every": 30,
         "save_every": 5,
     }
-    return Recipe(**{**standard, **settings})
+    return EnlargingRecipe(**{**standard, **settings})
 
 
 def register() -> None:
@@ -52,7 +53,7 @@ def tiny_acnet(*scales: int) -> ACNet:
     return ACNet(ACNetConfig(scales, channels=6, layers=3))
 
 
-def acnet_recipe(folder: Path, *scales: int, **settings) -> Recipe:
+def acnet_recipe(folder: Path, *scales: int, **settings) -> EnlargingRecipe:
     """A recipe without masks; registers its network."""
     NETWORKS["tiny_acnet"] = lambda: tiny_acnet(*scales)
     several = {"scales": scales} if len(scales) > 1 else {}

@@ -24,7 +24,21 @@ _SHORT_OPTIONS = {
     "threads": "-j",
 }
 _LONG_OPTIONS = frozenset(
-    {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
+    {
+        "budget",
+        "deadline_ms",
+        "depth",
+        "device",
+        "effort",
+        "exit",
+        "form",
+        "inference",
+        "memory",
+        "overwrite",
+        "peers",
+        "precision",
+        "quality",
+    }
     | {
         "fit",
         "height",

@@ -29,6 +29,21 @@ def parse_amount(option: str, text: str) -> int:
     return amount
 
 
+def parse_mean_cost(text: str | None) -> tuple[float, str] | None:
+    """``20M`` (multiply-adds) or ``0.5ms`` -> (20e6, "multiply-adds") or (0.5, "ms"); UsageError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*(ms|[kmg])\s*", text.lower())
+    if match is None:
+        raise UsageError(
+            f"--budget {text!r} is no mean cost", remedy="write multiply-adds like 20M, or time like 0.5ms"
+        )
+    amount, unit = float(match.group(1)), match.group(2)
+    if not amount > 0:
+        raise UsageError(f"--budget {text!r} must be greater than 0")
+    return (amount, "ms") if unit == "ms" else (amount * _UNITS[unit], "multiply-adds")
+
+
 MOST_SIDE_PX = 8192
 """Of sizes at which something is made or measured."""
 

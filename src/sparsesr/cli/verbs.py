@@ -47,6 +47,7 @@ VERBS = (
     Verb("train", "train a network from a recipe (needs [train])", "sparsesr.cli.train"),
     Verb("search", "search for an architecture from a recipe (needs [train])", "sparsesr.cli.search"),
     Verb("prune", "keep k weights of every block and fine-tune (needs [train])", "sparsesr.cli.prune"),
+    Verb("classify", "classify small images with early exits (needs [train])", "sparsesr.cli.classify"),
     Verb("export", "convert a checkpoint to a model file (needs [train])", "sparsesr.cli.export"),
 )
 

@@ -22,6 +22,7 @@ from sparsesr.lab.search.recipe import ORDER_LOSSES, Search, SearchRecipe
 from sparsesr.lab.search.search import derive, search
 from sparsesr.lab.search.supernet import Supernet
 from sparsesr.lab.train.ending import Ending
+from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.train.loop import CHECKPOINT
 from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import start_fabric
@@ -116,7 +117,7 @@ def test_a_step_trains_both_on_their_own_batch(recipe):
     wrapped, optimizer = fabric.setup(network, method.optimizer(recipe, network))
     held = {id(value) for group in optimizer.param_groups for value in group["params"]}
     assert not held & {id(value) for value in network.architecture.parameters()}
-    trainee = Trainee(recipe, fabric, network, wrapped, optimizer, average, policy)
+    trainee = Trainee(recipe, Enlarging(recipe), fabric, network, wrapped, optimizer, average, policy)
     batch = torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24)
     weights = [value.detach().clone() for value in network.weights()]
     policy.step(trainee, 1, (batch[0], batch[1].repeat(3, 1, 1, 1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,11 @@ _KEY = 7
 """Separates this random stream from others with the same seed and step."""
 
 
+def scale_of_step(scales: Sequence[int], seed: int, step: int) -> int:
+    """The scale of ``step``; all scales are equally likely."""
+    return int(np.random.default_rng([seed, step, _KEY]).choice(list(scales)))
+
+
 class SeveralScales:
     """One sampler per scale; each step uses one of them."""
 
@@ -19,9 +24,8 @@ class SeveralScales:
         self._samplers, self._seed = dict(samplers), seed
 
     def scale_at(self, step: int) -> int:
-        """The scale of ``step``; all scales are equally likely."""
-        scales = list(self._samplers)
-        return int(np.random.default_rng([self._seed, step, _KEY]).choice(scales))
+        """The scale of ``step``."""
+        return scale_of_step(list(self._samplers), self._seed, step)
 
     def batch_at(self, step: int) -> Batch:
         """The patches of ``step``, cut out of the mapped file of its scale."""

@@ -36,7 +36,7 @@ def open_training_set(
         if packs:
             _pack(folders, packed, scale, lr_patch_px, report)
         else:
-            _wait_for(index)
+            wait_for(index)
     pairs = PackedPairs(packed)
     if pairs.scale != scale:
         raise UsageError(f"{packed}: is packed for x{pairs.scale}, not x{scale}; choose another with packed=")
@@ -54,14 +54,18 @@ def _pack(
     if not folders:
         raise InputError(f"no training images: name folders, or a packed file ({packed} does not exist)")
     report("packing the training images (once)")
-    skipped = pack(folders, packed, scale, lr_patch_px)
+    report_skipped(pack(folders, packed, scale, lr_patch_px), report)
+
+
+def report_skipped(skipped: Sequence[str], report: Callable[[str], None]) -> None:
+    """Report the first images that could not be packed, and the number of the others."""
     for line in skipped[:_SHOWN]:
         report(f"skipped: {line}")
     if len(skipped) > _SHOWN:
         report(f"skipped: {len(skipped) - _SHOWN} more")
 
 
-def _wait_for(path: Path) -> None:
+def wait_for(path: Path) -> None:
     """Poll instead of using a barrier: packing may take longer than the process-group timeout."""
     until = time.monotonic() + _LONGEST_WAIT_S
     while not path.exists():

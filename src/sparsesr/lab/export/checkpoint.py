@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import safetensors.torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from sparsesr.errors import ModelError
 from sparsesr.limits import MEBIBYTE, ModelLimits
 
 StateDict = dict[str, Tensor]
+Value = TypeVar("Value")
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 _HANGS_AFTER_S = 3600 if os.name == "posix" else 120
@@ -37,9 +40,14 @@ def read_checkpoint(path: Path) -> StateDict:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ModelError(f"{path}: {name[:100]} holds NaN or infinite values; the training diverged")
-    if all(name.startswith(_PARALLEL_PREFIX) for name in tensors):
-        return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in tensors.items()}
-    return tensors
+    return without_parallel_prefix(tensors)
+
+
+def without_parallel_prefix(entries: Mapping[str, Value]) -> dict[str, Value]:
+    """Entries by their names without the prefix that DataParallel gives to all."""
+    if not all(name.startswith(_PARALLEL_PREFIX) for name in entries):
+        return dict(entries)
+    return {name.removeprefix(_PARALLEL_PREFIX): value for name, value in entries.items()}
 
 
 def _check_file(path: Path) -> None:

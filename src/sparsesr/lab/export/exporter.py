@@ -19,6 +19,7 @@ from sparsesr.lab.export.lowering_rules import FUNCTION_RULES, MODULE_RULES
 from sparsesr.lab.export.lowering_state import IMAGE, LoweringState
 from sparsesr.lab.export.multi_scale import merge_scales
 from sparsesr.lab.export.values import FeatureMap, HRImage, LRImage, Value
+from sparsesr.lab.nn.network import is_classifier
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
@@ -56,9 +57,14 @@ def export(
         fold: merge parallel convolutions into one; False only to measure the gain.
 
     Raises:
-        ModelError: a layer or operation (named in the message) is not supported in model files, a weight is not
-            finite, or the runtime's result differs by more than 1e-4.
+        ModelError: the network is a classifier, a layer or operation (named in the message) is not supported in model
+            files, a weight is not finite, or the runtime's result differs by more than 1e-4.
     """
+    if is_classifier(module):
+        raise ModelError(
+            f"{name}: is a classifier; model files hold networks that enlarge images",
+            remedy="use the checkpoint with `sparsesr classify`",
+        )
     with torch.no_grad(), _evaluating(module):
         graphs = {}
         for active in active_scales(module):

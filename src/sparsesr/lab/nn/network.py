@@ -29,6 +29,11 @@ def size_multiple(network: nn.Module) -> int:
     return int(getattr(network, "size_multiple", 1))
 
 
+def is_classifier(network: nn.Module) -> bool:
+    """True for a network that gives logits instead of an image: it has an attribute of this name."""
+    return bool(getattr(network, "is_classifier", False))
+
+
 @runtime_checkable
 class AdaptsWeights(Protocol):
     """A network that can start from the weights of a related network."""

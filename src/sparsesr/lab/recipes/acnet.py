@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 
 SIGMA_MAX = 55.0
 
 
-def acnet_x2() -> Recipe:
+def acnet_x2() -> EnlargingRecipe:
     """The paper's network for x2."""
-    return Recipe(
+    return EnlargingRecipe(
         network="acnet_x2",
         scale=2,
         steps=660_000,
@@ -24,33 +24,33 @@ def acnet_x2() -> Recipe:
         loss="l2",
         learning_rate=1e-4,
         schedule="step",
-        halve_at=(0.606,),
+        step_at=(0.606,),
         lr_warmup_fraction=0.0,
         gradient_clip=10.0,
     )
 
 
-def acnet_x3() -> Recipe:
+def acnet_x3() -> EnlargingRecipe:
     """The paper's network for x3."""
     return replace(acnet_x2(), network="acnet_x3", scale=3)
 
 
-def acnet_x4() -> Recipe:
+def acnet_x4() -> EnlargingRecipe:
     """The paper's network for x4."""
     return replace(acnet_x2(), network="acnet_x4", scale=4)
 
 
-def acnet_multi() -> Recipe:
+def acnet_multi() -> EnlargingRecipe:
     """One network for x2, x3 and x4; each step trains a random scale."""
     return replace(acnet_x2(), network="acnet_multi", scales=(2, 3, 4), batch=8)
 
 
-def acnet_noise_x2() -> Recipe:
+def acnet_noise_x2() -> EnlargingRecipe:
     """Upscaling x2 and removal of noise of unknown level, up to a standard deviation of 55 of 255."""
     return replace(acnet_x2(), network="acnet_noise_x2", noise_sigma_max=SIGMA_MAX, validation_sigma=25.0)
 
 
-def acnet_noise_x2_short() -> Recipe:
+def acnet_noise_x2_short() -> EnlargingRecipe:
     """The same for a few hours on a few processor cores: small batches, one cycle at a higher rate."""
     return replace(
         acnet_noise_x2(),

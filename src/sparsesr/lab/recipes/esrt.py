@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 
 _NO_CLIPPING = 1e9
 
 
-def esrt_x2() -> Recipe:
+def esrt_x2() -> EnlargingRecipe:
     """The authors' run: 500,000 steps, batch 16, patches of 48x48, Adam, 2e-4 halved four times."""
-    return Recipe(
+    return EnlargingRecipe(
         network="esrt_x2",
         scale=2,
         steps=500_000,
@@ -19,25 +19,25 @@ def esrt_x2() -> Recipe:
         lr_patch_px=48,
         learning_rate=2e-4,
         schedule="step",
-        halve_at=(0.2, 0.4, 0.6, 0.8),
+        step_at=(0.2, 0.4, 0.6, 0.8),
         lr_warmup_fraction=0.0,
         gradient_clip=_NO_CLIPPING,
     )
 
 
-def esrt_x3() -> Recipe:
+def esrt_x3() -> EnlargingRecipe:
     """As ``esrt_x2``; starting from its weights (``init_from``) shortens the run."""
     return replace(esrt_x2(), network="esrt_x3", scale=3)
 
 
-def esrt_x4() -> Recipe:
+def esrt_x4() -> EnlargingRecipe:
     """As ``esrt_x2``; starting from its weights (``init_from``) shortens the run."""
     return replace(esrt_x2(), network="esrt_x4", scale=4)
 
 
-def esrt_x2_short() -> Recipe:
+def esrt_x2_short() -> EnlargingRecipe:
     """For a day on a few processor cores: small batches, one cycle at a higher rate."""
-    return Recipe(
+    return EnlargingRecipe(
         network="esrt_x2",
         scale=2,
         steps=40_000,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.recipes import acnet, esrt, searches, skim, smsr
+from sparsesr.lab.recipes import acnet, esrt, ranet, searches, skim, smsr
 from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.lab.train.recipe import Recipe
 
-_FILES = (smsr, skim, esrt, acnet)
+_FILES = (smsr, skim, esrt, acnet, ranet)
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()

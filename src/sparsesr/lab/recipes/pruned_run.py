@@ -19,11 +19,12 @@ from sparsesr.lab.nn.registry import create
 from sparsesr.lab.recipes.pruning import pruning_recipe
 from sparsesr.lab.sparsity.balance import Balance
 from sparsesr.lab.train import checkpoint
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.loop import CHECKPOINT, make_run_folder
 from sparsesr.lab.train.mask_density import mask_density
 from sparsesr.lab.train.overrides import with_overrides
 from sparsesr.lab.train.prunable import prunable_weights
-from sparsesr.lab.train.recipe import Pruning, Recipe
+from sparsesr.lab.train.recipe import Pruning
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.writer import write_model
@@ -32,13 +33,13 @@ START = "unpruned.safetensors"
 _TARGET = "sparsity.target_density"
 
 
-def recipe_of_resumed(run_folder: Path, balance: Balance, settings: Sequence[str]) -> Recipe:
+def recipe_of_resumed(run_folder: Path, balance: Balance, settings: Sequence[str]) -> EnlargingRecipe:
     """The recipe of the run in this folder, with changed settings; whether they may change is checked later.
 
     Raises:
         ModelError: the checkpoint cannot be read.
     """
-    recipe = checkpoint.stored_recipe(run_folder / CHECKPOINT)
+    recipe = checkpoint.stored_recipe(run_folder / CHECKPOINT, EnlargingRecipe)
     pattern = [f"pruning.keep={balance.keep}", f"pruning.block={balance.block}"]
     return with_overrides(recipe, [*pattern, *settings])
 
@@ -50,7 +51,7 @@ def recipe_of_new(
     folders: Sequence[str],
     settings: Sequence[str],
     report: Callable[[str], None],
-) -> Recipe:
+) -> EnlargingRecipe:
     """A recipe that prunes ``source``, which is copied into the new run folder in the runtime's order of channels.
 
     Strong and weak channels are dealt to all blocks first. Training then sees the blocks that the runtime multiplies.
@@ -113,7 +114,7 @@ def pruned_model(run_folder: Path, name: str) -> ModelFile:
         ModelError: the checkpoint, or the model that the run started from, cannot be read; network and file disagree.
     """
     path = run_folder / CHECKPOINT
-    recipe = checkpoint.stored_recipe(path)
+    recipe = checkpoint.stored_recipe(path, EnlargingRecipe)
     if recipe.pruning is None:
         raise ModelError("this run does not prune", where=str(run_folder), remedy="use `sparsesr export`")
     start = catalogue.load(recipe.init_from).facts

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from sparsesr.lab.recipes.find import RECIPES
 from sparsesr.lab.sparsity.balance import Balance
-from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.recipe import Pruning, Sparsity
 
 STEPS = 2000
 _RATE = 0.25
@@ -14,12 +15,15 @@ _RATE = 0.25
 _DENSITY = 0.5
 
 
-def pruning_recipe(network: str, scale: int, start: str, balance: Balance, has_masks: bool) -> Recipe:
+def pruning_recipe(
+    network: str, scale: int, start: str, balance: Balance, has_masks: bool
+) -> EnlargingRecipe:
     """Prune ``network``, which starts from the model file ``start``, and keep its masks.
 
     The target density is that of the network's recipe; networks without one get the defaults.
     """
-    base = RECIPES[network]() if network in RECIPES else Recipe(network, scale, STEPS)
+    found = RECIPES[network]() if network in RECIPES else None
+    base = found if isinstance(found, EnlargingRecipe) else EnlargingRecipe(network, STEPS, scale=scale)
     return replace(
         base,
         steps=STEPS,

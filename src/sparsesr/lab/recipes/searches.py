@@ -21,7 +21,7 @@ def trilevel_b() -> SearchRecipe:
         lr_patch_px=32,
         learning_rate=1e-4,
         schedule="step",
-        halve_at=(0.25, 0.5, 0.75),
+        step_at=(0.25, 0.5, 0.75),
         gradient_clip=5.0,
         log_every=100,
         space=Space(),

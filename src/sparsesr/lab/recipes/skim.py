@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.recipe import Sparsity
 
 # Mask heads see only the image, so the lesson needs no trained trunk and starts at the first step.
 _MASKS = Sparsity(
@@ -24,9 +25,9 @@ _MASKS = Sparsity(
 )
 
 
-def skim_fast_dense_x2() -> Recipe:
+def skim_fast_dense_x2() -> EnlargingRecipe:
     """The trunk of the fast network, without masks."""
-    return Recipe(
+    return EnlargingRecipe(
         network="skim_fast_dense_x2",
         scale=2,
         steps=300_000,
@@ -46,24 +47,24 @@ def skim_fast_dense_x2() -> Recipe:
     )
 
 
-def skim_best_dense_x2() -> Recipe:
+def skim_best_dense_x2() -> EnlargingRecipe:
     """The trunk of the best network, without masks."""
     return replace(skim_fast_dense_x2(), network="skim_best_dense_x2")
 
 
-def skim_fast_x2() -> Recipe:
+def skim_fast_x2() -> EnlargingRecipe:
     """Masks and decay for the fast network; set ``init_from`` to its trunk."""
     return replace(
         skim_fast_dense_x2(), network="skim_fast_x2", steps=30_000, lr_decay_steps=20_000, sparsity=_MASKS
     )
 
 
-def skim_best_x2() -> Recipe:
+def skim_best_x2() -> EnlargingRecipe:
     """Masks and decay for the best network; set ``init_from`` to its trunk."""
     return replace(skim_fast_x2(), network="skim_best_x2")
 
 
-def photo_x2() -> Recipe:
+def photo_x2() -> EnlargingRecipe:
     """For everyday photographs, compressed and resized; set ``init_from`` to the best network."""
     kept = replace(_MASKS, keep_masks=True, dense_fraction=0.0, lesson_fraction=0.0, hard_fraction=0.0)
     return replace(skim_best_x2(), degradation="photo", learning_rate=1e-3, sparsity=kept)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sparsesr.lab.train.recipe import Recipe, Sparsity
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.recipe import Sparsity
 
 
-def smsr_x2() -> Recipe:
+def smsr_x2() -> EnlargingRecipe:
     """The paper's network (64 channels): 30 % of the run dense, then masks down to the paper's density of 0.51."""
-    return Recipe(
+    return EnlargingRecipe(
         network="smsr_x2",
         scale=2,
         steps=300_000,
@@ -32,17 +33,17 @@ def smsr_x2() -> Recipe:
     )
 
 
-def smsr_x3() -> Recipe:
+def smsr_x3() -> EnlargingRecipe:
     """Starts from ``smsr_x2`` (set ``init_from`` to its checkpoint) with its body and masks."""
     return _from_x2(3, target_density=0.61)
 
 
-def smsr_x4() -> Recipe:
+def smsr_x4() -> EnlargingRecipe:
     """Starts from ``smsr_x2`` (set ``init_from`` to its checkpoint) with its body and masks."""
     return _from_x2(4, target_density=0.67)
 
 
-def _from_x2(scale: int, target_density: float) -> Recipe:
+def _from_x2(scale: int, target_density: float) -> EnlargingRecipe:
     sparsity = Sparsity(
         target_density=target_density,
         control="threshold",
@@ -58,12 +59,12 @@ def _from_x2(scale: int, target_density: float) -> Recipe:
     )
 
 
-def smsr_s_x2() -> Recipe:
+def smsr_s_x2() -> EnlargingRecipe:
     """A narrow SMSR (32 channels, a quarter of the multiply-adds), for a few hours on a few processor cores.
 
     Masks are hard from the start and no channel is dense, so a masked step costs little more than a dense one.
     """
-    return Recipe(
+    return EnlargingRecipe(
         network="smsr_s_x2",
         scale=2,
         steps=12_000,

@@ -21,22 +21,23 @@ from sparsesr.lab.search.prices import Prices
 from sparsesr.lab.search.projections import radius_at
 from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.lab.search.supernet import Supernet
-from sparsesr.lab.train.feeding import Feed, open_feed
+from sparsesr.lab.train.enlarging import Enlarging
+from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.masks import NoMasks
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.step import Losses, Trainee, train_step
+from sparsesr.lab.train.task import Task
 
 PASSES = 3
 """Passes of the supernet in training."""
 
 
-class TwoFeeds(Feed):
+class TwoFeeds:
     """Batches of both halves of the images: those for the weights, then those for the architecture."""
 
-    def __init__(self, weights: Feed, architecture: Feed) -> None:
+    def __init__(self, weights: PatchFeed, architecture: PatchFeed) -> None:
         self._halves = weights, architecture
-        self.scale_at = weights.scale_at
 
     def at(self, step: int) -> Any:
         """A pair of batches."""
@@ -131,13 +132,14 @@ class SearchMethod(Training):
 
     def open_feed(
         self,
-        recipe: Recipe,
+        task: Task,
         run_folder: Path,
         part: tuple[int, int],
         device: torch.device,
         report: Callable[[str], None],
-    ) -> Feed:
+    ) -> TwoFeeds:
         """The two halves of the images."""
+        recipe = cast(Enlarging, task).recipe
         if part[1] > 1:
             raise UsageError("a search runs in one process; start it without torchrun")
         halves = [open_feed(recipe, run_folder, part, device, report, (half, 2)) for half in (0, 1)]

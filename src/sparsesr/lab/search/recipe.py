@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.search.space import Space
-from sparsesr.lab.train.recipe import PRECISIONS, Recipe
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.recipe import PRECISIONS
 
 OBJECTIVES = ("macs", "parameters", "ms")
 ORDER_LOSSES = ("hinge", "telescoped")
@@ -55,7 +56,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchRecipe(Recipe):
+class SearchRecipe(EnlargingRecipe):
     """A search. ``network`` names the run; half of the images train weights, the other half the architecture."""
 
     space: Space = field(default_factory=Space)

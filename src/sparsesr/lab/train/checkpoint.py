@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from torch import nn
 from sparsesr import __version__
 from sparsesr.errors import ModelError, Wording
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.export.checkpoint import SUFFIXES
+from sparsesr.lab.export.checkpoint import SUFFIXES, without_parallel_prefix
 from sparsesr.lab.export.restore import restore_state
 from sparsesr.lab.nn.network import AdaptsWeights
 from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
@@ -31,8 +31,12 @@ _MAY_CHANGE = frozenset(
         *("sparsity.weight", "sparsity.largest_weight", "sparsity.module_floor"),
     )
 )
+_RENAMED = {"halve_at": "step_at"}
 _SHOWN = 3
 CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
 def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
@@ -67,7 +71,7 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
                 f"start in another folder with {{}}={path} to reuse its weights", "recipe.init_from"
             ),
         )
-    ours, theirs = _flat(asdict(recipe)), _flat(_completed(stored["recipe"], recipe))
+    ours, theirs = _flat(asdict(recipe)), _flat(_completed(_renamed(stored["recipe"]), recipe))
     different = [
         key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)
     ]
@@ -85,20 +89,27 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
     return stored
 
 
-def stored_recipe(path: Path) -> Recipe:
-    """The recipe that a checkpoint was made with.
+def stored_recipe(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
+    """The recipe, of this kind, that a checkpoint was made with.
 
     Raises:
-        ModelError: it cannot be read, or another version wrote it.
+        ModelError: it cannot be read, or was made with a recipe of another kind or version.
     """
     stored: Any = _read(path).get("recipe")
     try:
-        settings: dict[str, Any] = {**stored}
-        for name, kind in (("sparsity", Sparsity), ("pruning", Pruning)):
-            settings[name] = kind(**settings[name]) if settings.get(name) else None
-        return Recipe(**settings)
+        settings: dict[str, Any] = _renamed(stored)
+        for name, group in (("sparsity", Sparsity), ("pruning", Pruning)):
+            settings[name] = group(**settings[name]) if settings.get(name) else None
+        return kind(**settings)
     except TypeError:
-        raise ModelError("not a checkpoint of this sparsesr version", where=str(path)) from None
+        raise ModelError(
+            f"was not made with a {kind.__name__} of this sparsesr version", where=str(path)
+        ) from None
+
+
+def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Stored settings under their present names."""
+    return {_RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 def _completed(stored: dict[str, Any], settings: Any) -> dict[str, Any]:
@@ -146,8 +157,8 @@ def _read(path: Path) -> dict[str, Any]:
 def warm_start(network: nn.Module, source: str) -> list[str]:
     """Load all weights whose name and shape match; returns the names of the network's remaining weights.
 
-    ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema`` or ``network``, a plain state
-    dict, a model file, or a model name.
+    ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema``, ``network`` or ``state_dict``,
+    a plain state dict, a model file, or a model name.
 
     A network that adapts weights can also start from a related one, such as a narrower one.
 
@@ -173,4 +184,7 @@ def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
     if Path(source).suffix not in CHECKPOINT_SUFFIXES:
         return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
     stored = _read(Path(source))
-    return next((stored[key] for key in ("ema", "network") if isinstance(stored.get(key), dict)), stored)
+    keys = ("ema", "network", "state_dict")
+    return without_parallel_prefix(
+        next((stored[key] for key in keys if isinstance(stored.get(key), dict)), stored)
+    )

@@ -15,18 +15,14 @@ from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.data.patches import Batch, PatchSampler
 from sparsesr.lab.data.several_scales import SeveralScales
 from sparsesr.lab.data.training_set import open_training_set
-from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 
 
-class Feed:
+class PatchFeed:
     """The patches of each step; they depend only on the recipe, the process and the step."""
 
-    def __init__(
-        self, recipe: Recipe, batches: Batches, process: int, scale_at: Callable[[int], int]
-    ) -> None:
+    def __init__(self, recipe: EnlargingRecipe, batches: Batches, process: int) -> None:
         self._recipe, self._batches, self._process = recipe, batches, process
-        #: Scale trained at a step.
-        self.scale_at = scale_at
 
     def at(self, step: int) -> Batch:
         """LR and HR of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside.
@@ -47,13 +43,13 @@ class Feed:
 
 
 def open_feed(
-    recipe: Recipe,
+    recipe: EnlargingRecipe,
     run_folder: Path,
     part: tuple[int, int],
     device: torch.device,
     report: Callable[[str], None],
     images: tuple[int, int] = (0, 1),
-) -> Feed:
+) -> PatchFeed:
     """Open the feed of process ``part[0]`` of ``part[1]``, packing the images if needed.
 
     ``images`` (i, n): use the i-th of n equal parts of the images.
@@ -72,22 +68,22 @@ def open_feed(
 
     if recipe.degradation == "photo":
         degraded = DegradedPatches(pairs(recipe.scale), *_sampling(recipe, part))
-        return Feed(recipe, HostBatches(degraded, device), part[0], lambda step: recipe.scale)
+        return PatchFeed(recipe, HostBatches(degraded, device), part[0])
     if not recipe.scales:
-        return Feed(recipe, open_batches(sampler(recipe.scale), device), part[0], lambda step: recipe.scale)
+        return PatchFeed(recipe, open_batches(sampler(recipe.scale), device), part[0])
     if part[1] > 1:  # the set of upsamplers with a gradient changes between steps, which DDP does not support
         raise UsageError("several scales are trained by one process; start it without torchrun")
     several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)
-    return Feed(recipe, HostBatches(several, device), part[0], several.scale_at)
+    return PatchFeed(recipe, HostBatches(several, device), part[0])
 
 
-def _sampling(recipe: Recipe, part: tuple[int, int]) -> tuple[int, int, int, tuple[int, int], int]:
+def _sampling(recipe: EnlargingRecipe, part: tuple[int, int]) -> tuple[int, int, int, tuple[int, int], int]:
     """Arguments that all samplers of patches share."""
     return recipe.lr_patch_px, recipe.batch, recipe.seed, part, recipe.patch_candidates
 
 
 def _open_pairs(
-    recipe: Recipe, scale: int, run_folder: Path, packs: bool, report: Callable[[str], None]
+    recipe: EnlargingRecipe, scale: int, run_folder: Path, packs: bool, report: Callable[[str], None]
 ) -> PackedPairs:
     packed = Path(recipe.packed) if recipe.packed else run_folder / f"packed_x{scale}.bin"
     folders = [Path(folder) for folder in recipe.folders]

@@ -14,7 +14,6 @@ from torch import nn
 
 from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
-from sparsesr.lab.nn.network import size_multiple
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, decaying
 from sparsesr.lab.train.method import Training
@@ -23,8 +22,10 @@ from sparsesr.lab.train.processes import end_together, ends_with_the_others, mea
 from sparsesr.lab.train.pruning import Surroundings, make_pruner
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.run_log import RunLog
+from sparsesr.lab.train.running_means import RunningMeans
 from sparsesr.lab.train.step import Trainee
-from sparsesr.lab.train.validation import Validation
+from sparsesr.lab.train.task import Task
+from sparsesr.lab.train.tasks import task_of
 
 CHECKPOINT = "checkpoint.pt"
 _LOOK_EVERY = 10
@@ -83,16 +84,15 @@ def train(
 
     # ---- images ----
     part = (fabric.global_rank, processes)
-    batches = method.open_feed(recipe, run_folder, part, fabric.device, report)
+    task = task_of(recipe)
+    batches = method.open_feed(task, run_folder, part, fabric.device, report)
 
     # ---- network, average, optimiser; identical on all processes ----
     torch.manual_seed(recipe.seed)
-    plain = _network(method, recipe, report if stored is None else None)
+    plain = _network(method, recipe, task, report if stored is None else None)
     if masked := with_masks(plain):
         masked.share_batch(*part)
-    validation = Validation(
-        recipe.validation, recipe.scale, *part, recipe.validation_sigma, size_multiple(plain)
-    )
+    validation = task.validation(plain, part)
     average = make_average(recipe, plain).to(fabric.device)
     masks = method.policy(recipe, plain, average.module)
     optimizer: Any = method.optimizer(recipe, plain)
@@ -110,7 +110,7 @@ def train(
     compiled: Any = torch.compile(plain) if recipe.compile else plain
     network, optimizer = fabric.setup(compiled, optimizer)
     network.train()
-    trainee = Trainee(recipe, fabric, plain, network, optimizer, average, masks, pruner)
+    trainee = Trainee(recipe, task, fabric, plain, network, optimizer, average, masks, pruner)
     if stored is not None:
         optimizer.load_state_dict(stored["optimizer"])
         masks.restore(stored["masks"])
@@ -127,7 +127,7 @@ def train(
     # ---- the loop ----
     log = RunLog(run_folder, start, recipe.steps, report) if is_first else None
     look_every = 1 if fabric.device.type == "cpu" and processes == 1 else _LOOK_EVERY
-    l1_sum, l1_count = torch.zeros((), device=fabric.device), 0
+    means = RunningMeans()
     step, saved = start, start
     stopped = False
     try:
@@ -137,20 +137,19 @@ def train(
                 torch.manual_seed(
                     recipe.seed * _SEED_STRIDE + step
                 )  # random draws of a step depend only on the step
-                if recipe.scales:
-                    plain.active_scale = batches.scale_at(step)  # type: ignore[assignment]
+                task.start_step(plain, step)
                 losses = method.step(trainee, step, batches.at(step))
-                l1_sum, l1_count = l1_sum + losses.l1, l1_count + 1
+                means.add(losses.figures)
 
                 # ---- at intervals: check the loss, log, validate, save, stop ----
                 if step % recipe.log_every == 0:
-                    mean_l1 = 255 * mean_over(fabric, l1_sum / l1_count).item()
-                    l1_sum, l1_count = torch.zeros_like(l1_sum), 0
-                    _check_finite(mean_l1, step, path, saved)
+                    figures = means.take(partial(mean_over, fabric))
+                    for value in figures.values():
+                        _check_finite(value, step, path, saved)
                     if log:
                         log.progress(
                             step,
-                            l1=mean_l1,
+                            **figures,
                             **masks.figures(),
                             **pruner.figures(),
                             learning_rate=losses.learning_rate,
@@ -166,13 +165,13 @@ def train(
                         report(f"the decay starts: {recipe.steps:,} steps, lr_decay_steps={int(decay)}")
                         if log:
                             log.steps = recipe.steps
-                if recipe.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
-                    figures = validation.measure(average.module, partial(sum_over, fabric))
+                if validation and (step % recipe.validate_every == 0 or step == recipe.steps):
+                    measured = validation.measure(average.module, partial(sum_over, fabric))
                     if log:
-                        log.write(step, **figures)
+                        log.write(step, **measured)
                         report(
                             "validation  "
-                            + "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+                            + "  ".join(f"{name} {value:.3f}" for name, value in measured.items())
                         )
                 if step % recipe.save_every == 0:
                     saved = _saved_or_warned(save, step, saved, report)
@@ -209,11 +208,10 @@ def _say_nothing(line: str) -> None:
     """Drop messages of all processes but the first."""
 
 
-def _network(method: Training, recipe: Recipe, report: Callable[[str], None] | None) -> nn.Module:
+def _network(method: Training, recipe: Recipe, task: Task, report: Callable[[str], None] | None) -> nn.Module:
     """The network of the recipe; with ``report``, initialised from ``init_from`` if that is set."""
     network = method.network(recipe)
-    if recipe.scales and set(recipe.scales) - set(getattr(network, "scales", ())):
-        raise UsageError(f"recipe: {recipe.network} does not support the scales {recipe.scales}")
+    task.check(network)
     if recipe.init_from and report is not None:
         missing = checkpoint.warm_start(network, recipe.init_from)
         report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")

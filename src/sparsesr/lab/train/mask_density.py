@@ -11,14 +11,14 @@ from torch import nn
 from sparsesr.lab.nn.layers.spatial_mask import density
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.sparsity.threshold import away_from_border
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.feeding import open_feed
-from sparsesr.lab.train.recipe import Recipe
 
 _BATCHES = 16
 
 
 def mask_density(
-    network: nn.Module, recipe: Recipe, run_folder: Path, report: Callable[[str], None]
+    network: nn.Module, recipe: EnlargingRecipe, run_folder: Path, report: Callable[[str], None]
 ) -> float | None:
     """Kept fraction of the hard masks on the first batches of a run, without patch borders; None without masks.
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.nn.registry import create
-from sparsesr.lab.train.feeding import Feed, open_feed
 from sparsesr.lab.train.masks import MaskPolicy, mask_policy
 from sparsesr.lab.train.optimisation import make_optimizer
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.step import Losses, Trainee, train_step
+from sparsesr.lab.train.task import Feed, Task
 
 
 class Training:
@@ -30,14 +30,14 @@ class Training:
 
     def open_feed(
         self,
-        recipe: Recipe,
+        task: Task,
         run_folder: Path,
         part: tuple[int, int],
         device: torch.device,
         report: Callable[[str], None],
     ) -> Feed:
-        """The batches; see :func:`sparsesr.lab.train.feeding.open_feed`."""
-        return open_feed(recipe, run_folder, part, device, report)
+        """The batches; see :meth:`sparsesr.lab.train.task.Task.open_feed`."""
+        return task.open_feed(run_folder, part, device, report)
 
     def optimizer(self, recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of the weights."""

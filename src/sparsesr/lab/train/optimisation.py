@@ -28,6 +28,8 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     groups: list[dict[str, Any]] = [{"params": others, "lr_factor": 1.0, "weight_decay": recipe.weight_decay}]
     if channel_masks:
         groups.append({"params": channel_masks, "lr_factor": factor, "weight_decay": 0.0})
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.betas[0])
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     return kind(groups, lr=recipe.learning_rate, betas=(recipe.betas[0], recipe.betas[1]))
 
@@ -53,7 +55,7 @@ def lr_factor_at(recipe: Recipe, step: int) -> float:
     if recipe.schedule == "wsd":
         return min((recipe.steps - step + 1) / max(recipe.lr_decay_steps, 1), 1.0)
     if recipe.schedule == "step":
-        return 0.5 ** sum(progress >= share for share in recipe.halve_at)
+        return recipe.step_factor ** sum(progress >= share for share in recipe.step_at)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
@@ -63,6 +65,9 @@ def make_average(recipe: Recipe, network: nn.Module) -> AveragedModel:
     @torch.no_grad()
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         decay = min(recipe.ema_decay, (1 + int(updates)) / (10 + int(updates)))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+        else:  # counts, such as those of batch norm
+            torch._foreach_copy_(list(averaged), list(current))
 
     return AveragedModel(network, multi_avg_fn=update, use_buffers=True)

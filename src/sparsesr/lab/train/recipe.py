@@ -1,27 +1,20 @@
-"""Recipe: the complete configuration of a training run. Imports no torch, so that recipes can be listed without it."""
+"""Recipe: the configuration of a training run. Imports no torch, so that recipes can be listed without it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.sparsity.balance import Balance
 
-OPTIMIZERS = ("adam", "adamw", "muon")
+OPTIMIZERS = ("adam", "adamw", "muon", "sgd")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
 PRECISIONS = ("fp32", "bf16")
-LOSSES = ("l1", "l2")
-DEGRADATIONS = ("bicubic", "photo")
 CONTROLS = ("weight", "threshold")
 PATTERNS = ("balanced", "unstructured", "block")
 PRUNING_METHODS = ("gradual", "straight_through")
-_CHOICES = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "precision": PRECISIONS,
-    "loss": LOSSES,
-    "degradation": DEGRADATIONS,
-}
+_CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS}
 
 
 @dataclass(frozen=True)
@@ -79,24 +72,24 @@ class Sparsity:
 
     def __post_init__(self) -> None:
         if self.target_density is not None:
-            _check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
-        _check(self.control in CONTROLS, f"sparsity.control {self.control!r}: use {', '.join(CONTROLS)}")
-        _check(0 <= self.most_dense <= 1, f"sparsity.most_dense {self.most_dense} must be in 0..1")
-        _check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
-        _check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
-        _check(
+            check(0 < self.target_density <= 1, f"target_density {self.target_density} must be in 0..1")
+        check(self.control in CONTROLS, f"sparsity.control {self.control!r}: use {', '.join(CONTROLS)}")
+        check(0 <= self.most_dense <= 1, f"sparsity.most_dense {self.most_dense} must be in 0..1")
+        check(self.largest_weight > 0, f"sparsity.largest_weight {self.largest_weight} must be positive")
+        check(self.weight >= 0, f"sparsity.weight {self.weight} must not be negative")
+        check(
             0 <= self.lesson_fraction <= self.dense_fraction,
             f"sparsity.lesson_fraction {self.lesson_fraction} must be in 0..dense_fraction",
         )
-        _check(
+        check(
             self.lesson_weight == 0 or (self.lesson_weight > 0 and self.is_led_by_threshold),
             f"sparsity.lesson_weight {self.lesson_weight}: a lesson needs control=threshold and a target_density",
         )
-        _check(
+        check(
             self.lesson_weight == 0 or self.lesson_fraction > 0 or self.keep_masks,
             "sparsity.lesson_weight needs a lesson_fraction: heads are taught before masks start (or keep_masks)",
         )
-        _check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
+        check(self.temperature_final > 0, f"temperature_final {self.temperature_final} must be positive")
         for name in (
             "dense_fraction",
             "warmup_fraction",
@@ -104,7 +97,7 @@ class Sparsity:
             "freeze_fraction",
             "hard_fraction",
         ):
-            _check(0 <= getattr(self, name) <= 1, f"sparsity.{name} {getattr(self, name)} must be in 0..1")
+            check(0 <= getattr(self, name) <= 1, f"sparsity.{name} {getattr(self, name)} must be in 0..1")
 
 
 @dataclass(frozen=True)
@@ -140,62 +133,52 @@ class Pruning:
 
     def __post_init__(self) -> None:
         Balance(self.keep, self.block)
-        _check(self.pattern in PATTERNS, f"pruning.pattern {self.pattern!r}: use {', '.join(PATTERNS)}")
-        _check(
+        check(self.pattern in PATTERNS, f"pruning.pattern {self.pattern!r}: use {', '.join(PATTERNS)}")
+        check(
             self.method in PRUNING_METHODS,
             f"pruning.method {self.method!r}: use {', '.join(PRUNING_METHODS)}",
         )
-        _check(0 <= self.fraction <= 1, f"pruning.fraction {self.fraction} must be in 0..1")
-        _check(self.events >= 1, f"pruning.events {self.events} must be at least 1")
-        _check(self.refit >= 0, f"pruning.refit {self.refit} must not be negative")
-        _check(self.decay >= 0, f"pruning.decay {self.decay} must not be negative")
+        check(0 <= self.fraction <= 1, f"pruning.fraction {self.fraction} must be in 0..1")
+        check(self.events >= 1, f"pruning.events {self.events} must be at least 1")
+        check(self.refit >= 0, f"pruning.refit {self.refit} must not be negative")
+        check(self.decay >= 0, f"pruning.decay {self.decay} must not be negative")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. Lengths are in optimiser steps, patch sizes in LR pixels; the logged L1 is on 0..255."""
+    """What all training runs have in common; lengths are in optimiser steps.
+
+    The subclass says what is learned: ``EnlargingRecipe`` or ``ClassifyingRecipe``.
+    """
 
     network: str
     """Name in the network registry."""
-    scale: int
-    """The trained scale; for a network with several scales, the validated one."""
     steps: int
     folders: tuple[str, ...] = ()
     """Folders of training images, searched recursively."""
     packed: str = ""
     """Packed training set, created if missing; empty: in the run folder."""
     validation: str = ""
-    """Folder of validation images, never benchmark images; empty: no validation."""
+    """Folder of validation images, never benchmark images."""
     init_from: str = ""
     """Checkpoint, model file or model name to start from: weights with matching name and shape are used."""
     batch: int = 16
-    """Patches per process and step."""
-    lr_patch_px: int = 48
-    patch_candidates: int = 1
-    """Positions drawn for each patch, of which the one with the most detail is used; 1: any position."""
-    scales: tuple[int, ...] = ()
-    """Trained scales of a network with several; one is drawn per step."""
-    degradation: str = "bicubic"
-    """LR patches are made by ``bicubic``, as in benchmarks, or ``photo`` (lab.data.degradation): random downscaling
-    kernels, blur, noise and compression."""
-    noise_sigma_max: float = 0.0
-    """Upper bound of the noise on LR patches (standard deviation of 255); the level is drawn per sample."""
-    validation_sigma: float = 0.0
-    """Noise on LR validation images (standard deviation of 255), the same in every validation."""
-    loss: str = "l1"
-    """l1 or l2: mean absolute or mean squared error on 0..1."""
+    """Patches or images per process and step."""
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     """Peak learning rate."""
     betas: tuple[float, ...] = (0.9, 0.999)
+    """Of Adam; the first is the momentum of sgd."""
     weight_decay: float = 0.0
     schedule: str = "cosine"
-    """constant, step (halved at ``halve_at``), cosine (to 0), one_cycle (up from 1/25, then cosine to 0), or wsd
-    (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be extended before its decay."""
+    """constant, step (multiplied by ``step_factor`` at each share in ``step_at``), cosine (to 0), one_cycle (up from
+    1/25, then cosine to 0), or wsd (constant, then linearly to 0 over the last ``lr_decay_steps``). A wsd run can be
+    extended before its decay."""
     lr_warmup_fraction: float = 0.01
     lr_decay_steps: int = 0
     """Length of the decay of schedule wsd."""
-    halve_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    step_at: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    step_factor: float = 0.5
     gradient_clip: float = 1.0
     ema_decay: float = 0.999
     sparsity: Sparsity | None = None
@@ -212,44 +195,36 @@ class Recipe:
     save_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch",
-            "lr_patch_px",
-            "patch_candidates",
-            "log_every",
-            "validate_every",
-            "save_every",
-        ):
-            _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
-        _check(self.lr_patch_px % 2 == 0, f"lr_patch_px {self.lr_patch_px} must be even")
-        _check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
-        _check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
-        _check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
-        _check(
+        check_at_least_one(self, "steps", "batch", "log_every", "validate_every", "save_every")
+        check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
+        check(self.step_factor > 0, f"step_factor {self.step_factor} must be positive")
+        check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
+        check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
+        check(
             0 <= self.lr_decay_steps <= self.steps,
             f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps",
         )
-        _check(len(self.betas) == 2, "betas are two numbers")
-        _check(
-            not self.scales or self.scale in self.scales,
-            f"scales {self.scales} must include scale {self.scale}",
-        )
-        _check(
-            not (self.scales and self.packed),
-            "several scales are packed in the run folder, one file each: do not set packed",
-        )
-        for name in ("noise_sigma_max", "validation_sigma"):
-            _check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
-        _check(not self.scales or self.degradation == "bicubic", "several scales need degradation=bicubic")
-        _check(
+        check(len(self.betas) == 2, "betas are two numbers")
+        check(
             not (self.pruning and self.sparsity) or self.sparsity.freeze_fraction == 0,
             "pruning needs fixed channel masks, which order the weights: set sparsity.freeze_fraction=0",
         )
-        for name, known in _CHOICES.items():
-            _check(getattr(self, name) in known, f"{name} {getattr(self, name)!r}: use {', '.join(known)}")
+        check_choices(self, _CHOICES)
 
 
-def _check(is_good: bool, message: str) -> None:
+def check(is_good: bool, message: str) -> None:
+    """Raise UsageError with a message about the recipe unless ``is_good``."""
     if not is_good:
         raise UsageError(f"recipe: {message}")
+
+
+def check_at_least_one(recipe: Recipe, *names: str) -> None:
+    """Raise UsageError if one of these settings is below 1."""
+    for name in names:
+        check(getattr(recipe, name) >= 1, f"{name} {getattr(recipe, name)} must be at least 1")
+
+
+def check_choices(recipe: Recipe, choices: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise UsageError if a setting is none of its choices."""
+    for name, known in choices.items():
+        check(getattr(recipe, name) in known, f"{name} {getattr(recipe, name)!r}: use {', '.join(known)}")

@@ -16,6 +16,7 @@ from sparsesr.lab.train.optimisation import set_learning_rate
 from sparsesr.lab.train.processes import mean_over
 from sparsesr.lab.train.pruning import NoPruning, Pruner
 from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.task import Figures, Task
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Trainee:
     """A network in training, with all state that a step changes."""
 
     recipe: Recipe
+    task: Task
     fabric: Fabric
     plain: nn.Module
     """The network itself; its state goes into checkpoints."""
@@ -41,22 +43,20 @@ class Losses:
 
     total: Tensor
     """The minimised loss."""
-    l1: Tensor
-    """Mean absolute error against the HR patches, on 0..1."""
+    figures: Figures
+    """Values of the task for the log."""
     learning_rate: float
 
 
 def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
-    """Run optimiser step ``step``, counted from 1, on LR and HR patches in 0..1."""
+    """Run optimiser step ``step``, counted from 1, on images in 0..1 and the task's targets."""
     recipe, fabric, masks = trainee.recipe, trainee.fabric, trainee.masks
     masks.start_step(step)
     trainee.pruner.start_step(step)
     rate = set_learning_rate(trainee.optimizer, recipe, step)
-    lr_B3HW, hr_B3YX = batch
-    difference_B3YX = trainee.network(lr_B3HW).float() - hr_B3YX
-    l1 = difference_B3YX.abs().mean()
-    fidelity = l1 if recipe.loss == "l1" else difference_B3YX.square().mean()
-    total = fidelity + masks.loss(lr_B3HW, hr_B3YX) / 255
+    image_B3HW, target = batch
+    fidelity, figures = trainee.task.loss(trainee.network(image_B3HW).float(), target)
+    total = fidelity + masks.loss(image_B3HW, target) / 255
     trainee.optimizer.zero_grad(set_to_none=True)
     fabric.backward(total)
     trainee.pruner.before_update()
@@ -66,5 +66,5 @@ def train_step(trainee: Trainee, step: int, batch: Batch) -> Losses:
     trainee.optimizer.step()
     trainee.average.update_parameters(trainee.plain)
     trainee.pruner.after_update()
-    masks.observe(step, lr_B3HW, partial(mean_over, fabric))
-    return Losses(total.detach(), l1.detach(), rate)
+    masks.observe(step, image_B3HW, partial(mean_over, fabric))
+    return Losses(total.detach(), figures, rate)

@@ -14,7 +14,7 @@ from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
 
-class Validation:
+class PairValidation:
     """The image pairs of a folder, read once; ``sigma`` adds noise to LR (standard deviation of 255)."""
 
     def __init__(

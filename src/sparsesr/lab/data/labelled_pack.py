@@ -1,0 +1,93 @@
+"""Packed labelled images: one array, decoded once and memory-mapped, with an index beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sparsesr.errors import ModelError, UsageError
+from sparsesr.image.destination import atomic_file
+from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
+from sparsesr.lab.data.labelled_sources import TRAIN, Source, open_source
+from sparsesr.lab.data.training_set import wait_for
+
+FORMAT = 1
+
+
+def open_labelled(
+    dataset: str,
+    folders: Sequence[str],
+    packed: Path,
+    report: Callable[[str], None],
+    *,
+    split: str = TRAIN,
+    packs: bool = True,
+) -> LabelledImages:
+    """Open packed images, packing them first if ``packed`` is missing; images that cannot be read are reported.
+
+    Processes with ``packs`` False wait for the one that packs.
+
+    Raises:
+        UsageError: the file was packed from other images.
+        InputError: no usable images, or they differ in size.
+        ModelError: the packed file is damaged.
+    """
+    index = packed.with_suffix(".json")
+    if not index.exists():
+        if packs:
+            report("packing the images (once)")
+            pack_labelled(open_source(dataset, folders, split), packed, report)
+        else:
+            wait_for(index)
+    images = read_packed(packed)
+    if (folders or dataset != "folder") and (
+        wanted := open_source(dataset, folders, split).name
+    ) != images.source:
+        raise UsageError(
+            f"was packed from {images.source}, not {wanted}",
+            where=str(packed),
+            remedy="delete it, or choose another with packed=",
+        )
+    return images
+
+
+def read_packed(path: Path) -> LabelledImages:
+    """The images of a packed file, mapped.
+
+    Raises:
+        ModelError: the file or its index is missing, damaged, or of another version.
+    """
+    try:
+        index = json.loads(path.with_suffix(".json").read_text())
+        if index["format"] != FORMAT:
+            raise ValueError(f"format {index['format']}")
+        labels = np.asarray(index["labels"], np.int64)
+        return LabelledImages(index["source"], index["classes"], np.load(path, mmap_mode="r"), labels)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"not a packed set of labelled images ({type(error).__name__})",
+            where=str(path),
+            remedy="delete it to pack the images again",
+        ) from None
+
+
+def pack_labelled(source: Source, destination: Path, report: Callable[[str], None]) -> None:
+    """Decode all images of a source into one array on disk; the index is written last.
+
+    Raises:
+        InputError: as :func:`decode_all`, or the file cannot be written.
+    """
+    images, _ = decode_all(source, report)
+    with atomic_file(destination, overwrite=True) as file:
+        np.save(file, images.pixels)
+    index = {
+        "format": FORMAT,
+        "source": source.name,
+        "classes": source.classes,
+        "labels": images.labels.tolist(),
+    }
+    with atomic_file(destination.with_suffix(".json"), overwrite=True) as file:
+        file.write(json.dumps(index).encode())

@@ -1,0 +1,67 @@
+"""The task of enlarging: patches of LR images, the error against HR, PSNR on whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sparsesr.errors import Parameter, UsageError
+from sparsesr.lab.data.several_scales import scale_of_step
+from sparsesr.lab.nn.network import is_classifier, size_multiple
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.feeding import PatchFeed, open_feed
+from sparsesr.lab.train.task import Figures
+from sparsesr.lab.train.validation import PairValidation
+
+
+class Enlarging:
+    """See :class:`sparsesr.lab.train.task.Task`."""
+
+    def __init__(self, recipe: EnlargingRecipe) -> None:
+        self.recipe = recipe
+
+    def open_feed(
+        self,
+        run_folder: Path,
+        part: tuple[int, int],
+        device: torch.device,
+        report: Callable[[str], None],
+    ) -> PatchFeed:
+        """Patches; see :func:`sparsesr.lab.train.feeding.open_feed`."""
+        return open_feed(self.recipe, run_folder, part, device, report)
+
+    def check(self, network: nn.Module) -> None:
+        """Raise UsageError if the network does not enlarge, or lacks a scale of the recipe."""
+        if is_classifier(network):
+            raise UsageError(
+                f"{self.recipe.network} classifies",
+                where=Parameter("recipe.network"),
+                remedy="choose a network that enlarges, or a recipe such as ranet_cifar10",
+            )
+        scales = self.recipe.scales
+        if scales and set(scales) - set(getattr(network, "scales", ())):
+            raise UsageError(f"recipe: {self.recipe.network} does not support the scales {scales}")
+
+    def start_step(self, network: nn.Module, step: int) -> None:
+        """Set the scale of the step, if there are several."""
+        if self.recipe.scales:
+            network.active_scale = scale_of_step(self.recipe.scales, self.recipe.seed, step)  # type: ignore[assignment]
+
+    def loss(self, output: Tensor, target: Tensor) -> tuple[Tensor, Figures]:
+        """Mean absolute or squared error on 0..1; logged is ``l1`` on 0..255."""
+        difference_B3YX = output - target
+        l1 = difference_B3YX.abs().mean()
+        fidelity = l1 if self.recipe.loss == "l1" else difference_B3YX.square().mean()
+        return fidelity, {"l1": 255 * l1.detach()}
+
+    def validation(self, network: nn.Module, part: tuple[int, int]) -> PairValidation | None:
+        """Whole images of the validation folder."""
+        recipe = self.recipe
+        if not recipe.validation:
+            return None
+        return PairValidation(
+            recipe.validation, recipe.scale, *part, recipe.validation_sigma, size_multiple(network)
+        )
