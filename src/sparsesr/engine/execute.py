@@ -51,6 +51,8 @@ class RunOptions:
     target_ms: float | None = None
     """Time from which the effort is chosen; `effort` is None then."""
     dense: bool = False
+    is_bicubic: bool = False
+    """Enlarge by bicubic, without a network: the lowest level of a budget."""
     keep_masks: bool = False
     on_plan: Callable[[Plan, tuple[int, int], int], None] | None = None
     """Called with the plan, (height, width) of its input and the network's scale before the work starts."""

@@ -28,23 +28,28 @@ class Journal:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = folder
         self._path = folder / f".sparsesr-job-{digest}.jsonl"
-        self._begun = _read(self._path)
+        self._begun, self.spent = _read(self._path)
 
     def is_done(self, source: Path, target: Path) -> bool:
         """True if an interrupted batch has written ``target`` from ``source`` as it is now."""
         begun = self._begun.get(self._name(target))
         if begun is None:
             return False
-        now = _state(target)
-        return now is not None and now != begun.get("before") and begun.get("source") == _state(source)
+        now = state_of(target)
+        return now is not None and now != begun.get("before") and begun.get("source") == state_of(source)
 
     def begin(self, source: Path, target: Path) -> None:
         """Note, before any work, that ``target`` is about to be written."""
-        self._append({"target": self._name(target), "source": _state(source), "before": _state(target)})
+        self._append({"target": self._name(target), "source": state_of(source), "before": state_of(target)})
 
     def forget(self, target: Path) -> None:
         """Note that ``target`` could not be written."""
         self._append({"target": self._name(target)})
+
+    def spend(self, total: float) -> None:
+        """Note how much of the batch's budget has been spent in all; :attr:`spent` after an interruption."""
+        self.spent = total
+        self._write({"spent": total})
 
     def close(self, *, is_complete: bool) -> None:
         """Remove the journal if nothing remains to be done, or nothing has been done yet."""
@@ -57,6 +62,9 @@ class Journal:
 
     def _append(self, entry: dict[str, Any]) -> None:
         self._begun[entry["target"]] = entry
+        self._write(entry)
+
+    def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps(entry).encode() + b"\n"
         with suppress(OSError):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -75,7 +83,8 @@ def common_folder(targets: Iterable[Path]) -> Path | None:
         return None
 
 
-def _state(path: Path) -> State:
+def state_of(path: Path) -> State:
+    """The state of a file."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -83,15 +92,17 @@ def _state(path: Path) -> State:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The latest entry of each target; a last line that was cut short is ignored."""
+def _read(path: Path) -> tuple[dict[str, dict[str, Any]], float]:
+    """The latest entry of each target, and what was spent; a last line that was cut short is ignored."""
+    begun: dict[str, dict[str, Any]] = {}
+    spent = 0.0
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
-        return {}
-    begun: dict[str, dict[str, Any]] = {}
+        return begun, spent
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             entry = cast("dict[str, Any]", json.loads(line))
+            spent = float(entry.get("spent", spent))
             begun[entry["target"]] = entry
-    return begun
+    return begun, spent

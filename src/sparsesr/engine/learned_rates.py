@@ -1,0 +1,51 @@
+"""``LearnedRates``: a cost as a sum of amounts times rates, where the rates follow what was measured last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+_MEMORY = 0.9
+"""Weight of a measurement relative to the next one: the speed of a machine changes."""
+_STIFFNESS = 0.05
+"""Weight of the first guess, in measurements."""
+
+
+class LearnedRates:
+    """``cost = rate[0] * amount[0] + rate[1] * amount[1] ...``
+
+    Rates are the first guess times corrections, which are fitted by least squares of the relative errors, drawn towards
+    1: so a rate that the measurements say nothing about keeps its guess.
+    """
+
+    def __init__(self, guess: Sequence[float]) -> None:
+        """``guess``: rates, all positive."""
+        self._guess = np.asarray(guess, np.float64)
+        self._corrections = np.ones(len(guess))
+        self._products = _STIFFNESS * np.eye(len(guess))
+        self._residuals = np.zeros(len(guess))
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The current rates, none negative."""
+        return tuple(map(float, self._guess * self._corrections))
+
+    def cost(self, *amounts: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
+        """The cost of these amounts, which may be arrays."""
+        total = np.zeros(())
+        for rate, amount in zip(self.rates, amounts, strict=True):
+            total = total + rate * np.asarray(amount, np.float64)
+        return total
+
+    def learn(self, cost: float, *amounts: float) -> None:
+        """Take a measured cost into account; ignored unless it is positive."""
+        if cost <= 0:
+            return
+        shares = self._guess * np.asarray(amounts, np.float64) / cost
+        first = _STIFFNESS * np.eye(len(shares))
+        self._products = first + _MEMORY * (self._products - first) + np.outer(shares, shares)
+        self._residuals = _MEMORY * self._residuals + shares * (1 - shares.sum())
+        change: npt.NDArray[np.float64] = np.linalg.solve(self._products, self._residuals)
+        self._corrections = np.maximum(change + 1.0, 0.0)
