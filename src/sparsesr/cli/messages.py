@@ -24,7 +24,19 @@ _SHORT_OPTIONS = {
     "threads": "-j",
 }
 _LONG_OPTIONS = frozenset(
-    {"depth", "device", "effort", "form", "inference", "memory", "overwrite", "peers", "precision", "quality"}
+    {
+        "budget",
+        "depth",
+        "device",
+        "effort",
+        "form",
+        "inference",
+        "memory",
+        "overwrite",
+        "peers",
+        "precision",
+        "quality",
+    }
     | {
         "fit",
         "height",

@@ -97,6 +97,8 @@ def report(
 
 def _networks(result: UpscaleResult, precision: str) -> str:
     """The networks that ran, with their scales unless there is just one and nothing else happened."""
+    if result.is_bicubic:
+        return "bicubic"
     reduced = "" if precision == "fp32" else f" in {precision}"
     if len(result.passes) == 1 and not result.is_resized:
         return f"{result.passes[0].model}{reduced}"
@@ -110,9 +112,11 @@ def _sentence(upscaler: Upscaler, done: FileResult, source: str, target: str) ->
     stats = result.stats
     used = f"density {stats.density:.2f}, {stats.macs / 1e9:.3g} of {stats.macs_dense / 1e9:.3g} GMACs"
     skipped = f"{100 * stats.macs_saved_fraction:.0f} % of the multiply-adds skipped"
-    chosen = "" if result.target is None else f", effort {result.target.effort:.2f}"
+    is_chosen = result.target is not None or done.share is not None
+    chosen = f", effort {result.effort:.2f}" if is_chosen and result.effort is not None else ""
     networks = _networks(result, upscaler.network.session.precision)
-    return (
+    line = (
         f"{source} {width}x{height} -> {target} {result.size[1]}x{result.size[0]}"
-        f" in {result.seconds:.2f} s with {networks}{chosen}: {used}, {skipped}"
+        f" in {result.seconds:.2f} s with {networks}{chosen}"
     )
+    return line if result.is_bicubic else f"{line}: {used}, {skipped}"

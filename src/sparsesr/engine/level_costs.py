@@ -1,7 +1,7 @@
 """What each level of an image costs: milliseconds on this machine, or multiply-adds; both learn from finished images.
 
 Time has three parts: the network, by its measured cost model (:mod:`sparsesr.engine.target`); bicubic; and everything
-outside, such as decoding and encoding.
+outside, such as decoding, encoding and reporting.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ class LevelCosts(Protocol):
         """Expected cost of each image at each level."""
         ...
 
-    def learn(self, forecast: Forecast, level: int, done: UpscaleResult) -> None:
-        """Take the real cost of a finished image into account."""
-        ...
+    def learn(self, forecast: Forecast, level: int, done: UpscaleResult, passed_ms: float) -> float:
+        """Take a finished image into account, and return its real cost.
 
-    def real(self, done: UpscaleResult) -> float:
-        """The real cost of a finished image."""
+        ``passed_ms``: time since the image before it was finished.
+        """
         ...
 
 
@@ -81,19 +80,16 @@ class TimeCosts:
         )
         return self._outside.cost(1.0, output) + inside
 
-    def learn(self, forecast: Forecast, level: int, done: UpscaleResult) -> None:
-        """Learn from the time of a finished image."""
+    def learn(self, forecast: Forecast, level: int, done: UpscaleResult, passed_ms: float) -> float:
+        """Learn from the time of a finished image; returns all of it."""
         inside_ms = done.stats.total_ms
         if LEVELS[level] is None:
             self._bicubic.learn(inside_ms, forecast.output_px)
         else:
             active = forecast.computed_px * float(forecast.densities[level])
             self._network.learn(inside_ms, forecast.computed_px, active)
-        self._outside.learn(done.seconds * 1000 - inside_ms, 1.0, forecast.output_px)
-
-    def real(self, done: UpscaleResult) -> float:
-        """Milliseconds."""
-        return done.seconds * 1000
+        self._outside.learn(passed_ms - inside_ms, 1.0, forecast.output_px)
+        return passed_ms
 
 
 class MacCosts:
@@ -109,13 +105,10 @@ class MacCosts:
         is_bicubic = np.array([level is None for level in LEVELS])
         return np.where(is_bicubic, 0.0, self._network.cost(inactive, (dense - inactive) * density))
 
-    def learn(self, forecast: Forecast, level: int, done: UpscaleResult) -> None:
-        """Learn from the multiply-adds of a finished image."""
+    def learn(self, forecast: Forecast, level: int, done: UpscaleResult, passed_ms: float) -> float:
+        """Learn from the multiply-adds of a finished image; returns them."""
         active = (forecast.dense_macs - forecast.inactive_macs) * float(forecast.densities[level])
         self._network.learn(done.stats.macs, forecast.inactive_macs, active)
-
-    def real(self, done: UpscaleResult) -> float:
-        """Multiply-adds."""
         return done.stats.macs
 
 

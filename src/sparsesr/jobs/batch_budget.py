@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sparsesr.engine.allocation import Allocation, allocate
+from sparsesr.engine.allocation import allocate
 from sparsesr.engine.arguments import check_numbers
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.forecast import LEVELS, Forecast
@@ -29,13 +29,31 @@ from sparsesr.jobs.survey import Survey, typical
 LOOK_SHARE = 0.05
 """Share of a time after which images are looked at only just before they are upscaled."""
 _MS = 1000.0
+_TOO_SMALL = "the cheapest way: what was left of the budget is too small for more"
+_ELSEWHERE = "bicubic: the budget gains more in other images"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The level of an image and its expected cost."""
+
+    forecast: Forecast
+    level: int
+    cost: float
+    is_too_small: bool
+    """True if all images that are left get their cheapest level."""
+
+    @property
+    def effort(self) -> float | None:
+        """None: bicubic."""
+        return LEVELS[self.level]
 
 
 class BatchBudget:
     """A budget for one batch; pass it to :func:`sparsesr.jobs.batch.upscale_files`.
 
-    Each image gets the effort where the next millisecond, or multiply-add, buys most. If not even bicubic fits, all
-    further images get bicubic, which a note says. A time counts from the creation of the budget.
+    Each image gets the effort where the next millisecond, or multiply-add, buys most. When too little is left, images
+    are upscaled in the cheapest way, mostly bicubic, which a note says. A time counts from the creation of the budget.
     """
 
     def __init__(
@@ -47,21 +65,21 @@ class BatchBudget:
     ) -> None:
         """Exactly one of them, greater than 0; UsageError otherwise. ``clock`` returns seconds."""
         check_numbers(seconds=seconds, macs=macs)
+        where = Parameter("budget")
         if (seconds is None) == (macs is None):
-            raise UsageError(
-                "a budget is either a time or a number of multiply-adds", where=Parameter("budget")
-            )
+            raise UsageError("is either a time or a number of multiply-adds", where=where)
         amount = seconds if macs is None else macs
         if amount is None or not 0 < amount < math.inf:
-            raise UsageError(f"must be greater than 0, not {amount:g}", where=Parameter("budget"))
+            raise UsageError(f"must be greater than 0, not {amount:g}", where=where)
         self.amount, self.unit = float(amount), "s" if macs is None else "macs"
         self._clock, self._start = clock, clock()
         self._resumed = self._macs = 0.0
         self._survey: Survey | None = None
         self._waiting: dict[Path, Forecast | None] = {}
-        self._chosen: tuple[Forecast, int, float] | None = None
-        self.bicubic = 0
-        """Images for which there was not enough left for a network."""
+        self._chosen: _Choice | None = None
+        self._finished = self._start
+        self.short = 0
+        """Images that were upscaled in the cheapest way, mostly bicubic, since too little was left."""
 
     @property
     def spent(self) -> float:
@@ -98,6 +116,7 @@ class BatchBudget:
                 raise
             except SparsesrError:
                 del self._waiting[source]  # when it is its turn, it fails and says why
+        self._finished = self._clock()
 
     def options(self, source: Path, options: RunOptions) -> RunOptions:
         """The options with the effort that the plan gives this file now.
@@ -117,20 +136,20 @@ class BatchBudget:
         forecast = self._waiting.pop(source, None)
         if forecast is None or survey.has_changed(source):
             forecast = survey.forecast(source)
-        level, predicted = self._level(forecast)
-        self._chosen = forecast, level, predicted
-        return replace(options, effort=LEVELS[level], is_bicubic=LEVELS[level] is None)
+        self._chosen = self._choice(forecast)
+        return replace(options, effort=self._chosen.effort, is_bicubic=self._chosen.effort is None)
 
-    def _level(self, forecast: Forecast) -> tuple[int, float]:
-        """The level of an image, and its expected cost in the unit of the costs."""
+    def _choice(self, forecast: Forecast) -> _Choice:
+        """The level of an image, and its expected cost, as the plan for all that is left has it."""
         known = [forecast, *filter(None, self._waiting.values())]
         unknown = len(self._waiting) + 1 - len(known)
         forecasts = [*known, *[typical(known)] * unknown]
         costs = self._ready.costs.of(forecasts)
         gains = np.stack([each.gains for each in forecasts])
-        plan: Allocation = allocate(gains, costs, max(self.left, 0.0) * self._units)
+        plan = allocate(gains, costs, max(self.left, 0.0) * self._units)
         level = int(plan.levels[0])
-        return level, float(costs[0, level])
+        is_too_small = bool((plan.levels == costs.argmin(axis=1)).all())
+        return _Choice(forecast, level, float(costs[0, level]), is_too_small)
 
     @property
     def _ready(self) -> Survey:
@@ -146,23 +165,20 @@ class BatchBudget:
     def settle(self, source: Path, attempt: Attempt) -> Attempt:
         """Learn from a finished image, and add its share to the result."""
         self._waiting.pop(source, None)
+        now = self._clock()
+        passed_ms, self._finished = (now - self._finished) * _MS, now
         if not isinstance(attempt, FileResult) or self._chosen is None:
             return attempt
-        forecast, level, predicted = self._chosen
-        done, costs = attempt.upscaled, self._ready.costs
-        costs.learn(forecast, level, done)
+        chosen, done = self._chosen, attempt.upscaled
         self._macs += done.stats.macs
+        actual = self._ready.costs.learn(chosen.forecast, chosen.level, done, passed_ms)
         share = BudgetShare(
-            self.unit,
-            LEVELS[level],
-            predicted / self._units,
-            costs.real(done) / self._units,
-            self.left,
+            self.unit, chosen.effort, chosen.cost / self._units, actual / self._units, self.left
         )
-        if LEVELS[level] is None:
-            self.bicubic += 1
-            note = "bicubic, since the budget left no time for a network"
-            done = replace(
-                done, notes=(*done.notes, note if self.unit == "s" else note.replace("time", "work"))
-            )
-        return replace(attempt, upscaled=done, share=share)
+        notes = done.notes
+        if chosen.is_too_small:
+            self.short += 1
+            notes = (*notes, _TOO_SMALL)
+        elif chosen.effort is None:
+            notes = (*notes, _ELSEWHERE)
+        return replace(attempt, upscaled=replace(done, notes=notes), share=share)
