@@ -9,14 +9,15 @@ import numpy.typing as npt
 
 _MEMORY = 0.9
 """Weight of a measurement relative to the next one: the speed of a machine changes."""
-_STIFFNESS = 0.05
-"""Weight of the first guess, in measurements."""
+_STIFFNESS = 0.02
+"""Weight of the first guess of a rate, relative to that of all measurements of it."""
+_LEAST = 1e-9
 
 
 class LearnedRates:
     """``cost = rate[0] * amount[0] + rate[1] * amount[1] ...``
 
-    Rates are the first guess times corrections, which are fitted by least squares of the relative errors, drawn towards
+    Rates are the first guess times corrections, which are fitted by least squares of relative errors, drawn towards
     1: so a rate that the measurements say nothing about keeps its guess.
     """
 
@@ -24,7 +25,7 @@ class LearnedRates:
         """``guess``: rates, all positive."""
         self._guess = np.asarray(guess, np.float64)
         self._corrections = np.ones(len(guess))
-        self._products = _STIFFNESS * np.eye(len(guess))
+        self._products = np.zeros((len(guess), len(guess)))
         self._residuals = np.zeros(len(guess))
 
     @property
@@ -43,9 +44,11 @@ class LearnedRates:
         """Take a measured cost into account; ignored unless it is positive."""
         if cost <= 0:
             return
-        shares = self._guess * np.asarray(amounts, np.float64) / cost
-        first = _STIFFNESS * np.eye(len(shares))
-        self._products = first + _MEMORY * (self._products - first) + np.outer(shares, shares)
-        self._residuals = _MEMORY * self._residuals + shares * (1 - shares.sum())
-        change: npt.NDArray[np.float64] = np.linalg.solve(self._products, self._residuals)
+        # Relative to what was expected, not to what was measured: that would favour measurements that are too low.
+        expected = float(self.cost(*amounts)) or cost
+        shares = self._guess * np.asarray(amounts, np.float64) / expected
+        self._products = _MEMORY * self._products + np.outer(shares, shares)
+        self._residuals = _MEMORY * self._residuals + shares * (cost / expected - shares.sum())
+        drawn = np.diag(_STIFFNESS * np.diag(self._products) + _LEAST)
+        change: npt.NDArray[np.float64] = np.linalg.solve(self._products + drawn, self._residuals)
         self._corrections = np.maximum(change + 1.0, 0.0)
