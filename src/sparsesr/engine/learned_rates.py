@@ -10,8 +10,7 @@ import numpy.typing as npt
 _MEMORY = 0.9
 """Weight of a measurement relative to the next one: the speed of a machine changes."""
 _STIFFNESS = 0.02
-"""Weight of the first guess of a rate, relative to that of all measurements of it."""
-_LEAST = 1e-9
+"""Weight of the first guess, in measurements."""
 
 
 class LearnedRates:
@@ -44,11 +43,11 @@ class LearnedRates:
         """Take a measured cost into account; ignored unless it is positive."""
         if cost <= 0:
             return
-        # Relative to what was expected, not to what was measured: that would favour measurements that are too low.
-        expected = float(self.cost(*amounts)) or cost
-        shares = self._guess * np.asarray(amounts, np.float64) / expected
+        # Relative to the first guess, not to the measurement: that would favour measurements that are too low.
+        guessed = self._guess * np.asarray(amounts, np.float64)
+        shares, target = guessed / guessed.sum(), cost / float(guessed.sum())
         self._products = _MEMORY * self._products + np.outer(shares, shares)
-        self._residuals = _MEMORY * self._residuals + shares * (cost / expected - shares.sum())
-        drawn = np.diag(_STIFFNESS * np.diag(self._products) + _LEAST)
+        self._residuals = _MEMORY * self._residuals + shares * (target - 1.0)
+        drawn = _STIFFNESS * np.eye(len(shares))
         change: npt.NDArray[np.float64] = np.linalg.solve(self._products + drawn, self._residuals)
         self._corrections = np.maximum(change + 1.0, 0.0)

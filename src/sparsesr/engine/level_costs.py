@@ -20,8 +20,6 @@ from sparsesr.engine.target import CostModel
 
 Costs = npt.NDArray[np.float64]
 """(images, levels)."""
-_IMAGE_MS, _OUTPUT_MS = 5.0, 5e-5
-"""First guesses of the time outside: per image, and per pixel of the result."""
 
 
 class LevelCosts(Protocol):
@@ -49,6 +47,10 @@ class FirstRates:
     """Per computed pixel."""
     active_px: float
     """Extra per active pixel."""
+    outside: float = 5.0
+    """Outside of network and bicubic: per image."""
+    outside_px: float = 5e-5
+    """And per pixel of the result."""
 
     @classmethod
     def of(cls, model: CostModel, computed_px: float, bicubic_px: float) -> FirstRates:
@@ -65,7 +67,7 @@ class TimeCosts:
     """Costs in milliseconds."""
 
     def __init__(self, first: FirstRates) -> None:
-        self._outside = LearnedRates((_IMAGE_MS, _OUTPUT_MS))
+        self._outside = LearnedRates((first.outside, first.outside_px))
         self._bicubic = LearnedRates((first.bicubic_px,))
         self._network = LearnedRates((first.fixed_px, first.active_px))
 
