@@ -1,8 +1,8 @@
 """Forecast of what an image gains and costs at each level, from a look at strips of its rows.
 
-Levels are bicubic and efforts. The gaps of the first mask and the contrast of each pixel are looked up in the table of
-the model (:mod:`sparsesr.modelfile.gain_table`). Gain and density come from the same pixels, so that their ratio, which
-decides, suffers less from the choice of the strips.
+Levels are bicubic and efforts. The gaps of the first mask give the densities. Each pixel that an effort makes active
+gains the price of the effort (:mod:`sparsesr.engine.effort_prices`), times a factor of the image: how much more or less
+its pixels gain, for their contrast, than others with the same gaps.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine.contrast import contrast_bins
+from sparsesr.engine.effort_prices import effort_prices
 from sparsesr.engine.execute import Network
 from sparsesr.engine.mask_gaps import MaskGaps
 from sparsesr.engine.plan import Plan
@@ -32,8 +33,9 @@ LEVELS: tuple[float | None, ...] = (None, *EFFORTS)
 """Bicubic, then efforts."""
 STRIP_ROWS, SEAM_ROWS = 16, 4
 """Gaps see about four rows, so those next to seams are left out."""
-LOOK_FRACTION = 0.2
-"""Share of the rows that are looked at, for a small fraction of the cost of the network."""
+_COUNTED_PX = 64
+LOOK_PX, MOST_LOOKED = 30_000, 0.2
+"""Pixels that are looked at, and the largest share of an image's rows; large images cost hardly more to look at."""
 
 
 @dataclass(frozen=True)
@@ -59,36 +61,49 @@ class Forecaster:
 
     def __init__(self, network: Network) -> None:
         """UsageError unless the model has masks and a table of gains."""
-        self._network = network
-        table = _table_of(network)
-        self._table, self._factors = table, np.array(table.contrast_factors)
-        known = [each.effort for each in table.efforts]
-        self._gains = _at_efforts(known, [each.gains for each in table.efforts])
-        self._densities = _at_efforts(known, [each.density for each in table.efforts])
+        self._table = table = _table_of(network)
+        self._factors = np.array(table.contrast_factors)
+        known, densities = zip(*((each.effort, each.densities) for each in table.efforts), strict=True)
+        by_gap = np.array(densities, np.float64).T
+        self._densities = np.stack([np.interp(EFFORTS, known, column) for column in by_gap], axis=1)
+        means, gains = (
+            np.interp(EFFORTS, known, [getattr(each, name) for each in table.efforts])
+            for name in ("mean_density", "gain")
+        )
+        self._prices = effort_prices(means, gains)
         self._gaps = MaskGaps(network.model, network.session.threads, network.session.precision)
+        none = dict.fromkeys(mask_names(network.model.graph), 0.0)
+        self._macs, self._dense_macs = (
+            count / _COUNTED_PX**2
+            for cost in [count_macs(network.model, _COUNTED_PX, _COUNTED_PX, none)]
+            for count in (cost.macs, cost.macs_dense)
+        )
 
     def __call__(self, pixels: Pixels, plan: Plan, output_px: int) -> Forecast:
         """Look at (H, W, 3) pixels that will be upscaled as planned."""
-        height, width = pixels.shape[:2]
         bins, factors = self._kinds(pixels)
         count = self._table.bins
-        gained = self._gains @ np.bincount(bins, factors, count).astype(np.float64) / bins.size
-        density = self._densities @ np.bincount(bins, None, count).astype(np.float64) / bins.size
-        overlap = plan.computed_px / (height * width)
-        none = dict.fromkeys(mask_names(self._network.model.graph), 0.0)
-        inactive = count_macs(self._network.model, height, width, none)
+        shares = np.bincount(bins, minlength=count).astype(np.float64) / bins.size
+        weighted = np.bincount(bins, factors, count).astype(np.float64) / bins.size
+        learned = np.array(self._table.learned_gains)
+        usual = float(learned @ shares)
+        factor = max(float(learned @ weighted) / usual, 0.0) if usual > 0 else 1.0
+        density = self._densities @ shares
+        least = float(np.array(self._table.least_gains) @ weighted)
+        gains = least + factor * np.concatenate([[0.0], np.cumsum(self._prices * np.diff(density))])
         return Forecast(
             plan.computed_px,
             output_px,
-            np.concatenate([[0.0], gained * height * width]),
+            np.concatenate([[0.0], gains * pixels.shape[0] * pixels.shape[1]]),
             np.concatenate([[0.0], density]),
-            inactive.macs * overlap,
-            inactive.macs_dense * overlap,
+            self._macs * plan.computed_px,
+            self._dense_macs * plan.computed_px,
         )
 
     def _kinds(self, pixels: Pixels) -> tuple[npt.NDArray[np.intp], Curve]:
         """The gap's bin, and the contrast's factor, of the pixels that are looked at."""
-        look = probe_of(pixels, STRIP_ROWS, LOOK_FRACTION)
+        share = min(MOST_LOOKED, LOOK_PX / (pixels.shape[0] * pixels.shape[1]))
+        look = probe_of(pixels, STRIP_ROWS, share)
         is_whole = look.shape[0] == pixels.shape[0]
         rows = slice(None) if is_whole else inner_rows(look.shape[0], STRIP_ROWS, SEAM_ROWS)
         bins = gap_bins(self._gaps(look), self._table.first_gap, self._table.gap_step, self._table.bins)
@@ -112,9 +127,3 @@ def _table_of(network: Network) -> GainTable:
         remedy = f"`sparsesr models calibrate {name}` adds it"
         raise UsageError(f"{name} has no record of what each effort gains", where=where, remedy=remedy)
     return table
-
-
-def _at_efforts(known: list[float], curves: list[tuple[float, ...]]) -> npt.NDArray[np.float64]:
-    """Curves (known efforts, bins) at all `EFFORTS`, (efforts, bins)."""
-    columns = np.array(curves, np.float64).T
-    return np.stack([np.interp(EFFORTS, known, column) for column in columns], axis=1)

@@ -1,4 +1,4 @@
-"""Calibration of budgets: what each effort gains on photographs, by the gap of the first mask and the contrast.
+"""Calibration of budgets: what each effort gains on photographs, and what pixels of each gap and contrast gain.
 
 Photographs are downscaled by MATLAB's bicubic and upscaled with every effort; the squared error of luma is compared
 with that of bicubic, pixel by pixel. A pixel's expected gain is a number for its gap times a factor for its contrast,
@@ -7,6 +7,7 @@ fitted in turns (iterative proportional fitting; Deming and Stephan, 1940).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,16 @@ class _Sums:
         efforts = tuple(
             EffortGains(
                 effort,
-                _stored(_filled(gains.sum(axis=1), self.pixels @ factors, count)),
+                *_stored([float(gains.sum() / count.sum()), float(active.sum() / count.sum())]),
                 _stored(np.clip(_filled(active, count, count), 0, 1)),
             )
             for effort, gains, active in zip(EFFORTS, self.gains, self.active, strict=True)
         )
-        return GainTable(scale, FIRST_GAP, GAP_STEP, _stored(factors), efforts, measured_on)
+        least, learned = (
+            _stored(_filled(self.gains[index].sum(axis=1), self.pixels @ factors, count))
+            for index in (0, _LEARNED)
+        )
+        return GainTable(scale, FIRST_GAP, GAP_STEP, least, learned, _stored(factors), efforts, measured_on)
 
 
 def _add(sums: _Sums, pair: Pair, session: Session, gaps: MaskGaps) -> None:
@@ -138,6 +143,6 @@ def _filled(totals: Sums, weights: Sums, count: Sums) -> npt.NDArray[np.float64]
     return np.interp(np.arange(len(totals)), known, totals[known] / weights[known])
 
 
-def _stored(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+def _stored(values: Iterable[float]) -> tuple[float, ...]:
     """Rounded to the digits that matter."""
     return tuple(float(f"{value:.4g}") for value in values)

@@ -1,7 +1,8 @@
-"""The recorded gain of each effort: how much of bicubic's squared error a network removes at pixels of several kinds.
+"""The recorded gain of each effort: how much of bicubic's squared error a network removes on photographs.
 
-The kind of a pixel is the *gap* of its first mask (logit 1 minus logit 0, without the shift of an effort), and the
-contrast around it. Budgets over many images read the table (:mod:`sparsesr.engine.forecast`).
+The *gap* of a pixel is logit 1 minus logit 0 of the first mask, without the shift of an effort. Gains are squared
+errors of luma (0..255), summed over the scale x scale results of an LR pixel, and negative where error is added.
+Budgets over many images read the table (:mod:`sparsesr.engine.forecast`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ _MAX_EFFORTS, _MAX_BINS, _MAX_TEXT = 65, 256, 200
 
 @dataclass(frozen=True)
 class EffortGains:
-    """What pixels gain and cost with one effort, by bins of their gaps."""
+    """What an effort gains, and how many pixels it makes active."""
 
     effort: float
     """0..1."""
-    gains: tuple[float, ...]
-    """Squared error of luma (0..255) that the network removes against bicubic, summed over the scale x scale results
-    of an LR pixel; negative where it adds error."""
-    density: tuple[float, ...]
-    """Share of the pixels that are active, 0..1, mean over all masks."""
+    gain: float
+    """Mean gain of a pixel."""
+    mean_density: float
+    """Share of active pixels, 0..1, mean over all masks."""
+    densities: tuple[float, ...]
+    """The same by bins of the gap."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class GainTable:
     """Centre of the first bin; gaps below belong to it."""
     gap_step: float
     """Width of the bins; gaps above the last belong to it."""
+    least_gains: tuple[float, ...]
+    """Gain of a pixel with effort 0 by bins of the gap, for a contrast factor of 1."""
+    learned_gains: tuple[float, ...]
+    """The same with the masks as learned, effort 0.5."""
     contrast_factors: tuple[float, ...]
     """Gains are multiplied by the one for the local contrast (see :mod:`sparsesr.engine.contrast`), whose range gaps do
     not follow."""
@@ -48,8 +54,8 @@ class GainTable:
 
     @property
     def bins(self) -> int:
-        """Number of bins."""
-        return len(self.efforts[0].gains)
+        """Number of bins of the gap."""
+        return len(self.learned_gains)
 
 
 def tables_of(facts: dict[str, Json]) -> tuple[GainTable, ...]:
@@ -69,6 +75,8 @@ def _table(data: dict[str, Json]) -> GainTable:
         scale=fields.integer(data, "scale", KEY),
         first_gap=float(fields.number(data, "first_gap", KEY)),
         gap_step=float(fields.number(data, "gap_step", KEY)),
+        least_gains=_numbers(data, "least_gains"),
+        learned_gains=_numbers(data, "learned_gains"),
         contrast_factors=_numbers(data, "contrast_factors"),
         efforts=tuple(_effort(fields.as_object(item, KEY)) for item in efforts),
         measured_on=fields.text(data, "measured_on", KEY),
@@ -78,8 +86,9 @@ def _table(data: dict[str, Json]) -> GainTable:
 def _effort(data: dict[str, Json]) -> EffortGains:
     return EffortGains(
         effort=float(fields.number(data, "effort", KEY)),
-        gains=_numbers(data, "gains"),
-        density=_numbers(data, "density"),
+        gain=float(fields.number(data, "gain", KEY)),
+        mean_density=float(fields.number(data, "mean_density", KEY)),
+        densities=_numbers(data, "densities"),
     )
 
 
@@ -97,19 +106,25 @@ def check_tables(tables: Collection[GainTable], scales: Collection[int]) -> None
             fields.fail(f"{KEY}: has a table for x{table.scale}, which the model does not serve")
         if len(table.measured_on) > _MAX_TEXT or not table.measured_on.isprintable():
             fields.fail(f"{KEY}: measured_on is too long or holds control characters")
-        _check_numbers(table)
+        _check_efforts(table)
+        _check_bins(table)
 
 
-def _check_numbers(table: GainTable) -> None:
+def _check_efforts(table: GainTable) -> None:
     efforts = [each.effort for each in table.efforts]
     if not 1 <= len(efforts) <= _MAX_EFFORTS or efforts != sorted(set(efforts)):
         fields.fail(f"{KEY}: efforts must ascend, 1 to {_MAX_EFFORTS} of them")
     if not (efforts[0] >= 0 and efforts[-1] <= 1 and table.gap_step > 0):
         fields.fail(f"{KEY}: efforts must be in 0..1, and gap_step positive")
-    lengths = {len(numbers) for each in table.efforts for numbers in (each.gains, each.density)}
+    densities = [density for each in table.efforts for density in (each.mean_density, *each.densities)]
+    if not all(0 <= density <= 1 for density in densities):
+        fields.fail(f"{KEY}: densities must be in 0..1")
+
+
+def _check_bins(table: GainTable) -> None:
+    by_gap = (table.least_gains, table.learned_gains, *(each.densities for each in table.efforts))
+    lengths = {len(numbers) for numbers in by_gap}
     if len(lengths) != 1 or not 1 <= lengths.pop() <= _MAX_BINS:
-        fields.fail(f"{KEY}: every effort needs the same 1 to {_MAX_BINS} bins")
+        fields.fail(f"{KEY}: everything by gap needs the same 1 to {_MAX_BINS} bins")
     if not 1 <= len(table.contrast_factors) <= _MAX_BINS or min(table.contrast_factors) < 0:
         fields.fail(f"{KEY}: needs 1 to {_MAX_BINS} contrast_factors, none negative")
-    if not all(0 <= share <= 1 for each in table.efforts for share in each.density):
-        fields.fail(f"{KEY}: density must be in 0..1")
