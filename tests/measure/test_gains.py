@@ -44,24 +44,32 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_the_table_explains_the_gains_of_every_gap_and_keeps_densities(folder):
-    """The sum over all pixels of number x factor is the measured gain, and likewise the density."""
+def test_the_table_holds_the_gains_and_densities_of_the_images(folder):
+    """Means are those of whole runs; number x factor summed over all pixels is the measured gain."""
     model = with_gain_tables(tiny(), folder, threads=1)
     (table,) = model.facts.gain_tables
     pairs = [pair for _, pair in load_pairs(find_sets(folder, 2)[0], 2, 2)]
-    for index in (0, 8, 16):
-        expected = active = 0.0
-        for pair in pairs:
-            bins = gap_bins(MaskGaps(model, 1)(pair.lr), table.first_gap, table.gap_step, table.bins)
-            factors = np.array(table.contrast_factors)[contrast_bins(pair.lr, len(table.contrast_factors))]
-            expected += (np.array(table.efforts[index].gains)[bins] * factors).sum()
-            active += np.array(table.efforts[index].density)[bins].sum()
-        effort = table.efforts[index].effort
-        true = sum(true_gains(model, pair)[EFFORTS.index(effort)] for pair in pairs)
-        spread = max(abs(value) for value in table.efforts[index].gains) * sum(p.lr.size / 3 for p in pairs)
-        assert expected == pytest.approx(true, abs=0.03 * spread)
-        masks = [Session(model, 1).run(pair.lr, effort=effort, keep_masks=True).masks for pair in pairs]
-        assert active == pytest.approx(sum(np.mean(m, axis=0).sum() for m in masks), rel=0.03, abs=20)
+    pixels = sum(pair.lr.size // 3 for pair in pairs)
+    for known in (table.efforts[0], table.efforts[8], table.efforts[16]):
+        true = sum(true_gains(model, pair)[EFFORTS.index(known.effort)] for pair in pairs)
+        masks = [Session(model, 1).run(pair.lr, effort=known.effort, keep_masks=True).masks for pair in pairs]
+        assert known.gain == pytest.approx(true / pixels, rel=1e-3)
+        active = sum(np.mean(each, axis=0).sum() for each in masks)
+        assert known.mean_density == pytest.approx(active / pixels, rel=1e-3)
+        bins = [
+            gap_bins(MaskGaps(model, 1)(pair.lr), table.first_gap, table.gap_step, table.bins)
+            for pair in pairs
+        ]
+        assert sum(np.array(known.densities)[each].sum() for each in bins) == pytest.approx(
+            active, rel=0.03, abs=20
+        )
+    for numbers, known in ((table.least_gains, table.efforts[0]), (table.learned_gains, table.efforts[8])):
+        factors = [
+            np.array(table.contrast_factors)[contrast_bins(p.lr, len(table.contrast_factors))] for p in pairs
+        ]
+        explained = sum((np.array(numbers)[b] * f).sum() for b, f in zip(bins, factors, strict=True))
+        spread = max(map(abs, numbers)) * pixels
+        assert explained == pytest.approx(known.gain * pixels, abs=0.03 * spread)
     assert table.measured_on == f"{folder.name} (2 images)"
 
 
@@ -84,7 +92,7 @@ def test_forecasts_of_photographs_follow_their_true_gains_and_costs():
         totals.append(true_gains(model, pair)[EFFORTS.index(0.5)])
         forecasts.append(forecast.gains[LEVELS.index(0.5)])
     assert sum(forecasts) == pytest.approx(sum(totals), rel=0.5)
-    assert np.corrcoef(forecasts, totals)[0, 1] > 0.9
+    assert np.corrcoef(forecasts, totals)[0, 1] > 0.7
 
 
 def test_all_types_of_pixels_and_small_images_have_forecasts():
@@ -118,7 +126,9 @@ def test_bundled_models_with_masks_have_tables_of_the_bundled_photographs(monkey
     again = with_gain_tables(replace(model, facts=replace(model.facts, gain_tables=())), threads=1)
     for known in again.facts.gain_tables[0].efforts:
         stored = next(effort for effort in table.efforts if effort.effort == known.effort)
-        assert np.allclose(stored.gains, known.gains, rtol=0.05, atol=3)
-        assert np.allclose(stored.density, known.density, atol=0.02)
+        assert stored.gain == pytest.approx(known.gain, rel=0.02)
+        assert stored.mean_density == pytest.approx(known.mean_density, abs=0.005)
+        assert np.allclose(stored.densities, known.densities, atol=0.02)
+    assert np.allclose(table.learned_gains, again.facts.gain_tables[0].learned_gains, rtol=0.05, atol=3)
     for name in ("smsr_s_x2", "smsr_x2", "smsr_x3", "smsr_x4"):
         assert load(name).facts.gain_table() is not None

@@ -15,8 +15,8 @@ from sparsesr.modelfile.spec import from_json, to_json
 from sparsesr.modelfile.writer import write_model
 
 MODEL = graphs.smsr(channels=8, modules=1, layers=2)
-LEAST, MOST = EffortGains(0.0, (1.0, 2.0), (0.0, 0.5)), EffortGains(1.0, (-1.5, 4.0), (1.0, 1.0))
-TABLE = GainTable(2, -1.0, 0.5, (0.5, 1.0, 2.0), (LEAST, MOST), "astronaut, coffee")
+LEAST, MOST = EffortGains(0.0, 1.5, 0.25, (0.0, 0.5)), EffortGains(1.0, 4.0, 1.0, (1.0, 1.0))
+TABLE = GainTable(2, -1.0, 0.5, (1.0, 2.0), (-1.5, 4.0), (0.5, 1.0, 2.0), (LEAST, MOST), "astronaut, coffee")
 
 
 def with_tables(*tables):
@@ -57,8 +57,10 @@ def test_a_single_scale_keeps_its_own_table():
         ((replace(TABLE, efforts=(MOST, LEAST)),), "efforts must ascend"),
         ((replace(TABLE, efforts=(LEAST, replace(MOST, effort=1.5))),), r"in 0\.\.1"),
         ((replace(TABLE, gap_step=0.0),), "gap_step positive"),
-        ((replace(TABLE, efforts=(LEAST, replace(MOST, gains=(1.0,)))),), "same 1 to 256 bins"),
-        ((replace(TABLE, efforts=(replace(LEAST, density=(0.0, 1.5)), MOST)),), "density must be"),
+        ((replace(TABLE, efforts=(LEAST, replace(MOST, densities=(1.0,)))),), "same 1 to 256 bins"),
+        ((replace(TABLE, least_gains=(1.0, 2.0, 3.0)),), "same 1 to 256 bins"),
+        ((replace(TABLE, efforts=(replace(LEAST, densities=(0.0, 1.5)), MOST)),), "densities must be"),
+        ((replace(TABLE, efforts=(replace(LEAST, mean_density=-0.1), MOST)),), "densities must be"),
         ((replace(TABLE, contrast_factors=()),), "contrast_factors"),
         ((replace(TABLE, contrast_factors=(1.0, -0.5)),), "contrast_factors"),
         ((replace(TABLE, first_gap=float("nan")),), "cannot be stored as JSON"),
@@ -77,7 +79,7 @@ def test_invalid_tables_are_not_written(tmp_path, tables, message):
         {"gap_step": "1"},
         {"efforts": 3},
         {"efforts": [{}]},
-        {"contrast_factors": [True]},
+        {"contrast_factors": ["1"]},
         {"contrast_factors": [1e301]},
         {"measured_on": None},
     ],
