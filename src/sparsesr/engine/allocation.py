@@ -80,7 +80,8 @@ def _filled(levels: Levels, dearer: Levels, gains: Values, costs: Values, budget
     left = budget - _total(costs, levels)
     extra = _at(costs, dearer) - _at(costs, levels)
     more = _at(gains, dearer) - _at(gains, levels)
-    for index in np.argsort(-more / np.maximum(extra, np.finfo(np.float64).tiny), kind="stable"):
+    worth = np.divide(more, extra, out=np.zeros(len(extra)), where=extra > 0)
+    for index in np.argsort(-worth, kind="stable"):
         if 0 < extra[index] <= left:
             levels[index] = dearer[index]
             left -= extra[index]

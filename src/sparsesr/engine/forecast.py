@@ -73,32 +73,31 @@ class Forecaster:
         self._prices = effort_prices(means, gains)
         self._gaps = MaskGaps(network.model, network.session.threads, network.session.precision)
         none = dict.fromkeys(mask_names(network.model.graph), 0.0)
-        self._macs, self._dense_macs = (
-            count / _COUNTED_PX**2
-            for cost in [count_macs(network.model, _COUNTED_PX, _COUNTED_PX, none)]
-            for count in (cost.macs, cost.macs_dense)
-        )
+        cost = count_macs(network.model, _COUNTED_PX, _COUNTED_PX, none)
+        self._inactive_macs, self._dense_macs = cost.macs / _COUNTED_PX**2, cost.macs_dense / _COUNTED_PX**2
 
     def __call__(self, pixels: Pixels, plan: Plan, output_px: int) -> Forecast:
         """Look at (H, W, 3) pixels that will be upscaled as planned."""
-        bins, factors = self._kinds(pixels)
-        count = self._table.bins
-        shares = np.bincount(bins, minlength=count).astype(np.float64) / bins.size
-        weighted = np.bincount(bins, factors, count).astype(np.float64) / bins.size
-        learned = np.array(self._table.learned_gains)
-        usual = float(learned @ shares)
-        factor = max(float(learned @ weighted) / usual, 0.0) if usual > 0 else 1.0
-        density = self._densities @ shares
-        least = float(np.array(self._table.least_gains) @ weighted)
-        gains = least + factor * np.concatenate([[0.0], np.cumsum(self._prices * np.diff(density))])
+        gains, densities = self._curves(*self._kinds(pixels))
         return Forecast(
             plan.computed_px,
             output_px,
             np.concatenate([[0.0], gains * pixels.shape[0] * pixels.shape[1]]),
-            np.concatenate([[0.0], density]),
-            self._macs * plan.computed_px,
+            np.concatenate([[0.0], densities]),
+            self._inactive_macs * plan.computed_px,
             self._dense_macs * plan.computed_px,
         )
+
+    def _curves(self, bins: npt.NDArray[np.intp], factors: Curve) -> tuple[Curve, Curve]:
+        """Mean gain of a pixel and density at each of `EFFORTS`, from the kinds of pixels."""
+        table = self._table
+        shares = np.bincount(bins, minlength=table.bins).astype(np.float64) / bins.size
+        weighted = np.bincount(bins, factors, table.bins).astype(np.float64) / bins.size
+        usual = float(np.dot(table.learned_gains, shares))
+        factor = max(float(np.dot(table.learned_gains, weighted)) / usual, 0.0) if usual > 0 else 1.0
+        densities = self._densities @ shares
+        added = np.concatenate([[0.0], np.cumsum(self._prices * np.diff(densities))])
+        return float(np.dot(table.least_gains, weighted)) + factor * added, densities
 
     def _kinds(self, pixels: Pixels) -> tuple[npt.NDArray[np.intp], Curve]:
         """The gap's bin, and the contrast's factor, of the pixels that are looked at."""
