@@ -32,7 +32,7 @@ def _gradient_energy(plane: Plane) -> Plane:
     padded = np.pad(plane, 1, mode="edge")
     across = (padded[1:-1, 2:] - padded[1:-1, :-2]) * np.float32(0.5)
     down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) * np.float32(0.5)
-    return across * across + down * down
+    return np.asarray(across * across + down * down, np.float32)
 
 
 def _mean_around(plane: Plane) -> Plane:

@@ -16,7 +16,7 @@ _LEAST = 1e-6
 """Share of pixels below which an effort adds none."""
 
 
-def effort_prices(densities: Sequence[float], gains: Sequence[float]) -> Curve:
+def effort_prices(densities: Sequence[float] | Curve, gains: Sequence[float] | Curve) -> Curve:
     """Gain per added active pixel, from each of ascending efforts to the next; falling, never negative.
 
     Args:

@@ -7,6 +7,7 @@ its pixels gain, for their contrast, than others with the same gaps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +64,12 @@ class Forecaster:
         """UsageError unless the model has masks and a table of gains."""
         self._table = table = _table_of(network)
         self._factors = np.array(table.contrast_factors)
-        known, densities = zip(*((each.effort, each.densities) for each in table.efforts), strict=True)
-        by_gap = np.array(densities, np.float64).T
-        self._densities = np.stack([np.interp(EFFORTS, known, column) for column in by_gap], axis=1)
-        means, gains = (
-            np.interp(EFFORTS, known, [getattr(each, name) for each in table.efforts])
-            for name in ("mean_density", "gain")
+        by_gap = zip(*(each.densities for each in table.efforts), strict=True)
+        self._densities = np.stack([_at_efforts(table, densities) for densities in by_gap], axis=1)
+        self._prices = effort_prices(
+            _at_efforts(table, [each.mean_density for each in table.efforts]),
+            _at_efforts(table, [each.gain for each in table.efforts]),
         )
-        self._prices = effort_prices(means, gains)
         self._gaps = MaskGaps(network.model, network.session.threads, network.session.precision)
         none = dict.fromkeys(mask_names(network.model.graph), 0.0)
         cost = count_macs(network.model, _COUNTED_PX, _COUNTED_PX, none)
@@ -126,3 +125,8 @@ def _table_of(network: Network) -> GainTable:
         remedy = f"`sparsesr models calibrate {name}` adds it"
         raise UsageError(f"{name} has no record of what each effort gains", where=where, remedy=remedy)
     return table
+
+
+def _at_efforts(table: GainTable, values: Sequence[float]) -> Curve:
+    """Values at the table's efforts -> at `EFFORTS`."""
+    return np.interp(EFFORTS, [each.effort for each in table.efforts], values)

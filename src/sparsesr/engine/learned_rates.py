@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+Rates = npt.NDArray[np.float64]
+
 _MEMORY = 0.9
 """Weight of a measurement relative to the next one: the speed of a machine changes."""
 _STIFFNESS = 0.02
@@ -22,10 +24,10 @@ class LearnedRates:
 
     def __init__(self, guess: Sequence[float]) -> None:
         """``guess``: rates, all positive."""
-        self._guess = np.asarray(guess, np.float64)
-        self._corrections = np.ones(len(guess))
-        self._products = np.zeros((len(guess), len(guess)))
-        self._residuals = np.zeros(len(guess))
+        self._guess: Rates = np.asarray(guess, np.float64)
+        self._corrections: Rates = np.ones(len(guess))
+        self._products: Rates = np.zeros((len(guess), len(guess)))
+        self._residuals: Rates = np.zeros(len(guess))
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -44,10 +46,11 @@ class LearnedRates:
         if cost <= 0:
             return
         # Relative to the first guess, not to the measurement: that would favour measurements that are too low.
-        guessed = self._guess * np.asarray(amounts, np.float64)
-        shares, target = guessed / guessed.sum(), cost / float(guessed.sum())
+        guessed: Rates = self._guess * np.asarray(amounts, np.float64)
+        shares: Rates = guessed / guessed.sum()
+        target = cost / float(guessed.sum())
         self._products = _MEMORY * self._products + np.outer(shares, shares)
         self._residuals = _MEMORY * self._residuals + shares * (target - 1.0)
-        drawn = _STIFFNESS * np.eye(len(shares))
-        change: npt.NDArray[np.float64] = np.linalg.solve(self._products + drawn, self._residuals)
+        drawn: Rates = _STIFFNESS * np.eye(len(self._guess))
+        change: Rates = np.linalg.solve(self._products + drawn, self._residuals)
         self._corrections = np.maximum(change + 1.0, 0.0)

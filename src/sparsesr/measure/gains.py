@@ -84,7 +84,8 @@ class _Sums:
         efforts = tuple(
             EffortGains(
                 effort,
-                *_stored([float(gains.sum() / count.sum()), float(active.sum() / count.sum())]),
+                _rounded(float(gains.sum() / count.sum())),
+                _rounded(float(active.sum() / count.sum())),
                 _stored(np.clip(_filled(active, count, count), 0, 1)),
             )
             for effort, gains, active in zip(EFFORTS, self.gains, self.active, strict=True)
@@ -144,5 +145,9 @@ def _filled(totals: Sums, weights: Sums, count: Sums) -> npt.NDArray[np.float64]
 
 
 def _stored(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(_rounded(value) for value in values)
+
+
+def _rounded(value: float) -> float:
     """Rounded to the digits that matter."""
-    return tuple(float(f"{value:.4g}") for value in values)
+    return float(f"{value:.4g}")
