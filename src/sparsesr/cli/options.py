@@ -44,6 +44,17 @@ def parse_mean_cost(text: str | None) -> tuple[float, str] | None:
     return (amount, "ms") if unit == "ms" else (amount * _UNITS[unit], "multiply-adds")
 
 
+def parse_count(option: str, text: str) -> float:
+    """``5e12``, ``500G``, ``2T`` -> a number greater than 0; UsageError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e\+?\d{1,2})?)\s*([kmgt]?)\s*", text.lower())
+    if match is None:
+        raise UsageError(f"{option} {text!r} is not a number", remedy="write it like 5e12, 500G or 2T")
+    count = float(match.group(1)) * _UNITS[match.group(2)]
+    if count == 0:
+        raise UsageError(f"{option} {text} must be greater than 0")
+    return count
+
+
 MOST_SIDE_PX = 8192
 """Of sizes at which something is made or measured."""
 

@@ -38,7 +38,7 @@ def run(
     """
     options.check_positive("-j", threads)
     entry = catalogue.resolve(model)
-    target = _target(entry, output, overwrite=overwrite)
+    target = file_to_write(entry, output, overwrite=overwrite)
     quantised = with_int8_scales(catalogue.load(model), data or PHOTOGRAPHS, threads)
     quantised = with_costs(quantised, threads=threads, precisions=["int8"])
     write_model(target, quantised.facts, quantised.graph, quantised.tensors, storage_type(entry))
@@ -47,7 +47,8 @@ def run(
     return 0
 
 
-def _target(entry: ModelEntry, output: Path | None, *, overwrite: bool) -> Path:
+def file_to_write(entry: ModelEntry, output: Path | None, *, overwrite: bool) -> Path:
+    """The file for a changed model: by default its own. UsageError if that may not be written."""
     if output is None:
         if entry.origin == catalogue.BUNDLED:
             raise UsageError(

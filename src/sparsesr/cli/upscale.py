@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from sparsesr.cli import options, shared_options
+from sparsesr.cli.budget_option import arrivals_of, make_budget, ready_for_budget, report_budget
 from sparsesr.cli.int8_scales import ready_for
 from sparsesr.cli.upscale_job import Job, run_stdin, watching
 from sparsesr.cli.upscale_report import report_beforehand, report_outcome, report_problems, report_tally
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import UsageError
-from sparsesr.jobs.batch import upscale_files
+from sparsesr.jobs.batch import Arrivals, upscale_files
+from sparsesr.jobs.batch_budget import BatchBudget
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.jobs.inputs import Inputs, expand
 from sparsesr.jobs.journal import Journal, common_folder
@@ -43,6 +45,15 @@ def run(
     model: shared_options.Model = None,
     effort: shared_options.Effort = None,
     target_ms: shared_options.TargetMs = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time for all images together, such as 90s, 10min or 1h; chooses each one's effort."
+        ),
+    ] = None,
+    budget_macs: Annotated[
+        str | None, typer.Option("--budget-macs", help="Multiply-adds for all images together, such as 5T.")
+    ] = None,
     precision: shared_options.Precision = "auto",
     memory: shared_options.Memory = None,
     inference: shared_options.Inference = "auto",
@@ -67,6 +78,7 @@ def run(
     options.check_effort(effort)
     options.check_target(target_ms, effort)
     options.check_positive("-j", threads)
+    limit = make_budget(budget, budget_macs, effort, target_ms)
     write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
     job = Job(effort, target_ms, write_options, as_json, quiet, skip_existing)
     is_stdin = _is_stdin(named)
@@ -76,14 +88,17 @@ def run(
         raise UsageError(
             "-o - (standard output) needs the input -", remedy="write: sparsesr upscale - < photo.jpg"
         )
+    if is_stdin and limit is not None:
+        raise UsageError("a budget is for files", remedy="for standard input, use --target-ms")
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other")
     output = None if output is None else local_name(output, is_output=True)
     found = Inputs() if is_stdin else expand(named, recursive=recursive, output=output)
     if found.problems and not found.files:
         return report_problems(found, job)
+    ready = ready_for(precision, model, threads)
     upscaler = Upscaler(
-        ready_for(precision, model, threads),
+        ready if limit is None else ready_for_budget(ready, threads),
         scale=scale,
         width=width,
         height=height,
@@ -95,8 +110,12 @@ def run(
     )
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
-    pairing = pair(found, output, upscaler.label, job.write_options.format)
-    return _run_all(upscaler, found, pairing, job)
+    again = partial(pair, output=output, label=upscaler.label, format=job.write_options.format)
+    pairing = again(found)
+    if limit is None:
+        return _run_all(upscaler, found, pairing, job)
+    arrivals = arrivals_of(pairing, partial(expand, named, recursive=recursive, output=output), again)
+    return _run_all(upscaler, found, pairing, job, limit, arrivals)
 
 
 def _is_stdin(named: list[str]) -> bool:
@@ -108,7 +127,14 @@ def _is_stdin(named: list[str]) -> bool:
     return named == [_STREAM]
 
 
-def _run_all(upscaler: Upscaler, inputs: Inputs, pairing: Pairing, job: Job) -> int:
+def _run_all(
+    upscaler: Upscaler,
+    inputs: Inputs,
+    pairing: Pairing,
+    job: Job,
+    budget: BatchBudget | None = None,
+    arrivals: Arrivals | None = None,
+) -> int:
     tally = report_beforehand(inputs, pairing, job)
     watch = partial(watching, upscaler, job)
     batch = upscale_files(
@@ -117,19 +143,26 @@ def _run_all(upscaler: Upscaler, inputs: Inputs, pairing: Pairing, job: Job) -> 
         job.write_options,
         watch,
         skip_existing=job.skip_existing,
-        journal=_journal(upscaler, pairing, job),
+        journal=_journal(upscaler, pairing, job, budget),
+        budget=budget,
+        arrivals=arrivals,
     )
     for source, target, outcome in batch:
+        tally.count += source not in pairing.targets
         tally.add(outcome)
         report_outcome(upscaler, source, target, outcome, job)
     report_tally(tally, job)
+    if budget is not None:
+        report_budget(budget, job)
     return tally.exit_status
 
 
-def _journal(upscaler: Upscaler, pairing: Pairing, job: Job) -> Journal | None:
+def _journal(upscaler: Upscaler, pairing: Pairing, job: Job, budget: BatchBudget | None) -> Journal | None:
     """A journal for several files; a single one is either done or not."""
     folder = common_folder(pairing.targets.values())
     if folder is None or len(pairing.targets) < 2:
         return None
     settings = {**vars(job.write_options), **upscaler.settings, "effort": job.effort, "target": job.target_ms}
+    if budget is not None:
+        settings |= {"budget": budget.amount, "unit": budget.unit}
     return Journal(folder, settings)

@@ -105,6 +105,8 @@ def report(
 def _networks(record: dict[str, Any]) -> str:
     """The networks that ran, with their scales unless there is just one and nothing else happened."""
     passes, precision = record["passes"], record["precision"]
+    if not passes:
+        return "bicubic"
     reduced = "" if precision == "fp32" else f" in {precision}"
     if len(passes) == 1 and not record["resized"]:
         return f"{passes[0]['model']}{reduced}"
@@ -117,9 +119,11 @@ def _sentence(record: dict[str, Any], source: str, target: str) -> str:
     macs, dense = record["macs"] / 1e9, record["macs_dense"] / 1e9
     used = f"density {record['density']:.2f}, {macs:.3g} of {dense:.3g} GMACs"
     skipped = f"{100 * record['macs_saved']:.0f} % of the multiply-adds skipped"
-    chosen = "" if record["target"] is None else f", effort {record['target']['effort']:.2f}"
-    return (
+    is_chosen = record["effort"] is not None and (record["target"] or record["budget"])
+    chosen = f", effort {record['effort']:.2f}" if is_chosen else ""
+    line = (
         f"{source} {record['width']}x{record['height']}"
         f" -> {target} {record['output_width']}x{record['output_height']}"
-        f" in {record['seconds']:.2f} s with {_networks(record)}{chosen}: {used}, {skipped}"
+        f" in {record['seconds']:.2f} s with {_networks(record)}{chosen}"
     )
+    return f"{line}: {used}, {skipped}" if record["passes"] else line

@@ -29,6 +29,7 @@ _MODELS = (
         "sparsesr.cli.measure_model",
     ),
     Verb("quantize", "find the scales that a model needs for int8", "sparsesr.cli.quantize_model"),
+    Verb("calibrate", "measure what each effort gains, for budgets", "sparsesr.cli.calibrate_model"),
     Verb("import", "convert a checkpoint of a known network (needs [train])", "sparsesr.cli.import_model"),
     Verb("export", "write a model as ONNX for other programs (needs [onnx])", "sparsesr.cli.export_onnx"),
 )
@@ -40,7 +41,11 @@ VERBS = (
     Verb("serve", "a page and an API on this machine (needs [serve])", "sparsesr.cli.serve"),
     Verb("video", "upscale a video; sound and the rest are kept (needs [video])", "sparsesr.cli.video"),
     Verb("mask", "show active pixels and the work saved by skipping", "sparsesr.cli.mask"),
-    Verb("models", "list, show, verify, measure, quantize, import and export models", commands=_MODELS),
+    Verb(
+        "models",
+        "list, show, verify, measure, quantize, calibrate, import and export models",
+        commands=_MODELS,
+    ),
     Verb("eval", "measure quality on folders of reference images", "sparsesr.cli.evaluate"),
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),

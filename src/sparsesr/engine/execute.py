@@ -51,6 +51,8 @@ class RunOptions:
     target_ms: float | None = None
     """Time from which the effort is chosen; `effort` is None then."""
     dense: bool = False
+    is_bicubic: bool = False
+    """Enlarge by bicubic, without a network: the lowest level of a budget."""
     keep_masks: bool = False
     attention: Attention | None = None
     """Channel attention vectors of another run, instead of the image's own; not for tiles and crops."""

@@ -124,6 +124,11 @@ class Plan:
     """True if the system refused the memory for a better plan."""
 
     @property
+    def computed_px(self) -> int:
+        """LR pixels that the network computes in its last run over the image, overlaps included."""
+        return sum(tile.window.area for tile in self.tiles) or self.needs.height * self.needs.width
+
+    @property
     def buffer_bytes(self) -> int:
         """Total buffers that the limit allows, in use or kept."""
         return self.run_bytes + self.spare_bytes

@@ -43,13 +43,18 @@ class UpscaleResult:
     target: TargetReport | None = None
     """How the effort was chosen, if a target was given."""
     passes: tuple[Pass, ...] = ()
-    """The networks that ran, in order."""
+    """The networks that ran, in order; none for bicubic."""
     size: tuple[int, int] = (0, 0)
     """(height, width) of the result."""
     is_resized: bool = False
     """True if their result was resized down to its size."""
     seconds: float = 0.0
     """Total time; for a file, including decoding and encoding."""
+
+    @property
+    def is_bicubic(self) -> bool:
+        """True if no network ran."""
+        return not self.run.stats.layers
 
     @property
     def stats(self) -> Stats:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.engine.bicubic import interpolated, resized
 from sparsesr.engine.budget import MemoryBudget
 from sparsesr.engine.execute import Progress, RunOptions
 from sparsesr.engine.joining import joined_passes
@@ -19,8 +20,7 @@ from sparsesr.engine.networks import Networks
 from sparsesr.engine.output_size import OutputSize, enlarged_size, passes_for
 from sparsesr.engine.plan import Plan
 from sparsesr.engine.result import Pass, UpscaleResult
-from sparsesr.errors import Parameter, UsageError, Wording, check_cancelled
-from sparsesr.image.resize import imresize
+from sparsesr.errors import Parameter, UsageError, Wording
 
 Pixels = npt.NDArray[Any]
 RESIZE_BYTES = 40_000_000
@@ -106,12 +106,10 @@ def follow(
         CancelledError: ``options.cancelled`` returned True.
         ResultError: a result is implausible.
     """
-    if options.target_ms is not None and len(route.scales) > 1:
-        raise UsageError(
-            f"this enlargement takes {len(route.scales)} networks, and a target is for one",
-            where=Parameter("target_ms"),
-            remedy=Wording("leave out {} or choose a smaller {}", "target_ms", "scale"),
-        )
+    if options.is_bicubic:
+        return interpolated(rgb, alpha, route.factors, route.size, route.plans[-1], options.cancelled)
+    if options.target_ms is not None:
+        refuse_several_networks(route, "target_ms", "target")
     results: list[UpscaleResult] = []
     shares = _shares(route.scales)
     for scale, plan, share in zip(route.scales, route.plans, shares, strict=True):
@@ -122,8 +120,20 @@ def follow(
         results.append(result)
     done = _joined(results, [networks[scale] for scale in route.scales])
     if route.is_resized:
-        rgb, alpha = _resized(route, rgb, alpha, options)
+        product = math.prod(route.scales)
+        down, across = (factor / product for factor in route.factors)
+        rgb, alpha = resized(rgb, alpha, (down, across), route.size, options.cancelled)
     return replace(done, image=rgb, size=route.size, is_resized=route.is_resized), alpha
+
+
+def refuse_several_networks(route: Route, parameter: str, what: str) -> None:
+    """Raise UsageError, about a ``parameter`` that chooses the effort, unless the route takes one network."""
+    if len(route.scales) > 1:
+        raise UsageError(
+            f"this enlargement takes {len(route.scales)} networks, and a {what} is for one",
+            where=Parameter(parameter),
+            remedy=Wording("leave out {} or choose a smaller {}", parameter, "scale"),
+        )
 
 
 def _joined(results: Sequence[UpscaleResult], passes: Sequence[NetworkPass]) -> UpscaleResult:
@@ -131,22 +141,6 @@ def _joined(results: Sequence[UpscaleResult], passes: Sequence[NetworkPass]) -> 
     notes = tuple(dict.fromkeys(note for result in results for note in result.notes))
     run = results[0].run if len(results) == 1 else joined_passes([result.run for result in results])
     return replace(results[-1], run=run, notes=notes, passes=names)
-
-
-def _resized(
-    route: Route, rgb: Pixels, alpha: Pixels | None, options: RunOptions
-) -> tuple[Pixels, Pixels | None]:
-    check_cancelled(options.cancelled)
-    product = math.prod(route.scales)
-    down, across = (factor / product for factor in route.factors)
-    # One factor, as in MATLAB, samples at the exact places even if a size had to be rounded up.
-    target: Fraction | tuple[int, int] = down if down == across else route.size
-    small = imresize(rgb, target)
-    return small, None if alpha is None else _clipped(imresize(alpha, target, edge="clamp"))
-
-
-def _clipped(alpha: Pixels) -> Pixels:
-    return np.clip(alpha, 0, 1) if alpha.dtype.kind == "f" else alpha
 
 
 def _shares(scales: tuple[int, ...]) -> list[tuple[float, float]]:

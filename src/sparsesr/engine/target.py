@@ -166,24 +166,26 @@ class _Measured:
         return cls(ms, float(by_row.mean()), float(by_row[inner].mean()))
 
 
-def probe_of(pixels: Pixels) -> Pixels:
+def probe_of(pixels: Pixels, strip_rows: int = STRIP_ROWS, fraction: float = PROBE_FRACTION) -> Pixels:
     """Evenly spaced strips of rows, stacked; the image itself if it is small."""
-    starts = strip_starts(pixels.shape[0])
+    starts = strip_starts(pixels.shape[0], strip_rows, fraction)
     if starts is None:
         return pixels
-    return np.concatenate([pixels[start : start + STRIP_ROWS] for start in starts])
+    return np.concatenate([pixels[start : start + strip_rows] for start in starts])
 
 
-def strip_starts(height: int) -> list[int] | None:
-    """First rows of the strips of a probe, ``STRIP_ROWS`` each; None if it is the whole image."""
-    strips = max(MIN_STRIPS, round(height * PROBE_FRACTION / STRIP_ROWS))
-    if height <= strips * STRIP_ROWS:
+def strip_starts(
+    height: int, strip_rows: int = STRIP_ROWS, fraction: float = PROBE_FRACTION
+) -> list[int] | None:
+    """First rows of the strips of a probe, ``strip_rows`` each; None if it is the whole image."""
+    strips = max(MIN_STRIPS, round(height * fraction / strip_rows))
+    if height <= strips * strip_rows:
         return None
-    spare = height - strips * STRIP_ROWS
-    return [round(spare * (index + 0.5) / strips) + index * STRIP_ROWS for index in range(strips)]
+    spare = height - strips * strip_rows
+    return [round(spare * (index + 0.5) / strips) + index * strip_rows for index in range(strips)]
 
 
-def inner_rows(rows: int) -> npt.NDArray[np.bool_]:
+def inner_rows(rows: int, strip_rows: int = STRIP_ROWS, seam_rows: int = SEAM_ROWS) -> npt.NDArray[np.bool_]:
     """Mask of the rows of a probe that are not next to a seam."""
-    place = np.arange(rows) % STRIP_ROWS
-    return (place >= SEAM_ROWS) & (place < STRIP_ROWS - SEAM_ROWS)
+    place = np.arange(rows) % strip_rows
+    return (place >= seam_rows) & (place < strip_rows - seam_rows)

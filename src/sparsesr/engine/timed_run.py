@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sparsesr.engine.execute import Network, RunOptions, execute, run_whole
 from sparsesr.engine.plan import Mode, Plan
 from sparsesr.engine.result import UpscaleResult
-from sparsesr.engine.target import TargetReport, check_target, choose_effort
+from sparsesr.engine.target import RunAtEffort, TargetReport, check_target, choose_effort
 from sparsesr.modelfile.operations.registry import mask_names
 
 Pixels = npt.NDArray[Any]
@@ -42,12 +42,17 @@ def effort_for_target(
     check_target(options.target_ms, options.effort, has_masks=has_masks)
     if options.target_ms is None:
         return None
+    run = run_at_effort(network, plan, options)
+    work_fraction = plan.computed_px / (pixels.shape[0] * pixels.shape[1])
+    return choose_effort(run, pixels, options.target_ms, work_fraction=work_fraction)
+
+
+def run_at_effort(network: Network, plan: Plan, options: RunOptions) -> RunAtEffort:
+    """Runs of parts of an image in the way in which the plan would upscale all of it."""
     quiet = replace(options, progress=None, keep_masks=True)
 
     def run(part: Pixels, effort: float) -> list[npt.NDArray[np.bool_]]:
         chosen = replace(quiet, effort=effort)
         return run_whole(network, part, chosen, None, low_memory=plan.mode is not Mode.WHOLE).masks or []
 
-    computed_px = sum(tile.window.area for tile in plan.tiles) or pixels.shape[0] * pixels.shape[1]
-    work_fraction = computed_px / (pixels.shape[0] * pixels.shape[1])
-    return choose_effort(run, pixels, options.target_ms, work_fraction=work_fraction)
+    return run

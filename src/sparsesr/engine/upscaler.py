@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,6 +17,7 @@ from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, ex
 from sparsesr.engine.networks import ModelLike, Networks
 from sparsesr.engine.output_size import OutputSize
 from sparsesr.engine.plan import PROCESS_BYTES, Plan
+from sparsesr.engine.refinement import REFINEMENTS, check_refinement, refined
 from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.route import Route, follow, planned, route_to
 from sparsesr.errors import LimitError, Parameter, UsageError, Wording
@@ -165,6 +166,25 @@ class Upscaler:
             packed = parts.pack(result.image, alpha)
         notes = (*parts.notes, *result.notes)
         return replace(result, image=packed, notes=notes, seconds=time.perf_counter() - start)
+
+    def refine(
+        self,
+        image: Any,
+        *,
+        efforts: Sequence[float] = REFINEMENTS,
+        deadline_ms: float | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Iterator[UpscaleResult]:
+        """Upscale an image in steps: yields bicubic, then a better result for each of the ascending ``efforts``.
+
+        Every result equals that of a call with its ``effort``, bit for bit; its ``seconds`` count from the first step.
+        An effort that changes no pixel is left out. Stop by leaving the loop; ``deadline_ms`` ends it from the first
+        step on, in the middle of a step if necessary, but never before bicubic. Takes the images of a call; raises
+        the same errors, and UsageError for invalid efforts or deadlines at once.
+        """
+        check_numbers(deadline_ms=deadline_ms)
+        check_refinement(efforts, deadline_ms)
+        return refined(self, image, efforts, deadline_ms, cancelled)
 
     def route(self, height: int, width: int) -> Route:
         """The networks for an image of this size, and the size of its result; InputError if it would have to shrink."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 from sparsesr.engine.execute import RunOptions
@@ -14,6 +16,7 @@ from sparsesr.image.source import printable
 from sparsesr.image.temporary import remove_stale
 from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
 from sparsesr.jobs.journal import Journal
+from sparsesr.jobs.pacing import Attempt, Pacing
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Skipped:
     reason: str
 
 
-Attempt = FileResult | SparsesrError
-"""A result, or why there is none."""
 Outcome = Attempt | Skipped
 Watch = Callable[[Path], AbstractContextManager[RunOptions]]
 """Maps a file to its run options; the context stays open while the file is processed."""
+Arrivals = Callable[[], Mapping[Path, Path]]
+"""Returns inputs, with their outputs, that were not there before."""
 
 
 def upscale_files(
@@ -38,28 +41,64 @@ def upscale_files(
     *,
     skip_existing: bool = False,
     journal: Journal | None = None,
+    budget: Pacing | None = None,
+    arrivals: Arrivals | None = None,
 ) -> Iterator[tuple[Path, Path, Outcome]]:
     """Upscale inputs to outputs; yield (input, output, outcome). Stops after a CancelledError.
 
     ``skip_existing``: outputs that exist are taken as done. What an interrupted batch with the same ``journal`` has
-    done is not done again.
+    done is not done again. ``budget`` chooses the effort of each image, see :class:`BatchBudget`; what an interrupted
+    batch has spent of it is gone. ``arrivals`` is called after each image.
     """
     for folder in {target.parent for target in targets.values()}:
         remove_stale(folder)
-    outcome: Outcome | None = None
-    for source, target in targets.items():
+    is_needed = partial(_is_needed, skip_existing=skip_existing, journal=journal)
+    if budget is not None:
+        budget.resume(0.0 if journal is None else journal.spent)
+        budget.expect(upscaler, filter(None, starmap(is_needed, targets.items())))
+    queue, outcome = dict(targets), None
+    while queue:
+        source = next(iter(queue))
+        target = queue.pop(source)
         outcome = _skipped(source, target, skip_existing, journal)
         if outcome is None:
-            if journal is not None:
-                journal.begin(source, target)
-            outcome = attempt_file(upscaler, source, target, write_options, watch)
-            if journal is not None and isinstance(outcome, SparsesrError):
-                journal.forget(target)
+            outcome = _noted_attempt(upscaler, source, target, write_options, watch, journal, budget)
         yield source, target, outcome
         if isinstance(outcome, CancelledError):
             break
+        new = dict[Path, Path]() if arrivals is None else arrivals()
+        queue.update(new)
+        if budget is not None and new:
+            budget.expect(upscaler, filter(None, starmap(is_needed, new.items())))
     if journal is not None:
         journal.close(is_complete=not isinstance(outcome, CancelledError))
+
+
+def _is_needed(source: Path, target: Path, *, skip_existing: bool, journal: Journal | None) -> Path | None:
+    """The source, unless its target is there already."""
+    return source if _skipped(source, target, skip_existing, journal) is None else None
+
+
+def _noted_attempt(
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    write_options: WriteOptions,
+    watch: Watch,
+    journal: Journal | None,
+    budget: Pacing | None,
+) -> Attempt:
+    """Attempt one file; the journal knows about it, and the budget chooses its options."""
+    if journal is not None:
+        journal.begin(source, target)
+    outcome = attempt_file(upscaler, source, target, write_options, watch, budget)
+    if budget is not None:
+        outcome = budget.settle(source, outcome)
+    if journal is not None and budget is not None:
+        journal.spend(budget.spent)
+    if journal is not None and isinstance(outcome, SparsesrError):
+        journal.forget(target)
+    return outcome
 
 
 def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal | None) -> Skipped | None:
@@ -81,13 +120,19 @@ def existing(source: Path, target: Path) -> Skipped | None:
 
 
 def attempt_file(
-    upscaler: Upscaler, source: Path, target: Path, write_options: WriteOptions, watch: Watch
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    write_options: WriteOptions,
+    watch: Watch,
+    budget: Pacing | None = None,
 ) -> Attempt:
     """Upscale a file of a batch; any exception becomes an error that names it."""
 
     def work() -> FileResult:
         with watch(source) as options:
-            return upscale_file(upscaler, source, target, options, write_options)
+            chosen = options if budget is None else budget.options(source, options)
+            return upscale_file(upscaler, source, target, chosen, write_options)
 
     outcome = attempted(work, printable(source))
     return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome

@@ -22,6 +22,7 @@ from sparsesr.image.encode import EncodeOptions, check_lossless, encode_to, work
 from sparsesr.image.formats import FORMATS
 from sparsesr.image.source import check_readable
 from sparsesr.image.vips_threads import is_lost
+from sparsesr.jobs.budget_share import BudgetShare
 from sparsesr.limits import ImageLimits
 
 _LIMITS = ImageLimits()
@@ -67,6 +68,8 @@ class FileResult:
     """Its ``image`` is the path written, or the bytes of the file."""
     size: tuple[int, int]
     """(height, width) of the input, upright."""
+    share: BudgetShare | None = None
+    """What the image got of a batch's budget, if there was one."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def upscale_file(
         check_lossless(known, encoding)
     with contextlib.ExitStack() as held:
         with upscaler.budget.entrance(options.cancelled):
-            image = _decoded(upscaler, source, name, options.cancelled, limits)
+            image = decoded(upscaler, source, name, options.cancelled, limits)
             destination = known or Destination(None, _format(image, write_options))
             check_lossless(destination, encoding)
             prepared = _prepared(upscaler, image, destination, limits)
@@ -181,7 +184,7 @@ def _upscaled(
     return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
 
 
-def _decoded(
+def decoded(
     upscaler: Upscaler,
     source: Path | bytes,
     name: str | None,

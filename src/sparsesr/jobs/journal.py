@@ -28,7 +28,7 @@ class Journal:
         """Open the journal in ``folder`` of the batch with these settings, on which its results depend."""
         self._folder = folder
         self._path = folder / f".sparsesr-job-{digest_of(settings)}.jsonl"
-        self._begun = _read(self._path)
+        self._begun, self.spent = _read(self._path)
 
     def is_done(self, source: Path, target: Path) -> bool:
         """True if an interrupted batch has written ``target`` from ``source`` as it is now."""
@@ -46,6 +46,11 @@ class Journal:
         """Note that ``target`` could not be written."""
         self._append({"target": self._name(target)})
 
+    def spend(self, total: float) -> None:
+        """Note how much of the batch's budget has been spent in all; :attr:`spent` after an interruption."""
+        self.spent = total
+        self._write({"spent": total})
+
     def close(self, *, is_complete: bool) -> None:
         """Remove the journal if nothing remains to be done, or nothing has been done yet."""
         if is_complete or not any("source" in entry for entry in self._begun.values()):
@@ -57,6 +62,9 @@ class Journal:
 
     def _append(self, entry: dict[str, Any]) -> None:
         self._begun[entry["target"]] = entry
+        self._write(entry)
+
+    def _write(self, entry: dict[str, Any]) -> None:
         with suppress(OSError):
             append_lines(self._path, [entry])
 
@@ -84,6 +92,13 @@ def state_of(path: Path) -> State:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The latest entry of each target."""
-    return {entry["target"]: entry for entry in read_lines(path) if isinstance(entry.get("target"), str)}
+def _read(path: Path) -> tuple[dict[str, dict[str, Any]], float]:
+    """The latest entry of each target, and what was spent."""
+    begun: dict[str, dict[str, Any]] = {}
+    spent = 0.0
+    for entry in read_lines(path):
+        if isinstance(entry.get("target"), str):
+            begun[entry["target"]] = entry
+        if isinstance(entry.get("spent"), (int, float)):
+            spent = float(entry["spent"])
+    return begun, spent

@@ -47,6 +47,7 @@ def record_of(upscaler: Upscaler, done: FileResult, source: Path | str, target: 
         "network_seconds": round(stats.total_ms / 1000, 4),
         "effort": result.effort,
         "target": None if result.target is None else asdict(result.target),
+        "budget": None if done.share is None else asdict(done.share),
         "macs": stats.macs,
         "macs_dense": stats.macs_dense,
         "macs_saved": stats.macs_saved_fraction,

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from sparsesr.modelfile import gain_table, precision_cost
 from sparsesr.modelfile import json_fields as fields
-from sparsesr.modelfile import precision_cost
+from sparsesr.modelfile.gain_table import GainTable
 from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Facts:
     """Loss of PSNR in bf16 at each scale for which it was measured."""
     int8_costs: tuple[PrecisionCost, ...] = ()
     """The same in int8, with the scales of the file."""
+    gain_tables: tuple[GainTable, ...] = ()
+    """Gain of each effort at each scale for which it was measured."""
 
     def costs(self, precision: str) -> tuple[PrecisionCost, ...]:
         """The records of ``bf16`` or ``int8``."""
@@ -64,6 +67,10 @@ class Facts:
     def cost(self, precision: str) -> PrecisionCost | None:
         """The record of ``bf16`` or ``int8`` for ``scale``."""
         return next((cost for cost in self.costs(precision) if cost.scale == self.scale), None)
+
+    def gain_table(self) -> GainTable | None:
+        """The gains of each effort at ``scale``."""
+        return next((table for table in self.gain_tables if table.scale == self.scale), None)
 
     def with_costs(self, precision: str, costs: Sequence[PrecisionCost]) -> Facts:
         """The facts with other records of ``bf16`` or ``int8``."""
@@ -142,7 +149,8 @@ class ModelFile:
         graph = self.graph.only(outputs[wanted])
         used = {name for node in graph.nodes for name in node.weights.values()}
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in used}
-        facts = replace(self.facts, scale=wanted)
+        tables = tuple(table for table in self.facts.gain_tables if table.scale == wanted)
+        facts = replace(self.facts, scale=wanted, gain_tables=tables)
         for precision in REDUCED_PRECISIONS:
             facts = facts.with_costs(precision, [c for c in facts.costs(precision) if c.scale == wanted])
         return ModelFile(facts, graph, tensors)
@@ -170,6 +178,8 @@ def to_json(facts: Facts, graph: Graph) -> dict[str, Json]:
         if not facts.costs(precision):
             # So that the bytes of models without records stay the same.
             del about[precision_cost.key_of(precision)]
+    if not facts.gain_tables:
+        del about[gain_table.KEY]
     has_balanced = any(node.attrs.get("balanced") for node in graph.nodes)
     version = (
         FORMAT_VERSION if has_balanced else _FORMAT_WITHOUT_BALANCED_WEIGHTS
@@ -208,6 +218,7 @@ def _facts(data: dict[str, Json]) -> Facts:
         value_range=fields.number(data, "value_range"),
         bf16_costs=precision_cost.costs_of(data, "bf16"),
         int8_costs=precision_cost.costs_of(data, "int8"),
+        gain_tables=gain_table.tables_of(data),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
+from sparsesr.modelfile.gain_table import check_tables
 from sparsesr.modelfile.json_fields import shown
 from sparsesr.modelfile.operations.attributes import INT8_SCALES
 from sparsesr.modelfile.operations.registry import OPERATIONS, feature_inputs, operation_of
@@ -51,6 +52,7 @@ def check_model(facts: Facts, graph: Graph, shapes: Shapes, limits: ModelLimits)
     _check_facts(facts, limits)
     for precision in REDUCED_PRECISIONS:
         check_costs(precision, facts.costs(precision), scales_of(facts, graph))
+    check_tables(facts.gain_tables, scales_of(facts, graph))
     typed = type_graph(graph, shapes)
     _check_sizes(typed, facts, limits)
     _check_outputs(typed, graph, facts.scale, limits)

@@ -1,0 +1,45 @@
+"""``sparsesr models calibrate``: measure what each effort of a model gains, for budgets, and store it in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsesr.cli import options, shared_options
+from sparsesr.cli.measure_model import storage_type
+from sparsesr.cli.quantize_model import file_to_write
+from sparsesr.measure.gains import with_gain_tables
+from sparsesr.measure.precision_cost import PHOTOGRAPHS
+from sparsesr.modelfile import catalogue
+from sparsesr.modelfile.writer import write_model
+
+
+def run(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name or .safetensors file.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write. [default: the model's own file]")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Folder of HR images to calibrate on. [default: four bundled photographs]"
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    threads: shared_options.Threads = None,
+) -> int:
+    """Measure what each effort gains on photographs, which upscale --budget needs.
+
+    The weights stay as they are, and so do results for a given effort.
+    """
+    options.check_positive("-j", threads)
+    entry = catalogue.resolve(model)
+    target = file_to_write(entry, output, overwrite=overwrite)
+    calibrated = with_gain_tables(catalogue.load(model), data or PHOTOGRAPHS, threads)
+    facts = calibrated.facts
+    write_model(target, facts, calibrated.graph, calibrated.tensors, storage_type(entry))
+    for table in facts.gain_tables:
+        print(f"{target}: x{table.scale}, {len(table.efforts)} efforts, measured on {table.measured_on}")
+    return 0

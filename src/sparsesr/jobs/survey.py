@@ -1,0 +1,75 @@
+"""``Survey``: looks at the files of a batch before they are upscaled, so that a budget can be divided among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from sparsesr.engine.arrays import without_holes
+from sparsesr.engine.first_rates import measure_first_rates
+from sparsesr.engine.forecast import Forecast, Forecaster
+from sparsesr.engine.level_costs import LevelCosts, MacCosts, TimeCosts
+from sparsesr.engine.route import refuse_several_networks
+from sparsesr.engine.upscaler import Upscaler
+from sparsesr.jobs.files import decoded
+from sparsesr.jobs.journal import State, state_of
+from sparsesr.limits import ImageLimits
+
+
+class Survey:
+    """Forecasts of files. The first file also gives a first measure of the speed."""
+
+    def __init__(self, upscaler: Upscaler, unit: str) -> None:
+        """``unit``: ``s`` or ``macs``; UsageError if the model cannot be run with a budget."""
+        self._upscaler = upscaler
+        self._unit = unit
+        self._forecasters: dict[int, Forecaster] = {}
+        self._seen: dict[Path, State] = {}
+        self._costs: LevelCosts | None = MacCosts() if unit == "macs" else None
+        self._forecaster(upscaler.scale)
+
+    @property
+    def costs(self) -> LevelCosts:
+        """Costs of levels; there are some once a file could be read."""
+        if self._costs is None:
+            raise RuntimeError("no file was read yet")
+        return self._costs
+
+    def has_changed(self, source: Path) -> bool:
+        """True if a file is no longer as it was when it was looked at."""
+        return self._seen.get(source) != state_of(source)
+
+    def forecast(self, source: Path) -> Forecast:
+        """Read a file and look at its pixels.
+
+        Raises:
+            InputError, LimitError: as when it is upscaled.
+            UsageError: its size takes several networks.
+        """
+        self._seen[source] = state_of(source)
+        image = decoded(self._upscaler, source, None, None, ImageLimits())
+        route = self._upscaler.planned_route(image.rgb, has_alpha=image.alpha is not None)
+        refuse_several_networks(route, "budget", "budget")
+        scale, plan = route.scales[0], route.plans[0]
+        pixels = without_holes(image.rgb, image.alpha)
+        if self._costs is None:
+            network = self._upscaler.network_for(scale)
+            self._costs = TimeCosts(measure_first_rates(network, pixels, plan))
+        return self._forecaster(scale)(pixels, plan, route.size[0] * route.size[1])
+
+    def _forecaster(self, scale: int) -> Forecaster:
+        if scale not in self._forecasters:
+            self._forecasters[scale] = Forecaster(self._upscaler.network_for(scale))
+        return self._forecasters[scale]
+
+
+def typical(forecasts: Sequence[Forecast]) -> Forecast:
+    """The mean of some forecasts, for a file that nobody has looked at yet."""
+    means = {
+        each.name: np.mean([getattr(one, each.name) for one in forecasts], axis=0)
+        for each in fields(Forecast)
+    }
+    return Forecast(**means)
