@@ -88,7 +88,12 @@ def run(
     ready = ready_for(precision, model, threads)
     batch = BatchRun(
         load(ready) if isinstance(ready, str) else ready,
-        {"scale": scale, "width": width, "height": height, "fit": options.parse_fit(fit)},
+        {
+            "scale": scale,
+            "width": width,
+            "height": height,
+            "fit": None if fit is None else options.parse_size("--fit", fit),
+        },
         precision,
         inference,
         options.parse_memory(memory),
