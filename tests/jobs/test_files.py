@@ -44,13 +44,13 @@ def test_an_image_too_large_to_decode_in_the_memory_is_refused_with_a_remedy(tmp
 
 
 def test_a_destination_is_checked_once_and_before_the_input_is_decoded(tmp_path, monkeypatch):
-    checks, check = [], destination._check_path
+    checks, check = [], destination.check_path
 
     def counted(path, overwrite):
         checks.append(path)
         check(path, overwrite)
 
-    monkeypatch.setattr(destination, "_check_path", counted)
+    monkeypatch.setattr(destination, "check_path", counted)
     upscaler, source, target = Upscaler(tiny(), threads=1), save(tmp_path / "a.png"), tmp_path / "b.png"
     upscale_file(upscaler, source, target, RunOptions(), WriteOptions())
     assert checks == [target]

@@ -51,6 +51,6 @@ class LearnedRates:
         target = cost / float(guessed.sum())
         self._products = _MEMORY * self._products + np.outer(shares, shares)
         self._residuals = _MEMORY * self._residuals + shares * (target - 1.0)
-        drawn: Rates = _STIFFNESS * np.eye(len(self._guess))
-        change: Rates = np.linalg.solve(self._products + drawn, self._residuals)
+        drawn: Rates = np.diag(np.full(len(self._guess), _STIFFNESS))
+        change = np.linalg.solve(self._products + drawn, self._residuals)
         self._corrections = np.maximum(change + 1.0, 0.0)

@@ -86,4 +86,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     status, what = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
-    return error_answer(RefusedError(status, what.lower()))
+    return error_answer(RefusedError(what.lower(), status=status))

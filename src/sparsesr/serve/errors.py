@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparsesr.errors import SparsesrError, Wording
+from sparsesr.errors import Parameter, SparsesrError, Wording
 
 _STATUS_BY_CODE = {"usage": 400, "input": 422, "limit": 413, "model": 400, "cancelled": 409}
 _SERVER_FAULT = 500
@@ -16,8 +16,15 @@ class RefusedError(SparsesrError):
 
     code = "refused"
 
-    def __init__(self, status: int, what: str, *, remedy: str | None = None) -> None:
-        super().__init__(what, remedy=remedy)
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | Parameter | None = None,
+        remedy: str | Wording | None = None,
+        status: int = 400,
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy)
         self.status = status
 
 
@@ -26,8 +33,15 @@ class BusyError(SparsesrError):
 
     code = "busy"
 
-    def __init__(self, what: str, retry_after_s: int) -> None:
-        super().__init__(what, remedy=f"try again in {retry_after_s} s")
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | Parameter | None = None,
+        remedy: str | Wording | None = None,
+        retry_after_s: int = 1,
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy or f"try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
 
@@ -36,8 +50,10 @@ class UnknownIdError(SparsesrError):
 
     code = "unknown"
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"there is no such {kind}", remedy="it may have expired: send the image again")
+
+def unknown(kind: str) -> UnknownIdError:
+    """The error for an id that is not known."""
+    return UnknownIdError(f"there is no such {kind}", remedy="it may have expired: send the image again")
 
 
 class SlowError(SparsesrError):

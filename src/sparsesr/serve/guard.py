@@ -41,23 +41,25 @@ class Guard:
     def _refusal(self, scope: Scope) -> RefusedError | None:
         headers, path = Headers(scope=scope), str(scope["path"])
         if _head_bytes(scope) > self._settings.limits.max_header_bytes:
-            return RefusedError(431, "the head of the request is too large")
+            return RefusedError("the head of the request is too large", status=431)
         host = headers.get("host", "")
         if not self._settings.is_own_name(_without_port(host)):
             return RefusedError(
-                421,
                 "the Host header does not name this server",
                 remedy="start it with --allow-host and this name",
+                status=421,
             )
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            return RefusedError(403, "requests from pages of other sites are refused")
+            return RefusedError("requests from pages of other sites are refused", status=403)
         if not path.startswith(_DATA):
             return None
         if headers.get("sec-fetch-site") not in _OWN_SITES:
-            return RefusedError(403, "requests from pages of other sites are refused")
+            return RefusedError("requests from pages of other sites are refused", status=403)
         if path not in _WITHOUT_TOKEN and not self._has_token(headers):
-            return RefusedError(401, "this server needs its token", remedy="send Authorization: Bearer TOKEN")
+            return RefusedError(
+                "this server needs its token", remedy="send Authorization: Bearer TOKEN", status=401
+            )
         return None
 
     def _has_token(self, headers: Headers) -> bool:

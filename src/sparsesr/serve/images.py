@@ -12,7 +12,7 @@ from sparsesr.errors import LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.limits import ImageLimits, ServeLimits
-from sparsesr.serve.errors import UnknownIdError
+from sparsesr.serve.errors import unknown
 from sparsesr.serve.lane import Task
 from sparsesr.serve.store import Store, StoredFile
 from sparsesr.serve.views import View, view_of
@@ -39,14 +39,14 @@ class SourceImage:
         """The upload. Raises UnknownIdError if it has been removed."""
         data = self.upload.read()
         if not data:
-            raise UnknownIdError("image")
+            raise unknown("image")
         return data
 
     def part(self, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         """(height, width, 3 or 4) pixels. Raises UnknownIdError if the image has been removed."""
         pixels = self.view.pyramid.region(top, left, height, width)
         if pixels is None:
-            raise UnknownIdError("image")
+            raise unknown("image")
         return pixels
 
     def close(self) -> None:

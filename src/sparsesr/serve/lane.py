@@ -120,7 +120,7 @@ class Lane:
         """Raise BusyError if one more task would be refused."""
         if len(self._waiting) >= self._most_waiting:
             wait_s = min(max(round(self._usual_s * self._most_waiting / 2), 1), _LONGEST_WAIT_S)
-            raise BusyError(f"{self._most_waiting} images are waiting already", wait_s)
+            raise BusyError(f"{self._most_waiting} images are waiting already", retry_after_s=wait_s)
 
     def submit(self, task: Task) -> None:
         """Add a task to the end. Raises BusyError if too many wait."""

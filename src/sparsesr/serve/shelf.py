@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from sparsesr.serve.errors import BusyError, UnknownIdError
+from sparsesr.serve.errors import BusyError, unknown
 
 _ID_BYTES = 12
 _RETRY_AFTER_S = 30
@@ -41,7 +41,7 @@ class Shelf(Generic[T]):
     def check_room(self) -> None:
         """Raise BusyError if one more would be too many."""
         if len(self._things) >= self._most:
-            raise BusyError(f"{self._most} {self._kind}s are kept already", _RETRY_AFTER_S)
+            raise BusyError(f"{self._most} {self._kind}s are kept already", retry_after_s=_RETRY_AFTER_S)
 
     def add(self, thing: T) -> str:
         """Keep a thing; return its id. Raises BusyError."""
@@ -55,7 +55,7 @@ class Shelf(Generic[T]):
         """The thing, which is thereby in use. Raises UnknownIdError."""
         with self._lock:
             if key not in self._things:
-                raise UnknownIdError(self._kind)
+                raise unknown(self._kind)
             self._used_at[key] = self._clock()
             return self._things[key]
 
@@ -63,7 +63,7 @@ class Shelf(Generic[T]):
         """Drop and close a thing. Raises UnknownIdError."""
         with self._lock:
             if key not in self._things:
-                raise UnknownIdError(self._kind)
+                raise unknown(self._kind)
             thing = self._things.pop(key)
             del self._used_at[key]
         thing.close()

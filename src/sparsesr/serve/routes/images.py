@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sparsesr.engine.execute import RunOptions
 from sparsesr.serve.answers import ImageAnswer, image_answer
 from sparsesr.serve.bodies import received
-from sparsesr.serve.errors import UnknownIdError
+from sparsesr.serve.errors import unknown
 from sparsesr.serve.images import SourceImage
 from sparsesr.serve.preview import Part
 from sparsesr.serve.routes.dependencies import (
@@ -68,7 +68,7 @@ def tile(image_id: str, level: int, column: int, row: int, service: TheService) 
     """A tile of an image; level 0 is the full size."""
     data = service.images.get(image_id).view.tile_png(level, column, row)
     if data is None:
-        raise UnknownIdError("tile")
+        raise unknown("tile")
     return Response(data, media_type="image/png", headers=IMMUTABLE)
 
 

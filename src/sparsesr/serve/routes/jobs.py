@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from sparsesr.errors import UsageError
 from sparsesr.serve.answers import JobAnswer, SavingsAnswer, job_answer
-from sparsesr.serve.errors import RefusedError, UnknownIdError
+from sparsesr.serve.errors import RefusedError, unknown
 from sparsesr.serve.events import event_stream
 from sparsesr.serve.job import Job
 from sparsesr.serve.names import as_attachment
@@ -113,7 +113,7 @@ def tile(job_id: str, level: int, column: int, row: int, service: TheService) ->
     view = finished(service.jobs.get(job_id)).view
     data = None if view is None else view.tile_png(level, column, row)
     if data is None:
-        raise UnknownIdError("tile")
+        raise unknown("tile")
     return Response(data, media_type="image/png", headers=IMMUTABLE)
 
 
@@ -123,7 +123,7 @@ def mask_tile(job_id: str, level: int, column: int, row: int, service: TheServic
     view = finished(service.jobs.get(job_id)).mask
     data = None if view is None else view.tile_png(level, column, row)
     if data is None:
-        raise UnknownIdError("tile")
+        raise unknown("tile")
     return Response(data, media_type="image/png", headers=IMMUTABLE)
 
 
@@ -133,13 +133,13 @@ async def savings(request: Request, job_id: str, service: TheService) -> Savings
     job = service.jobs.get(job_id)
     record = finished(job).record
     if finished(job).mask is None:
-        raise RefusedError(404, "the network of this job has no masks")
+        raise RefusedError("the network of this job has no masks", status=404)
     if job.savings is None:
         task = service.measure_savings(job, 1000 * record["network_seconds"])
         job.savings = cast("Savings | None", await outcome_of(task, service.view_lane, request))
     measured = job.savings
     if measured is None:
-        raise RefusedError(404, "the image is too small to measure savings")
+        raise RefusedError("the image is too small to measure savings", status=404)
     return SavingsAnswer(
         share_skipped=record["macs_saved"],
         density=record["density"],
@@ -158,5 +158,5 @@ def finished(job: Job) -> Result:
     if job.error is not None:
         raise job.error
     if job.result is None:
-        raise RefusedError(409, "the job is not done yet", remedy="watch /v1/events")
+        raise RefusedError("the job is not done yet", remedy="watch /v1/events", status=409)
     return job.result

@@ -46,5 +46,5 @@ def file(name: str) -> Response:
     """A file of the page."""
     data = _files().get(name)
     if data is None:
-        raise RefusedError(404, "there is no such page")
+        raise RefusedError("there is no such page", status=404)
     return Response(data, media_type=_TYPES[_suffix(name)], headers=_FRESH)

@@ -52,7 +52,7 @@ def _description(entry: ModelEntry, default: str) -> ModelAnswer:
 def health(service: TheService) -> dict[str, str]:
     """Whether the server takes work."""
     if service.is_closing:
-        raise RefusedError(503, "the server is stopping")
+        raise RefusedError("the server is stopping", status=503)
     return {"status": "ok", "version": sparsesr.__version__}
 
 
@@ -69,5 +69,5 @@ def session(settings: TheSettings, response: Response, authorization: Annotated[
     if token is None:
         return
     if not same_secret(authorization.removeprefix("Bearer ").strip(), token):
-        raise RefusedError(401, "this is not the server's token")
+        raise RefusedError("this is not the server's token", status=401)
     response.set_cookie(settings.cookie_name, settings.cookie, httponly=True, samesite="strict")
