@@ -88,6 +88,12 @@ def test_models(home, capsys):
     assert main(["models", "show", "nope"]) == 3
 
 
+def test_models_show_has_tables_of_gains_in_brief(home, capsys):
+    assert main(["models", "show", "skim_fast_x2"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("gain tables:")]
+    assert line.startswith("gain tables: scale 2, efforts ") and len(line) < 120
+
+
 def test_doctor(home, capsys):
     main(["doctor"])
     out = capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
+from sparsesr.modelfile import gain_table
 from sparsesr.modelfile.balanced_storage import balanced_weights
 from sparsesr.modelfile.json_fields import Json
 from sparsesr.modelfile.operations.attributes import INT8_SCALES
@@ -17,14 +18,18 @@ from sparsesr.modelfile.spec import Graph, ModelFile
 def describe(model: ModelFile) -> dict[str, Json]:
     """Return all facts of a model and a summary of its graph.
 
-    Keys: those of :class:`sparsesr.modelfile.spec.Facts`; ``scales``; ``nodes`` (count) and ``ops`` (count of
-    each); ``weights`` (stored numbers); ``masks`` (names of the mask tensors); ``masked_layers`` (dense and
-    total channels by layer); ``balanced_layers`` (weights kept and inputs of a block by layer). Costs and
-    receptive field need an image's size or the runtime: see ``sparsesr.runtime``.
+    Keys: those of :class:`sparsesr.modelfile.spec.Facts`, with tables of gains in brief; ``scales``; ``nodes``
+    (count) and ``ops`` (count of each); ``weights`` (stored numbers); ``masks`` (names of the mask tensors);
+    ``masked_layers`` (dense and total channels by layer); ``balanced_layers`` (weights kept and inputs of a block
+    by layer). Costs and receptive field need an image's size or the runtime: see ``sparsesr.runtime``.
     """
     about: dict[str, Json] = asdict(model.facts)
     for precision in REDUCED_PRECISIONS:
         about[key_of(precision)] = [asdict(cost) for cost in model.facts.costs(precision)]
+    about[gain_table.KEY] = [
+        {"scale": table.scale, "efforts": len(table.efforts), "measured_on": table.measured_on}
+        for table in model.facts.gain_tables
+    ]
     about["int8_layers"] = int8_layers(model.graph)
     about["scales"] = list(model.scales)
     about["nodes"] = len(model.graph.nodes)
