@@ -12,8 +12,9 @@ import pytest
 
 import graphs
 from runtime.random_graphs import tokens
+from sparsesr import extras
 from sparsesr.cli.main import main
-from sparsesr.interchange import onnx_rules, packages
+from sparsesr.interchange import onnx_rules
 from sparsesr.measure import onnx_check
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
@@ -108,7 +109,7 @@ def test_overwrite_replaces():
 
 
 def test_without_onnx_the_extra_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(packages, "is_installed", lambda name: name != "onnx")
+    monkeypatch.setattr(extras, "is_installed", lambda name: name != "onnx")
     assert export("tiny") == 1
     assert (
         capsys.readouterr().err

@@ -7,14 +7,13 @@ import socket
 
 import pytest
 
-from sparsesr.cluster import ray_address
 from sparsesr.cluster.ray_address import check_address, require_token
 from sparsesr.errors import BackendError, UsageError
 
 
 @pytest.fixture
 def ray_is_installed(monkeypatch):
-    monkeypatch.setattr(ray_address.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
 
 

@@ -13,8 +13,8 @@ from sparsesr.cli import options
 from sparsesr.cli.messages import print_json
 from sparsesr.engine.chop import has_pixel_attention
 from sparsesr.errors import InputError, ModelError, UsageError
+from sparsesr.extras import require_extra
 from sparsesr.image.destination import atomic_file
-from sparsesr.interchange.packages import require_extra
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.spec import ModelFile, scale_words
 from sparsesr.runtime.graph.receptive_field import sees_whole_image
@@ -62,7 +62,7 @@ def run(
     _check_choice("--format", format, _FORMATS)
     _check_choice("--masks", masks, _MASKS)
     form = _Form(_static_size(static), masks == "keep")
-    require_extra("onnx", "onnx", "models export")
+    require_extra("onnx", "models export", "onnx")
     loaded = _loaded(model, scale)
     path = output or Path(_default_name(loaded, static))
     _check_path(path, overwrite)

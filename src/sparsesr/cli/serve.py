@@ -11,8 +11,8 @@ import typer
 
 from sparsesr.cli import options, shared_options
 from sparsesr.cli.messages import say
-from sparsesr.cli.serving_extra import require_serving_extra
 from sparsesr.errors import UsageError
+from sparsesr.extras import require_extra
 from sparsesr.limits import ServeLimits
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(
 
     Nothing is kept: uploads and results end with their job, at the latest with the server.
     """
-    require_serving_extra("serve")
+    require_extra("serve", "serve", "fastapi", "uvicorn", "prometheus_client")
     for option, value in (
         ("-j", threads),
         ("--max-megapixels", max_megapixels),

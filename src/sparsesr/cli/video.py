@@ -16,8 +16,8 @@ from sparsesr.cli.interrupts import interruptible
 from sparsesr.cli.progress import progress_bar
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError, UsageError
+from sparsesr.extras import require_extra
 from sparsesr.image.source import check_readable, printable
-from sparsesr.interchange.packages import require_extra
 from sparsesr.jobs.local_names import local_name
 from sparsesr.jobs.record import failure_record
 
@@ -76,7 +76,7 @@ def run(
 
     Audio, subtitles, chapters and time stamps are kept. Of each frame, only what changed is computed.
     """
-    require_extra("av", "video", "video")
+    require_extra("video", "video", "av")
     from sparsesr.video.containers import checked_output
     from sparsesr.video.encoding import EncodeOptions
     from sparsesr.video.job import VideoOptions, upscale_video

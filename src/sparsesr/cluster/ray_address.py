@@ -6,13 +6,13 @@ accepted on the loopback interface only.
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import os
 import re
 import socket
 
 from sparsesr.errors import BackendError, Parameter, UsageError
+from sparsesr.extras import require_extra
 
 AUTO = "auto"
 _WHERE = Parameter("address")
@@ -26,8 +26,7 @@ def check_address(address: str) -> None:
         UsageError: it is neither, or on another machine without token authentication.
         BackendError: Ray is not installed, or nothing answers there.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise BackendError('needs the extra [ray]: pip install "sparsesr[ray]"', where=_WHERE)
+    require_extra("ray", _WHERE, "ray")
     if address == AUTO:
         return
     host, port = _parts(address)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.interchange.packages import package
+from sparsesr.extras import package
 from sparsesr.modelfile.operations.attributes import ACTIVATION, KERNEL, SLOPE
 from sparsesr.modelfile.spec import ModelFile, Node
 

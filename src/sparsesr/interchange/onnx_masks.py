@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sparsesr.extras import package
 from sparsesr.interchange.onnx_builder import OnnxBuilder
-from sparsesr.interchange.packages import package
 from sparsesr.modelfile.operations.attributes import DENSE_IN, DENSE_OUT
 from sparsesr.modelfile.operations.masked_conv2d import masked_features
 from sparsesr.modelfile.operations.value_types import TypedNode

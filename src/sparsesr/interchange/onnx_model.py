@@ -10,9 +10,9 @@ from typing import Any
 
 import sparsesr
 from sparsesr.errors import ModelError
+from sparsesr.extras import package
 from sparsesr.interchange.onnx_builder import INPUT, OUTPUT, OnnxBuilder
 from sparsesr.interchange.onnx_rules import RULES
-from sparsesr.interchange.packages import package
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import Graph, ModelFile

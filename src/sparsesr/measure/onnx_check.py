@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsesr.interchange.packages import is_installed
+from sparsesr.extras import is_installed
 from sparsesr.measure.bench_image import made_up_image
 from sparsesr.measure.peers.onnxruntime_peer import open_onnx
 from sparsesr.measure.peers.runtimes import as_tensor

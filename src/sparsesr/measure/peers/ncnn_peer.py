@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsesr.interchange.packages import package
+from sparsesr.extras import package
 from sparsesr.measure.peers.ncnn_graph import INPUT, OUTPUT, write_ncnn
 from sparsesr.measure.peers.peer import F32, Peer, Task
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from sparsesr.errors import InputError
+from sparsesr.extras import package
 from sparsesr.image.samples import quantised
-from sparsesr.interchange.packages import package
 from sparsesr.measure.method import InputImage, Upscaled, placeholder_model
 from sparsesr.measure.peers.peer import F32, Peer
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from sparsesr.extras import package
 from sparsesr.interchange.onnx_model import to_onnx
-from sparsesr.interchange.packages import package
 from sparsesr.measure.peers.peer import F32, Peer, Task
 
 PRECISIONS = ("fp32",)
