@@ -145,7 +145,7 @@ def test_every_classifier_sees_the_lowest_resolution() -> None:
         progress = network.start(torch.rand(1, 3, 32, 32))
         for _ in range(network.config.exits):
             _, progress = network.advance(progress)
-            assert progress.feat_BCHW.shape[-2:] == (8, 8)
+            assert progress.features.shape[-2:] == (8, 8)
 
 
 def test_a_checkpoint_of_the_authors_is_recognised(tmp_path) -> None:

@@ -96,7 +96,7 @@ def test_a_result_that_would_be_too_large_is_refused_before_the_work(site):
 
 def test_forms_are_refused_with_advice(site):
     answer = site.client.post("/v1/upscale", files={"file": encoded()})
-    assert answer.status_code == 422 and "--data-binary" in answer.json()["error"]["message"]
+    assert answer.status_code == 422 and "the image alone" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def check_address(address: str) -> None:
         socket.create_connection((host, port), _ANSWER_S).close()
     except OSError as error:
         reason = error.strerror or str(error)
-        remedy = "start one there with `ray start --head`, or leave the option out to use this machine alone"
+        remedy = "start one there with `ray start`, or leave the option out to use this machine alone"
         raise BackendError(
             f"no Ray cluster answers at {address} ({reason})", where=_WHERE, remedy=remedy
         ) from None

@@ -45,7 +45,7 @@ def _check_headers(request: Request, limits: ServeLimits) -> None:
     if kind == "multipart/form-data":
         raise InputError(
             "the body is a form",
-            remedy="send the bytes of the image alone, as with curl --data-binary @photo.jpg",
+            remedy="send the bytes of the image alone",
         )
 
 

@@ -6,7 +6,7 @@ from sparsesr.errors import Parameter, SparsesrError, Wording
 
 _STATUS_BY_CODE = {"usage": 400, "input": 422, "limit": 413, "model": 400, "cancelled": 409}
 _SERVER_FAULT = 500
-_NAMES = {"memory": "the server's --memory", "max_pixels": "the server's limit of pixels"}
+_NAMES = {"memory": "the server's limit of memory", "max_pixels": "the server's limit of pixels"}
 _NOT_HERE = ("output", "overwrite", "skip_existing")
 """Parameters that requests do not have."""
 

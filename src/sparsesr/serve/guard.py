@@ -46,7 +46,7 @@ class Guard:
         if not self._settings.is_own_name(_without_port(host)):
             return RefusedError(
                 "the Host header does not name this server",
-                remedy="start it with --allow-host and this name",
+                remedy="whoever starts it can allow this name",
                 status=421,
             )
         origin = headers.get("origin")
