@@ -57,7 +57,7 @@ class Batch:
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # communicate() does not know lines that readline() has buffered
         )
         self.records: list[dict] = []
 
@@ -73,7 +73,7 @@ class Batch:
         """The exit status, the summary, and what was printed for people."""
         out, err = self.process.communicate(timeout=WAIT_S)
         self.records += [json.loads(line) for line in out.splitlines()]
-        return self.process.returncode, self.records.pop()["summary"], err
+        return self.process.returncode, self.records.pop()["summary"], err.decode()
 
 
 def large_files() -> None:
