@@ -33,7 +33,7 @@ def refused(folder: Path, data: bytes, limits: ModelLimits | None = None) -> str
     start = time.process_time()
     with pytest.raises(ModelError) as caught:
         read_model(path, limits or ModelLimits())
-    assert time.process_time() - start < 0.25  # the goal is 0.05 s; the rest is for a slow machine
+    assert time.process_time() - start < 2  # 0.05 s on an idle machine; hostile files could make it hours
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(str(path))

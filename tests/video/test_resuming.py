@@ -209,7 +209,12 @@ def test_ctrl_c_on_the_command_line(source, tmp_path, number):
         "-j",
         "1",
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in background test runs
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         for _ in range(600):
             if any(path.suffix == ".packets" for path in tmp_path.rglob(".sparsesr-video-*/*")):
                 break
@@ -220,6 +225,6 @@ def test_ctrl_c_on_the_command_line(source, tmp_path, number):
         assert process.stderr is not None
         said = process.stderr.read()
         assert process.wait() == 128 + number
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert "interrupted" in said and "Traceback" not in said, said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "long.mp4"]
