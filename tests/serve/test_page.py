@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -260,6 +261,7 @@ def test_the_token_is_asked_for(chromium, photos):
     chromium.requested(), chromium.complaints()
 
 
+@pytest.mark.skipif("SPARSESR_LARGE" not in os.environ, reason="set SPARSESR_LARGE: takes minutes")
 @pytest.mark.slow
 def test_of_a_large_result_only_tiles_that_are_seen_are_loaded(chromium, tmp_path):
     height, width = 3000, 4000
