@@ -1,13 +1,13 @@
 #include "operators/convolution.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 #include "core/kernel_table.h"
 #include "core/rounding.h"
 #include "core/threads.h"
 #include "kernels/conv/packed_weights.h"
+#include "operators/tap_sets.h"
 
 namespace sparsesr {
 namespace {
@@ -118,17 +118,8 @@ void ConvWorker::run_some(const ConvArgs& args, std::span<const int32_t> pixels)
 
 void ConvWorker::at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
   if (!run_.kernels().leaves_taps_out) return at(pixels);
-  std::array<uint32_t, (1 << kMaxTaps) + 1> places{};  // position of the first pixel of each tap set
-  for (const uint16_t set : taps) ++places[set + 1u];
-  std::partial_sum(places.begin(), places.end(), places.begin());
-  std::vector<int32_t> sorted_pixels(pixels.size());
-  std::vector<uint16_t> sorted_taps(pixels.size());
-  for (size_t i = 0; i < pixels.size(); ++i) {
-    const uint32_t place = places[taps[i]]++;
-    sorted_pixels[place] = pixels[i];
-    sorted_taps[place] = taps[i];
-  }
-  at_sorted(sorted_pixels, sorted_taps);
+  const PixelsByTaps sorted = sorted_by_taps(pixels, taps);
+  at_sorted(sorted.pixels, sorted.taps);
 }
 
 void ConvWorker::at_sorted(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/kernel_table.h"
+#include "operators/tap_sets.h"
 
 namespace sparsesr {
 namespace {
@@ -67,15 +68,7 @@ void PixelMask::find_neighbours(int64_t r0, int64_t end, const uint8_t* flags) {
   const int64_t first = (r0 - 1) * columns;
   const Pixels pixels = active(r0, end);
   uint16_t* found = neighbours_.get() + (pixels.data() - active_.get());
-  for (const int32_t pixel : pixels) {
-    const uint8_t* centre = flags + (pixel - first);
-    unsigned bits = 0;
-    for (int dy = -1; dy <= 1; ++dy) {
-      const uint8_t* row = centre + dy * columns;
-      bits |= (row[-1] | row[0] << 1u | row[1] << 2u) << (3 * (dy + 1));
-    }
-    *found++ = static_cast<uint16_t>(bits);
-  }
+  for (const int32_t pixel : pixels) *found++ = neighbours_of(flags + (pixel - first), columns);
 }
 
 void PixelMask::grow_border(int64_t end) {

@@ -1,36 +1,11 @@
 #include "operators/trained_pixels.h"
 
 #include <algorithm>
-#include <cstring>
-#include <numeric>
 
 namespace sparsesr {
 namespace {
 
 constexpr int64_t kChunkRows = 2;
-
-// Sets of bits, row by row, of the set flags in the 3x3 neighbourhood.
-uint16_t taps_of(const uint8_t* flag, int64_t columns) {
-  unsigned bits = 0;
-  for (int dy = -1; dy <= 1; ++dy) {
-    const uint8_t* const row = flag + dy * columns;
-    bits |= (row[-1] | row[0] << 1u | row[1] << 2u) << (3 * (dy + 1));
-  }
-  return static_cast<uint16_t>(bits);
-}
-
-PixelsByTaps sorted(const std::vector<int32_t>& pixels, const std::vector<uint16_t>& taps) {
-  std::array<uint32_t, (1u << TrainedPixels::kTaps) + 1> places{};  // position of the first pixel of each set
-  for (const uint16_t set : taps) ++places[set + 1u];
-  std::partial_sum(places.begin(), places.end(), places.begin());
-  PixelsByTaps result{std::vector<int32_t>(pixels.size()), std::vector<uint16_t>(pixels.size())};
-  for (size_t i = 0; i < pixels.size(); ++i) {
-    const uint32_t place = places[taps[i]]++;
-    result.pixels[place] = pixels[i];
-    result.taps[place] = taps[i];
-  }
-  return result;
-}
 
 }  // namespace
 
@@ -53,7 +28,7 @@ void TrainedPixels::list_pixels(const std::vector<uint8_t>& flags, int64_t heigh
     for (int64_t x = 0; x < width; ++x) {
       const auto pixel = static_cast<int32_t>(y * columns + x + 1);
       const uint8_t* const flag = flags.data() + pixel + columns;
-      const uint16_t taps = taps_of(flag, columns);
+      const uint16_t taps = neighbours_of(flag, columns);
       if (taps == 0) continue;
       reached.push_back(pixel);
       reached_taps.push_back(taps);
@@ -63,8 +38,8 @@ void TrainedPixels::list_pixels(const std::vector<uint8_t>& flags, int64_t heigh
     }
   }
   are_all_active_ = static_cast<int64_t>(active_.size()) == height * width;
-  active_by_taps_ = sorted(active_, active_taps);
-  reached_by_taps_ = sorted(reached, reached_taps);
+  active_by_taps_ = sorted_by_taps(active_, active_taps);
+  reached_by_taps_ = sorted_by_taps(reached, reached_taps);
   cut_chunks(height, width, active_taps);
 }
 

@@ -6,19 +6,15 @@
 #include <span>
 #include <vector>
 
-namespace sparsesr {
+#include "operators/tap_sets.h"
 
-// Pixels with the taps of a 3x3 neighbourhood that lie on active pixels (ConvArgs::taps), sorted by these sets.
-struct PixelsByTaps {
-  std::vector<int32_t> pixels;
-  std::vector<uint16_t> taps;
-};
+namespace sparsesr {
 
 // Numbers are those of core/pixel_numbers.h.
 class TrainedPixels {
  public:
   using Pixels = std::span<const int32_t>;
-  static constexpr unsigned kTaps = 9;
+  static constexpr unsigned kTaps = kNeighbours;
 
   // `mask`: height x width bytes, 0 if inactive; null: all pixels are active.
   TrainedPixels(const uint8_t* mask, int64_t height, int64_t width);
