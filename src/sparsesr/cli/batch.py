@@ -74,8 +74,7 @@ def run(
     options.check_precision(precision)
     options.check_effort(effort)
     options.check_positive("-j", threads)
-    if overwrite and skip_existing:
-        raise UsageError("--overwrite and --skip-existing exclude each other")
+    options.check_existing(overwrite=overwrite, skip_existing=skip_existing)
     write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
     job = Job(effort, None, write_options, as_json, quiet, skip_existing)
     if address is not None:
@@ -92,7 +91,7 @@ def run(
             "scale": scale,
             "width": width,
             "height": height,
-            "fit": None if fit is None else options.parse_size("--fit", fit),
+            "fit": options.parse_fit(fit),
         },
         precision,
         inference,

@@ -15,6 +15,7 @@ from sparsesr.errors import UsageError
 from sparsesr.jobs.batch import Arrivals
 from sparsesr.jobs.batch_budget import BatchBudget
 from sparsesr.jobs.inputs import Inputs
+from sparsesr.jobs.journal import State, state_of
 from sparsesr.jobs.pairing import Pairing
 from sparsesr.modelfile.catalogue import load
 from sparsesr.modelfile.operations.registry import mask_names
@@ -83,7 +84,7 @@ def arrivals_of(
 ) -> Arrivals:
     """Lists the inputs again from time to time; a new file counts once its size and time have stopped changing."""
     known = {*first.targets, *(source for source, _ in first.failures)}
-    growing: dict[Path, tuple[int, int]] = {}
+    growing: dict[Path, State] = {}
     listed = clock()
 
     def arrivals() -> dict[Path, Path]:
@@ -105,17 +106,12 @@ def arrivals_of(
     return arrivals
 
 
-def _settled(new: set[Path], growing: dict[Path, tuple[int, int]]) -> set[Path]:
+def _settled(new: set[Path], growing: dict[Path, State]) -> set[Path]:
     """Those that are as they were at the last call; ``growing`` holds their states."""
     before = dict(growing)
     growing.clear()
-    for path in new:
-        try:
-            found = path.stat()
-        except OSError:
-            continue
-        growing[path] = found.st_size, found.st_mtime_ns
-    return {path for path, state in growing.items() if before.get(path) == state}
+    growing.update({path: state_of(path) for path in new})
+    return {path for path, state in growing.items() if state is not None and before.get(path) == state}
 
 
 def report_budget(budget: BatchBudget, job: Job) -> None:

@@ -70,6 +70,17 @@ def parse_size(option: str, text: str, most_px: int | None = None) -> tuple[int,
     return width, height
 
 
+def parse_fit(text: str | None) -> tuple[int, int] | None:
+    """The value of ``--fit``, width first; None stays None."""
+    return None if text is None else parse_size("--fit", text)
+
+
+def check_existing(*, overwrite: bool, skip_existing: bool) -> None:
+    """Raise UsageError if both say what is done about existing outputs."""
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other")
+
+
 def check_precision(text: str) -> None:
     """Raise UsageError for an unknown precision."""
     if text not in PRECISIONS:

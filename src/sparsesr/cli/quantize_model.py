@@ -20,16 +20,9 @@ from sparsesr.modelfile.writer import write_model
 
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name or .safetensors file.")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write. [default: the model's own file]")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", help="Folder of HR images to calibrate on. [default: four bundled photographs]"
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    output: shared_options.ChangedModel = None,
+    data: shared_options.CalibrationFolder = None,
+    overwrite: shared_options.OverwriteModel = False,
     threads: shared_options.Threads = None,
 ) -> int:
     """Find the scales that a model needs to run in int8, and measure the PSNR lost in int8.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,14 @@ Threads = Annotated[
     int | None, typer.Option("-j", "--threads", help="Number of threads. [default: all cores]")
 ]
 Depth = Annotated[int | None, typer.Option(help="Bits per sample, 8 or 16. [default: as the input]")]
+ChangedModel = Annotated[
+    Path | None, typer.Option("-o", "--output", help="File to write. [default: the model's own file]")
+]
+CalibrationFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of HR images to calibrate on. [default: four bundled photographs]"),
+]
+OverwriteModel = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Inference = Annotated[
     str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")
 ]

@@ -90,8 +90,7 @@ def run(
         )
     if is_stdin and limit is not None:
         raise UsageError("a budget is for files", remedy="for standard input, use --target-ms")
-    if overwrite and skip_existing:
-        raise UsageError("--overwrite and --skip-existing exclude each other")
+    options.check_existing(overwrite=overwrite, skip_existing=skip_existing)
     output = None if output is None else local_name(output, is_output=True)
     found = Inputs() if is_stdin else expand(named, recursive=recursive, output=output)
     if found.problems and not found.files:
@@ -102,7 +101,7 @@ def run(
         scale=scale,
         width=width,
         height=height,
-        fit=None if fit is None else options.parse_size("--fit", fit),
+        fit=options.parse_fit(fit),
         threads=threads,
         memory=options.parse_memory(memory),
         inference=inference,

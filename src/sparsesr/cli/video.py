@@ -95,7 +95,7 @@ def run(
         scale=scale,
         width=width,
         height=height,
-        fit=None if fit is None else options.parse_size("--fit", fit),
+        fit=options.parse_fit(fit),
         threads=threads,
         memory=options.parse_memory(memory),
         precision=precision,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.engine.plan import Box, Tile
+from sparsesr.image.samples import peak_of
 
 Pixels = npt.NDArray[Any]
 Blocks = npt.NDArray[np.bool_]
@@ -27,7 +28,7 @@ _CALL_PX = 2_000
 def changed_blocks(before: Pixels, after: Pixels, tolerance: float = 0.0) -> Blocks:
     """Blocks in which a sample of (H, W, 3) pixels changed by more than ``tolerance``, on a 0..1 scale."""
     if tolerance:
-        peak = 1.0 if after.dtype.kind == "f" else float(np.iinfo(after.dtype).max)
+        peak = peak_of(after.dtype)
         different = np.maximum(before, after) - np.minimum(before, after) > tolerance * peak
     else:
         different = before != after

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sparsesr.engine.plan import Box
 from sparsesr.errors import ResultError, Wording
+from sparsesr.image.samples import peak_of
 
 Pixels = npt.NDArray[Any]
 Means = npt.NDArray[np.float64]
@@ -86,7 +87,7 @@ def block_means(pixels: Pixels, rows: npt.NDArray[np.intp], columns: npt.NDArray
         by_column = sums.reshape(-1, 3).astype(np.float64)
         counts = np.diff(columns)[:, None] * (bottom - top)
         out[index] = np.add.reduceat(by_column, columns[:-1], axis=0) / counts
-    peak = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
+    peak = peak_of(pixels.dtype)
     return out / peak
 
 

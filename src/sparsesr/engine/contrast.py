@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsesr.image.samples import peak_of
+
 Pixels = npt.NDArray[Any]
 Plane = npt.NDArray[np.float32]
 
@@ -23,7 +25,7 @@ def contrast_bins(pixels: Pixels, bins: int) -> npt.NDArray[np.intp]:
 
 def _luma(pixels: Pixels) -> Plane:
     """Luma in levels of 255, without the offset of MATLAB's."""
-    peak = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
+    peak = peak_of(pixels.dtype)
     return np.dot(pixels.astype(np.float32), _LUMA * np.float32(255.0 / peak)).astype(np.float32, copy=False)
 
 

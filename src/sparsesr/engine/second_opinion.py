@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sparsesr.engine.check import Shift, allowed_shift, broken
 from sparsesr.engine.chop import has_pixel_attention, overlap
 from sparsesr.engine.plan import Box, Mode, Plan
+from sparsesr.image.samples import peak_of
 from sparsesr.runtime.backend.native.instruction_set import scalar_kernels
 from sparsesr.runtime.session import RunResult, Session
 
@@ -90,7 +91,7 @@ def _require_agreement(
     ours = result[compared.enlarged(network.scale).slices]
     plain = again[compared.within(window).enlarged(network.scale).slices]
     difference = ours.astype(np.float64) - plain
-    peak = 1.0 if result.dtype.kind == "f" else float(np.iinfo(result.dtype).max)
+    peak = peak_of(result.dtype)
     of_mean = float(np.abs(difference.mean(axis=(0, 1))).max()) / peak
     of_pixels = float(np.abs(difference).mean()) / peak
     if of_mean > _MEAN_TOLERANCE or of_pixels > _PIXEL_TOLERANCE:
@@ -108,7 +109,7 @@ def _require_flat_colour(network: Network, plain: Session, part: Pixels) -> None
     result = plain.run(np.ascontiguousarray(flat), low_memory=True).image
     height, width = result.shape[:2]
     centre = result[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    peak = 1.0 if part.dtype.kind == "f" else float(np.iinfo(part.dtype).max)
+    peak = peak_of(part.dtype)
     moved = float(np.abs(centre.mean(axis=(0, 1), dtype=np.float64) - colour).max()) / peak
     if moved > allowed_shift(_FLAT_PX, _FLAT_PX):
         raise broken(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sparsesr.engine.joining import Attention, joined, without_pixels
 from sparsesr.engine.plan import Box, Plan, Tile, cut_tiles
+from sparsesr.image.samples import peak_of
 from sparsesr.runtime.session import RunResult
 
 Pixels = npt.NDArray[Any]
@@ -128,7 +129,7 @@ def compared(a: Pixels, b: Pixels, side: int = 0) -> Deviation:
 
     Row by row: float copies of whole images would not fit where tiles are needed.
     """
-    to_levels = 255.0 / (1.0 if a.dtype.kind == "f" else float(np.iinfo(a.dtype).max))
+    to_levels = 255.0 / peak_of(a.dtype)
     largest = squares = 0.0
     for row_a, row_b in zip(a, b, strict=True):
         difference = (row_a.astype(np.float64) - row_b.astype(np.float64)) * to_levels

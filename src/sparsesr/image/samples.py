@@ -8,6 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 
+def peak_of(dtype: np.dtype[Any]) -> float:
+    """The value of the brightest sample: 1 for floats."""
+    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
 def quantised(
     levels: npt.NDArray[np.floating[Any]], dtype: type[np.uint8] | type[np.uint16]
 ) -> npt.NDArray[Any]:

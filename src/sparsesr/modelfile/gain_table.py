@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from sparsesr.modelfile import json_fields as fields
 from sparsesr.modelfile.json_fields import Json
+from sparsesr.modelfile.measured_records import check_records
 
 KEY = "gain_tables"
-_MAX_EFFORTS, _MAX_BINS, _MAX_TEXT = 65, 256, 200
+_MAX_EFFORTS, _MAX_BINS = 65, 256
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,8 @@ def _numbers(data: dict[str, Json], key: str) -> tuple[float, ...]:
 
 def check_tables(tables: Collection[GainTable], scales: Collection[int]) -> None:
     """Raise ModelError unless each table is complete, in range and for a scale of the model, one per scale."""
-    measured = [table.scale for table in tables]
-    if len(set(measured)) != len(measured):
-        fields.fail(f"{KEY}: has two tables for one scale")
+    check_records(KEY, "table", tables, scales)
     for table in tables:
-        if table.scale not in scales:
-            fields.fail(f"{KEY}: has a table for x{table.scale}, which the model does not serve")
-        if len(table.measured_on) > _MAX_TEXT or not table.measured_on.isprintable():
-            fields.fail(f"{KEY}: measured_on is too long or holds control characters")
         _check_efforts(table)
         _check_bins(table)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from sparsesr.modelfile import json_fields as fields
 from sparsesr.modelfile.json_fields import Json
+from sparsesr.modelfile.measured_records import check_records
 
 REDUCED_PRECISIONS = ("bf16", "int8")
-_MAX_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,4 @@ def _cost(data: dict[str, Json], key: str) -> PrecisionCost:
 
 def check_costs(precision: str, costs: Collection[PrecisionCost], scales: Collection[int]) -> None:
     """Raise ModelError unless each record is for a scale of the model, with at most one per scale."""
-    key, measured = key_of(precision), [cost.scale for cost in costs]
-    if len(set(measured)) != len(measured):
-        fields.fail(f"{key}: has two records for one scale")
-    for cost in costs:
-        if cost.scale not in scales:
-            fields.fail(f"{key}: has a record for x{cost.scale}, which the model does not serve")
-        if len(cost.measured_on) > _MAX_TEXT or not cost.measured_on.isprintable():
-            fields.fail(f"{key}: measured_on is too long or holds control characters")
+    check_records(key_of(precision), "record", costs, scales)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 from sparsesr.errors import InputError, UsageError, Wording
 from sparsesr.image.destination import write_error
 from sparsesr.image.source import printable
+from sparsesr.jobs.json_lines import append_lines
 
 _JOURNAL = "journal.jsonl"
 
@@ -195,10 +196,7 @@ class Segments:
             raise write_error(self.folder, error) from None
 
     def _append(self, entry: Mapping[str, Any]) -> None:
-        with (self.folder / _JOURNAL).open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.folder / _JOURNAL, [dict(entry)])
 
     def _finished(self, entries: list[dict[str, Any]]) -> list[Segment]:
         finished: list[Segment] = []

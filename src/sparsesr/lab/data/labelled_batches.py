@@ -5,6 +5,8 @@ Shape suffixes: B batch, H and W rows and columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -63,6 +65,13 @@ class LabelledBatches:
 
     def close(self) -> None:
         """Nothing runs ahead."""
+
+
+def in_order(images: LabelledImages, size: int) -> Iterator[Batch]:
+    """All images once, as they are: (B, 3, H, W) float32 in 0..1 and classes (B,), B at most ``size``."""
+    for start in range(0, len(images), size):
+        pixels, labels_B = images.batch(slice(start, start + size))
+        yield images_B3HW(pixels), labels_B
 
 
 def images_B3HW(pixels: NDArray[np.uint8]) -> Tensor:

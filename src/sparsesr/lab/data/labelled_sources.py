@@ -84,18 +84,22 @@ def images_of_classes(folder: Path, classes: Sequence[str]) -> Source:
     if not folder.is_dir():
         raise InputError("no such folder of images", where=str(folder), remedy="check the name")
     places = {name: index for index, name in enumerate(classes)}
-    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
-    images = (
-        Labelled(str(path), partial(_decoded, path), places.get(path.parent.name, -1)) for path in paths
-    )
+    images = (_file(path, places.get(path.parent.name, -1)) for path in _images_below(folder))
     return Source(str(folder), list(classes), images)
 
 
 def _files(root: Path, classes: Sequence[str]) -> Iterator[Labelled]:
     for label, name in enumerate(classes):
-        for path in sorted((root / name).rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                yield Labelled(str(path), partial(_decoded, path), label)
+        for path in _images_below(root / name):
+            yield _file(path, label)
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+
+
+def _file(path: Path, label: int) -> Labelled:
+    return Labelled(str(path), partial(_decoded, path), label)
 
 
 def _decoded(path: Path) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsesr.errors import UsageError
-from sparsesr.lab.data.labelled_batches import images_B3HW
+from sparsesr.lab.data.labelled_batches import images_B3HW, in_order
 from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
 from sparsesr.lab.data.labelled_sources import images_of_classes
 from sparsesr.lab.evaluate.all_exits import ms_by_exit
@@ -118,8 +118,7 @@ def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Poli
     answer, expected = _answering(classifier, policy, costs)
     found: list[Answers] = []
     seconds = 0.0
-    for start in range(0, len(images), policy.batch):
-        image_B3HW = images_B3HW(images.batch(slice(start, start + policy.batch))[0])
+    for image_B3HW, _ in in_order(images, policy.batch):
         started = time.perf_counter()
         found.append(answer(image_B3HW))
         seconds += time.perf_counter() - started

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.errors import Parameter, UsageError
-from sparsesr.lab.data.labelled_batches import LabelledBatches, images_B3HW
+from sparsesr.lab.data.labelled_batches import LabelledBatches, in_order
 from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.labelled_pack import open_labelled
 from sparsesr.lab.nn.network import is_classifier
@@ -111,9 +111,8 @@ class ExitValidation:
         was_training, device = network.training, next(network.parameters()).device
         network.eval()
         totals: list[Tensor] = []
-        for start in range(0, len(self.images), _VALIDATION_BATCH):
-            images, labels_B = self.images.batch(slice(start, start + _VALIDATION_BATCH))
-            logits_EBK = network(images_B3HW(images).to(device))
+        for image_B3HW, labels_B in in_order(self.images, _VALIDATION_BATCH):
+            logits_EBK = network(image_B3HW.to(device))
             right_E = (logits_EBK.argmax(-1).cpu() == labels_B).double().sum(1)
             totals.append(torch.cat([right_E, torch.tensor([len(labels_B)], dtype=torch.float64)]))
         network.train(was_training)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sparsesr.errors import ModelError
 from sparsesr.image.destination import atomic_file
-from sparsesr.lab.data.labelled_batches import images_B3HW
+from sparsesr.lab.data.labelled_batches import in_order
 from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.labelled_pack import open_labelled
 from sparsesr.lab.data.labelled_sources import TEST
@@ -85,9 +85,7 @@ def open_classifier(path: Path, report: Callable[[str], None]) -> TrainedClassif
 
 def logits_of_images(network: RANet, images: LabelledImages) -> NDArray[np.float32]:
     """Logits (E, N, K) of all exits for labelled images."""
-    batches = (
-        images_B3HW(images.batch(slice(start, start + _BATCH))[0]) for start in range(0, len(images), _BATCH)
-    )
+    batches = (image_B3HW for image_B3HW, _ in in_order(images, _BATCH))
     return logits_of_all_exits(network, batches).numpy()
 
 

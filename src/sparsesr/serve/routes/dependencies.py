@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 
 from sparsesr.engine.execute import RunOptions
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.serve.answers import ErrorAnswer
+from sparsesr.serve.errors import unknown
 from sparsesr.serve.names import safe_name
 from sparsesr.serve.service import Service
 from sparsesr.serve.settings import Settings
+from sparsesr.serve.views import View
 from sparsesr.serve.wishes import NetworkWishes, Wishes, network_wishes, run_wishes, write_wishes
 
 
@@ -64,5 +66,15 @@ IMAGE_BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+
+
+def tile_answer(view: View | None, level: int, column: int, row: int) -> Response:
+    """A tile of a view as PNG. Raises UnknownIdError if there is none there, or no view."""
+    data = None if view is None else view.tile_png(level, column, row)
+    if data is None:
+        raise unknown("tile")
+    return Response(data, media_type="image/png", headers=IMMUTABLE)
+
+
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "A PNG."}}
 IMMUTABLE = {"Cache-Control": "private, max-age=3600, immutable"}

@@ -9,16 +9,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from sparsesr.engine.execute import RunOptions
 from sparsesr.serve.answers import ImageAnswer, image_answer
 from sparsesr.serve.bodies import received
-from sparsesr.serve.errors import unknown
 from sparsesr.serve.images import SourceImage
 from sparsesr.serve.preview import Part
 from sparsesr.serve.routes.dependencies import (
     ERRORS,
     IMAGE_BODY,
-    IMMUTABLE,
     PNG,
     TheService,
     UploadName,
+    tile_answer,
 )
 from sparsesr.serve.service import Service
 from sparsesr.serve.waiting import outcome_of
@@ -66,10 +65,7 @@ def remove(image_id: str, service: TheService) -> None:
 @router.get("/v1/images/{image_id}/tiles/{level}/{column}/{row}", responses=PNG, response_class=Response)
 def tile(image_id: str, level: int, column: int, row: int, service: TheService) -> Response:
     """A tile of an image; level 0 is the full size."""
-    data = service.images.get(image_id).view.tile_png(level, column, row)
-    if data is None:
-        raise unknown("tile")
-    return Response(data, media_type="image/png", headers=IMMUTABLE)
+    return tile_answer(service.images.get(image_id).view, level, column, row)
 
 
 @router.get("/v1/images/{image_id}/preview", responses=PNG, response_class=Response)

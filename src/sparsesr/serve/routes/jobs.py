@@ -9,18 +9,18 @@ from starlette.responses import StreamingResponse
 
 from sparsesr.errors import UsageError
 from sparsesr.serve.answers import JobAnswer, SavingsAnswer, job_answer
-from sparsesr.serve.errors import RefusedError, unknown
+from sparsesr.serve.errors import RefusedError
 from sparsesr.serve.events import event_stream
 from sparsesr.serve.job import Job
 from sparsesr.serve.names import as_attachment
 from sparsesr.serve.routes.dependencies import (
     ERRORS,
     IMAGE_BODY,
-    IMMUTABLE,
     PNG,
     TheService,
     TheWishes,
     UploadName,
+    tile_answer,
 )
 from sparsesr.serve.routes.images import taken_in
 from sparsesr.serve.savings import Savings
@@ -110,21 +110,13 @@ def results(service: TheService, jobs: JobIds) -> StreamingResponse:
 @router.get("/v1/jobs/{job_id}/tiles/{level}/{column}/{row}", responses=PNG, response_class=Response)
 def tile(job_id: str, level: int, column: int, row: int, service: TheService) -> Response:
     """A tile of the result; level 0 is the full size."""
-    view = finished(service.jobs.get(job_id)).view
-    data = None if view is None else view.tile_png(level, column, row)
-    if data is None:
-        raise unknown("tile")
-    return Response(data, media_type="image/png", headers=IMMUTABLE)
+    return tile_answer(finished(service.jobs.get(job_id)).view, level, column, row)
 
 
 @router.get("/v1/jobs/{job_id}/mask/{level}/{column}/{row}", responses=PNG, response_class=Response)
 def mask_tile(job_id: str, level: int, column: int, row: int, service: TheService) -> Response:
     """A tile of the overlay that shows where the network worked, at the size of the input."""
-    view = finished(service.jobs.get(job_id)).mask
-    data = None if view is None else view.tile_png(level, column, row)
-    if data is None:
-        raise unknown("tile")
-    return Response(data, media_type="image/png", headers=IMMUTABLE)
+    return tile_answer(finished(service.jobs.get(job_id)).mask, level, column, row)
 
 
 @router.get("/v1/jobs/{job_id}/savings")
