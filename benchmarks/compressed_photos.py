@@ -11,7 +11,6 @@ quality, which flatters it.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,10 +80,8 @@ def _pairs(images: EvaluationSet, quality: int | None, scale: int) -> Iterator[P
 
 
 def _compressed(lr: Pixels, quality: int) -> Pixels:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image.jpg"
-        image_over(lr).jpegsave(str(path), Q=quality, subsample_mode="on" if quality < 90 else "off")
-        return to_eight_bit(decode(path).rgb)
+    data = image_over(lr).jpegsave_buffer(Q=quality, subsample_mode="on" if quality < 90 else "off")
+    return to_eight_bit(decode(data).rgb)
 
 
 def _denoised(pairs: list[Pair], weight: float) -> list[Pair]:

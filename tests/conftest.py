@@ -35,3 +35,16 @@ def benchmarks_dir(shared_dir: Path) -> Path:
 def odd_inputs_dir(shared_dir: Path) -> Path:
     """Files for robustness tests."""
     return _subfolder(shared_dir, "odd_inputs")
+
+
+@pytest.fixture
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder; the folder of models holds one named tiny."""
+    from sparsesr.modelfile.catalogue import install_model
+    from support.tiny_models import tiny
+
+    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
+    install_model(tiny(), "tiny")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"

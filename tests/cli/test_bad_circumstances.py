@@ -18,21 +18,16 @@ from PIL import Image
 
 from sparsesr.cli.main import main
 from sparsesr.image import destination, source
-from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
-from support.tiny_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of
 
 VERBS = ("upscale", "mask")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
-    install_model(tiny(), "tiny")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+def folder(work_folder: Path) -> Path:
     Image.fromarray(photo(24, 32)).save("a.png")
-    return tmp_path / "work"
+    return work_folder
 
 
 @pytest.fixture(scope="module")

@@ -15,19 +15,14 @@ from PIL import Image
 from cli.reported_jobs import APPLE_DOUBLE, CASES, Case
 from sparsesr.cli.main import main
 from sparsesr.image import encode as encode_module
-from sparsesr.modelfile.catalogue import install_model
-from support.tiny_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".gif": "GIF", ".bmp": "BMP"}
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
-    install_model(tiny(), "tiny")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+def folder(work_folder: Path) -> Path:
+    return work_folder
 
 
 def up(*arguments: str) -> int:

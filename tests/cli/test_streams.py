@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sparsesr.modelfile.catalogue import install_model
-from support.tiny_models import photo, size_of, tiny
+from support.tiny_models import photo, size_of
 
 SHELL = Path("/bin/sh")
 FULL = Path("/dev/full")
@@ -23,13 +22,9 @@ MISSING = "error: none.png: no such file"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
-    install_model(tiny(), "tiny")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+def folder(work_folder: Path) -> Path:
     Image.fromarray(photo(6, 8)).save("a.png")
-    return tmp_path / "work"
+    return work_folder
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,20 +9,14 @@ import pytest
 from sparsesr.cli.main import main
 from sparsesr.cli.video import parse_reuse
 from sparsesr.errors import UsageError
-from sparsesr.modelfile.catalogue import install_model
-from support.tiny_models import tiny
 from video.made_clips import Made, moving, probe
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(work_folder: Path) -> Path:
     """A current folder with a clip, and a models folder with a tiny model."""
-    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
-    install_model(tiny(), "tiny")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    Made(moving(6), tags=(1, 1, 1, 1), sound=True).write(tmp_path / "work" / "in.mp4")
-    return tmp_path / "work"
+    Made(moving(6), tags=(1, 1, 1, 1), sound=True).write(work_folder / "in.mp4")
+    return work_folder
 
 
 def video(*arguments: str) -> int:

@@ -19,19 +19,13 @@ from sparsesr.cli import batch_run
 from sparsesr.cli.main import main
 from sparsesr.cluster import layout, local_fleet
 from sparsesr.cluster.manifest import NAME
-from sparsesr.modelfile.catalogue import install_model
-from support.tiny_models import tiny
 
 TINY = ("-n", "tiny", "--precision", "fp32")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SPARSESR_HOME", str(tmp_path / "home"))
-    install_model(tiny(), "tiny")
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+def folder(work_folder: Path) -> Path:
+    return work_folder
 
 
 def batch(*arguments: str, threads: int = 2) -> int:
