@@ -1,5 +1,7 @@
 #include "core/page_pool.h"
 
+#include <pthread.h>
+
 #include <list>
 #include <mutex>
 #include <new>
@@ -26,11 +28,21 @@ struct Pool {
   std::list<Kept> kept;
 };
 
-// Never destroyed: memory may still be returned during process exit.
-Pool& pool() {
-  static Pool* const instance = new Pool;
-  return *instance;
+Pool* create_pool();
+
+// Never destroyed: memory may still be returned during process exit. A child process starts with an empty pool, since a
+// thread that does not exist there may have been changing the old one.
+Pool*& instance() {
+  static Pool* current = create_pool();
+  return current;
 }
+
+Pool* create_pool() {
+  pthread_atfork(nullptr, nullptr, [] { instance() = new Pool; });
+  return new Pool;
+}
+
+Pool& pool() { return *instance(); }
 
 void release(std::byte* bytes) { ::operator delete[](bytes, kAlignment); }
 

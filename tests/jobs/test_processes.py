@@ -273,3 +273,32 @@ def test_arrays_are_upscaled_in_children_forked_while_threads_are_busy(source, t
         source.parent,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_child_is_forked_while_a_thread_loads_a_network(source):
+    """The loading thread holds a lock that every other call needs for a moment."""
+    done = forked(
+        """
+    from sparsesr.engine import networks
+    image, narrow = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 6, 3), np.uint8)
+    upscaler = sparsesr.Upscaler(width=16)  # the narrow image needs the network of x3
+    expected = upscaler(image).image
+    loading, may_end, load = threading.Event(), threading.Event(), networks.load_model
+    def load_slowly(*arguments):
+        loading.set()
+        may_end.wait()
+        return load(*arguments)
+    networks.load_model = load_slowly
+    worker = threading.Thread(target=upscaler, args=(narrow,))
+    worker.start()
+    loading.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(upscaler(image).image, expected) else 9)
+    assert os.waitpid(child, 0)[1] == 0
+    may_end.set()
+    worker.join()
+    """,
+        source.parent,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 
 from sparsesr.engine.network_pass import NetworkPass
 from sparsesr.errors import UsageError, Wording
+from sparsesr.forked import RenewedLock
 from sparsesr.modelfile.catalogue import default_model_for, default_scales, load
 from sparsesr.modelfile.spec import ModelFile, scale_words
 
@@ -24,7 +24,7 @@ class Networks:
         self._model = model if isinstance(model, ModelFile | None) else load(model)
         self._settings = {"threads": threads, "precision": precision, "inference": inference}
         self._loaded: dict[int, NetworkPass] = {}
-        self._lock = threading.Lock()
+        self._lock = RenewedLock()
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from sparsesr.forked import RenewedLock
 
 _WARNING = re.compile(r"VipsJpeg: (.+)")
 _COUNT = re.compile(r"read gave (\d+) warnings")
 _HARMLESS = re.compile(r"Invalid SOS parameters|nknown (JFIF|Adobe)|bytes before marker")
 _LEFT_OVER = "bytes before marker"
 # libvips logs for the whole process, so warnings can be attributed to only one image at a time.
-_one_at_a_time = threading.Lock()
+_one_at_a_time = RenewedLock()
 
 
 @dataclass

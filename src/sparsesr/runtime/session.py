@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sparsesr.errors import UsageError
-from sparsesr.forked import renew_after_fork
+from sparsesr.forked import RenewedLock
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
@@ -90,15 +89,10 @@ class Session:
         self._planner = Planner(model.facts, masked, dense, backend.layout)
         #: Vectors that callers may supply, with their lengths.
         self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
-        self._lock = threading.Lock()
+        self._lock = RenewedLock()
         self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
         self._ready: dict[bool, dict[str, Layer[Any]]] = {}
         self._arenas = ArenaPool(backend)
-        renew_after_fork(self)
-
-    def renew_after_fork(self) -> None:
-        """Replace the lock, which a thread of the parent may hold for ever."""
-        self._lock = threading.Lock()
 
     def run(
         self,

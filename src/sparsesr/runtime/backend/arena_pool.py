@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Generic
 
 from sparsesr.errors import MemoryShortError
-from sparsesr.forked import renew_after_fork
+from sparsesr.forked import RenewedLock
 from sparsesr.limits import MEBIBYTE
 from sparsesr.runtime.backend.interface import Arena, Backend, State
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan
@@ -25,14 +24,9 @@ class ArenaPool(Generic[State]):
 
     def __init__(self, backend: Backend[State]) -> None:
         self._backend = backend
-        self._lock = threading.Lock()
+        self._lock = RenewedLock()
         self._idle: list[Arena[State]] = []
         self._limit = KEPT_BYTES
-        renew_after_fork(self)
-
-    def renew_after_fork(self) -> None:
-        """Replace the lock, which a thread of the parent may hold for ever."""
-        self._lock = threading.Lock()
 
     @property
     def idle_bytes(self) -> int:
