@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.video.encoding import EncodeOptions
+from sparsesr.video.encoding import EncodeOptions, Encoding
 from sparsesr.video.job import VideoOptions, upscale_video
 from support.tiny_models import tiny
 from video.made_clips import FONT, RATE, Made, moving, probe
@@ -115,6 +117,22 @@ def test_codecs_and_colour_tags(enlarge, codec, depth):
     assert after.times == before.times
     assert any("10 bits are written as 8" in note for note in done.notes) == (depth == 8)
     assert {"h264": "h264", "h265": "hevc", "av1": "av1"}[codec] == after.codec
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no scheduling policies here")
+def test_encoders_keep_the_scheduling_of_threads(enlarge, monkeypatch):
+    """Run by root, SVT-AV1 asks for real-time priority, also for the thread that opens it."""
+    policies = set()
+
+    def watched_frame(self, planes, pts):
+        threads = Path("/proc/self/task").iterdir()
+        policies.update(os.sched_getscheduler(int(thread.name)) for thread in threads)
+        return frame(self, planes, pts)
+
+    frame = Encoding.frame
+    monkeypatch.setattr(Encoding, "frame", watched_frame)
+    enlarge(Made(SMALL), codec="av1")
+    assert policies == {os.SCHED_OTHER} == {os.sched_getscheduler(0)}
 
 
 @pytest.mark.parametrize("tags", [(2, 1, 1, 1), (1, 6, 6, 6), (2, 6, 5, 13), (1, 9, 9, 14)])

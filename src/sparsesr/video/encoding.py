@@ -23,6 +23,7 @@ from sparsesr.video.codecs import Codec, checked_crf, checked_preset, codec_for
 from sparsesr.video.colour import Planes, YuvForm
 from sparsesr.video.containers import container_format
 from sparsesr.video.pixel_formats import samples_of
+from sparsesr.video.scheduling import unchanged_scheduling
 
 _CHROMA = {(1, 1): "420", (0, 1): "422", (0, 0): "444"}
 _DEPTHS = (8, 10)
@@ -88,11 +89,13 @@ class Encoding:
             stream.set_display_matrix(clip.rotation)
         return stream
 
-    def encoder(self) -> VideoCodecContext:
-        """The encoder alone; its packets fit a stream of :meth:`add_to`."""
+    def opened_encoder(self) -> VideoCodecContext:
+        """The encoder alone, opened; its packets fit a stream of :meth:`add_to`."""
         context = cast("VideoCodecContext", CodecContext.create(self.codec.encoder, "w"))
         self._configure(context)
         context.flags |= Flags.global_header
+        with unchanged_scheduling():
+            context.open()
         return context
 
     def _configure(self, context: VideoCodecContext) -> None:
@@ -125,7 +128,8 @@ class Encoding:
         try:
             with av.open(io.BytesIO(), "w", format=container_format(self.suffix)) as trial:
                 self.add_to(trial)
-                trial.start_encoding()
+                with unchanged_scheduling():
+                    trial.start_encoding()
         except (FFmpegError, ValueError) as error:
             height, width = self.size
             raise UsageError(

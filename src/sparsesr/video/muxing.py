@@ -23,6 +23,7 @@ from sparsesr.video.containers import container_format
 from sparsesr.video.copied import CopyPlan, add_copies, copied_packets, copy_metadata, copy_stream_metadata
 from sparsesr.video.encoding import Encoding
 from sparsesr.video.opening import opened
+from sparsesr.video.scheduling import unchanged_scheduling
 from sparsesr.video.segments import Segments
 
 
@@ -48,7 +49,8 @@ def join(
                 copy_stream_metadata(video_stream(source, encoding.clip.name), video)
                 streams = add_copies(source, target, copies.kept)
                 copy_metadata(source, target)
-                target.start_encoding()
+                with unchanged_scheduling():
+                    target.start_encoding()
                 packets = heapq.merge(
                     _video_packets(segments, encoding, video),
                     copied_packets(source, streams, encoding.clip.path),

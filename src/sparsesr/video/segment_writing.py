@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from av import VideoFrame
@@ -21,7 +22,8 @@ class _SegmentFile:
 
     def __init__(self, encoding: Encoding, file: BinaryIO) -> None:
         self._encoding, self._file = encoding, file
-        self._encoder: Any = encoding.encoder()
+        with self._failing_as_result():
+            self._encoder: Any = encoding.opened_encoder()
         self._digest = hashlib.sha256()
         self._packets: list[PacketFacts] = []
         self._computed_px = self._last_duration = 0
@@ -53,8 +55,13 @@ class _SegmentFile:
             self._packets.append((len(data), packet.pts, bool(packet.is_keyframe)))
 
     def _encoded(self, frame: VideoFrame | None) -> Iterator[Any]:
-        try:
+        with self._failing_as_result():
             yield from cast("Iterable[Any]", self._encoder.encode(frame))
+
+    @contextmanager
+    def _failing_as_result(self) -> Generator[None, None, None]:
+        try:
+            yield
         except FFmpegError as error:
             raise ResultError(f"the encoder {self._encoding.codec.encoder} failed ({error})") from error
 
