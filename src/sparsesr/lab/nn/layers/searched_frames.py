@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift, UnitRange
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, TRUNK_RANGE
-from sparsesr.lab.nn.layers.searched_operations import Enlarging, convolution
+from sparsesr.lab.nn.layers.searched_operations import LEAK, Enlarging, convolution
 
 Body = Callable[[Tensor], Tensor]
 _COLOURS = 3
@@ -29,10 +28,11 @@ class LateUpsampling(nn.Module):
         self.head = convolution(_COLOURS, channels, 3, bias=True)
         self.tail = convolution(channels, _COLOURS * scale**2, 3, bias=True)
         self.shuffle = nn.PixelShuffle(scale)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
-        return (torch.tanh(self.shuffle(self.tail(body(self.head(image_B3HW))))) + 1) / 2
+        return self.unit_range(self.shuffle(self.tail(body(self.head(image_B3HW)))))
 
 
 class EarlyUpsampling(nn.Module):
@@ -42,10 +42,11 @@ class EarlyUpsampling(nn.Module):
         super().__init__()
         self.head = convolution(_COLOURS, channels, 3, bias=True)
         self.tail = convolution(channels, _COLOURS, 3, bias=True)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
-        return (torch.tanh(self.tail(body(self.head(image_B3HW)))) + 1) / 2
+        return self.unit_range(self.tail(body(self.head(image_B3HW))))
 
 
 class AutoGanDistiller(nn.Module):
@@ -59,14 +60,15 @@ class AutoGanDistiller(nn.Module):
         self.trunk = convolution(channels, channels, 3, bias=True)
         self.ups = nn.Sequential(Enlarging(channels), Enlarging(channels))
         self.large = convolution(channels, channels, 3, bias=True)
+        self.activation = nn.LeakyReLU(LEAK)
         self.tail = convolution(channels, _COLOURS, 3, bias=True)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, 4 H, 4 W) in 0..1."""
         feat_BCHW = self.head(image_B3HW)
         large_BCYX = self.ups(feat_BCHW + self.trunk(body(feat_BCHW)))
-        large_BCYX = functional.leaky_relu(self.large(large_BCYX), 0.2)
-        return (torch.tanh(self.tail(large_BCYX)) + 1) / 2
+        return self.unit_range(self.tail(self.activation(self.large(large_BCYX))))
 
 
 class BicubicFrame(nn.Module):

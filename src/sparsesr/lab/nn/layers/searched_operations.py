@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.resolution import NearestUpsample
 
 _EXPANSION = 4
+LEAK = 0.2
+"""Slope of leaky ReLU below zero, in enlarging layers."""
 
 
 def convolution(c_in: int, c_out: int, kernel: int, bias: bool = False) -> nn.Conv2d:
@@ -105,12 +108,13 @@ class Enlarging(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.nearest = NearestUpsample(2)
         self.conv = convolution(channels, channels, 3, bias=True)
+        self.activation = nn.LeakyReLU(LEAK)
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
-        large_BCHW = functional.interpolate(feat_BCHW, scale_factor=2.0, mode="nearest")
-        return functional.leaky_relu(self.conv(large_BCHW), 0.2)
+        return self.activation(self.conv(self.nearest(feat_BCHW)))
 
 
 def up_block(channels: int, enlarges: bool) -> nn.Module:
