@@ -15,7 +15,7 @@ from sparsesr.modelfile.operations.facts import (
     WeightRole,
 )
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import all_inputs, map_and_output, same_type
+from sparsesr.modelfile.operations.shared_rules import all_inputs, maps_and_output, same_type
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -54,6 +54,6 @@ DEPTHWISE_CONV3X3 = Operation(
     rows=depthwise_rows,
     macs=depthwise_macs,
     features=all_inputs,
-    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, map_and_output),
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, maps_and_output),
     absorbs_activation=absorbs_activation,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sparsesr.modelfile.operations.attributes import SCALE
 from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, NumberTypes, Rows, Sizes
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import map_and_output, resized
+from sparsesr.modelfile.operations.shared_rules import maps_and_output, resized
 from sparsesr.modelfile.operations.value_types import Kind, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -30,5 +30,5 @@ NEAREST_UPSAMPLE = Operation(
     infer=nearest_infer,
     rows=nearest_rows,
     upscales=True,
-    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, map_and_output),
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, maps_and_output),
 )

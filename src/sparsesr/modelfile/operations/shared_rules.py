@@ -49,8 +49,8 @@ def all_inputs(node: Node) -> tuple[str, ...]:
     return node.inputs
 
 
-def map_and_output(node: Node) -> Sequence[Sequence[str]]:
-    """Input and output have the same number type."""
+def maps_and_output(node: Node) -> Sequence[Sequence[str]]:
+    """All inputs and the output have the same number type."""
     return [(*node.inputs, node.output)]
 
 
