@@ -16,7 +16,15 @@ from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.checkpoint import read_checkpoint
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.restore import restore_state
-from sparsesr.lab.nn.genotype import CELL, TRILEVEL_OPERATIONS, UP, Cell, Genotype, genotype_from_json, read_genotype
+from sparsesr.lab.nn.genotype import (
+    CELL,
+    TRILEVEL_OPERATIONS,
+    UP,
+    Cell,
+    Genotype,
+    genotype_from_json,
+    read_genotype,
+)
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.searched import Searched
 from sparsesr.lab.nn.trilevel import LISTED
@@ -188,7 +196,8 @@ def test_factors_of_chains_cost_nothing():
     assert not any("factors" in node.attrs for node in graph.nodes)
     network = lively(every_candidate("trilevel_b", False))
     sums = [node for node in export(network, "kept", check=False).graph.nodes if "factors" in node.attrs]
-    assert [tuple(node.attrs["factors"]) for node in sums] == [(1.0, 0.2)] * 4  # residual and dwsblock end two cells each
+    found = [tuple(node.attrs["factors"]) for node in sums]
+    assert found == [(1.0, 0.2)] * 4  # residual and dwsblock end two cells each
 
 
 def test_the_end_is_a_sigmoid_before_the_shuffle():

@@ -70,7 +70,9 @@ def test_depthwise__matches_the_definition(
 
 
 @pytest.mark.parametrize(("h", "w", "c"), SHAPES)
-def test_depthwise__in_bf16_rounds_the_sums(isa: str, rng: np.random.Generator, h: int, w: int, c: int) -> None:
+def test_depthwise__in_bf16_rounds_the_sums(
+    isa: str, rng: np.random.Generator, h: int, w: int, c: int
+) -> None:
     x, layer = rounded(random_map(rng, h, w, c)), Depthwise(rng, c, stride_of(c))
     out = empty(h, w, c, "bf16")
     layer.run(guarded_copy(to_bf16(make_window(x))), out, "leaky_relu", 0, h, threads=2)

@@ -16,6 +16,7 @@ from sparsesr.errors import ModelError
 from sparsesr.lab.export.graph_builder import check_conv, is_depthwise
 from sparsesr.lab.export.lowering_state import LoweringState
 from sparsesr.lab.export.values import Concat, FeatureMap, LRImage, Value
+from sparsesr.lab.nn.layers.searched_operations import WhereActive
 from sparsesr.modelfile.operations.attributes import KERNEL
 
 
@@ -107,7 +108,19 @@ def _fusible(state: LoweringState, value: object) -> str | None:
     return before.name if len(inputs) == 1 and state.is_read_once(before, "conv2d") else None
 
 
-# --- factors ---
+# --- masks and factors ---
+
+
+def where_active(state: LoweringState, module: WhereActive, name: str, inputs: Sequence[Any]) -> Value:
+    """The convolution before it becomes a masked one."""
+    value, *masks = inputs
+    if not masks or masks[0] is None:
+        return value
+    output = state.map_name(value)
+    if not state.can_fuse(value) or state.build.node(output).attrs.get("accumulate"):
+        raise ModelError(f"masks {output}, which is no convolution of its own or has other readers")
+    state.build.mask(output, state.map_name(masks[0]))
+    return FeatureMap(output)
 
 
 def scale(state: LoweringState, value: object, name: str, factor: float) -> FeatureMap:
@@ -121,7 +134,7 @@ def scale(state: LoweringState, value: object, name: str, factor: float) -> Feat
 
 def _absorbs_factor(state: LoweringState, value: object, factor: float) -> bool:
     """True for a convolution of one reader, if its activation lets a factor pass and its addend absorbs it too."""
-    if not state.can_fuse(value):
+    if not (state.can_fuse(value) or state.is_read_once(value, "masked_conv2d")):
         return False
     node = state.build.node(state.map_name(value))
     if node.attrs.get("activation", "none") != "none" and factor <= 0:

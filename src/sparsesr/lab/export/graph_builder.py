@@ -123,6 +123,15 @@ class GraphBuilder:
         self.nodes.remove(node)
         self.nodes.append(node)
 
+    def mask(self, output: str, mask: str) -> None:
+        """Compute a convolution at the active pixels of a mask only; elsewhere its result is zero."""
+        index = next(index for index, node in enumerate(self.nodes) if node.output == output)
+        node = self.nodes[index]
+        channels = {"dense_in": [self.channels(name) for name in node.inputs], "dense_out": 0}
+        self.nodes[index] = replace(
+            node, op="masked_conv2d", inputs=(mask, *node.inputs), attrs={**node.attrs, **channels}
+        )
+
     def is_before(self, first: str, second: str) -> bool:
         """True if ``first`` is produced before ``second``."""
         order = [node.output for node in self.nodes]

@@ -21,6 +21,7 @@ from sparsesr.lab.export.lowering_state import LoweringState, Rule, kind_name
 from sparsesr.lab.export.values import Concat, FeatureMap, HRImage, Value
 from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift, UnitRange
 from sparsesr.lab.nn.layers.resolution import NearestUpsample
+from sparsesr.lab.nn.layers.searched_operations import WhereActive
 from sparsesr.modelfile.operations.attributes import FACTORS
 
 
@@ -66,9 +67,9 @@ def _as_term(state: LoweringState, name: str) -> tuple[str, float]:
 def multiply(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> Value:
     """Multiply an image or a map by a number, in either order."""
     value, factor = inputs if not isinstance(inputs[0], (int, float)) else inputs[::-1]
-    if isinstance(factor, (int, float)) and isinstance(value, FeatureMap):
-        if images.as_image(state, value) is None:
-            return convolutions.scale(state, value, name, float(factor))
+    is_map = isinstance(value, FeatureMap) and images.as_image(state, value) is None
+    if is_map and isinstance(factor, (int, float)):
+        return convolutions.scale(state, value, name, float(factor))
     return images.multiply(state, module, name, (value, factor))
 
 
@@ -91,6 +92,7 @@ MODULE_RULES: dict[type[nn.Module], Rule] = {
     BicubicUpsample: images.bicubic,
     UnitRange: images.unit_range,
     NearestUpsample: nearest,
+    WhereActive: convolutions.where_active,
     nn.Conv2d: convolutions.conv,
     nn.ReLU: convolutions.relu,
     nn.LeakyReLU: convolutions.leaky_relu,

@@ -15,6 +15,7 @@ from torch import nn
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.patches import Batch
+from sparsesr.lab.search.architecture import Mixture
 from sparsesr.lab.search.cost import MixtureCost
 from sparsesr.lab.search.order import ORDERS
 from sparsesr.lab.search.prices import Prices
@@ -84,8 +85,9 @@ class ArchitectureTraining(NoMasks):
         self.optimizer.step()
 
     def _architecture_loss(self) -> torch.Tensor:
+        """Loss of the mixture of the last forward pass."""
         settings, architecture = self.recipe.search, self.network.architecture
-        mixture = architecture.mixture()
+        mixture = cast(Mixture, self.network.last_mixture)
         order = ORDERS[settings.order](architecture, mixture)
         cost = (self.cost.expected(architecture, mixture) - settings.cost_target) / self.largest
         cost = torch.relu(cost) if settings.cost_target else cost
