@@ -76,8 +76,8 @@ class ArchitectureTraining(NoMasks):
         self.start_step(step)
         lr_B3HW, hr_B3YX = batch
         with without_gradients(self.network.weights()):
-            difference = trainee.network(lr_B3HW).float() - hr_B3YX
-            total = difference.abs().mean() + self._architecture_loss()
+            fidelity, _ = trainee.task.loss(trainee.network(lr_B3HW).float(), hr_B3YX)
+            total = fidelity + self._architecture_loss()
             self.optimizer.zero_grad(set_to_none=True)
             trainee.fabric.backward(total)
         parameters = list(self.network.architecture.parameters())
