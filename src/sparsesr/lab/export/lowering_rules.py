@@ -51,7 +51,7 @@ def add(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> 
 def _sum(state: LoweringState, name: str, terms: Sequence[str]) -> FeatureMap:
     """A node that adds maps, and multiplies those that a node of their own would only multiply by a number."""
     inputs, factors = zip(*(_as_term(state, term) for term in terms), strict=True)
-    attrs = {} if set(factors) == {1.0} else {"factors": list(factors)}
+    attrs: dict[str, Any] = {} if set(factors) == {1.0} else {"factors": list(factors)}
     return FeatureMap(state.build.add("add", inputs, name, **attrs))
 
 
