@@ -165,13 +165,11 @@ void quantise_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_
   run_rows(kernel_table(current_isa()).quantise, args, r0, r1, threads);
 }
 
-void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,
+template <typename T>
+void add_maps(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,
               const InArray& slopes, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
-              int threads) {
-  AddArgs args{};
-  if (inputs.empty() || inputs.size() > kMaxAddends) {
-    fail("'inputs' must be 1 to " + std::to_string(kMaxAddends) + " windows");
-  }
+              const Kernel<AddKernelOf<T>>& kernel, int threads) {
+  AddArgsOf<T> args{};
   args.input_count = static_cast<int>(inputs.size());
   const float* values = array_data<float>(factors, 1, "factors");
   if (factors.shape(0) != inputs.size()) fail("'factors' must have one value per input");
@@ -179,13 +177,13 @@ void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, co
   args.activation = parse_activation(activation);
   args.slopes = array_data<float>(slopes, 1, "slopes");
   args.channels = static_cast<int64_t>(slopes.shape(0));
-  args.out = output_window(out, out_row0, "out");
+  args.out = output_window<T>(out, out_row0, "out");
   check_threads(threads);
   check_rows(r0, r1);
   check_channels(read_only(args.out), args.channels, "out");
   if (args.out.stride % kImageStride != 0) fail("'out' must have a stride that is a multiple of 4");
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const InputWindow& x = args.inputs[i] = input_window(inputs[i], "inputs");
+    const auto& x = args.inputs[i] = input_window<T>(inputs[i], "inputs");
     check_width(x, args.out.width, "inputs");
     if (x.stride != args.out.stride) fail("'inputs' and 'out' must have the same stride");
     check_apart(args.out, x, Sharing::kSamePixel, "inputs");
@@ -193,7 +191,21 @@ void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, co
   }
   if (r0 == r1) return;
   check_has_rows(read_only(args.out), r0, r1, "out");
-  run_rows(kernel_table(current_isa()).add, args, r0, r1, threads);
+  run_rows(kernel, args, r0, r1, threads);
+}
+
+void add_rows(const std::vector<PlacedArray>& inputs, const InArray& factors, const std::string& activation,
+              const InArray& slopes, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
+              int threads) {
+  if (inputs.empty() || inputs.size() > kMaxAddends) {
+    fail("'inputs' must be 1 to " + std::to_string(kMaxAddends) + " windows");
+  }
+  const KernelTable& table = kernel_table(current_isa());
+  if (map_type(inputs[0].first.dtype(), "inputs") == MapType::kBf16) {
+    add_maps<Bf16>(inputs, factors, activation, slopes, out, out_row0, r0, r1, table.add_bf16, threads);
+  } else {
+    add_maps<float>(inputs, factors, activation, slopes, out, out_row0, r0, r1, table.add, threads);
+  }
 }
 
 void pixel_shuffle_rows(const InArray& x, int64_t x_row0, int64_t scale, int64_t channels,

@@ -8,6 +8,7 @@ NB_MODULE(_native, m) {
   sparsesr::bindings::bind_masks(m);
   sparsesr::bindings::bind_maps(m);
   sparsesr::bindings::bind_images(m);
+  sparsesr::bindings::bind_single_maps(m);
   sparsesr::bindings::bind_tokens(m);
   sparsesr::bindings::bind_training(m);
 }

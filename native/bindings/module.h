@@ -10,6 +10,7 @@ void bind_transposed_convolution(nanobind::module_& m);
 void bind_masks(nanobind::module_& m);
 void bind_maps(nanobind::module_& m);
 void bind_images(nanobind::module_& m);
+void bind_single_maps(nanobind::module_& m);
 void bind_tokens(nanobind::module_& m);
 void bind_training(nanobind::module_& m);
 

@@ -185,6 +185,35 @@ def avg_pool2x2_rows(
     An odd last row or column of `x` is ignored.
     """
 
+def depthwise_conv3x3_rows(
+    x: Map,
+    x_row0: int,
+    weights: F32,
+    bias: F32,
+    activation: str,
+    slopes: F32,
+    out: Map,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Convolve each channel by itself and apply the activation, with zero borders.
+
+    `weights` are [9, stride], taps row by row, `bias` and `slopes` [stride]; all are zero beyond the map's channels.
+    `x` and `out` have one type.
+    """
+
+def nearest_rows(
+    x: Map, x_row0: int, scale: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
+) -> None:
+    """Compute rows [r0, r1) of a map whose pixels are blocks of scale x scale (1 to 8); one type and stride."""
+
+def sigmoid_rows(
+    x: Map, x_row0: int, channels: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1
+) -> None:
+    """Compute 1 / (1 + exp(-x)) of all `channels`; `out` may be `x`."""
+
 class PackedDeconv:
     """Weights of a transposed 3x3 convolution with stride 2, padding 1 and output padding 1."""
 

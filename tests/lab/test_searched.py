@@ -6,19 +6,30 @@ import pytest
 
 pytest.importorskip("torch")
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from runtime.random_graphs import random_image
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.architectures import build_network
 from sparsesr.lab.export.checkpoint import read_checkpoint
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.restore import restore_state
-from sparsesr.lab.nn.genotype import CELL, UP, Cell, Genotype, genotype_from_json, read_genotype
+from sparsesr.lab.nn.genotype import (
+    CELL,
+    TRILEVEL_OPERATIONS,
+    UP,
+    Cell,
+    Genotype,
+    genotype_from_json,
+    read_genotype,
+)
 from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.searched import Searched
 from sparsesr.lab.nn.trilevel import LISTED
 from sparsesr.lab.search.prices import Counted, price_of
+from sparsesr.runtime.session import Session
 
 # Parameters in millions, and multiply-adds in thousand millions at 256x256 and 320x180, counted from the listings.
 SIZES = {
@@ -130,6 +141,65 @@ def test_residual_networks_run_natively_and_can_be_trained_further():
         torch.testing.assert_close(state[name].float(), value.detach())
 
 
-def test_published_operations_that_the_runtime_lacks_are_named():
-    with pytest.raises(ModelError, match=r"mul in|depthwise|tanh|groups"):
-        export(create("trilevel_b1_x4"), "b1")
+def every_candidate(family: str, keeps_shortcuts: bool) -> Genotype:
+    """Every candidate first and last in a cell, between equal and unequal widths, and in long chains of 1x1."""
+    firsts = [Cell((name, "skip", "skip", name), (24, 16, 16)) for name in TRILEVEL_OPERATIONS]
+    lasts = [Cell(("conv3x3", name), (width,)) for name in TRILEVEL_OPERATIONS for width in (16, 8)]
+    cells = (*firsts, Cell(("skip",) * 12, (8, 16, 24) * 3 + (8, 8)), *lasts)
+    path = (CELL, UP, *(CELL,) * (len(cells) - 2), UP, CELL)
+    return Genotype(family, 4, 16, path, cells, keeps_shortcuts)
+
+
+def lively(genotype: Genotype) -> Searched:
+    """A network with random weights whose results fill 0..1."""
+    torch.manual_seed(0)
+    network = Searched(genotype).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.5).add_(0.02 * torch.randn_like(parameter))
+        network.frame.tail.weight.mul_(4)
+    return network
+
+
+@pytest.mark.parametrize("family", ["trilevel_a", "trilevel_b"])
+@pytest.mark.parametrize("keeps_shortcuts", [True, False])
+def test_every_candidate_runs_natively(family, keeps_shortcuts):
+    network = lively(every_candidate(family, keeps_shortcuts))
+    model = export(network, "searched", check=False)
+    image = random_image(13, 9, seed=4)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    assert expected.std() > 0.05
+    found = Session(model, 2).run(image).image
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    in_bf16 = Session(model, 1, "bf16", emulate=True)
+    assert np.abs(in_bf16.run(image).image - expected).mean() < 0.01
+    state = restore_state(model, [lambda: Searched(network.config)])
+    assert state.keys() == network.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_published_networks_run_natively(name):
+    network = lively(LISTED[name])
+    image = random_image(7, 9, seed=4)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    assert expected.std() > 0.05
+    found = Session(export(network, name, check=False), 1).run(image).image
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_factors_of_chains_cost_nothing():
+    """The factor of a chain is folded, also through a sum and its activation; only identity shortcuts prevent it."""
+    network = lively(every_candidate("trilevel_b", True))
+    graph = export(network, "folded", check=False).graph
+    assert not any("factors" in node.attrs for node in graph.nodes)
+    network = lively(every_candidate("trilevel_b", False))
+    sums = [node for node in export(network, "kept", check=False).graph.nodes if "factors" in node.attrs]
+    found = [tuple(node.attrs["factors"]) for node in sums]
+    assert found == [(1.0, 0.2)] * 4  # residual and dwsblock end two cells each
+
+
+def test_the_end_is_a_sigmoid_before_the_shuffle():
+    graph = export(lively(LISTED["trilevel_b3_x4"]), "b3", check=False).graph
+    assert [node.op for node in graph.nodes[-3:]] == ["conv2d", "sigmoid", "pixel_shuffle"]

@@ -74,6 +74,21 @@ def test_maps(isa: str, guard: Guard, rng: np.random.Generator) -> None:
     assert vector.shape == (24,)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_single_maps(isa: str, guard: Guard, rng: np.random.Generator, dtype: type) -> None:
+    x = make_window(rng.random((H, W, 24), np.float32))
+    x = guard((x.view(np.uint32) >> 16).astype(np.uint16) if dtype is np.uint16 else x)
+    weights, bias = guard(np.ones((9, 32), np.float32)), guard(np.ones(32, np.float32))
+    out = guard(np.zeros((H, W + 2, 32), dtype))
+    native.depthwise_conv3x3_rows(x, -1, weights, bias, "leaky_relu", bias, out, 0, 0, H, threads=2)
+    large = guard(np.zeros((2 * H, 2 * W + 2, 32), dtype))
+    native.nearest_rows(out, 0, 2, large, 0, 0, 2 * H, threads=2)
+    native.add_rows([(large, 0), (large, 0)], bias[:2].copy(), "none", bias, large, 0, 0, 2 * H, threads=2)
+    if dtype is np.float32:
+        native.sigmoid_rows(large, 0, 24, large, 0, 0, 2 * H, threads=2)
+    assert large[:, 1:-1, :24].any(axis=2).all()
+
+
 @pytest.mark.parametrize("fill", ["everywhere", "border"])
 def test_masked_convolution(isa: str, guard: Guard, rng: np.random.Generator, fill: str) -> None:
     mask = native.PixelMask(H, W)

@@ -188,6 +188,44 @@ def tokens(seed: int = 0) -> ModelFile:
     return ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
 
 
+def searched(seed: int = 0) -> ModelFile:
+    """What searched networks consist of: depthwise blocks with and without bias, long chains of 1x1, sums with an
+    activation, nearest enlargement by 2 and 3, and sigmoids of maps and of an image; depthwise layers of an image, of a
+    masked map and under a fused PReLU."""
+    build = GraphBuilder(seed)
+
+    def depthwise(source: str, name: str, channels: int, bias: bool = False, **attrs) -> str:
+        shapes: dict[str, tuple] = {"weight": (channels, 1, 3, 3)}
+        if bias:
+            shapes["bias"] = (channels,)
+        return build.add_weighted("depthwise_conv3x3", [source], name, shapes, **attrs)
+
+    image = build.add("image", (), "image", offset=[0.4, 0.4, 0.4])
+    colours = depthwise(image, "colours", 3, bias=True)
+    x = build.conv([image, colours], "f", 6, 12, activation="relu")
+    for index in range(5):
+        x = build.conv([x], f"pointwise{index}", 12, 12, kernel=1, activation="relu")
+    hidden = build.conv([x], "expanded", 12, 48, kernel=1, activation="relu")
+    hidden = depthwise(hidden, "hidden", 48, activation="relu")
+    x = build.conv([hidden, x], "projected", 48, 12, kernel=1, accumulate=True, activation="relu")
+    mask = build.add("spatial_mask", [build.conv([image], "logits", 3, 2)], "mask")
+    masked = build.conv([mask, x], "masked", 12, 12, activation="relu", dense_in=[12], dense_out=0)
+    spread = depthwise(masked, "spread", 12, bias=True, activation="leaky_relu", slope=-0.5)
+    prelu = depthwise(spread, "depthwise_prelu", 12)
+    prelu = build.add_weighted("add", [prelu], "prelu", {"slopes": (12,)}, activation="leaky_relu")
+    x = build.add("add", [x, prelu, masked], "sum", factors=[1.0, 0.2, 0.5], activation="relu")
+    large = build.add("nearest_upsample", [x], "large", scale=3)
+    large = build.conv([large], "large_conv", 12, 12, activation="leaky_relu", slope=0.2)
+    small = build.add("sigmoid", [build.conv([x], "small_conv", 12, 27)], "small")
+    shuffled = build.add("pixel_shuffle", [small], "shuffled", scale=3)
+    larger = build.add("nearest_upsample", [shuffled], "larger", scale=2)
+    twice = build.add("nearest_upsample", [large], "twice", scale=2)
+    ending = build.conv([twice, larger], "ending", 15, 3)
+    facts = Facts(name="searched", architecture="searched", scale=6, size_multiple=1)
+    output = build.add("sigmoid", [ending], "output")
+    return ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
+
+
 def only_bicubic() -> ModelFile:
     """A graph without convolutions."""
     build = GraphBuilder()
@@ -212,6 +250,7 @@ def one_of_each() -> dict[str, ModelFile]:
         "only_bicubic": only_bicubic(),
         "at_every_size": at_every_size(),
         "tokens": tokens(),
+        "searched": searched(),
         "slopes": slopes_per_channel(),
         "residual_blocks": residual_blocks(),
         "balanced": balanced(smsr(32, modules=2, layers=2), 2, 8),

@@ -45,6 +45,14 @@ def test_smsr_keeps_images_and_logits_in_fp32():
     assert tail.output.channels == 12
 
 
+WITH_BF16_KERNELS = frozenset(
+    {
+        *("conv2d", "masked_conv2d", "conv_transpose2x", "avg_pool2x2", "global_mean", "scale_add", "add"),
+        *("depthwise_conv3x3", "nearest_upsample"),
+    }
+)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_only_operations_with_bf16_kernels_read_or_write_bf16(model):
     """Every operation gets maps of types that its kernels support."""
@@ -53,8 +61,7 @@ def test_only_operations_with_bf16_kernels_read_or_write_bf16(model):
     for entry in entries:
         touched = [n for n, v in zip(entry.node.inputs, entry.inputs, strict=True) if v.kind.value == "map"]
         if chosen.intersection(touched):
-            assert entry.node.op in ("conv2d", "masked_conv2d", "conv_transpose2x", "avg_pool2x2",
-                                     "global_mean", "scale_add")  # fmt: skip
+            assert entry.node.op in WITH_BF16_KERNELS
 
 
 def costing(worst_db: float, scale: int = 2) -> PrecisionCost:

@@ -10,15 +10,17 @@ namespace sparsesr {
 
 constexpr int kMaxAddends = 16;
 
-struct AddArgs {
-  InputWindow inputs[kMaxAddends];
+template <typename T>
+struct AddArgsOf {
+  WindowOf<const T> inputs[kMaxAddends];
   float factors[kMaxAddends];
   int input_count;
   Activation activation;
   const float* slopes;  // for kLeakyRelu, one per channel
   int64_t channels;
-  Window out;
+  WindowOf<T> out;
 };
-using AddKernel = void(const AddArgs& args, int64_t begin, int64_t end);
+template <typename T>
+using AddKernelOf = void(const AddArgsOf<T>& args, int64_t begin, int64_t end);
 
 }  // namespace sparsesr

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "kernels/exp2_series.h"
 #include "kernels/segment_attention/segment_attention.h"
 
 namespace sparsesr {
@@ -18,12 +19,6 @@ namespace {
 constexpr int kTileQueries = 12;  // their sums (13.5 KiB) and a block of keys and values (27 KiB) stay in L1
 constexpr float kNoScore = -3e38f;  // for missing keys; finite, because infinities would produce NaN
 constexpr float kNoMaximum = -1e30f;
-constexpr float kLog2E = 1.4426950408889634f;
-
-// ln(2)^n / n!, highest power first.
-constexpr int kExp2Terms = 7;
-constexpr float kExp2Series[kExp2Terms] = {1.5403530e-4f, 1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f,
-                                           0.24022651f,   0.69314718f,   1.0f};
 
 // kQueries x kGroups score vectors and kQueries x kAttentionDims accumulators fit in the registers.
 template <typename V, int kQueries, int kGroups, int kGroupsPerBlock>

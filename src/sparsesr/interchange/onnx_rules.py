@@ -39,6 +39,22 @@ def _conv2d(build: OnnxBuilder, entry: TypedNode) -> None:
     build.named(value, node.output)
 
 
+def _depthwise_conv3x3(build: OnnxBuilder, entry: TypedNode) -> None:
+    node = entry.node
+    inputs = [*node.inputs, *build.weights(node, "weight", "bias")]
+    value = build.add("Conv", inputs, kernel_shape=[3, 3], pads=[1] * 4, group=entry.output.channels)
+    build.named(build.activated(node, value), node.output)
+
+
+def _nearest_upsample(build: OnnxBuilder, entry: TypedNode) -> None:
+    settings = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    build.add("Resize", [entry.node.inputs[0], "", _scales(build, entry)], entry.node.output, **settings)
+
+
+def _sigmoid(build: OnnxBuilder, entry: TypedNode) -> None:
+    build.add("Sigmoid", entry.node.inputs, entry.node.output)
+
+
 def _conv_transpose2x(build: OnnxBuilder, entry: TypedNode) -> None:
     build.add(
         "ConvTranspose",
@@ -99,11 +115,9 @@ def _pixel_shuffle(build: OnnxBuilder, entry: TypedNode) -> None:
 
 
 def _bicubic_upsample(build: OnnxBuilder, entry: TypedNode) -> None:
-    scale = SCALE.of(entry.node)
-    scales = build.constant(f"{entry.node.output}/scales", np.array([1, 1, scale, scale], np.float32))
     build.add(
         "Resize",
-        [entry.node.inputs[0], "", scales],
+        [entry.node.inputs[0], "", _scales(build, entry)],
         entry.node.output,
         mode="cubic",
         cubic_coeff_a=-0.75,
@@ -111,10 +125,17 @@ def _bicubic_upsample(build: OnnxBuilder, entry: TypedNode) -> None:
     )
 
 
+def _scales(build: OnnxBuilder, entry: TypedNode) -> str:
+    """The factors by which each axis grows."""
+    scale = SCALE.of(entry.node)
+    return build.constant(f"{entry.node.output}/scales", np.array([1, 1, scale, scale], np.float32))
+
+
 RULES: dict[str, Rule] = {
     "image": _image,
     "conv2d": _conv2d,
     "masked_conv2d": masked_conv2d,
+    "depthwise_conv3x3": _depthwise_conv3x3,
     "avg_pool2x2": _avg_pool2x2,
     "conv_transpose2x": _conv_transpose2x,
     "spatial_mask": spatial_mask,
@@ -127,6 +148,8 @@ RULES: dict[str, Rule] = {
     "fold3x3": fold3x3,
     "layer_norm": layer_norm,
     "segment_attention": segment_attention,
+    "nearest_upsample": _nearest_upsample,
+    "sigmoid": _sigmoid,
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.search.spaces import SMALL_RESIDUAL
+from lab.search.spaces import SMALL_A, SMALL_B, SMALL_RESIDUAL
 from sparsesr.errors import InputError, ModelError
 from sparsesr.lab.nn.genotype import CELL, Cell, Genotype
 from sparsesr.lab.search.latency import conditions_of, fastest, measure_latency, prices_of
@@ -72,6 +72,20 @@ def test_every_operation_is_measured():
     assert set(measured.operations_ms) == {key_of(*shape, 0) for shape in all_shapes(SMALL_RESIDUAL)}
     assert all(ms > 0 for ms in measured.operations_ms.values()) and measured.frame_ms > 0
     assert measured.is_of_this_machine and "is off by" in lines[-1]
+
+
+@pytest.mark.parametrize(("space", "scale"), [(SMALL_B, 4), (SMALL_A, 2)])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_spaces_with_up_blocks_are_measured(space, scale, precision):
+    """Family B needs no up block, but a path may have some."""
+    search = replace(
+        RECIPE.search, latency_height_px=10, latency_width_px=12, latency_precision=precision, latency_table=""
+    )
+    recipe = replace(RECIPE, space=space, scale=scale, search=search)
+    measured = measure_latency(recipe, lambda line: None, rounds=2)
+    assert set(measured.ups_ms) == {"0"} and measured.up(0) > 0
+    draw = np.random.default_rng(1)
+    assert all(price_of(random_network(space, scale, draw), measured) > 0 for _ in range(20))
 
 
 def test_a_network_costs_the_sum_of_its_parts():

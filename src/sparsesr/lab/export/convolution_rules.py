@@ -13,15 +13,19 @@ from typing import Any
 from torch import nn
 
 from sparsesr.errors import ModelError
-from sparsesr.lab.export.graph_builder import check_conv
+from sparsesr.lab.export.graph_builder import check_conv, is_depthwise
 from sparsesr.lab.export.lowering_state import LoweringState
 from sparsesr.lab.export.values import Concat, FeatureMap, LRImage, Value
+from sparsesr.lab.nn.layers.searched_operations import WhereActive
 from sparsesr.modelfile.operations.attributes import KERNEL
 
 
 def conv(state: LoweringState, module: nn.Conv2d, name: str, inputs: Sequence[Any]) -> Value:
     """A convolution; absorbs the factor of an image, and splits a 1x1 over a concatenation into a chain."""
     (value,) = inputs
+    if is_depthwise(module):
+        weights = {"weight": module.weight, "bias": module.bias}
+        return FeatureMap(state.build.add("depthwise_conv3x3", [state.map_name(value)], name, weights))
     if isinstance(value, LRImage):
         state.build.add_conv(module, [state.image_node(value)], name)
         if value.factor != 1:
@@ -95,13 +99,55 @@ def activate(state: LoweringState, value: object, name: str, **attrs: Any) -> Va
 
 def _fusible(state: LoweringState, value: object) -> str | None:
     """The node that can absorb an activation; before a pixel shuffle, which only moves values, the convolution."""
-    if any(state.is_read_once(value, op) for op in ("conv2d", "add")):
+    if any(state.is_read_once(value, op) for op in ("conv2d", "depthwise_conv3x3", "add")):
         return state.map_name(value)
     if not state.is_read_once(value, "pixel_shuffle"):
         return None
     inputs = state.build.node(state.map_name(value)).inputs
     before = FeatureMap(inputs[0])
     return before.name if len(inputs) == 1 and state.is_read_once(before, "conv2d") else None
+
+
+# --- masks and factors ---
+
+
+def where_active(state: LoweringState, module: WhereActive, name: str, inputs: Sequence[Any]) -> Value:
+    """The convolution before it becomes a masked one."""
+    value, *masks = inputs
+    if not masks or masks[0] is None:
+        return value
+    output = state.map_name(value)
+    if not state.can_fuse(value) or state.build.node(output).attrs.get("accumulate"):
+        raise ModelError(f"masks {output}, which is no convolution of its own or has other readers")
+    state.build.mask(output, state.map_name(masks[0]))
+    return FeatureMap(output)
+
+
+def scale(state: LoweringState, value: object, name: str, factor: float) -> FeatureMap:
+    """Multiply a map by a number: fold it into the convolutions that make the map, or append a node."""
+    source = state.map_name(value)
+    if _absorbs_factor(state, value, factor):
+        _scale_sum(state, source, factor)
+        return FeatureMap(source)
+    return FeatureMap(state.build.add("add", [source], name, factors=[factor]))
+
+
+def _absorbs_factor(state: LoweringState, value: object, factor: float) -> bool:
+    """True for a convolution of one reader, if its activation lets a factor pass and its addend absorbs it too."""
+    if not (state.can_fuse(value) or state.is_read_once(value, "masked_conv2d")):
+        return False
+    node = state.build.node(state.map_name(value))
+    if node.attrs.get("activation", "none") != "none" and factor <= 0:
+        return False
+    is_sum = bool(node.attrs.get("accumulate"))
+    return not is_sum or _absorbs_factor(state, FeatureMap(node.inputs[-1]), factor)
+
+
+def _scale_sum(state: LoweringState, output: str, factor: float) -> None:
+    node = state.build.node(output)
+    state.build.scale_conv(output, factor)
+    if node.attrs.get("accumulate"):
+        _scale_sum(state, node.inputs[-1], factor)
 
 
 # --- parallel convolutions ---

@@ -173,7 +173,8 @@ def _lower_node(
     except ModelError as error:
         raise ModelError(f"{_where(node, modules)}: {error}") from None
     if isinstance(value, FeatureMap):
-        state.readers[value.name] = len(node.users)
+        # A rule that returns its input adds readers to those that the map has beside this node.
+        state.readers[value.name] = state.readers.get(value.name, 1) - 1 + len(node.users)
     return value
 
 

@@ -123,6 +123,15 @@ class GraphBuilder:
         self.nodes.remove(node)
         self.nodes.append(node)
 
+    def mask(self, output: str, mask: str) -> None:
+        """Compute a convolution at the active pixels of a mask only; elsewhere its result is zero."""
+        index = next(index for index, node in enumerate(self.nodes) if node.output == output)
+        node = self.nodes[index]
+        channels = {"dense_in": [self.channels(name) for name in node.inputs], "dense_out": 0}
+        self.nodes[index] = replace(
+            node, op="masked_conv2d", inputs=(mask, *node.inputs), attrs={**node.attrs, **channels}
+        )
+
     def is_before(self, first: str, second: str) -> bool:
         """True if ``first`` is produced before ``second``."""
         order = [node.output for node in self.nodes]
@@ -162,17 +171,30 @@ class GraphBuilder:
         return Graph(image, output, tuple(self.nodes)), tensors
 
 
-def check_conv(conv: nn.Conv2d, name: str) -> None:
-    """Raise ModelError unless the runtime supports this convolution: 1x1 or 3x3, stride 1, zero padding."""
+def is_depthwise(conv: nn.Conv2d) -> bool:
+    """True for a depthwise convolution that the runtime supports: 3x3, stride 1, zero padding."""
+    has_own_kernels = conv.groups == conv.in_channels == conv.out_channels > 1
+    return has_own_kernels and conv.kernel_size == (3, 3) and all(_requirements(conv).values())
+
+
+def _requirements(conv: nn.Conv2d) -> dict[str, bool]:
+    """What convolutions of every kind must be."""
     rows, columns = conv.kernel_size
     padding = conv.padding if isinstance(conv.padding, str) else tuple(conv.padding)
     same = padding == "same" or padding == (rows // 2, columns // 2)
-    requirements = {
+    return {
         "a kernel of 1x1 or 3x3 (or 1x3, 3x1)": {rows, columns} <= {1, 3},
         "stride 1": tuple(conv.stride) == (1, 1),
         "padding of half the kernel": same and conv.padding_mode == "zeros",
         "no dilation": tuple(conv.dilation) == (1, 1),
-        "no groups": conv.groups == 1,
+    }
+
+
+def check_conv(conv: nn.Conv2d, name: str) -> None:
+    """Raise ModelError unless the runtime supports this convolution: 1x1 or 3x3, stride 1, zero padding."""
+    requirements = {
+        **_requirements(conv),
+        "no groups, or with a 3x3 kernel as many as channels": conv.groups == 1,
     }
     unmet = [requirement for requirement, is_met in requirements.items() if not is_met]
     if unmet:

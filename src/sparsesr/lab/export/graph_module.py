@@ -187,10 +187,22 @@ def _segment_attention(node: Node, inputs: Sequence[Tensor], weights: Weights) -
     return torch.cat(attended, dim=2).transpose(2, 3).flatten(1, 2).unflatten(2, inputs[0].shape[2:])
 
 
+def _depthwise_conv3x3(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    weight = weights["weight"]
+    value = functional.conv2d(inputs[0], weight, weights.get("bias"), padding=1, groups=len(weight))
+    return _activate(node, value)
+
+
+def _nearest_upsample(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    scale = SCALE.of(node)
+    return inputs[0].repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
 RULES: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "image": _image,
     "conv2d": _conv2d,
     "masked_conv2d": _masked_conv2d,
+    "depthwise_conv3x3": _depthwise_conv3x3,
     "avg_pool2x2": lambda node, inputs, weights: functional.avg_pool2d(inputs[0], 2),
     "conv_transpose2x": _conv_transpose2x,
     "spatial_mask": _spatial_mask,
@@ -203,6 +215,8 @@ RULES: dict[str, Callable[[Node, Sequence[Tensor], Weights], Tensor]] = {
     "layer_norm": _layer_norm,
     "segment_attention": _segment_attention,
     "add": _add,
+    "nearest_upsample": _nearest_upsample,
+    "sigmoid": lambda node, inputs, weights: torch.sigmoid(inputs[0]),
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic_upsample,
 }

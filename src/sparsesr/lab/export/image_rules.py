@@ -12,7 +12,7 @@ from torch import nn
 from sparsesr.errors import ModelError
 from sparsesr.lab.export.lowering_state import LoweringState, kind_name
 from sparsesr.lab.export.values import FeatureMap, HRImage, LRImage, PerColour, Value
-from sparsesr.lab.nn.layers.image_layers import BicubicUpsample
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, UnitRange
 
 COLOURS = 3
 
@@ -55,6 +55,19 @@ def pixel_shuffle(state: LoweringState, module: nn.PixelShuffle, name: str, inpu
     return FeatureMap(state.build.add("pixel_shuffle", [source], name, scale=step))
 
 
+def unit_range(state: LoweringState, module: UnitRange, name: str, inputs: Sequence[Any]) -> Value:
+    """``(tanh(z) + 1) / 2``: the sigmoid of ``2 z``, on the small map if a pixel shuffle only moves its values."""
+    image = as_image(state, inputs[0])
+    if not isinstance(image, HRImage):
+        raise ModelError(f"ends a network, but its input is {kind_name(inputs[0])}")
+    doubled = image.scaled(2.0)
+    if image.skip is not None or image.source is None:
+        return FeatureMap(state.build.add("sigmoid", [state.close(doubled, f"{name}.doubled")], name))
+    state.fold(doubled)
+    source = state.build.add("sigmoid", [image.source], name)
+    return HRImage(source, image.shuffle, scale=image.scale)
+
+
 def bicubic(state: LoweringState, module: BicubicUpsample, name: str, inputs: Sequence[Any]) -> Value:
     """Bicubic upscaling of the input; its factor and shift carry over, since bicubic weights sum to one."""
     (value,) = inputs
@@ -65,8 +78,8 @@ def bicubic(state: LoweringState, module: BicubicUpsample, name: str, inputs: Se
 
 
 def multiply(state: LoweringState, module: Any, name: str, inputs: Sequence[Any]) -> Value:
-    """Multiply an image by a number, in either order."""
-    value, factor = inputs if not isinstance(inputs[0], (int, float)) else inputs[::-1]
+    """Multiply an image by a number."""
+    value, factor = inputs
     return _scaled(state, value, factor, "multiplied, and only by a number")
 
 

@@ -77,20 +77,26 @@ class LoweringState:
         source = str(image.source)
         if output in self.closed:
             return self._closed_again(image, output)
+        self.fold(image)
+        self.closed[output] = image
+        return self._result_node(image, source, output)
+
+    def fold(self, image: HRImage) -> None:
+        """Fold the factor and shift of an upscaled image into the convolution that makes it."""
+        source = str(image.source)
         if image.skip is not None and abs(image.skip_factor - 1) > 1e-6:
             raise ModelError(
                 f"the upscaled input is added with factor {image.skip_factor:g}; the factor must be 1"
             )
         attrs = self.build.node(source).attrs
         is_scaled = image.factor != 1 or bool(image.shift.any())
-        if is_scaled and (attrs.get("activation", "none") != "none" or attrs.get("residual")):
+        is_linear = self.build.operation(source) == "conv2d" and attrs.get("activation", "none") == "none"
+        if is_scaled and (not is_linear or attrs.get("residual")):
             raise ModelError(f"{source}: only a factor and a shift may follow the last convolution")
         if image.factor != 1 and attrs.get("accumulate"):
             raise ModelError(f"{source}: a sum cannot be scaled")
         if is_scaled:
             self.build.scale_conv(source, image.factor, np.repeat(image.shift, image.shuffle**2))
-        self.closed[output] = image
-        return self._result_node(image, source, output)
 
     def _result_node(self, image: HRImage, source: str, output: str) -> str:
         skips = [] if image.skip is None else [image.skip]

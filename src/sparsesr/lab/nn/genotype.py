@@ -78,6 +78,8 @@ class Genotype:
     keeps_shortcuts: bool = True
     """Shortcuts inside operations are 1x1 convolutions, as in the supernet, even where widths agree; otherwise identity
     there."""
+    mask_channels: int = 0
+    """Hidden channels of the head of a learned mask; 0: all pixels are active."""
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -96,6 +98,9 @@ class Genotype:
         _check(not wrong, f"widths {wrong} are not multiples of {family.width_multiple}")
         for cell in self.cells:
             _check_cell(cell, family)
+        _check(self.mask_channels >= 0, f"mask_channels {self.mask_channels} must not be negative")
+        has_cells = (CELL, 0) in zip(self.path, self.levels, strict=True)
+        _check(not self.mask_channels or has_cells, "a mask needs a cell in front of the up blocks")
 
     @property
     def levels(self) -> tuple[int, ...]:

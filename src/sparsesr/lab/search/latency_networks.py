@@ -23,7 +23,7 @@ def covering_network(space: Space, scale: int, level: int) -> Genotype:
 
 
 def bare_network(space: Space, scale: int) -> Genotype:
-    """The frame with nothing but the up blocks that the scale needs."""
+    """The frame with nothing but up blocks."""
     return Genotype(space.family, scale, space.channels, (UP,) * _ups(space, scale), ())
 
 
@@ -39,8 +39,9 @@ def random_network(space: Space, scale: int, draw: np.random.Generator) -> Genot
 
 
 def _ups(space: Space, scale: int) -> int:
-    """Up blocks that a path needs."""
-    return min(space.tree.nodes[index].ups for index in space.legal_nodes(scale))
+    """Up blocks of the measured networks: as many as the scale needs, and one where a path may have any."""
+    needed = min(space.tree.nodes[index].ups for index in space.legal_nodes(scale))
+    return max(needed, min(1, space.most_ups))
 
 
 def _all_shaped(space: Space, place: int) -> list[Shaped]:

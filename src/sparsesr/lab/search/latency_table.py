@@ -72,12 +72,12 @@ class LatencyTable:
 
     @property
     def is_of_this_machine(self) -> bool:
-        """True if processor, number of processors and version of sparsesr are those of this machine."""
+        """True if processor and version of sparsesr are those of this machine.
+
+        How many processors this process may use does not matter: the conditions say how many threads were timed.
+        """
         here = this_machine()
-        return all(
-            getattr(here, name) == getattr(self.machine, name)
-            for name in ("processor", "usable_threads", "sparsesr")
-        )
+        return all(getattr(here, name) == getattr(self.machine, name) for name in ("processor", "sparsesr"))
 
     def scaled(self, reference_ms: float) -> LatencyTable:
         """The table for a machine on which the reference network takes ``reference_ms``."""
@@ -139,4 +139,4 @@ def _found(table: Mapping[str, float], key: str) -> float:
 
 
 def _described(machine: Machine) -> str:
-    return f"{machine.processor}, {machine.usable_threads} threads, sparsesr {machine.sparsesr}"
+    return f"{machine.processor}, sparsesr {machine.sparsesr}"

@@ -15,6 +15,7 @@ from torch import nn
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.patches import Batch
+from sparsesr.lab.search.architecture import Mixture
 from sparsesr.lab.search.cost import MixtureCost
 from sparsesr.lab.search.order import ORDERS
 from sparsesr.lab.search.prices import Prices
@@ -75,8 +76,8 @@ class ArchitectureTraining(NoMasks):
         self.start_step(step)
         lr_B3HW, hr_B3YX = batch
         with without_gradients(self.network.weights()):
-            difference = trainee.network(lr_B3HW).float() - hr_B3YX
-            total = difference.abs().mean() + self._architecture_loss()
+            fidelity, _ = trainee.task.loss(trainee.network(lr_B3HW).float(), hr_B3YX)
+            total = fidelity + self._architecture_loss()
             self.optimizer.zero_grad(set_to_none=True)
             trainee.fabric.backward(total)
         parameters = list(self.network.architecture.parameters())
@@ -84,8 +85,9 @@ class ArchitectureTraining(NoMasks):
         self.optimizer.step()
 
     def _architecture_loss(self) -> torch.Tensor:
+        """Loss of the mixture of the last forward pass."""
         settings, architecture = self.recipe.search, self.network.architecture
-        mixture = architecture.mixture()
+        mixture = cast(Mixture, self.network.last_mixture)
         order = ORDERS[settings.order](architecture, mixture)
         cost = (self.cost.expected(architecture, mixture) - settings.cost_target) / self.largest
         cost = torch.relu(cost) if settings.cost_target else cost

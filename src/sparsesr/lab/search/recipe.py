@@ -70,6 +70,7 @@ class SearchRecipe(EnlargingRecipe):
             for name, used in (
                 ("scales", self.scales),
                 ("sparsity", self.sparsity),
+                ("masked", self.masked),
                 ("pruning", self.pruning),
                 ("compile", self.compile),
             )

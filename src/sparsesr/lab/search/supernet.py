@@ -40,10 +40,13 @@ class Supernet(nn.Module):
         self.cells = nn.ModuleList(_full_cell(space) for _ in range(space.tree.cells))
         enlarges = space.rule.ups_enlarge
         self.ups = nn.ModuleList(up_block(space.channels, enlarges) for _ in range(space.tree.ups))
+        #: Mixture of the last forward pass, for losses on it.
+        self.last_mixture: Mixture | None = None
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Upscale a batch; see the class for the passes."""
         architecture, mixture = self.architecture, self.architecture.mixture()
+        self.last_mixture = mixture
         if not self.training:
             return self.run(image_B3HW, mixture, architecture.best_widths())
         extremes = (architecture.extreme_widths(True), architecture.extreme_widths(False))

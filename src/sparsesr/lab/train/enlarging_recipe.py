@@ -28,6 +28,10 @@ class EnlargingRecipe(Recipe):
     """Upper bound of the noise on LR patches (standard deviation of 255); the level is drawn per sample."""
     validation_sigma: float = 0.0
     """Noise on LR validation images (standard deviation of 255), the same in every validation."""
+    masked: bool = False
+    """Put a learned mask on the convolutions of a searched network; ``sparsity`` trains it."""
+    teacher: str = ""
+    """Checkpoint, model file or model name of a network whose results are the target instead of HR; empty: none."""
     loss: str = "l1"
     """l1 or l2: mean absolute or mean squared error on 0..1."""
 
@@ -45,5 +49,7 @@ class EnlargingRecipe(Recipe):
         )
         for name in ("noise_sigma_max", "validation_sigma"):
             check(0 <= getattr(self, name) <= 255, f"{name} {getattr(self, name)} must be in 0..255")
+        check(not (self.teacher and self.scales), "a teacher has one scale: set scales empty")
+        check(not self.masked or self.sparsity is not None, "masked needs sparsity, which trains the mask")
         check(not self.scales or self.degradation == "bicubic", "several scales need degradation=bicubic")
         check_choices(self, {"loss": LOSSES, "degradation": DEGRADATIONS})

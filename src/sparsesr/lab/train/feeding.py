@@ -16,16 +16,21 @@ from sparsesr.lab.data.patches import Batch, PatchSampler
 from sparsesr.lab.data.several_scales import SeveralScales
 from sparsesr.lab.data.training_set import open_training_set
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
+from sparsesr.lab.train.teacher import Teacher, open_teacher
 
 
 class PatchFeed:
     """The patches of each step; they depend only on the recipe, the process and the step."""
 
-    def __init__(self, recipe: EnlargingRecipe, batches: Batches, process: int) -> None:
-        self._recipe, self._batches, self._process = recipe, batches, process
+    def __init__(
+        self, recipe: EnlargingRecipe, batches: Batches, process: int, teacher: Teacher | None = None
+    ) -> None:
+        self._recipe, self._batches, self._process, self._teacher = recipe, batches, process, teacher
 
     def at(self, step: int) -> Batch:
-        """LR and HR of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside.
+        """LR and target of ``step`` on the device, float32 in 0..1; noise may take LR slightly outside.
+
+        The target is HR, or what the recipe's teacher makes of LR.
 
         LR has the memory layout of the network's weights.
         """
@@ -35,7 +40,7 @@ class PatchFeed:
             lr_B3HW = with_blind_noise(lr_B3HW, self._recipe.noise_sigma_max, key)
         if self._recipe.channels_last:
             lr_B3HW = lr_B3HW.contiguous(memory_format=torch.channels_last)
-        return lr_B3HW, hr_B3HW
+        return lr_B3HW, hr_B3HW if self._teacher is None else self._teacher.target(lr_B3HW, hr_B3HW)
 
     def close(self) -> None:
         """Stop working ahead."""
@@ -66,11 +71,14 @@ def open_feed(
     def sampler(scale: int) -> PatchSampler:
         return PatchSampler(pairs(scale), *_sampling(recipe, part))
 
+    teacher = None
+    if recipe.teacher:
+        teacher = open_teacher(recipe.teacher, recipe.scale, recipe.lr_patch_px, device)
     if recipe.degradation == "photo":
         degraded = DegradedPatches(pairs(recipe.scale), *_sampling(recipe, part))
-        return PatchFeed(recipe, HostBatches(degraded, device), part[0])
+        return PatchFeed(recipe, HostBatches(degraded, device), part[0], teacher)
     if not recipe.scales:
-        return PatchFeed(recipe, open_batches(sampler(recipe.scale), device), part[0])
+        return PatchFeed(recipe, open_batches(sampler(recipe.scale), device), part[0], teacher)
     if part[1] > 1:  # the set of upsamplers with a gradient changes between steps, which DDP does not support
         raise UsageError("several scales are trained by one process; start it without torchrun")
     several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)

@@ -136,6 +136,25 @@ def _activation(node: Node) -> dict[int, object]:
     return {9: 1} if ACTIVATION.of(node) == "relu" else {}
 
 
+def _depthwise_conv3x3(build: _Builder, node: Node) -> None:
+    weight = build.model.tensors[node.weights["weight"]]
+    settings: dict[int, object] = {0: len(weight), 1: 3, 4: 1, 5: int("bias" in node.weights), 6: weight.size}
+    settings |= {7: len(weight)}
+    build.layer("ConvolutionDepthWise", node.inputs, node.output, settings | _activation(node))
+    build.weight(node, "weight")
+    if "bias" in node.weights:
+        build.vector(build.model.tensors[node.weights["bias"]])
+
+
+def _nearest_upsample(build: _Builder, node: Node) -> None:
+    scale = float(SCALE.of(node))
+    build.layer("Interp", node.inputs, node.output, {0: 1, 1: scale, 2: scale})
+
+
+def _sigmoid(build: _Builder, node: Node) -> None:
+    build.layer("Sigmoid", node.inputs, node.output)
+
+
 def _channel_attention(build: _Builder, node: Node) -> None:
     last = node.inputs[0]
     for index, (name, function) in enumerate(((f"{node.output}_hidden", 1), (node.output, 4)), start=1):
@@ -174,9 +193,12 @@ def _global_mean(build: _Builder, node: Node) -> None:
 RULES: dict[str, Callable[[_Builder, Node], None]] = {
     "image": _image,
     "conv2d": _conv2d,
+    "depthwise_conv3x3": _depthwise_conv3x3,
     "global_mean": _global_mean,
     "channel_attention": _channel_attention,
     "scale_add": _scale_add,
+    "nearest_upsample": _nearest_upsample,
+    "sigmoid": _sigmoid,
     "pixel_shuffle": _pixel_shuffle,
     "bicubic_upsample": _bicubic,
 }

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sparsesr.errors import ModelError
 from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, SLOPE
-from sparsesr.modelfile.operations.facts import InputSpec, Sizes, WeightRole
+from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, NumberTypes, Sizes, WeightRole
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import same_type
+from sparsesr.modelfile.operations.shared_rules import maps_and_output, same_type
 from sparsesr.modelfile.operations.value_types import Kind, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -49,6 +49,7 @@ ADD = Operation(
     weights=(WeightRole("slopes", ("C",), optional=True),),
     bind=add_bind,
     infer=same_type,
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, maps_and_output),
     is_eager=True,
     in_place=_in_place,
     is_activation=_is_activation,

@@ -6,10 +6,12 @@ from sparsesr.modelfile.operations.add import ADD
 from sparsesr.modelfile.operations.channel_attention import CHANNEL_ATTENTION, GLOBAL_MEAN, SCALE_ADD
 from sparsesr.modelfile.operations.conv2d import CONV2D
 from sparsesr.modelfile.operations.conv_transpose2x import CONV_TRANSPOSE2X
+from sparsesr.modelfile.operations.depthwise_conv3x3 import DEPTHWISE_CONV3X3
 from sparsesr.modelfile.operations.facts import Rows
 from sparsesr.modelfile.operations.image import IMAGE
 from sparsesr.modelfile.operations.layer_norm import LAYER_NORM
 from sparsesr.modelfile.operations.masked_conv2d import MASKED_CONV2D
+from sparsesr.modelfile.operations.nearest_upsample import NEAREST_UPSAMPLE
 from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.patches import FOLD3X3, UNFOLD3X3
 from sparsesr.modelfile.operations.quantise import QUANTISE
@@ -20,6 +22,7 @@ from sparsesr.modelfile.operations.resizing import (
     PIXEL_SHUFFLE,
 )
 from sparsesr.modelfile.operations.segment_attention import SEGMENT_ATTENTION
+from sparsesr.modelfile.operations.sigmoid import SIGMOID
 from sparsesr.modelfile.operations.spatial_mask import SPATIAL_MASK
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.spec import Graph, Node
@@ -30,6 +33,7 @@ OPERATIONS: dict[str, Operation] = {
         IMAGE,
         CONV2D,
         MASKED_CONV2D,
+        DEPTHWISE_CONV3X3,
         AVG_POOL2X2,
         CONV_TRANSPOSE2X,
         SPATIAL_MASK,
@@ -42,6 +46,8 @@ OPERATIONS: dict[str, Operation] = {
         FOLD3X3,
         LAYER_NORM,
         SEGMENT_ATTENTION,
+        NEAREST_UPSAMPLE,
+        SIGMOID,
         PIXEL_SHUFFLE,
         BICUBIC_UPSAMPLE,
     )

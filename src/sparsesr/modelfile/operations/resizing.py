@@ -8,7 +8,7 @@ from sparsesr.errors import ModelError
 from sparsesr.modelfile.operations.attributes import ENLARGES_SKIP, SCALE
 from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, NumberTypes, Rows, Sizes
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import resized, resolution_of
+from sparsesr.modelfile.operations.shared_rules import maps_and_output, resized, resolution_of
 from sparsesr.modelfile.operations.value_types import IMAGE_CHANNELS, Kind, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -21,10 +21,6 @@ def halve(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
 def pool_rows(node: Node, a: int, b: int, index: int) -> Rows:
     """An output row depends on two input rows."""
     return 2 * a, 2 * b
-
-
-def _same_type_maps(node: Node) -> Sequence[Sequence[str]]:
-    return [(*node.inputs, node.output)]
 
 
 def shuffle_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
@@ -89,7 +85,7 @@ AVG_POOL2X2 = Operation(
     inputs=(InputSpec("x", Kind.MAP),),
     infer=halve,
     rows=pool_rows,
-    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _same_type_maps),
+    number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, maps_and_output),
 )
 
 

@@ -49,6 +49,11 @@ def all_inputs(node: Node) -> tuple[str, ...]:
     return node.inputs
 
 
+def maps_and_output(node: Node) -> Sequence[Sequence[str]]:
+    """All inputs and the output have the same number type."""
+    return [(*node.inputs, node.output)]
+
+
 def never(node: Node) -> bool:
     """False for every node."""
     return False

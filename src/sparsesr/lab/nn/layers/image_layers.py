@@ -28,6 +28,14 @@ class MeanShift(nn.Conv2d):
             return super().forward(input.to(self.weight.dtype))
 
 
+class UnitRange(nn.Module):
+    """``(tanh(z) + 1) / 2``: keeps results in 0..1."""
+
+    def forward(self, image_B3YX: Tensor) -> Tensor:
+        """(B, 3, Y, X) -> the same shape, in 0..1."""
+        return (torch.tanh(image_B3YX) + 1) / 2
+
+
 class BicubicUpsample(nn.Module):
     """Bicubic upscaling as in torch: a = -0.75, half-pixel centres, clamped edges."""
 

@@ -16,6 +16,18 @@ class HalfPool(nn.Module):
         return functional.avg_pool2d(feat_BCHW, 2)
 
 
+class NearestUpsample(nn.Module):
+    """Every pixel becomes a block of scale x scale pixels."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, feat_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, scale H, scale W)."""
+        return functional.interpolate(feat_BCHW, scale_factor=float(self.scale), mode="nearest")
+
+
 class BilinearLike(nn.Module):
     """Bilinear upscaling to the size of another map, with aligned corners (``align_corners=True``)."""
 

@@ -11,17 +11,24 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
+from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift, UnitRange
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, TRUNK_RANGE
-from sparsesr.lab.nn.layers.searched_operations import Enlarging, convolution
+from sparsesr.lab.nn.layers.searched_operations import LEAK, Enlarging, convolution
 
 Body = Callable[[Tensor], Tensor]
 _COLOURS = 3
 
 
-class LateUpsampling(nn.Module):
+class Frame(nn.Module):
+    """Base of all frames."""
+
+    def centred(self, image_B3HW: Tensor) -> Tensor:
+        """The image as the head sees it but for a factor; mask heads read it too."""
+        return image_B3HW
+
+
+class LateUpsampling(Frame):
     """TrilevelNAS-B: head, body, convolution and pixel shuffle, ``(tanh(z) + 1) / 2``. No global skip."""
 
     def __init__(self, channels: int, scale: int) -> None:
@@ -29,26 +36,28 @@ class LateUpsampling(nn.Module):
         self.head = convolution(_COLOURS, channels, 3, bias=True)
         self.tail = convolution(channels, _COLOURS * scale**2, 3, bias=True)
         self.shuffle = nn.PixelShuffle(scale)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
-        return (torch.tanh(self.shuffle(self.tail(body(self.head(image_B3HW))))) + 1) / 2
+        return self.unit_range(self.shuffle(self.tail(body(self.head(image_B3HW)))))
 
 
-class EarlyUpsampling(nn.Module):
+class EarlyUpsampling(Frame):
     """TrilevelNAS-A: the body enlarges the features; a convolution to colours follows."""
 
     def __init__(self, channels: int, scale: int) -> None:
         super().__init__()
         self.head = convolution(_COLOURS, channels, 3, bias=True)
         self.tail = convolution(channels, _COLOURS, 3, bias=True)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W) in 0..1."""
-        return (torch.tanh(self.tail(body(self.head(image_B3HW)))) + 1) / 2
+        return self.unit_range(self.tail(body(self.head(image_B3HW))))
 
 
-class AutoGanDistiller(nn.Module):
+class AutoGanDistiller(Frame):
     """The skeleton of AGD (ICML 2020): trunk convolution, global skip, two enlarging blocks, two convolutions."""
 
     def __init__(self, channels: int, scale: int) -> None:
@@ -59,17 +68,18 @@ class AutoGanDistiller(nn.Module):
         self.trunk = convolution(channels, channels, 3, bias=True)
         self.ups = nn.Sequential(Enlarging(channels), Enlarging(channels))
         self.large = convolution(channels, channels, 3, bias=True)
+        self.activation = nn.LeakyReLU(LEAK)
         self.tail = convolution(channels, _COLOURS, 3, bias=True)
+        self.unit_range = UnitRange()
 
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, 4 H, 4 W) in 0..1."""
         feat_BCHW = self.head(image_B3HW)
         large_BCYX = self.ups(feat_BCHW + self.trunk(body(feat_BCHW)))
-        large_BCYX = functional.leaky_relu(self.large(large_BCYX), 0.2)
-        return (torch.tanh(self.tail(large_BCYX)) + 1) / 2
+        return self.unit_range(self.tail(self.activation(self.large(large_BCYX))))
 
 
-class BicubicFrame(nn.Module):
+class BicubicFrame(Frame):
     """The frame of Skim: mean colour removed, pixel shuffle, bicubic skip. All of it runs natively."""
 
     def __init__(self, channels: int, scale: int) -> None:
@@ -83,14 +93,18 @@ class BicubicFrame(nn.Module):
         with torch.no_grad():  # training starts near bicubic
             self.tail.weight.mul_(BRANCH_GAIN)
 
+    def centred(self, image_B3HW: Tensor) -> Tensor:
+        """The image without the mean colour."""
+        return self.sub_mean(image_B3HW)
+
     def forward(self, image_B3HW: Tensor, body: Body) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, 3, scale H, scale W), not clipped."""
-        x_B3HW = self.sub_mean(image_B3HW)
+        x_B3HW = self.centred(image_B3HW)
         hr_B3YX = self.shuffle(self.tail(body(self.head(x_B3HW * TRUNK_RANGE))))
         return self.add_mean(hr_B3YX / TRUNK_RANGE + self.upsample(x_B3HW))
 
 
-_FRAMES: Mapping[str, Callable[[int, int], nn.Module]] = {
+_FRAMES: Mapping[str, Callable[[int, int], Frame]] = {
     "trilevel_a": EarlyUpsampling,
     "trilevel_b": LateUpsampling,
     "agd": AutoGanDistiller,
@@ -98,6 +112,6 @@ _FRAMES: Mapping[str, Callable[[int, int], nn.Module]] = {
 }
 
 
-def frame_of(family: str, channels: int, scale: int) -> nn.Module:
+def frame_of(family: str, channels: int, scale: int) -> Frame:
     """The frame of a family."""
     return _FRAMES[family](channels, scale)

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN
+from sparsesr.lab.nn.layers.resolution import NearestUpsample
 
 _EXPANSION = 4
+LEAK = 0.2
+"""Slope of leaky ReLU below zero, in enlarging layers."""
 
 
 def convolution(c_in: int, c_out: int, kernel: int, bias: bool = False) -> nn.Conv2d:
@@ -22,20 +25,29 @@ def convolution(c_in: int, c_out: int, kernel: int, bias: bool = False) -> nn.Co
     return nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=bias)
 
 
+class WhereActive(nn.Module):
+    """The result of a convolution, but zero at inactive pixels; without a mask all pixels are active."""
+
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        return feat_BCHW if mask_B1HW is None else feat_BCHW * mask_B1HW
+
+
 class Activated(nn.Module):
-    """``relu(conv(x))``: ``skip`` (1x1) and ``conv3x3`` of TrilevelNAS, and, with bias, those of residual cells."""
+    """``mask * relu(conv(x))``: ``skip`` (1x1) and ``conv3x3`` of TrilevelNAS; with bias, those of residual cells."""
 
     def __init__(self, c_in: int, c_out: int, keeps_shortcut: bool, kernel: int, bias: bool = False) -> None:
         super().__init__()
         self.conv = convolution(c_in, c_out, kernel, bias)
+        self.where_active = WhereActive()
 
-    def forward(self, feat_BCHW: Tensor) -> Tensor:
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, c_in, H, W) -> (B, c_out, H, W)."""
-        return functional.relu(self.conv(feat_BCHW))
+        return self.where_active(functional.relu(self.conv(feat_BCHW)), mask_B1HW)
 
 
 class Linear(nn.Module):
-    """``conv(x)``: the end of a residual cell, small at first, so that a trunk starts near the identity."""
+    """``mask * conv(x)``: the end of a residual cell, small at first, so that a trunk starts near the identity."""
 
     def __init__(self, c_in: int, c_out: int, keeps_shortcut: bool, kernel: int) -> None:
         super().__init__()
@@ -43,10 +55,11 @@ class Linear(nn.Module):
         with torch.no_grad():
             self.conv.weight.mul_(BRANCH_GAIN)
             nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.where_active = WhereActive()
 
-    def forward(self, feat_BCHW: Tensor) -> Tensor:
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, c_in, H, W) -> (B, c_out, H, W)."""
-        return self.conv(feat_BCHW)
+        return self.where_active(self.conv(feat_BCHW), mask_B1HW)
 
 
 class _WithShortcut(nn.Module):
@@ -57,21 +70,23 @@ class _WithShortcut(nn.Module):
 
 
 class Residual(_WithShortcut):
-    """``relu(conv3x3(relu(conv3x3(x))) + s(x))``."""
+    """``relu(mask * conv3x3(mask * relu(conv3x3(x))) + s(x))``: the shortcut is computed everywhere."""
 
     def __init__(self, c_in: int, c_out: int, keeps_shortcut: bool) -> None:
         super().__init__(c_in, c_out, keeps_shortcut)
         self.first = convolution(c_in, c_out, 3)
         self.second = convolution(c_out, c_out, 3)
+        self.where_active = WhereActive()
 
-    def forward(self, feat_BCHW: Tensor) -> Tensor:
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, c_in, H, W) -> (B, c_out, H, W)."""
-        branch_BCHW = self.second(functional.relu(self.first(feat_BCHW)))
+        hidden_BCHW = self.where_active(functional.relu(self.first(feat_BCHW)), mask_B1HW)
+        branch_BCHW = self.where_active(self.second(hidden_BCHW), mask_B1HW)
         return functional.relu(branch_BCHW + self.shortcut(feat_BCHW))
 
 
 class DepthwiseSeparable(_WithShortcut):
-    """``dwsblock``: 1x1 to 4 c_in, ReLU, depthwise 3x3, ReLU, 1x1 to c_out; plus s(x); ReLU."""
+    """``dwsblock``: 1x1 to 4 c_in, ReLU, depthwise 3x3, ReLU, 1x1 to c_out; plus s(x); ReLU. It ignores masks."""
 
     def __init__(self, c_in: int, c_out: int, keeps_shortcut: bool) -> None:
         super().__init__(c_in, c_out, keeps_shortcut)
@@ -80,7 +95,7 @@ class DepthwiseSeparable(_WithShortcut):
         self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden, bias=False)
         self.project = convolution(hidden, c_out, 1)
 
-    def forward(self, feat_BCHW: Tensor) -> Tensor:
+    def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, c_in, H, W) -> (B, c_out, H, W)."""
         hidden_BCHW = functional.relu(self.depthwise(functional.relu(self.expand(feat_BCHW))))
         return functional.relu(self.project(hidden_BCHW) + self.shortcut(feat_BCHW))
@@ -105,12 +120,13 @@ class Enlarging(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.nearest = NearestUpsample(2)
         self.conv = convolution(channels, channels, 3, bias=True)
+        self.activation = nn.LeakyReLU(LEAK)
 
     def forward(self, feat_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
-        large_BCHW = functional.interpolate(feat_BCHW, scale_factor=2.0, mode="nearest")
-        return functional.leaky_relu(self.conv(large_BCHW), 0.2)
+        return self.activation(self.conv(self.nearest(feat_BCHW)))
 
 
 def up_block(channels: int, enlarges: bool) -> nn.Module:

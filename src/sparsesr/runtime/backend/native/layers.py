@@ -20,12 +20,14 @@ from sparsesr.runtime.backend.native.map_layers import (
     ScaleAdd,
     SpatialMask,
 )
+from sparsesr.runtime.backend.native.single_map_layers import DepthwiseConv, Nearest, Sigmoid
 from sparsesr.runtime.backend.native.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
 
 LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "image": Image,
     "conv2d": Conv,
     "masked_conv2d": MaskedConv,
+    "depthwise_conv3x3": DepthwiseConv,
     "avg_pool2x2": AvgPool,
     "conv_transpose2x": Deconv,
     "spatial_mask": SpatialMask,
@@ -39,6 +41,8 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "fold3x3": Fold,
     "layer_norm": LayerNorm,
     "segment_attention": SegmentAttention,
+    "nearest_upsample": Nearest,
+    "sigmoid": Sigmoid,
     "pixel_shuffle": PixelShuffle,
     "bicubic_upsample": Bicubic,
 }

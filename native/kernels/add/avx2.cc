@@ -1,0 +1,9 @@
+#include "kernels/add/rows.h"
+
+namespace sparsesr {
+
+void f32_add__avx2(const AddArgsOf<float>& args, int64_t begin, int64_t end) { add(args, begin, end); }
+
+void bf16_add__avx2(const AddArgsOf<Bf16>& args, int64_t begin, int64_t end) { add(args, begin, end); }
+
+}  // namespace sparsesr
