@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sparsesr.errors import InputError
 
-Grey = NDArray[np.float32]
+Grey = NDArray[np.floating]
 
 MIN_CORRELATION = 0.9
 MAX_HASH_DISTANCE = 8
@@ -146,16 +146,16 @@ def _all_symmetries(window: Grey) -> list[Grey]:
     return rotated + [view.T for view in rotated]
 
 
-def _unit_thumbnails(windows_NYX: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit_thumbnails(windows_NYX: Grey) -> NDArray[np.float32]:
     count = len(windows_NYX)
     small = windows_NYX.reshape(count, _THUMBNAIL, 2, _THUMBNAIL, 2).mean(axis=(2, 4)).reshape(count, -1)
     small -= small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     # A deviation below one grey level says nothing.
-    return np.where(length > _THUMBNAIL, small / np.maximum(length, 1), np.float32(0))
+    return np.where(length > _THUMBNAIL, small / np.maximum(length, 1), 0).astype(np.float32)
 
 
-def _hashes(windows_NYX: NDArray[np.float32]) -> NDArray[np.uint64]:
+def _hashes(windows_NYX: Grey) -> NDArray[np.uint64]:
     """The 63 lowest frequencies of a DCT but for the mean: whether each is above their median."""
     frequency, sample = np.arange(_LOW)[:, None], np.arange(_HASHED)
     cosines = np.cos(np.pi * frequency * (sample + 0.5) / _HASHED).astype(np.float32)
