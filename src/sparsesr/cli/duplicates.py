@@ -31,9 +31,8 @@ def run(
 ) -> int:
     """Find pictures that occur twice: in another size, format or crop, rotated or mirrored.
 
-    Every pair is printed with its scores, the likeliest first. Whole copies reach correlations near 1. Below 0.98, look
-    at both: it may be a crop, or skies that resemble each other. The exit status is 3 if there are pairs or unreadable
-    images.
+    Every pair is printed with its likeness, the correlation of gradients: near 1 for copies. Below 0.85, look at both:
+    patterns such as bricks may be alike. The exit status is 3 if there are pairs or unreadable images.
     """
     require_training_extra("duplicates")
     from sparsesr.lab.data.pack import image_paths
@@ -48,7 +47,6 @@ def run(
     for error in result.unreadable:
         report(f"skipped: {error}")
     for pair in result.pairs:
-        scores = f"correlation {pair.correlation:.3f}, hash distance {pair.hash_distance}"
-        print(f"{pair.candidate}: like {pair.reference} ({scores})")
+        print(f"{pair.candidate}: like {pair.reference} (likeness {pair.likeness:.2f})")
     print(f"{len(result.pairs)} pairs among {result.compared} images", file=sys.stderr)
     return _FOUND_STATUS if result.pairs or result.unreadable else 0

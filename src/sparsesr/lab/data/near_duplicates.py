@@ -1,60 +1,57 @@
 """Near-duplicates of pictures: the same photograph in another size, crop, rotation or mirroring.
 
-Square windows of every picture are described by 16x16 grey thumbnails and by 63-bit DCT hashes; windows of two pictures
-are compared in the eight rotations and mirrorings of one of them. Skies and other gradients resemble each other, so a
-pair is reported only if both descriptions agree, and with its scores.
+The centre of one picture slides over the other, both shrunk so far that it is 16x16, at several scales, in the eight
+rotations and mirrorings. Where it fits best, the search is repeated at 32x32. *Gradients* are compared: whatever the
+brightness, those of copies agree, by a correlation near 1, while skies resemble each other in their grey levels only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pyvips
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from sparsesr.errors import InputError
 
 Grey = NDArray[np.floating]
 
-MIN_CORRELATION = 0.9
-MAX_HASH_DISTANCE = 8
+MIN_LIKENESS = 0.7
+"""Copies reach 0.9, also as crops in JPEG; different photographs stay below 0.6, unless both show the same pattern."""
 
-FINE_SIZES = (0.4, 0.5, 0.7, 0.85, 1.0)
-COARSE_SIZES = (0.6, 0.8, 1.0)
-"""Sides of the square windows, as shares of a picture's shorter side. The whole frame is described as well."""
-
-_READ_PX = 192
-_HASHED = 32
-_LOW = 8
-_THUMBNAIL = 16
-_BLOCK = 2048
-"""Windows compared at a time: bounds memory."""
+_READ_PX = 256
+_SLID_PX, _MIN_SLID = 16, 0.5
+_CONFIRMED_PX = 32
+_CENTRES = (1.0, 0.6)
+"""Sides of the central squares that slide, as shares of the shorter side. The smaller finds pictures that overlap."""
+_SHARES = (0.3, 0.35, 0.41, 0.48, 0.56, 0.66, 0.77, 0.88, 1.0)
+"""Sides of the squares that they are compared with, as shares of the other picture's shorter side."""
+_FINE_SCALES = (0.89, 0.92, 0.95, 0.975, 1.0, 1.025, 1.05, 1.08, 1.12)
+_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Descriptions of the windows of several pictures."""
-
-    picture: NDArray[np.int64]
-    """Index of the picture of each window, (N,)."""
-    thumbnail: NDArray[np.float32]
-    """(N, 256), zero mean and unit length: products are correlations. Plain windows are zeros."""
-    hash: NDArray[np.uint64]
-    """(N,); windows differ by the bits that differ."""
-
-
-@dataclass(frozen=True, order=True)
 class NearDuplicate:
-    """A pair of pictures, by index, with the scores of their most alike windows."""
+    """Indices of two pictures, and the correlation of their gradients at the best place."""
 
     candidate: int
     reference: int
-    correlation: float
-    hash_distance: int
+    likeness: float
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A square of a picture, in pixels, and the template that it resembles."""
+
+    top: float
+    left: float
+    side: float
+    template: int
 
 
 def read_grey(path: Path) -> Grey:
@@ -72,98 +69,113 @@ def read_grey(path: Path) -> Grey:
         raise InputError("cannot be read as an image", where=str(path)) from None
 
 
-def describe(pictures: Sequence[Grey], sizes: Sequence[float], *, symmetries: bool = False) -> Windows:
-    """Describe windows of grey pictures, each (H, W); with ``symmetries``, in all rotations and mirrorings."""
-    described = [_described(picture, sizes, symmetries=symmetries) for picture in pictures]
-    owner = [np.full(len(hashes), index) for index, (_, hashes) in enumerate(described)]
-    return Windows(
-        np.concatenate([np.zeros(0, np.int64), *owner]),
-        np.concatenate(
-            [np.zeros((0, _THUMBNAIL**2), np.float32), *(thumbnails for thumbnails, _ in described)]
-        ),
-        np.concatenate([np.zeros(0, np.uint64), *(hashes for _, hashes in described)]),
+def near_duplicates(candidates: Sequence[Grey], references: Sequence[Grey]) -> list[NearDuplicate]:
+    """Pairs of grey pictures (H, W) of which one holds the centre of the other, in order of the candidates."""
+    best: dict[tuple[int, int], float] = {}
+    for pairs, turned in (
+        (_holding(candidates, references), False),
+        (_holding(references, candidates), True),
+    ):
+        for holder, held, likeness in pairs:
+            key = (held, holder) if turned else (holder, held)
+            best[key] = max(likeness, best.get(key, 0.0))
+    return [NearDuplicate(*key, likeness) for key, likeness in sorted(best.items())]
+
+
+def _holding(pictures: Sequence[Grey], held: Sequence[Grey]) -> list[tuple[int, int, float]]:
+    """(index of a picture, index of the held one, likeness) where a centre of ``held`` is in a picture."""
+    if not pictures or not held:
+        return []
+    squares = [(i, view) for i, picture in enumerate(held) for view in _views(torch.tensor(picture).float())]
+    templates_M2NN = torch.cat([_template(view, _SLID_PX) for _, view in squares])
+    found: list[tuple[int, int, float]] = []
+    for index, picture in enumerate(pictures):
+        image_11HW = torch.tensor(picture).float()[None, None]
+        likeness: dict[int, float] = {}
+        for place in _similar_places(image_11HW, templates_M2NN):
+            owner, view = squares[place.template]
+            likeness[owner] = max(likeness.get(owner, 0.0), _gradient_likeness(image_11HW, place, view))
+        found += [(index, owner, value) for owner, value in likeness.items() if value >= MIN_LIKENESS]
+    return found
+
+
+def _views(picture_HW: Tensor) -> list[Tensor]:
+    """Central squares, (1, 1, side, side), in eight rotations and mirrorings."""
+    views: list[Tensor] = []
+    height, width = picture_HW.shape
+    for share in _CENTRES:
+        side = max(1, round(share * min(height, width)))
+        top, left = (height - side) // 2, (width - side) // 2
+        square = picture_HW[top : top + side, left : left + side]
+        rotated = [torch.rot90(square, turns) for turns in range(4)]
+        views += [view[None, None] for turned in rotated for view in (turned, turned.T)]
+    return views
+
+
+def _similar_places(image_11HW: Tensor, templates_M2NN: Tensor) -> list[_Place]:
+    """The most similar place of every template that is similar anywhere, whatever its scale."""
+    height, width = image_11HW.shape[2:]
+    shorter = min(height, width)
+    best: dict[int, tuple[float, _Place]] = {}
+    for share in _SHARES:
+        factor = _SLID_PX / (share * shorter)
+        shape = (max(_SLID_PX, round(height * factor)), max(_SLID_PX, round(width * factor)))
+        correlation_MYX = _slid(_gradients(_resized(image_11HW, shape)), templates_M2NN)
+        value_M, position_M = correlation_MYX.flatten(1).max(1)
+        for template in torch.nonzero(value_M > _MIN_SLID)[:, 0].tolist():
+            top, left = divmod(int(position_M[template]), correlation_MYX.shape[2])
+            value = float(value_M[template])
+            if template not in best or value > best[template][0]:
+                best[template] = value, _Place(top / factor, left / factor, _SLID_PX / factor, template)
+    return [place for _, place in best.values()]
+
+
+def _slid(gradients_12HW: Tensor, templates_M2NN: Tensor) -> Tensor:
+    """Correlations, (M, Y, X), of templates with all squares of an image; 0 at plain squares."""
+    size = templates_M2NN.shape[2]
+    mean, mean_square = (
+        nn.functional.avg_pool2d(x, size, stride=1) for x in (gradients_12HW, gradients_12HW.square())
     )
+    variance = (mean_square - mean.square()).sum(1, keepdim=True)
+    deviation = (size * size * variance).clamp_min(1e-6).sqrt()
+    correlation = nn.functional.conv2d(gradients_12HW, templates_M2NN) / deviation
+    return torch.where(deviation > size, correlation, 0)[0]
 
 
-def near_duplicates(candidates: Windows, references: Windows) -> list[NearDuplicate]:
-    """Pairs of pictures with windows that agree, in order; one of the two must be described with ``symmetries``."""
-    best: dict[tuple[int, int], NearDuplicate] = {}
-    for start in range(0, len(references.picture), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        correlation = candidates.thumbnail @ references.thumbnail[block].T
-        rows, columns = np.nonzero(correlation > MIN_CORRELATION)
-        distance = _distances(candidates.hash[rows], references.hash[block][columns])
-        agree = np.nonzero(distance <= MAX_HASH_DISTANCE)[0]
-        for row, column, bits in zip(rows[agree], columns[agree], distance[agree], strict=True):
-            pair = int(candidates.picture[row]), int(references.picture[block][column])
-            found = NearDuplicate(*pair, float(correlation[row, column]), int(bits))
-            if pair not in best or found.correlation > best[pair].correlation:
-                best[pair] = found
-    return sorted(best.values())
+def _gradient_likeness(image_11HW: Tensor, place: _Place, view_11SS: Tensor) -> float:
+    """The highest correlation of gradients near a place, at slightly different scales."""
+    size = _CONFIRMED_PX
+    template_12NN = _template(view_11SS, size)
+    margin = _MARGIN * place.side
+    height, width = image_11HW.shape[2:]
+    top, left = (max(0, round(at - margin)) for at in (place.top, place.left))
+    bottom = min(height, round(place.top + place.side + margin))
+    right = min(width, round(place.left + place.side + margin))
+    region = image_11HW[:, :, top:bottom, left:right]
+    best = 0.0
+    for scale in _FINE_SCALES:
+        factor = scale * size / place.side
+        shape = round((bottom - top) * factor), round((right - left) * factor)
+        if min(shape) >= size:
+            best = max(best, float(_slid(_gradients(_resized(region, shape)), template_12NN).max()))
+    return best
 
 
-def _described(
-    picture: Grey, sizes: Sequence[float], *, symmetries: bool
-) -> tuple[NDArray[np.float32], NDArray[np.uint64]]:
-    """Thumbnails and hashes of one picture's windows."""
-    windows = list(_windows(picture, sizes))
-    if symmetries:
-        windows = [view for window in windows for view in _all_symmetries(window)]
-    windows_NYX = np.stack(windows)
-    return _unit_thumbnails(windows_NYX), _hashes(windows_NYX)
+def _gradients(image_11HW: Tensor) -> Tensor:
+    """Differences along both axes, (1, 2, H - 1, W - 1)."""
+    corner = image_11HW[:, :, :-1, :-1]
+    return torch.cat([image_11HW[:, :, 1:, :-1] - corner, image_11HW[:, :, :-1, 1:] - corner], 1)
 
 
-def _windows(picture: Grey, sizes: Sequence[float]) -> Iterator[Grey]:
-    """32x32 means of the whole frame, then of squares on a grid in steps of at most a third of their side."""
-    height, width = picture.shape
-    yield _means(height) @ picture @ _means(width).T
-    for size in sizes:
-        side = max(1, round(size * min(height, width)))
-        means = _means(side)
-        for top in _positions(height, side):
-            rows = means @ picture[top : top + side]
-            for left in _positions(width, side):
-                yield rows[:, left : left + side] @ means.T
+def _template(square_11SS: Tensor, size: int) -> Tensor:
+    """Gradients of a square shrunk to ``size``, (1, 2, size - 1, size - 1): zero mean, unit length; 0 if plain."""
+    gradients = _gradients(_resized(square_11SS, (size, size)))
+    gradients = gradients - gradients.mean((2, 3), keepdim=True)
+    length = gradients.norm()
+    return gradients / length if length > size else torch.zeros_like(gradients)
 
 
-def _positions(length: int, side: int) -> list[int]:
-    steps = -(-3 * (length - side) // side)
-    return np.linspace(0, length - side, steps + 1).round().astype(int).tolist()
-
-
-@lru_cache(maxsize=1024)
-def _means(length: int) -> Grey:
-    """(32, length): means of equal parts of an axis, samples at the edges counted by their share."""
-    edges = np.linspace(0, length, _HASHED + 1)
-    start, end = edges[:-1, None], edges[1:, None]
-    sample = np.arange(length)
-    covered = np.clip(np.minimum(end, sample + 1) - np.maximum(start, sample), 0, None)
-    return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _all_symmetries(window: Grey) -> list[Grey]:
-    rotated = [np.rot90(window, turns) for turns in range(4)]
-    return rotated + [view.T for view in rotated]
-
-
-def _unit_thumbnails(windows_NYX: Grey) -> NDArray[np.float32]:
-    count = len(windows_NYX)
-    small = windows_NYX.reshape(count, _THUMBNAIL, 2, _THUMBNAIL, 2).mean(axis=(2, 4)).reshape(count, -1)
-    small -= small.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(small, axis=1, keepdims=True)
-    # A deviation below one grey level says nothing.
-    return np.where(length > _THUMBNAIL, small / np.maximum(length, 1), 0).astype(np.float32)
-
-
-def _hashes(windows_NYX: Grey) -> NDArray[np.uint64]:
-    """The 63 lowest frequencies of a DCT but for the mean: whether each is above their median."""
-    frequency, sample = np.arange(_LOW)[:, None], np.arange(_HASHED)
-    cosines = np.cos(np.pi * frequency * (sample + 0.5) / _HASHED).astype(np.float32)
-    low = (cosines @ windows_NYX @ cosines.T).reshape(len(windows_NYX), -1)[:, 1:]
-    bits = low > np.median(low, axis=1, keepdims=True)
-    return (bits.astype(np.uint64) << np.arange(bits.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
-
-
-def _distances(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Number of bits that differ, (N,)."""
-    return np.unpackbits((a ^ b).view(np.uint8).reshape(len(a), 8), axis=1).sum(axis=1, dtype=np.int64)
+def _resized(image_11HW: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Area means if the image becomes smaller."""
+    mode = "area" if shape[0] <= image_11HW.shape[2] else "bilinear"
+    return nn.functional.interpolate(image_11HW, shape, mode=mode)

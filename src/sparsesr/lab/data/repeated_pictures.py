@@ -1,30 +1,24 @@
-"""Files that hold the same picture, by ``near_duplicates``."""
+"""Files that hold the same picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from sparsesr.errors import InputError
-from sparsesr.lab.data.near_duplicates import (
-    COARSE_SIZES,
-    FINE_SIZES,
-    Grey,
-    describe,
-    near_duplicates,
-    read_grey,
-)
+from sparsesr.lab.data.near_duplicates import Grey, near_duplicates, read_grey
 
 
 @dataclass(frozen=True)
 class RepeatedPicture:
-    """Two files with the same picture, and the scores of their most alike windows."""
+    """Two files with the same picture."""
 
     candidate: Path
     reference: Path
-    correlation: float
-    hash_distance: int
+    likeness: float
+    """Correlation of their gradients."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +33,27 @@ class Comparison:
 
 
 def find_repeated(candidates: Sequence[Path], references: Sequence[Path] | None = None) -> Comparison:
-    """Compare candidates with references, or, without them, with each other (every pair is given once)."""
+    """Compare candidates with references, or, without them, with each other."""
     unreadable: list[str] = []
-    own_paths, own = _read(candidates, unreadable)
-    paths, pictures = (own_paths, own) if references is None else _read(references, unreadable)
-    fine = describe(own, FINE_SIZES)
-    found: dict[tuple[int, int], RepeatedPicture] = {}
-    for pair in near_duplicates(fine, describe(pictures, COARSE_SIZES, symmetries=True)):
-        key = pair.candidate, pair.reference
-        if references is None:
-            key = min(key), max(key)
-        repeated = RepeatedPicture(own_paths[key[0]], paths[key[1]], pair.correlation, pair.hash_distance)
-        same_file = own_paths[key[0]].resolve() == paths[key[1]].resolve()
-        if not same_file and (key not in found or found[key].correlation < pair.correlation):
-            found[key] = repeated
-    compared = len(own) + (0 if references is None else len(pictures))
-    pairs = sorted(found.values(), key=lambda pair: (-pair.correlation, pair.candidate, pair.reference))
-    return Comparison(pairs, compared, unreadable)
+    own = _read(candidates, unreadable)
+    others = own if references is None else _read(references, unreadable)
+    own_paths, other_paths = list(own), list(others)
+    pairs = [
+        RepeatedPicture(own_paths[found.candidate], other_paths[found.reference], found.likeness)
+        for found in near_duplicates(list(own.values()), list(others.values()))
+        if references is not None or found.candidate < found.reference
+    ]
+    pairs = [pair for pair in pairs if pair.candidate.resolve() != pair.reference.resolve()]
+    pairs.sort(key=lambda pair: (-pair.likeness, pair.candidate, pair.reference))
+    return Comparison(pairs, len(set(chain(own, others))), unreadable)
 
 
-def _read(paths: Sequence[Path], unreadable: list[str]) -> tuple[list[Path], list[Grey]]:
-    read: list[Path] = []
-    pictures: list[Grey] = []
+def _read(paths: Sequence[Path], unreadable: list[str]) -> dict[Path, Grey]:
+    """The readable pictures, in order; the others are added to ``unreadable``."""
+    pictures: dict[Path, Grey] = {}
     for path in paths:
         try:
-            pictures.append(read_grey(path))
+            pictures[path] = read_grey(path)
         except InputError as error:
             unreadable.append(str(error))
-            continue
-        read.append(path)
-    return read, pictures
+    return pictures
