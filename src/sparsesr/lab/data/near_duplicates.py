@@ -52,6 +52,7 @@ class _Place:
     left: float
     side: float
     template: int
+    correlation: float
 
 
 def read_grey(path: Path) -> Grey:
@@ -91,11 +92,15 @@ def _holding(pictures: Sequence[Grey], held: Sequence[Grey]) -> list[tuple[int, 
     found: list[tuple[int, int, float]] = []
     for index, picture in enumerate(pictures):
         image_11HW = torch.tensor(picture).float()[None, None]
-        likeness: dict[int, float] = {}
+        best: dict[int, _Place] = {}
         for place in _similar_places(image_11HW, templates_M2NN):
-            owner, view = squares[place.template]
-            likeness[owner] = max(likeness.get(owner, 0.0), _gradient_likeness(image_11HW, place, view))
-        found += [(index, owner, value) for owner, value in likeness.items() if value >= MIN_LIKENESS]
+            owner = squares[place.template][0]
+            if owner not in best or place.correlation > best[owner].correlation:
+                best[owner] = place
+        for owner, place in best.items():
+            likeness = _gradient_likeness(image_11HW, place, squares[place.template][1])
+            if likeness >= MIN_LIKENESS:
+                found.append((index, owner, likeness))
     return found
 
 
@@ -113,21 +118,19 @@ def _views(picture_HW: Tensor) -> list[Tensor]:
 
 
 def _similar_places(image_11HW: Tensor, templates_M2NN: Tensor) -> list[_Place]:
-    """The most similar place of every template that is similar anywhere, whatever its scale."""
+    """The most similar place of every template at every scale, if it is similar there."""
     height, width = image_11HW.shape[2:]
-    shorter = min(height, width)
-    best: dict[int, tuple[float, _Place]] = {}
+    places: list[_Place] = []
     for share in _SHARES:
-        factor = _SLID_PX / (share * shorter)
+        factor = _SLID_PX / (share * min(height, width))
         shape = (max(_SLID_PX, round(height * factor)), max(_SLID_PX, round(width * factor)))
         correlation_MYX = _slid(_gradients(_resized(image_11HW, shape)), templates_M2NN)
         value_M, position_M = correlation_MYX.flatten(1).max(1)
         for template in torch.nonzero(value_M > _MIN_SLID)[:, 0].tolist():
             top, left = divmod(int(position_M[template]), correlation_MYX.shape[2])
-            value = float(value_M[template])
-            if template not in best or value > best[template][0]:
-                best[template] = value, _Place(top / factor, left / factor, _SLID_PX / factor, template)
-    return [place for _, place in best.values()]
+            found = top / factor, left / factor, _SLID_PX / factor, template, float(value_M[template])
+            places.append(_Place(*found))
+    return places
 
 
 def _slid(gradients_12HW: Tensor, templates_M2NN: Tensor) -> Tensor:
