@@ -32,7 +32,7 @@ def run(
     """Find pictures that occur twice: in another size, format or crop, rotated or mirrored.
 
     Every pair is printed with its likeness, the correlation of gradients: near 1 for copies. Below 0.85, look at both:
-    patterns such as bricks may be alike. The exit status is 3 if there are pairs or unreadable images.
+    bricks, or a horizon and nothing else, may be alike. The exit status is 3 if there are pairs or unreadable images.
     """
     require_training_extra("duplicates")
     from sparsesr.lab.data.pack import image_paths
