@@ -50,6 +50,11 @@ VERBS = (
     Verb("bench", "time a model: dense, sparse, and in other runtimes", "sparsesr.cli.bench"),
     Verb("doctor", "report CPU features, kernels, versions and problems", "sparsesr.cli.doctor"),
     Verb("train", "train a network from a recipe (needs [train])", "sparsesr.cli.train"),
+    Verb(
+        "duplicates",
+        "find training images that occur in evaluation sets, too (needs [train])",
+        "sparsesr.cli.duplicates",
+    ),
     Verb("search", "search for an architecture from a recipe (needs [train])", "sparsesr.cli.search"),
     Verb("prune", "keep k weights of every block and fine-tune (needs [train])", "sparsesr.cli.prune"),
     Verb("classify", "classify small images with early exits (needs [train])", "sparsesr.cli.classify"),

@@ -105,7 +105,7 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
     pairs: list[PackedPair] = []
     skipped: list[str] = []
     with atomic_file(destination, overwrite=True) as file:
-        for path in _image_paths(folders):
+        for path in image_paths(folders):
             try:
                 hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
@@ -145,10 +145,11 @@ def make_pair(
     return hr, imresize(hr, Fraction(1, scale)).astype(np.uint8, copy=False)
 
 
-def _image_paths(folders: Iterable[Path]) -> Iterator[Path]:
+def image_paths(folders: Iterable[Path]) -> Iterator[Path]:
+    """Images below each folder, sorted. InputError if a folder is missing."""
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of training images; check the name")
+            raise InputError(f"{folder}: no such folder of images; check the name")
         yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
