@@ -12,6 +12,7 @@
 #include "kernels/image/image.h"
 #include "kernels/layer_norm/layer_norm.h"
 #include "kernels/mask/mask.h"
+#include "kernels/mask_lists/mask_lists.h"
 #include "kernels/peak/peak.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/quantise/quantise.h"
@@ -20,4 +21,5 @@
 #include "kernels/segment_attention/segment_attention.h"
 #include "kernels/store/store.h"
 #include "kernels/unfold/unfold.h"
+#include "kernels/upsampled_mask/upsampled_mask.h"
 #include "kernels/weight_gradient/weight_gradient.h"
