@@ -58,6 +58,14 @@ def has_fast_bf16() -> bool:
 def has_fast_int8() -> bool:
     """True if the instruction set in force multiplies quantised maps in hardware."""
 
+def thread_waits() -> tuple[int, float, float]:
+    """Return what this thread has waited for others since it started.
+
+    Returns:
+        Calls that ran on several threads, which wait for each other at their end; seconds in such calls; and seconds in
+        which one of their threads, added up, had nothing to do.
+    """
+
 def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
     """Measure peak GFLOP/s (two per multiply-add) in registers with the set in force, for about `ms` ms."""
 
