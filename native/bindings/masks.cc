@@ -73,6 +73,22 @@ PixelArray copied(PixelMask::Pixels pixels) {
   return PixelArray(data, {pixels.size()}, owner);
 }
 
+using FlagArray = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
+
+FlagArray image(const PixelMask& mask, int64_t height, int64_t width) {
+  if (height < 0 || height > mask.rows() || width < 0 || width > mask.width()) {
+    fail("the mask has " + std::to_string(mask.rows()) + " rows so far and " + std::to_string(mask.width()) + " columns");
+  }
+  auto* const flags = new bool[static_cast<size_t>(height * width)];
+  const nb::capsule owner(flags, [](void* p) noexcept { delete[] static_cast<bool*>(p); });
+  bool* flag = flags;
+  for (int64_t r = 0; r < height; ++r) {
+    const uint64_t* const row = row_of(mask.bits(), r);
+    for (int64_t x = 0; x < width; ++x) *flag++ = is_set(row, x);
+  }
+  return FlagArray(flags, {static_cast<size_t>(height), static_cast<size_t>(width)}, owner);
+}
+
 void check_mask_rows(const PixelMask& mask, int64_t r0, int64_t r1) {
   check_rows(r0, r1);
   if (r0 < 0 || r1 > mask.rows()) fail("the mask has " + std::to_string(mask.rows()) + " rows so far");
@@ -167,6 +183,7 @@ void bind_masks(nb::module_& m) {
            "threads"_a = 1)
       .def("grow_upsampled", &grow_upsampled, "weights"_a, "x"_a, "x_row0"_a, "x_height"_a, "r1"_a, "bias"_a,
            "threads"_a = 1)
+      .def("image", &image, "height"_a, "width"_a)
       .def("active", &listed<&PixelMask::active>, "r0"_a, "r1"_a)
       .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);

@@ -162,6 +162,8 @@ class PixelMask:
         threads: int = 1,
     ) -> None:
         """Add rows up to `r1`, with logits from a map of `x_height` rows, of half the size; reads no rows beyond it."""
+    def image(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Return the top left pixels: True where active."""
     def active(self, r0: int, r1: int) -> I32:
         """Return a copy of the active pixels of rows [r0, r1)."""
     def inactive(self, r0: int, r1: int) -> I32:

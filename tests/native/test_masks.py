@@ -24,6 +24,8 @@ def test_grow__lists_are_in_raster_order(isa: str, rng: np.random.Generator, bia
         assert (mask.rows, mask.n_active) == (h, expected.sum())
         assert np.array_equal(mask.active(0, h), pixel_numbers(expected))
         assert np.array_equal(mask.inactive(0, h), pixel_numbers(~expected))
+        assert np.array_equal(mask.image(h, w), expected)
+        assert np.array_equal(mask.image(4, 7), expected[:4, :7])
         some = pixel_numbers(expected & (np.arange(h) // 3 == 1)[:, None])
         assert np.array_equal(mask.active(3, 6), some)
 
@@ -114,6 +116,8 @@ def test_invalid_arguments_are_refused() -> None:
         mask.active(0, 3)
     with pytest.raises(ValueError, match="not a range"):
         mask.border(-1, 2)
+    with pytest.raises(ValueError, match="2 rows so far and 4 columns"):
+        mask.image(3, 4)
     weights = native.UpsampledMaskWeights(np.zeros((16, 2, 3, 3), np.float32), None)
     with pytest.raises(ValueError, match="twice the width"):
         mask.grow_upsampled(weights, np.zeros((4, 5, 16), np.float32), 0, 2, 4, 0.0)
