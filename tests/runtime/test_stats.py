@@ -32,7 +32,10 @@ def test_multiply_adds_are_counted_on_the_padded_image():
     cost = count_macs(MODEL, 24, 32, stats.densities)
     assert (stats.macs, stats.macs_dense) == (cost.macs, cost.macs_dense)
     assert stats.macs_saved_fraction == pytest.approx(cost.saved_fraction)
-    with_others = {"upsampled", *(f"{name}.5" for name in stats.densities)}  # with the output, and with the masks
+    with_others = {
+        "upsampled",
+        *(f"{name}.5" for name in stats.densities),
+    }  # with the output, and with the masks
     names = [node.name for node in MODEL.graph.nodes if node.output not in with_others]
     assert [layer.name for layer in stats.layers] == names
     layers = {layer.name: layer for layer in stats.layers}

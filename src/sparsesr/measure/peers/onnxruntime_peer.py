@@ -16,9 +16,7 @@ PRECISIONS = ("fp32",)
 def open_peers(task: Task) -> list[Peer]:
     """Open in fp32 and int8."""
     serialized = to_onnx(task.model, task.size).SerializeToString()
-    return [
-        open_onnx(serialized, task.image, task.threads, precision) for precision in (*PRECISIONS, "int8")
-    ]
+    return [open_onnx(serialized, task.image, task.threads, precision) for precision in (*PRECISIONS, "int8")]
 
 
 def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Peer:

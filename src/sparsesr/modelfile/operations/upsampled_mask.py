@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from sparsesr.modelfile.operations.conv_transpose2x import CONV_TRANSPOSE2X, deconv_bind, deconv_macs, deconv_rows
+from sparsesr.modelfile.operations.conv_transpose2x import (
+    CONV_TRANSPOSE2X,
+    deconv_bind,
+    deconv_macs,
+    deconv_rows,
+)
 from sparsesr.modelfile.operations.facts import FP32, FP32_OR_BF16, InputSpec, NumberTypes, WeightRole
 from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.shared_rules import all_inputs, mask_type
@@ -29,5 +34,7 @@ def upsampled(mask: TypedNode, writer: TypedNode) -> TypedNode | None:
     """The mask without its logits, if a transposed convolution computes them."""
     if writer.node.op != CONV_TRANSPOSE2X.name:
         return None
-    node = Node(UPSAMPLED_MASK.name, writer.node.inputs, mask.node.output, {}, writer.node.weights, mask.node.name)
+    node = Node(
+        UPSAMPLED_MASK.name, writer.node.inputs, mask.node.output, {}, writer.node.weights, mask.node.name
+    )
     return TypedNode(node, writer.inputs, mask.output, writer.sizes)

@@ -89,9 +89,7 @@ def node_work(typed: TypedNode, height: int, width: int) -> NodeWork:
     node, macs = typed.node, operation_of(typed.node).macs(typed)
     pixels = _pixels(macs.counted_at, height, width)
     pairs = macs.per_pair * _pairs(pixels, macs.segments)
-    return NodeWork(
-        node.name, node.op, node.output, mask_of(node), pixels, macs.active, macs.inactive, pairs
-    )
+    return NodeWork(node.name, node.op, node.output, mask_of(node), pixels, macs.active, macs.inactive, pairs)
 
 
 def count_macs(

@@ -1,8 +1,8 @@
 """Graph pass for maps that are constant at inactive pixels: their readers know the constants, so that such pixels are
 neither written nor read.
 
-In SMSR, the map that ends a module is its bias wherever the module computes nothing. The mean over it and the scaled sum
-with the trunk then read a few active pixels instead of a whole map. No bit changes.
+In SMSR, the map that ends a module is its bias wherever the module computes nothing. The mean over it and the scaled
+sum with the trunk then read a few active pixels instead of a whole map. No bit changes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def _is_known(entry: TypedNode, typed: Sequence[TypedNode], output: str) -> bool
         return False
     readers = [other.node for other in typed if name in other.node.inputs]
     return all(
-        operation_of(reader).outside_mask is not None and reader.inputs.index(name) == 0 and reader.inputs.count(name) == 1
+        operation_of(reader).outside_mask is not None
+        and reader.inputs.index(name) == 0
+        and reader.inputs.count(name) == 1
         for reader in readers
     )
 

@@ -38,7 +38,9 @@ def map_traffic(entry: TypedNode, height: int, width: int, types: MapTypes) -> M
     """
     maps = [*zip(entry.node.inputs, entry.inputs, strict=True), (entry.node.output, entry.output)]
     whole = sum(_bytes(name, value, height, width, types) for name, value in maps)
-    shares = [_bytes(name, value, height, width, types) * share for name, value, share in _dense_shares(entry)]
+    shares = [
+        _bytes(name, value, height, width, types) * share for name, value, share in _dense_shares(entry)
+    ]
     return MapTraffic(whole, sum(shares))
 
 
