@@ -14,12 +14,40 @@
 #include "bindings/module.h"
 #include "bindings/run_rows.h"
 #include "operators/channel_attention.h"
+#include "operators/pixel_mask.h"
 
 namespace sparsesr::bindings {
 namespace {
 
 namespace nb = nanobind;
 using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
+
+// What an operation reads at inactive pixels of a mask: constants, in the type of its map.
+using MaskedConstants = std::optional<std::pair<const PixelMask*, InArray>>;
+
+template <typename T>
+class Outside {
+ public:
+  Outside(const MaskedConstants& given, const WindowOf<const T>& x, int64_t channels, int64_t r1) {
+    if (!given) return;
+    const auto& [mask, constants] = *given;
+    if (mask == nullptr) fail("the mask must not be None");
+    const float* const all = array_data<float>(constants, 1, "constants");
+    if (static_cast<int64_t>(constants.shape(0)) != channels) fail("'constants' must have one value per channel");
+    if (mask->width() != x.width) fail("the mask and 'x' must have the same width");
+    if (r1 > mask->rows()) fail("the mask has " + std::to_string(mask->rows()) + " rows so far");
+    active = mask->bits();
+    values_.resize(static_cast<size_t>(channels));
+    std::transform(all, all + channels, values_.begin(), narrow<T>);
+  }
+
+  const T* values() const { return values_.data(); }
+
+  InputPixelBits active{};
+
+ private:
+  std::vector<T> values_;
+};
 
 template <typename T>
 void avg_pool2x2(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0,
@@ -49,9 +77,12 @@ void avg_pool2x2_rows(const InArray& x, int64_t x_row0, const OutArray& out, int
 
 template <typename T>
 void sum_rows(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums,
-              const Kernel<RowSumsKernelOf<T>>& kernel, int threads) {
-  const RowSumsArgsOf<T> args{input_window<T>(x, row0, "x"), array_data<double>(sums, 2, "sums"),
-                              static_cast<int64_t>(sums.shape(1))};
+              const Kernel<RowSumsKernelOf<T>>& kernel, const MaskedConstants& outside, int threads) {
+  const auto window = input_window<T>(x, row0, "x");
+  const auto channels = static_cast<int64_t>(sums.ndim() == 2 ? sums.shape(1) : 0);
+  const Outside<T> inactive(outside, window, channels, r1);
+  const RowSumsArgsOf<T> args{window, inactive.active, inactive.values(), array_data<double>(sums, 2, "sums"),
+                              channels};
   check_threads(threads);
   check_rows(r0, r1);
   check_channels(args.x, args.channels, "x");
@@ -61,12 +92,13 @@ void sum_rows(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutA
   run_rows(kernel, args, r0, r1, threads);
 }
 
-void row_sums(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums, int threads) {
+void row_sums(const InArray& x, int64_t row0, int64_t r0, int64_t r1, const OutArray& sums,
+              const MaskedConstants& outside, int threads) {
   const KernelTable& table = kernel_table(current_isa());
   if (map_type(x.dtype(), "x") == MapType::kBf16) {
-    sum_rows<Bf16>(x, row0, r0, r1, sums, table.row_sums_bf16, threads);
+    sum_rows<Bf16>(x, row0, r0, r1, sums, table.row_sums_bf16, outside, threads);
   } else {
-    sum_rows<float>(x, row0, r0, r1, sums, table.row_sums, threads);
+    sum_rows<float>(x, row0, r0, r1, sums, table.row_sums, outside, threads);
   }
 }
 
@@ -115,10 +147,18 @@ template <typename T>
 void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
                const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0, int64_t r0,
                int64_t r1, const Kernel<ScaleAddKernelOf<T>>& kernel,
-               const std::optional<CopyArray>& copy, int threads) {
-  const ScaleAddArgsOf<T> args{input_window<T>(x, x_row0, "x"), input_window<T>(residual, "residual"),
+               const std::optional<CopyArray>& copy, const MaskedConstants& outside, int threads) {
+  const auto window = input_window<T>(x, x_row0, "x");
+  const float* const factors = array_data<float>(scale, 1, "scale");
+  const auto channels = static_cast<int64_t>(scale.shape(0));
+  const Outside<T> inactive(outside, window, channels, r1);
+  const ScaleAddArgsOf<T> args{window,
+                               input_window<T>(residual, "residual"),
                                output_window<T>(out, out_row0, "out"),
-                               array_data<float>(scale, 1, "scale"), static_cast<int64_t>(scale.shape(0))};
+                               factors,
+                               channels,
+                               inactive.active,
+                               inactive.values()};
   check_threads(threads);
   check_rows(r0, r1);
   for (const auto& [map, name] : {std::pair{args.x, "x"}, {args.residual, "residual"}}) {
@@ -146,12 +186,14 @@ void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
 
 void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
                     const std::optional<PlacedArray>& residual, const OutArray& out, int64_t out_row0,
-                    int64_t r0, int64_t r1, const std::optional<CopyArray>& copy, int threads) {
+                    int64_t r0, int64_t r1, const std::optional<CopyArray>& copy, const MaskedConstants& outside,
+                    int threads) {
   const KernelTable& table = kernel_table(current_isa());
   if (map_type(x.dtype(), "x") == MapType::kBf16) {
-    scale_add<Bf16>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add_bf16, copy, threads);
+    scale_add<Bf16>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add_bf16, copy, outside,
+                    threads);
   } else {
-    scale_add<float>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add, copy, threads);
+    scale_add<float>(x, x_row0, scale, residual, out, out_row0, r0, r1, table.scale_add, copy, outside, threads);
   }
 }
 
@@ -239,7 +281,8 @@ void bind_maps(nb::module_& m) {
   using namespace nb::literals;
   m.def("avg_pool2x2_rows", &avg_pool2x2_rows, "x"_a, "x_row0"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
         "threads"_a = 1);
-  m.def("row_sums", &row_sums, "x"_a, "row0"_a, "r0"_a, "r1"_a, "sums"_a, "threads"_a = 1);
+  m.def("row_sums", &row_sums, "x"_a, "row0"_a, "r0"_a, "r1"_a, "sums"_a, "outside"_a.none() = nb::none(),
+        "threads"_a = 1);
   m.def("channel_attention", &channel_attention, "mean"_a, "w1"_a, "b1"_a, "w2"_a, "b2"_a);
   m.def("add_rows", &add_rows, "inputs"_a, "factors"_a, "activation"_a, "slopes"_a, "out"_a, "out_row0"_a,
         "r0"_a, "r1"_a, "threads"_a = 1);
@@ -248,7 +291,8 @@ void bind_maps(nb::module_& m) {
   m.def("quantise_rows", &quantise_rows, "x"_a, "x_row0"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "out_steps"_a,
         "threads"_a = 1);
   m.def("scale_add_rows", &scale_add_rows, "x"_a, "x_row0"_a, "scale"_a, "residual"_a.none(), "out"_a,
-        "out_row0"_a, "r0"_a, "r1"_a, "copy"_a.none() = nb::none(), "threads"_a = 1);
+        "out_row0"_a, "r0"_a, "r1"_a, "copy"_a.none() = nb::none(), "outside"_a.none() = nb::none(),
+        "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -6,6 +6,7 @@
 #include "bindings/module.h"
 #include "core/rounding.h"
 #include "operators/masked_convolution.h"
+#include "operators/upsampled_mask.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -18,17 +19,49 @@ void make_mask(PixelMask* self, int64_t height, int64_t width) {
   new (self) PixelMask(height, width);
 }
 
-void grow(PixelMask& mask, const InArray& logits, int64_t row0, int64_t r1, float bias) {
-  const InputWindow window = input_window(logits, row0, "logits");
-  check_width(window, mask.width(), "logits");
-  check_channels(window, 2, "logits");
+void check_new_rows(const PixelMask& mask, int64_t r1) {
   if (r1 < mask.rows() || r1 > mask.height()) {
     fail("'r1' must be " + std::to_string(mask.rows()) + " to " + std::to_string(mask.height()) + ", got " +
          std::to_string(r1));
   }
+}
+
+void grow(PixelMask& mask, const InArray& logits, int64_t row0, int64_t r1, float bias, int threads) {
+  const InputWindow window = input_window(logits, row0, "logits");
+  check_threads(threads);
+  check_width(window, mask.width(), "logits");
+  check_channels(window, 2, "logits");
+  check_new_rows(mask, r1);
   if (mask.rows() < r1) check_has_rows(window, mask.rows(), r1, "logits");
   const nb::gil_scoped_release no_gil;
-  mask.grow(window, r1, bias, current_isa());
+  mask.grow(window, r1, bias, threads, current_isa());
+}
+
+void make_upsampled(UpsampledMaskWeights* self, const InArray& weight, const std::optional<InArray>& bias) {
+  const float* const w = array_data<float>(weight, 4, "weight");
+  const auto c_in = static_cast<int64_t>(weight.shape(0));
+  if (c_in < 1 || weight.shape(1) != 2 || weight.shape(2) != 3 || weight.shape(3) != 3) {
+    fail("'weight' must have shape (c_in, 2, 3, 3)");
+  }
+  const float* const b = bias ? array_data<float>(*bias, 1, "bias") : nullptr;
+  if (bias && bias->shape(0) != 2) fail("'bias' must have two values");
+  new (self) UpsampledMaskWeights(w, b, c_in, current_isa());
+}
+
+void grow_upsampled(PixelMask& mask, const UpsampledMaskWeights& weights, const InArray& x, int64_t x_row0,
+                    int64_t x_height, int64_t r1, float bias, int threads) {
+  const AnyWindow in = any_window(x, x_row0, "x");
+  check_threads(threads);
+  check_channels(in, weights.c_in(), "x");
+  if (in.type == MapType::kU8) fail("masks are computed from f32 or bf16");
+  if (in.stride % kMaskLanes != 0) fail("'x' must have a stride that is a multiple of " + std::to_string(kMaskLanes));
+  if (2 * in.width != mask.width()) fail("the mask must have twice the width of 'x'");
+  if (2 * x_height != mask.height()) fail("the mask must have 2 * x_height rows");
+  check_new_rows(mask, r1);
+  if (mask.rows() == r1) return;
+  check_has_rows(in, mask.rows() / 2, std::min(r1 / 2 + 1, x_height), "x");
+  const nb::gil_scoped_release no_gil;
+  mask.grow(weights, in, x_height, r1, bias, threads);
 }
 
 using PixelArray = nb::ndarray<nb::numpy, int32_t, nb::ndim<1>>;
@@ -38,6 +71,22 @@ PixelArray copied(PixelMask::Pixels pixels) {
   std::copy(pixels.begin(), pixels.end(), data);
   const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<int32_t*>(p); });
   return PixelArray(data, {pixels.size()}, owner);
+}
+
+using FlagArray = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
+
+FlagArray image(const PixelMask& mask, int64_t height, int64_t width) {
+  if (height < 0 || height > mask.rows() || width < 0 || width > mask.width()) {
+    fail("the mask has " + std::to_string(mask.rows()) + " rows so far and " + std::to_string(mask.width()) + " columns");
+  }
+  auto* const flags = new bool[static_cast<size_t>(height * width)];
+  const nb::capsule owner(flags, [](void* p) noexcept { delete[] static_cast<bool*>(p); });
+  bool* flag = flags;
+  for (int64_t r = 0; r < height; ++r) {
+    const uint64_t* const row = row_of(mask.bits(), r);
+    for (int64_t x = 0; x < width; ++x) *flag++ = is_set(row, x);
+  }
+  return FlagArray(flags, {static_cast<size_t>(height), static_cast<size_t>(width)}, owner);
 }
 
 void check_mask_rows(const PixelMask& mask, int64_t r0, int64_t r1) {
@@ -121,13 +170,20 @@ void masked_rows(const PackedConv& full, const Inputs& inputs, const PackedConv*
 
 void bind_masks(nb::module_& m) {
   using namespace nb::literals;
+  nb::class_<UpsampledMaskWeights>(m, "UpsampledMaskWeights")
+      .def("__init__", &make_upsampled, "weight"_a, "bias"_a.none())
+      .def_prop_ro("nbytes", &UpsampledMaskWeights::nbytes);
   nb::class_<PixelMask>(m, "PixelMask")
       .def("__init__", &make_mask, "height"_a, "width"_a)
       .def_prop_ro("rows", &PixelMask::rows)
       .def_prop_ro("n_active", &PixelMask::n_active)
       .def_prop_ro("border_rows", &PixelMask::border_rows)
       .def("clear", &PixelMask::clear)
-      .def("grow", &grow, "logits"_a, "row0"_a, "r1"_a, "bias"_a)
+      .def("grow", &grow, "logits"_a, "row0"_a, "r1"_a, "bias"_a,
+           "threads"_a = 1)
+      .def("grow_upsampled", &grow_upsampled, "weights"_a, "x"_a, "x_row0"_a, "x_height"_a, "r1"_a, "bias"_a,
+           "threads"_a = 1)
+      .def("image", &image, "height"_a, "width"_a)
       .def("active", &listed<&PixelMask::active>, "r0"_a, "r1"_a)
       .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)
       .def("border", &listed<&PixelMask::border>, "r0"_a, "r1"_a);

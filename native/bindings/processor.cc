@@ -1,12 +1,14 @@
 // Processor features and the resulting kernels.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "core/detected_features.h"
 #include "core/kernel_table.h"
+#include "core/threads.h"
 #include "operators/multiply_add_peak.h"
 
 namespace sparsesr::bindings {
@@ -42,6 +44,13 @@ std::optional<std::string> amx_refusal() {
   return refusal.empty() ? std::nullopt : std::optional(refusal);
 }
 
+// Calls, and seconds: in calls, and waiting.
+std::tuple<int64_t, double, double> thread_waits() {
+  constexpr double kSecond = 1e9;
+  const ThreadWaits& waits = waits_of_this_thread();
+  return {waits.calls, static_cast<double>(waits.calls_ns) / kSecond, static_cast<double>(waits.waiting_ns) / kSecond};
+}
+
 }  // namespace
 
 void bind_processor(nb::module_& m) {
@@ -53,6 +62,7 @@ void bind_processor(nb::module_& m) {
   m.def("kernel_table", &table);
   m.def("has_fast_bf16", [] { return has_fast(current_isa(), MapType::kBf16); });
   m.def("has_fast_int8", [] { return has_fast(current_isa(), MapType::kU8); });
+  m.def("thread_waits", &thread_waits);
   m.def("multiply_add_peak", &peak, "dtype"_a = "f32", "threads"_a = 1, "ms"_a = 100);
 }
 

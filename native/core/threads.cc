@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -48,31 +49,48 @@ class alignas(64) Share {
   std::atomic<uint64_t> word_;
 };
 
+int64_t now_ns() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
+}
+
+thread_local ThreadWaits waits;
+
 // Each thread starts with its own share, covering about the same rows of a map in every call: those are still in its
 // cache. It then helps the others. (After calls with more threads, any of those may arrive, and two may start with the
 // same share.)
-struct Job {
-  RangeFunction* function;
-  const void* context;
-  int64_t begin;
-  int64_t end;
-  int64_t grain;
-  int64_t threads;
-  Share shares[kMaxThreads];
-
-  void share_out() {
+class Job {
+ public:
+  Job(RangeFunction* function, const void* context, int64_t begin, int64_t end, int64_t grain, int64_t threads)
+      : function_(function), context_(context), begin_(begin), end_(end), grain_(grain), threads_(threads) {
     const int64_t grains = (end - begin + grain - 1) / grain;
-    for (int64_t t = 0; t < threads; ++t) shares[t].reset(grains * t / threads, grains * (t + 1) / threads);
+    for (int64_t t = 0; t < threads; ++t) shares_[t].reset(grains * t / threads, grains * (t + 1) / threads);
   }
 
   void work(int64_t own) {
-    for (int64_t t = 0; t < threads; ++t) {
-      Share& share = shares[(own + t) % threads];
-      for (Share::Part part; (part = share.take(t == 0)).first < part.end;) {
-        function(context, begin + part.first * grain, std::min(begin + part.end * grain, end));
-      }
+    const int64_t start = now_ns();
+    for (int64_t t = 0; t < threads_; ++t) work_on(shares_[(own + t) % threads_], t == 0);
+    working_ns_.fetch_add(now_ns() - start, std::memory_order_relaxed);
+  }
+
+  // Of all threads.
+  int64_t working_ns() const { return working_ns_.load(std::memory_order_relaxed); }
+
+ private:
+  void work_on(Share& share, bool is_own) {
+    for (Share::Part part; (part = share.take(is_own)).first < part.end;) {
+      function_(context_, begin_ + part.first * grain_, std::min(begin_ + part.end * grain_, end_));
     }
   }
+
+  RangeFunction* function_;
+  const void* context_;
+  int64_t begin_;
+  int64_t end_;
+  int64_t grain_;
+  int64_t threads_;
+  std::atomic<int64_t> working_ns_{0};
+  Share shares_[kMaxThreads];
 };
 
 void pause_briefly() {
@@ -184,9 +202,15 @@ void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeF
     function(context, begin, end);
     return;
   }
-  Job job{function, context, begin, end, grain, workers, {}};
-  job.share_out();
-  if (!get_pool().run(job, static_cast<int>(workers) - 1)) job.work(0);
+  const int64_t start = now_ns();
+  Job job(function, context, begin, end, grain, workers);
+  if (!get_pool().run(job, static_cast<int>(workers) - 1)) return job.work(0);
+  const int64_t elapsed = now_ns() - start;
+  waits.calls += 1;
+  waits.calls_ns += elapsed;
+  waits.waiting_ns += workers * elapsed - job.working_ns();
 }
+
+const ThreadWaits& waits_of_this_thread() { return waits; }
 
 }  // namespace sparsesr

@@ -9,6 +9,15 @@ constexpr int kMaxThreads = 256;
 
 using RangeFunction = void(const void* context, int64_t begin, int64_t end);
 
+// Calls of one thread to run_parallel on several threads, since it started: after each, the threads wait for each other.
+struct ThreadWaits {
+  int64_t calls = 0;
+  int64_t calls_ns = 0;    // from the beginning of each call to its end
+  int64_t waiting_ns = 0;  // of all threads that take part: until they start, and after they have finished
+};
+
+const ThreadWaits& waits_of_this_thread();
+
 // Splits [begin, end) into parts whose sizes are multiples of `grain` (except the last) and runs them on up to
 // `threads` threads, including the caller. Returns when all are done. `function` must not throw. Parts must be
 // independent; then the result does not depend on the number of threads. The number of grains must fit in 32 bits, like

@@ -13,6 +13,7 @@
 #include "kernels/image/image.h"
 #include "kernels/layer_norm/layer_norm.h"
 #include "kernels/mask/mask.h"
+#include "kernels/mask_lists/mask_lists.h"
 #include "kernels/nearest/nearest.h"
 #include "kernels/peak/peak.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
@@ -23,4 +24,5 @@
 #include "kernels/sigmoid/sigmoid.h"
 #include "kernels/store/store.h"
 #include "kernels/unfold/unfold.h"
+#include "kernels/upsampled_mask/upsampled_mask.h"
 #include "kernels/weight_gradient/weight_gradient.h"

@@ -1,30 +1,22 @@
 #include "operators/pixel_mask.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
-#include <cstring>
 
 #include "core/kernel_table.h"
-#include "operators/tap_sets.h"
+#include "core/threads.h"
+#include "operators/upsampled_mask.h"
 
 namespace sparsesr {
 namespace {
 
 constexpr uint16_t kAllNeighbours = 0x1ff;
+constexpr int64_t kRowsTogether = 4;  // rows of lists are short work
 
-// Appends the set bytes of a row as pixel numbers, starting at `pixel`. Few are set, so eight are tested at once.
-int32_t* append_set(const uint8_t* flags, int64_t count, int32_t pixel, int32_t* end) {
-  for (int64_t c = 0; c < count; c += 8) {
-    uint64_t eight = 0;
-    const int64_t some = std::min<int64_t>(8, count - c);
-    std::memcpy(&eight, flags + c, static_cast<size_t>(some));
-    if (eight == 0) continue;
-    for (int64_t i = 0; i < some; ++i) {
-      *end = static_cast<int32_t>(pixel + c + i);
-      end += flags[c + i];
-    }
-  }
-  return end;
+template <typename Value>
+std::unique_ptr<Value[]> uninitialised(int64_t count) {
+  return std::unique_ptr<Value[]>(new Value[static_cast<size_t>(count)]);
 }
 
 }  // namespace
@@ -32,70 +24,83 @@ int32_t* append_set(const uint8_t* flags, int64_t count, int32_t pixel, int32_t*
 PixelMask::PixelMask(int64_t height, int64_t width)
     : height_(height),
       width_(width),
-      active_(new int32_t[static_cast<size_t>(height * width)]),
-      inactive_(new int32_t[static_cast<size_t>(height * width)]),
-      border_(new int32_t[static_cast<size_t>(height * width) + 1]),  // append_set writes one element past its result
-      neighbours_(new uint16_t[static_cast<size_t>(height * width)]) {}
+      row_words_(words_of(width)),
+      bits_(uninitialised<uint64_t>(height * row_words_)),
+      border_bits_(uninitialised<uint64_t>(height * row_words_)),
+      active_(uninitialised<int32_t>(height * width)),
+      inactive_(uninitialised<int32_t>(height * width)),
+      border_(uninitialised<int32_t>(height * width)),
+      neighbours_(uninitialised<uint16_t>(height * width)),
+      active_before_(static_cast<size_t>(height) + 1),
+      border_before_(static_cast<size_t>(height) + 1) {}
 
-void PixelMask::clear() { n_active_ = n_inactive_ = n_border_ = rows_ = border_rows_ = 0; }
-
-void PixelMask::grow(const InputWindow& logits, int64_t r1, float bias, Isa isa) {
-  MaskArgs args{logits, bias, active_.get(), inactive_.get(), n_active_, n_inactive_};
-  // The kernel writes a pixel before it knows which list it belongs to, so it must not run on full lists.
-  if (rows_ < r1) kernel_table(isa).mask.run(args, rows_, r1);
-  std::fill(neighbours_.get() + n_active_, neighbours_.get() + args.active_count, kAllNeighbours);
-  n_active_ = args.active_count;
-  n_inactive_ = args.inactive_count;
-  rows_ = r1;
-  grow_border(r1 == height_ ? r1 : r1 - 1);
+void PixelMask::grow(const InputWindow& logits, int64_t r1, float bias, int threads, Isa isa) {
+  const MaskArgs args{logits, bias, {bits_.get(), row_words_}};
+  add_rows(r1, threads, isa, [&](int64_t begin, int64_t end) { kernel_table(isa).mask.run(args, begin, end); });
 }
 
-PixelMask::Pixels PixelMask::cut(const int32_t* list, int64_t count, int64_t r0, int64_t r1) const {
-  const auto columns = static_cast<int32_t>(width_ + 2);
-  const int32_t* first = std::lower_bound(list, list + count, static_cast<int32_t>(r0) * columns);
-  const int32_t* last = std::lower_bound(first, list + count, static_cast<int32_t>(r1) * columns);
-  return {first, last};
+void PixelMask::grow(const UpsampledMaskWeights& weights, const AnyWindow& x, int64_t x_height, int64_t r1,
+                     float bias, int threads) {
+  const PixelBits bits{bits_.get(), row_words_};
+  add_rows(r1, threads, weights.isa(),
+           [&](int64_t begin, int64_t end) { weights.find(x, x_height, bias, bits, begin, end); });
 }
 
-std::span<const uint16_t> PixelMask::neighbours(int64_t r0, int64_t r1) const {
-  const Pixels pixels = active(r0, r1);
-  return {neighbours_.get() + (pixels.data() - active_.get()), pixels.size()};
+PixelMask::Pixels PixelMask::border(int64_t r0, int64_t r1) const {
+  const int64_t first = border_before_[static_cast<size_t>(std::min(r0, border_rows_))];
+  const int64_t end = border_before_[static_cast<size_t>(std::min(r1, border_rows_))];
+  return {border_.get() + first, count(first, end)};
 }
 
-// `flags` start at row r0 - 1.
-void PixelMask::find_neighbours(int64_t r0, int64_t end, const uint8_t* flags) {
-  const int64_t columns = width_ + 2;
-  const int64_t first = (r0 - 1) * columns;
-  const Pixels pixels = active(r0, end);
-  uint16_t* found = neighbours_.get() + (pixels.data() - active_.get());
-  for (const int32_t pixel : pixels) *found++ = neighbours_of(flags + (pixel - first), columns);
-}
-
-void PixelMask::grow_border(int64_t end) {
-  if (end <= border_rows_) return;
-  const int64_t r0 = border_rows_;
-  const auto columns = static_cast<size_t>(width_ + 2);
-  // Flags of rows r0 - 1 to end.
-  std::vector<uint8_t> flags(static_cast<size_t>(end - r0 + 2) * columns);
-  const int64_t first = (r0 - 1) * static_cast<int64_t>(columns);
-  for (const int32_t pixel : active(r0 - 1, end + 1)) flags[static_cast<size_t>(pixel - first)] = 1;
-  find_neighbours(r0, end, flags.data());
-  std::vector<uint8_t> near(columns);    // for one row: active here, above or below
-  std::vector<uint8_t> wanted(columns);  // for its pixels: inactive, next to one that is near
-  int32_t* found = border_.get() + n_border_;
-  for (int64_t r = r0; r < end; ++r) {
-    const uint8_t* row = flags.data() + static_cast<size_t>(r - r0 + 1) * columns;
-    const uint8_t* above = row - columns;
-    const uint8_t* below = row + columns;
-    for (size_t c = 0; c < columns; ++c) near[c] = above[c] | row[c] | below[c];
-    for (size_t c = 1; c + 1 < columns; ++c) {
-      wanted[c - 1] = static_cast<uint8_t>((near[c - 1] | near[c] | near[c + 1]) & (row[c] ^ 1));
+// Bits of the border in one row, and their number.
+int64_t PixelMask::find_border(int64_t row) {
+  int64_t found = 0;
+  for (int64_t w = 0; w < row_words_; ++w) {
+    uint64_t near = 0;
+    for (int64_t r = row - 1; r <= row + 1; ++r) {
+      const NearWords words = near_words(row_or_null(bits(), r, height_), w, row_words_);
+      near |= words.left | words.own | words.right;
     }
-    const auto first_pixel = static_cast<int32_t>(r * static_cast<int64_t>(columns) + 1);
-    found = append_set(wanted.data(), width_, first_pixel, found);
+    const uint64_t own = row_of(bits(), row)[w];
+    const uint64_t border = near & ~own & bits_within(width_, w);
+    border_bits_[static_cast<size_t>(row * row_words_ + w)] = border;
+    found += std::popcount(border);
   }
-  n_border_ = found - border_.get();
-  border_rows_ = end;
+  return found;
+}
+
+void PixelMask::count_rows(int64_t r1, int64_t border_end) {
+  for (int64_t r = rows_; r < r1; ++r) {
+    const uint64_t* const words = row_of(bits(), r);
+    int64_t active = 0;
+    for (int64_t w = 0; w < row_words_; ++w) active += std::popcount(words[w]);
+    active_before_[static_cast<size_t>(r) + 1] = before(r) + active;
+  }
+  for (int64_t r = border_rows_; r < border_end; ++r) {
+    border_before_[static_cast<size_t>(r) + 1] = border_before_[static_cast<size_t>(r)] + find_border(r);
+  }
+}
+
+// Counts are needed before rows can be listed at the same time; they take a few operations per 64 pixels.
+void PixelMask::add_rows(int64_t r1, int threads, Isa isa,
+                         const std::function<void(int64_t begin, int64_t end)>& fill_bits) {
+  if (r1 <= rows_) return;
+  parallel_for(threads, rows_, r1, kRowsTogether, fill_bits);
+  const int64_t border_end = r1 == height_ ? r1 : r1 - 1;
+  count_rows(r1, border_end);
+  const MaskListsArgs lists{bits(), width_, active_before_.data(), active_.get(), inactive_.get()};
+  const MaskBordersArgs borders{
+      bits(),        {border_bits_.get(), row_words_}, width_, height_, active_before_.data(), border_before_.data(),
+      border_.get(), neighbours_.get()};
+  const KernelTable& table = kernel_table(isa);
+  const int64_t first_new = rows_, first_bordered = border_rows_;
+  parallel_for(threads, first_bordered, r1, kRowsTogether, [&](int64_t begin, int64_t end) {
+    if (const int64_t first = std::max(begin, first_new); first < end) table.mask_lists.run(lists, first, end);
+    if (const int64_t last = std::min(end, border_end); begin < last) table.mask_borders.run(borders, begin, last);
+  });
+  std::fill(neighbours_.get() + before(border_end), neighbours_.get() + before(r1), kAllNeighbours);
+  rows_ = r1;
+  border_rows_ = border_end;
 }
 
 }  // namespace sparsesr

@@ -50,7 +50,7 @@ class SmallMaskedConvolution {
 
  private:
   // About a third of the pixels are active.
-  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, isa_); }
+  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, 1, isa_); }
 
   MaskedConvCall call(float* output, Fill fill, bool leaves_taps_out) const {
     MaskedConvCall masked;

@@ -31,6 +31,8 @@ Placed: TypeAlias = tuple[Map, int]
 """A window and its first image row."""
 PlacedCopy: TypeAlias = tuple[NDArray[np.uint8], int, Steps]
 """A quantised window, its first image row, and its steps."""
+Outside: TypeAlias = "tuple[PixelMask, F32]"
+"""A mask, and what an operation reads at its inactive pixels: a value per channel."""
 
 def cpu_features() -> list[str]:
     """Instruction sets usable here, ascending; the environment variable SPARSESR_CPU lowers the highest."""
@@ -55,6 +57,14 @@ def has_fast_bf16() -> bool:
 
 def has_fast_int8() -> bool:
     """True if the instruction set in force multiplies quantised maps in hardware."""
+
+def thread_waits() -> tuple[int, float, float]:
+    """Return what this thread has waited for others since it started.
+
+    Returns:
+        Calls that ran on several threads, which wait for each other at their end; seconds in such calls; and seconds in
+        which one of their threads, added up, had nothing to do.
+    """
 
 def multiply_add_peak(dtype: str = "f32", threads: int = 1, ms: int = 100) -> float:
     """Measure peak GFLOP/s (two per multiply-add) in registers with the set in force, for about `ms` ms."""
@@ -116,6 +126,14 @@ def conv_rows(
     half up. `copy` gets a quantised copy of an `out` in fp32 with the same stride.
     """
 
+class UpsampledMaskWeights:
+    """Weights of a transposed 3x3 convolution, as of `PackedDeconv`, to the two logits of a mask."""
+
+    def __init__(self, weight: F32, bias: F32 | None) -> None:
+        """Take weight [c_in, 2, 3, 3] and bias [2]."""
+    @property
+    def nbytes(self) -> int: ...
+
 class PixelMask:
     """A spatial mask as pixel lists in raster order that grow row by row, up to height x width pixels."""
 
@@ -131,8 +149,21 @@ class PixelMask:
         """Number of rows whose border is known: the border of the last row depends on the next one."""
     def clear(self) -> None:
         """Forget all rows."""
-    def grow(self, logits: Map, row0: int, r1: int, bias: float) -> None:
+    def grow(self, logits: Map, row0: int, r1: int, bias: float, threads: int = 1) -> None:
         """Add rows up to `r1`. A pixel is active if logits[1] + bias > logits[0]."""
+    def grow_upsampled(
+        self,
+        weights: UpsampledMaskWeights,
+        x: Map,
+        x_row0: int,
+        x_height: int,
+        r1: int,
+        bias: float,
+        threads: int = 1,
+    ) -> None:
+        """Add rows up to `r1`, with logits from a map of `x_height` rows, of half the size; reads no rows beyond it."""
+    def image(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Return the top left pixels: True where active."""
     def active(self, r0: int, r1: int) -> I32:
         """Return a copy of the active pixels of rows [r0, r1)."""
     def inactive(self, r0: int, r1: int) -> I32:
@@ -241,8 +272,19 @@ def conv_transpose2x_rows(
 ) -> None:
     """Compute rows [r0, r1) of the double-size map from one of `x_height` rows; reads no rows beyond it."""
 
-def row_sums(x: Map, row0: int, r0: int, r1: int, sums: NDArray[np.float64], threads: int = 1) -> None:
-    """Write sums[r, c] = sum of channel c over row r, left to right, for c < sums.shape[1]."""
+def row_sums(
+    x: Map,
+    row0: int,
+    r0: int,
+    r1: int,
+    sums: NDArray[np.float64],
+    outside: Outside | None = None,
+    threads: int = 1,
+) -> None:
+    """Write sums[r, c] = sum of channel c over row r, left to right, for c < sums.shape[1].
+
+    `x` is not read at inactive pixels of the mask of `outside`.
+    """
 
 def channel_attention(mean: F32, w1: F32, b1: F32, w2: F32, b2: F32) -> F32:
     """Return sigmoid(w2 relu(w1 mean + b1) + b2), with w1 [M, C] and w2 [C, M]."""
@@ -257,9 +299,12 @@ def scale_add_rows(
     r0: int,
     r1: int,
     copy: PlacedCopy | None = None,
+    outside: Outside | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = x * scale[channel] + residual; `out` may alias `x` or `residual`.
+
+    `x` is not read at inactive pixels of the mask of `outside`.
 
     `copy` gets a quantised copy of an `out` in fp32 with the same stride.
     """

@@ -6,13 +6,15 @@ import pytest
 
 from graphs import smsr
 from runtime.random_graphs import random_image
-from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, benchmark
+from sparsesr.measure.bench import DENSE, SPARSE, Benchmark, Waits, benchmark
 from sparsesr.measure.latency import Contender
 from sparsesr.runtime.session import Session
 
 
 def test_derived_figures():
-    result = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 0.4, 10**9, 2 * 10**9, [], {})
+    result = Benchmark(
+        {DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 0.4, 10**9, 2 * 10**9, [], {}, Waits(0, 0.0, 0.0)
+    )
     assert result.ideal_ms == 50
     assert result.saving_realised == pytest.approx(0.8)
     assert result.peak_share(SPARSE) == pytest.approx(2e9 / 60e-3 / 1e9 / 50)

@@ -59,6 +59,22 @@ def test_transposed_convolution(
     assert out[:, 1:-1, :c_out].any(axis=2).all()
 
 
+def test_masks(isa: str, guard: Guard, rng: np.random.Generator) -> None:
+    for half in (np.float32, np.uint16):
+        x = guard(make_window(random_map(rng, H, W, 24))[1:-1].astype(half))
+        weights = native.UpsampledMaskWeights(
+            guard(rng.standard_normal((24, 2, 3, 3)).astype(np.float32)), guard(np.zeros(2, np.float32))
+        )
+        mask = native.PixelMask(2 * H, 2 * W)
+        mask.grow_upsampled(weights, x, 0, H, 2 * H, 0.0, threads=2)
+        assert mask.rows == 2 * H
+    values = guard(make_window(random_map(rng, 2 * H, 2 * W, 24))[1:-1])
+    outside = (mask, guard(np.ones(24, np.float32)))
+    native.row_sums(values, 0, 0, 2 * H, guard(np.zeros((2 * H, 24), np.float64)), outside)
+    scale = guard(np.ones(24, np.float32))
+    native.scale_add_rows(values, 0, scale, None, guard(values.copy()), 0, 0, 2 * H, None, outside)
+
+
 def test_maps(isa: str, guard: Guard, rng: np.random.Generator) -> None:
     x = guard(make_window(random_map(rng, 2 * H, 2 * W, 24))[1:-1])
     half = guard(np.zeros((H, W + 2, 32), np.float32))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_cases import CANARY, F32, Guarded, make_window, random_map, stride_of
+from bf16_maps import to_bf16
+from native_cases import CANARY, F32, Guarded, make_window, mask_of, masks, random_map, stride_of
 
 from sparsesr import _native as native
 
@@ -107,6 +108,50 @@ def test_scale_add__without_residual(isa: str, rng: np.random.Generator) -> None
     native.scale_add_rows(make_window(x), -1, scale, None, out.window, 0, 0, 3)
     assert np.array_equal(out.inside(), x * scale)
     out.assert_only_written(np.ones((3, 5), np.bool_))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("c", [20, 32, 64, 80])
+def test_inactive_pixels_are_constants_where_a_mask_is_given(
+    isa: str, rng: np.random.Generator, c: int, dtype: str
+) -> None:
+    h, w = 5, 70
+    typed = to_bf16 if dtype == "bf16" else np.copy
+    constants, scale = (rng.standard_normal(c).astype(np.float32) for _ in range(2))
+    residual = typed(make_window(rng.standard_normal((h, w, c)).astype(np.float32)))
+    for active in masks(rng, h, w):
+        whole = rng.standard_normal((h, w, c)).astype(np.float32)
+        whole[~active] = constants
+        partly = np.where(active[:, :, None], whole, np.float32(np.nan))
+        outside = (mask_of(active), constants)
+        sums, outs = [], []
+        for x, known in ((whole, None), (partly, outside)):
+            sums.append(np.zeros((h, c)))
+            native.row_sums(typed(make_window(x)), -1, 1, 4, sums[-1], known, threads=2)
+            outs.append(np.zeros_like(residual))
+            native.scale_add_rows(
+                typed(make_window(x)), -1, scale, (residual, -1), outs[-1], -1, 0, h, None, known, threads=2
+            )
+        assert np.array_equal(*sums)
+        assert np.array_equal(*outs)
+        assert not np.isnan(sums[0]).any()
+
+
+def test_constants_and_masks_must_fit() -> None:
+    x, ones = np.zeros((6, 6, 16), np.float32), np.ones(16, np.float32)
+    mask = mask_of(np.ones((4, 4), np.bool_))
+    with pytest.raises(ValueError, match="one value per channel"):
+        native.row_sums(x, -1, 0, 4, np.zeros((4, 16)), (mask, ones[:15]))
+    with pytest.raises(ValueError, match="the same width"):
+        native.row_sums(x, -1, 0, 4, np.zeros((4, 16)), (mask_of(np.ones((4, 5), np.bool_)), ones))
+    with pytest.raises(ValueError, match="3 rows so far"):
+        native.scale_add_rows(x, -1, ones, None, x.copy(), -1, 0, 4, None, (_three_rows(), ones))
+
+
+def _three_rows() -> native.PixelMask:
+    mask = native.PixelMask(4, 4)
+    mask.grow(np.zeros((4, 6, 16), np.float32), 0, 3, 1.0)
+    return mask
 
 
 @pytest.mark.parametrize("c", [3, 16, 20])

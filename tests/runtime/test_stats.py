@@ -32,8 +32,11 @@ def test_multiply_adds_are_counted_on_the_padded_image():
     cost = count_macs(MODEL, 24, 32, stats.densities)
     assert (stats.macs, stats.macs_dense) == (cost.macs, cost.macs_dense)
     assert stats.macs_saved_fraction == pytest.approx(cost.saved_fraction)
-    computed_with_the_output = {"upsampled"}
-    names = [node.name for node in MODEL.graph.nodes if node.output not in computed_with_the_output]
+    with_others = {
+        "upsampled",
+        *(f"{name}.5" for name in stats.densities),
+    }  # with the output, and with the masks
+    names = [node.name for node in MODEL.graph.nodes if node.output not in with_others]
     assert [layer.name for layer in stats.layers] == names
     layers = {layer.name: layer for layer in stats.layers}
     assert layers["body.1.layer2"].density == stats.densities["body.1.mask"]
@@ -81,3 +84,13 @@ def test_times_come_from_the_given_clock():
     stats = session.run(np.zeros((8, 8, 3), np.uint8), band_rows=8).stats
     assert all(layer.ms >= 1000 and layer.ms % 1000 == 0 for layer in stats.layers)
     assert stats.total_ms > sum(layer.ms for layer in stats.layers)  # a tick at both ends of the run
+
+
+def test_waits_are_those_of_several_threads():
+    alone = Session(MODEL, 1).run(IMAGE).stats
+    assert (alone.waits, alone.wait_ms) == (0, 0.0)
+    assert alone.one_thread_ms == pytest.approx(alone.total_ms)
+    together = Session(MODEL, 2).run(IMAGE, band_rows=4).stats
+    assert together.waits > len(together.layers), "several bands, with a call per layer"
+    assert 0 < together.wait_ms <= 2 * together.total_ms
+    assert 0 < together.one_thread_ms < together.total_ms

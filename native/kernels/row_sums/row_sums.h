@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/pixel_bits.h"
 #include "core/window.h"
 
 namespace sparsesr {
@@ -10,7 +11,9 @@ namespace sparsesr {
 template <typename T>
 struct RowSumsArgsOf {
   WindowOf<const T> x;
-  double* sums;  // [image row][channel]
+  InputPixelBits active;  // by image row; null words: every pixel of `x` counts
+  const T* outside;       // counts in place of each inactive pixel
+  double* sums;           // [image row][channel]
   int64_t channels;
 };
 using RowSumsArgs = RowSumsArgsOf<float>;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/pixel_bits.h"
 #include "core/window.h"
 
 namespace sparsesr {
@@ -14,6 +15,8 @@ struct ScaleAddArgsOf {
   WindowOf<T> out;
   const float* scale;
   int64_t channels;
+  InputPixelBits active;  // by image row; null words: every pixel of `x` is read
+  const T* outside;       // is scaled in place of each inactive pixel
 };
 using ScaleAddArgs = ScaleAddArgsOf<float>;
 template <typename T>

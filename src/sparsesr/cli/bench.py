@@ -105,7 +105,17 @@ def _print(record: dict[str, Any]) -> None:
         f"density {record['density']:.3f}: {saved:.1%} of the multiply-adds skipped,"
         f" {record['saving_realised']:.1%} of that saved in time ({record['speed_up']:.2f}x as fast)"
     )
+    waits = record["waits"]
+    print(
+        f"threads waited for each other {waits['count']} times, {waits['ms']:.1f} ms added up over the threads;"
+        f" {waits['one_thread_ms']:.1f} ms on one thread"
+    )
     if record["peer_setup"]:
+        fastest = record["fastest"]
+        print(
+            f"each at its fastest: {fastest['sparse']} is {fastest['sparse_is_faster_by']:.2f}x as fast as"
+            f" {fastest['peer']}"
+        )
         print(record["peer_setup"])
 
 

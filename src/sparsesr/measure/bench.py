@@ -45,6 +45,18 @@ class LayerTimes:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """Medians of what threads wait for each other in a run."""
+
+    count: int
+    """Calls of kernels at whose end all threads wait."""
+    ms: float
+    """Added up over the threads."""
+    one_thread_ms: float
+    """Time between these calls, when one thread works."""
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Result of a benchmark. Times are medians over the rounds, in milliseconds."""
 
@@ -62,6 +74,8 @@ class Benchmark:
     layers: list[LayerTimes]
     map_bytes: dict[str, int]
     """Of the sparse and the dense run: bytes of maps read and written by all layers, the mask heads among them."""
+    waits: Waits
+    """Of the sparse run."""
 
     @property
     def ideal_ms(self) -> float:
@@ -115,6 +129,14 @@ def benchmark(
         dense[0].stats.macs,
         _layers(sparse, dense, peak_gflops),
         {SPARSE: sparse[0].stats.map_bytes, DENSE: dense[0].stats.map_bytes},
+        _waits(sparse),
+    )
+
+
+def _waits(results: Sequence[RunResult]) -> Waits:
+    runs = [result.stats for result in results]
+    return Waits(
+        runs[0].waits, median(run.wait_ms for run in runs), median(run.one_thread_ms for run in runs)
     )
 
 

@@ -77,6 +77,7 @@ def _measured(request: BenchRequest, session: Session, peers: Sequence[IsolatedP
             _precision_record(name, other, result, quality[name]) for name, other in sessions.items()
         ],
         "peers": [_peer_record(peer, result, quality[peer.name]) for peer in peers],
+        "fastest": _fastest(result, sessions, peers),
         "rounds_ms": result.rounds_ms,
     }
 
@@ -155,10 +156,22 @@ def _totals(result: Benchmark) -> dict[str, Any]:
         "macs_dense": result.macs_dense,
         "map_bytes": result.map_bytes[SPARSE],
         "map_bytes_dense": result.map_bytes[DENSE],
+        "waits": asdict(result.waits),
         "peak_gflops": result.peak_gflops,
         "sparse_peak_share": result.peak_share(SPARSE),
         "dense_peak_share": result.peak_share(DENSE),
     }
+
+
+def _fastest(
+    result: Benchmark, sessions: Mapping[str, Session], peers: Sequence[IsolatedPeer]
+) -> dict[str, Any] | None:
+    """Our fastest sparse run beside the fastest peer, each in its best precision; None without peers."""
+    if not peers:
+        return None
+    own = min((SPARSE, *sessions), key=lambda name: result.ms[name])
+    peer = min((peer.name for peer in peers), key=lambda name: result.ms[name])
+    return {"sparse": own, "peer": peer, "sparse_is_faster_by": result.ms[peer] / result.ms[own]}
 
 
 def _precision_record(

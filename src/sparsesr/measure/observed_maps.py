@@ -12,7 +12,7 @@ import numpy as np
 from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.backend.interface import F32, Image, Layer
+from sparsesr.runtime.backend.interface import F32, Image, Layer, Waits
 from sparsesr.runtime.backend.native.arena import NativeArena
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.backend.native.run_state import NativeRunState
@@ -61,6 +61,10 @@ class _ObservingBackend:
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
         self.samples: dict[str, list[F32]] = defaultdict(list)
+
+    def waits(self) -> Waits:
+        """As of the native backend."""
+        return NATIVE.waits()
 
     def make_arena(self, plan: ExecutionPlan) -> NativeArena:
         """Allocate the buffers of a plan."""

@@ -16,7 +16,7 @@ from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 from sparsesr.runtime.backend.interface import F32, Image, Layer, RunState
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
-from sparsesr.runtime.plan.schedule import Step, total_rows
+from sparsesr.runtime.plan.schedule import Step
 
 Progress = Callable[[int, int], None]
 
@@ -78,22 +78,23 @@ class Execution:
             self.state.vectors[name] = given
 
     def _advance(self, nodes: Sequence[TypedNode], steps: Sequence[Step]) -> None:
+        clock, ms = self.clock, self.ms
         for step in steps:
-            start = self.clock()
+            start = clock()
             entry = nodes[step.node]
-            self._step(entry, step)
+            name = entry.node.output
+            self._step(name, step)
+            if step.is_last:
+                self.state.finish(name)
             if not operation_of(entry.node).is_by_product:
-                self.ms[entry.node.output] += (self.clock() - start) * 1000
+                ms[name] += (clock() - start) * 1000
 
-    def _step(self, entry: TypedNode, step: Step) -> None:
-        name = entry.node.output
+    def _step(self, name: str, step: Step) -> None:
         self.state.make_room(name, step.keep, step.r1)
         if name == self.output:
             self.layers[name].store(self.state, step.r0, step.r1, self.result)
         else:
             self.layers[name](self.state, step.r0, step.r1)
-        if step.r1 == total_rows(entry, self.plan.grid.height):
-            self.state.finish(name)
 
     def _end(self, planned: PlannedSegment) -> None:
         """Finish means, and record the masks before their memory is reused."""

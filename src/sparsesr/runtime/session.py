@@ -18,16 +18,17 @@ from sparsesr.modelfile.spec import ModelFile
 from sparsesr.processor import usable_threads
 from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bias, result_dtype
 from sparsesr.runtime.backend.arena_pool import ArenaPool
-from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer
+from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer, Waits
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.graph.number_types import type_of
 from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, precisions_of, prepared
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
+from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.planner import Planner, PlanOptions
 from sparsesr.runtime.precision import choose_precision
-from sparsesr.runtime.stats import Stats, make_stats
+from sparsesr.runtime.stats import RunCosts, Stats, Timing
 
 MAX_THREADS = 256
 """Limit of the kernels."""
@@ -92,6 +93,7 @@ class Session:
         self._lock = RenewedLock()
         self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
         self._ready: dict[bool, dict[str, Layer[Any]]] = {}
+        self._latest_costs: dict[bool, tuple[Grid, RunCosts]] = {}
         self._arenas = ArenaPool(backend)
 
     def run(
@@ -129,7 +131,7 @@ class Session:
             LimitError: the image has too many pixels for 32-bit pixel numbers, or memory is short.
             CancelledError: `cancelled` returned True.
         """
-        start = self._clock()
+        start, waited = self._clock(), self._backend.waits()
         source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
         bias = mask_bias(effort, dense)
         given = checked_attention(self._attention, attention or {})
@@ -151,7 +153,7 @@ class Session:
                 clock=self._clock,
             )
             execution.run()
-        return self._finished(execution, (self._clock() - start) * 1000, dense)
+        return self._finished(execution, self._timing(start, waited), dense)
 
     def peak_bytes(
         self,
@@ -201,10 +203,22 @@ class Session:
             self._layers[key] = self._backend.make_layer(entry, self.model.tensors, form.types, zeros, copy)
         return self._layers[key]
 
-    def _finished(self, execution: Execution, total_ms: float, dense: bool) -> RunResult:
-        grid, size = execution.plan.grid, (execution.plan.grid.height, execution.plan.grid.width)
-        form = replace(self._planner.masked, types=self._planner.form(dense).types)
-        stats = make_stats(self.model, form, size, execution.densities, execution.ms, total_ms)
+    def _timing(self, start: float, waited: Waits) -> Timing:
+        total_ms = (self._clock() - start) * 1000
+        calls, shared_s, waiting_s = (b - a for a, b in zip(waited, self._backend.waits(), strict=True))
+        return Timing(total_ms, int(calls), waiting_s * 1000, max(0.0, total_ms - shared_s * 1000))
+
+    def _costs(self, grid: Grid, dense: bool) -> RunCosts:
+        """Costs at the latest size of dense or of masked runs are kept."""
+        kept = self._latest_costs.get(dense)
+        if kept is None or kept[0] != grid:
+            form = replace(self._planner.masked, types=self._planner.form(dense).types)
+            kept = self._latest_costs[dense] = grid, RunCosts(self.model, form, grid.height, grid.width)
+        return kept[1]
+
+    def _finished(self, execution: Execution, timing: Timing, dense: bool) -> RunResult:
+        grid = execution.plan.grid
+        stats = self._costs(grid, dense).stats(execution.densities, execution.ms, timing)
         masks = None
         if execution.keep_masks:
             shape = tuple(side // grid.scale for side in execution.result.shape[:2])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sparsesr.modelfile.operations.registry import mask_names, mask_of
+from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.graph.cost import count_macs, paper_density
-from sparsesr.runtime.graph.map_traffic import map_bytes
+from sparsesr.runtime.graph.cost import dense_channels, mean_density, node_work
+from sparsesr.runtime.graph.map_traffic import map_traffic
 from sparsesr.runtime.graph.prepared import PreparedGraph
 
 
@@ -27,7 +28,16 @@ class LayerStats:
     macs: int
     """MACs with the masks of the run."""
     map_bytes: int
-    """Bytes of maps read and written, as counted by :func:`sparsesr.runtime.graph.map_traffic.map_bytes`."""
+    """Bytes of maps read and written, as counted by :mod:`sparsesr.runtime.graph.map_traffic`."""
+
+
+class Timing(NamedTuple):
+    """Times of a run; see :class:`Stats`."""
+
+    total_ms: float
+    waits: int
+    wait_ms: float
+    one_thread_ms: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,12 @@ class Stats:
     """Fraction of active pixels by mask (the output of its ``spatial_mask``)."""
     density: float = 1.0
     """As counted in the SMSR paper: mean over masked 3x3 layers of (dense + sparse * mask density) / channels."""
+    waits: int = 0
+    """Number of times that the threads waited for each other."""
+    wait_ms: float = 0.0
+    """Time that threads spent waiting, added up over the threads."""
+    one_thread_ms: float = 0.0
+    """Time between the parts that several threads share."""
 
     @property
     def map_bytes(self) -> int:
@@ -55,36 +71,50 @@ class Stats:
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
 
 
-def make_stats(
-    model: ModelFile,
-    form: PreparedGraph,
-    size: tuple[int, int],
-    densities: Mapping[str, float],
-    ms: Mapping[str, float],
-    total_ms: float,
-) -> Stats:
-    """Assemble the statistics of a run. Layers that did not run, such as those of unread masks, are left out.
+class RunCosts:
+    """What a network costs on images of one size, for any masks."""
 
-    Args:
-        model: the model.
-        form: its masked graph, with the number types of the run.
-        size: height and width of the padded image.
-        densities: density of every mask; empty if all pixels were active.
-        ms: milliseconds of every node that ran, by its output.
-        total_ms: milliseconds of the whole run.
-    """
-    all_masks = dict.fromkeys(mask_names(model.graph), 1.0)
-    known = {**all_masks, **densities}
-    entries = {entry.node.output: entry for entry in form.typed}
-    layers: list[LayerStats] = []
-    for cost in count_macs(model, *size, known, form.typed).nodes:
-        if cost.output in ms:
-            entry = entries[cost.output]
-            mask = mask_of(entry.node)
-            density = None if mask is None else known[mask]
-            moved = map_bytes(entry, *size, form.types, density)
-            layers.append(
-                LayerStats(cost.name, cost.op, ms[cost.output], density, cost.macs_dense, cost.macs, moved)
-            )
-    macs_dense, macs = (sum(layer.macs_dense for layer in layers), sum(layer.macs for layer in layers))
-    return Stats(total_ms, tuple(layers), macs_dense, macs, known, paper_density(model, known, form.typed))
+    def __init__(self, model: ModelFile, form: PreparedGraph, height: int, width: int) -> None:
+        """Count.
+
+        Args:
+            model: the model.
+            form: its masked graph, with the number types of the run.
+            height: rows of the padded LR image.
+            width: its columns.
+        """
+        self._masks = mask_names(model.graph)
+        self._layers = [
+            (node_work(entry, height, width), map_traffic(entry, height, width, form.types))
+            for entry in form.typed
+        ]
+        self._dense_channels = dense_channels(form.typed)
+
+    def stats(self, densities: Mapping[str, float], ms: Mapping[str, float], timing: Timing) -> Stats:
+        """Statistics of a run. Layers that did not run, such as those of unread masks, are left out.
+
+        Args:
+            densities: density of every mask; empty if all pixels were active.
+            ms: milliseconds of every node that ran, by its output.
+            timing: of the whole run.
+        """
+        known = {**dict.fromkeys(self._masks, 1.0), **densities}
+        layers: list[LayerStats] = []
+        for work, traffic in self._layers:
+            if work.output in ms:
+                cost = work.cost(known)
+                density = None if work.mask is None else known[work.mask]
+                layers.append(
+                    LayerStats(
+                        work.name,
+                        work.op,
+                        ms[work.output],
+                        density,
+                        cost.macs_dense,
+                        cost.macs,
+                        traffic.at(density),
+                    )
+                )
+        macs_dense, macs = (sum(layer.macs_dense for layer in layers), sum(layer.macs for layer in layers))
+        density = mean_density(self._dense_channels, known)
+        return Stats(timing.total_ms, tuple(layers), macs_dense, macs, known, density, *timing[1:])

@@ -15,6 +15,7 @@ from sparsesr.modelfile.operations.facts import (
     WeightRole,
 )
 from sparsesr.modelfile.operations.operation import Operation
+from sparsesr.modelfile.operations.outside_mask import mean_outside, scale_add_outside
 from sparsesr.modelfile.operations.shared_rules import same_type, vector_type
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
@@ -55,6 +56,7 @@ GLOBAL_MEAN = Operation(
     summary="mean of each channel over the whole image",
     inputs=(InputSpec("x", Kind.MAP),),
     infer=vector_type,
+    outside_mask=mean_outside,
     sees_whole_image=True,
     produces=Kind.VECTOR,
     number_types=NumberTypes(reads=FP32_OR_BF16, writes=FP32),
@@ -91,4 +93,5 @@ SCALE_ADD = Operation(
     infer=same_type,
     number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _same_type_maps),
     in_place=_in_place,
+    outside_mask=scale_add_outside,
 )

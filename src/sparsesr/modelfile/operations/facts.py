@@ -100,3 +100,5 @@ class Masking:
     """Whether inactive output pixels are instead those of the last input, the residual."""
     unmasked: Callable[[TypedNode], TypedNode]
     """Equivalent node without the mask, which computes every pixel in full."""
+    is_bias_outside: Callable[[TypedNode], bool]
+    """Whether the output is the bias at every inactive pixel."""

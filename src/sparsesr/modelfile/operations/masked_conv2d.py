@@ -110,6 +110,12 @@ def _unmasked(typed: TypedNode) -> TypedNode:
     return TypedNode(plain, typed.inputs[1:], typed.output, typed.sizes)
 
 
+def _is_bias_outside(typed: TypedNode) -> bool:
+    node = typed.node
+    is_plain = ACTIVATION.of(node) == "none" and not RESIDUAL.of(node) and not any(DENSE_IN.of(node))
+    return is_plain and DENSE_OUT.of(node) in (typed.output.channels, 0 if "bias" not in node.weights else -1)
+
+
 MASKED_CONV2D = Operation(
     name="masked_conv2d",
     summary="conv2d in full at active pixels; elsewhere only leading dense inputs -> leading dense "
@@ -123,7 +129,7 @@ MASKED_CONV2D = Operation(
     macs=masked_macs,
     features=masked_features,
     number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _alike),
-    masking=Masking(_reach, DENSE_IN.of, DENSE_OUT.of, RESIDUAL.of, _unmasked),
+    masking=Masking(_reach, DENSE_IN.of, DENSE_OUT.of, RESIDUAL.of, _unmasked, _is_bias_outside),
     in_place=_is_residual,
     absorbs_activation=absorbs_activation,
     absorbs_residual=_absorbs_residual,

@@ -61,6 +61,12 @@ class Operation:
     absorbs_skip: Callable[[Node, Node], bool] = shared_rules.never_absorbs
     """``absorbs_skip(node, writer)``: whether such a node can read the input of `writer` in place of its last input,
     which `writer` computes, with the attribute ``enlarges_skip``."""
+    absorbs_writer: Callable[[TypedNode, TypedNode], TypedNode | None] = shared_rules.absorbs_nothing
+    """``absorbs_writer(node, writer)``: a node that does the work of both, where only `node` reads what `writer`
+    computes; None if there is none."""
+    outside_mask: Callable[[TypedNode, str, str | None], TypedNode] | None = None
+    """``outside_mask(node, mask, bias)``: the node, reading at inactive pixels of a mask the tensor `bias` (None:
+    zeros) in place of its first input."""
     sees_whole_image: bool = False
     """True if output values depend on the whole image: a barrier for row-wise execution."""
     attends_across_pixels: bool = False

@@ -13,6 +13,7 @@ from sparsesr.modelfile.operations.layer_norm import LAYER_NORM
 from sparsesr.modelfile.operations.masked_conv2d import MASKED_CONV2D
 from sparsesr.modelfile.operations.nearest_upsample import NEAREST_UPSAMPLE
 from sparsesr.modelfile.operations.operation import Operation
+from sparsesr.modelfile.operations.outside_mask import MEAN_OUTSIDE_MASK, SCALE_ADD_OUTSIDE_MASK
 from sparsesr.modelfile.operations.patches import FOLD3X3, UNFOLD3X3
 from sparsesr.modelfile.operations.quantise import QUANTISE
 from sparsesr.modelfile.operations.resizing import (
@@ -24,6 +25,7 @@ from sparsesr.modelfile.operations.resizing import (
 from sparsesr.modelfile.operations.segment_attention import SEGMENT_ATTENTION
 from sparsesr.modelfile.operations.sigmoid import SIGMOID
 from sparsesr.modelfile.operations.spatial_mask import SPATIAL_MASK
+from sparsesr.modelfile.operations.upsampled_mask import UPSAMPLED_MASK
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.spec import Graph, Node
 
@@ -53,7 +55,9 @@ OPERATIONS: dict[str, Operation] = {
     )
 }
 """Every operation of model files, by name."""
-RUNTIME_OPERATIONS = {QUANTISE.name: QUANTISE}
+RUNTIME_OPERATIONS = {
+    entry.name: entry for entry in (QUANTISE, UPSAMPLED_MASK, MEAN_OUTSIDE_MASK, SCALE_ADD_OUTSIDE_MASK)
+}
 """Those that the runtime adds to a prepared graph; model files may not have them."""
 
 

@@ -69,9 +69,19 @@ def never_absorbs(node: Node, writer: Node) -> bool:
     return False
 
 
+def absorbs_nothing(typed: TypedNode, writer: TypedNode) -> TypedNode | None:
+    """Every node does its own work."""
+    return None
+
+
 def vector_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
     """One number per channel of the input."""
     return ValueType(Kind.VECTOR, inputs[0].channels, None)
+
+
+def mask_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
+    """One flag per pixel."""
+    return ValueType(Kind.MASK, 1, FULL)
 
 
 def resized(value: ValueType, channels: int, up: int, down: int = 1) -> ValueType:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sparsesr.modelfile.operations.facts import InputSpec, Sizes
+from sparsesr.modelfile.operations.facts import InputSpec
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.value_types import FULL, Kind, ValueType
-from sparsesr.modelfile.spec import Node
-
-
-def mask_type(node: Node, inputs: Sequence[ValueType], sizes: Sizes) -> ValueType:
-    """One flag per pixel."""
-    return ValueType(Kind.MASK, 1, FULL)
-
+from sparsesr.modelfile.operations.shared_rules import mask_type
+from sparsesr.modelfile.operations.upsampled_mask import upsampled
+from sparsesr.modelfile.operations.value_types import FULL, Kind
 
 SPATIAL_MASK = Operation(
     name="spatial_mask",
@@ -21,4 +14,5 @@ SPATIAL_MASK = Operation(
     inputs=(InputSpec("logits", Kind.MAP, FULL, channels=2),),
     infer=mask_type,
     produces=Kind.MASK,
+    absorbs_writer=upsampled,
 )

@@ -84,8 +84,16 @@ class Arena(Protocol[State_co]):
         ...
 
 
+Waits = tuple[int, float, float]
+"""Calls shared by several threads, seconds in such calls, and seconds in which any of their threads waited."""
+
+
 class Backend(Protocol[State]):
     """Executes plans."""
+
+    def waits(self) -> Waits:
+        """What the calling thread has waited for others since it started."""
+        ...
 
     @property
     def layout(self) -> MapLayout:

@@ -55,6 +55,43 @@ class Cost:
         return 1 - self.macs / self.macs_dense if self.macs_dense else 0.0
 
 
+@dataclass(frozen=True)
+class NodeWork:
+    """Multiply-adds of one node for one image size, for any density."""
+
+    name: str
+    op: str
+    output: str
+    mask: str | None
+    pixels: int
+    at_active: int
+    """Per active pixel."""
+    at_inactive: int
+    besides: int
+    """Of attention, at any density."""
+
+    def cost(self, densities: Densities | None) -> NodeCost:
+        """The cost with these masks; None: all pixels active."""
+        every = densities is None or self.mask is None
+        active = self.pixels if every else round(_density(self.mask or "", densities or {}) * self.pixels)
+        macs = active * self.at_active + (self.pixels - active) * self.at_inactive + self.besides
+        return NodeCost(self.name, self.op, self.output, self.pixels * self.at_active + self.besides, macs)
+
+
+def node_work(typed: TypedNode, height: int, width: int) -> NodeWork:
+    """The work of a node.
+
+    Args:
+        typed: the node.
+        height: rows of the padded LR image.
+        width: its columns.
+    """
+    node, macs = typed.node, operation_of(typed.node).macs(typed)
+    pixels = _pixels(macs.counted_at, height, width)
+    pairs = macs.per_pair * _pairs(pixels, macs.segments)
+    return NodeWork(node.name, node.op, node.output, mask_of(node), pixels, macs.active, macs.inactive, pairs)
+
+
 def count_macs(
     model: ModelFile,
     height: int,
@@ -76,21 +113,11 @@ def count_macs(
     """
     nodes = _typed(model) if typed is None else typed
     rows, columns = padding_of(model.facts, nodes).size(height, width)
-    return Cost(tuple(_node_cost(entry, rows, columns, densities) for entry in nodes))
+    return Cost(tuple(node_work(entry, rows, columns).cost(densities) for entry in nodes))
 
 
 def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
     return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
-
-
-def _node_cost(typed: TypedNode, height: int, width: int, densities: Densities | None) -> NodeCost:
-    node, macs = typed.node, operation_of(typed.node).macs(typed)
-    pixels = _pixels(macs.counted_at, height, width)
-    mask = mask_of(node)
-    active = pixels if densities is None or mask is None else round(_density(mask, densities) * pixels)
-    pairs = macs.per_pair * _pairs(pixels, macs.segments)
-    true_macs = active * macs.active + (pixels - active) * macs.inactive + pairs
-    return NodeCost(node.name, node.op, node.output, pixels * macs.active + pairs, true_macs)
 
 
 def _pairs(tokens: int, segments: int) -> int:
@@ -121,15 +148,20 @@ def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedN
     Raises:
         ValueError: as :func:`count_macs`.
     """
-    nodes = _typed(model) if typed is None else typed
-    kept = [share for entry in nodes if (share := _kept_channels(entry, densities)) is not None]
+    return mean_density(dense_channels(_typed(model) if typed is None else typed), densities)
+
+
+def dense_channels(typed: Sequence[TypedNode]) -> list[tuple[str, float]]:
+    """Mask of each masked 3x3 layer, and the fraction of its channels that are computed at every pixel."""
+    found: list[tuple[str, float]] = []
+    for entry in typed:
+        masking, mask = operation_of(entry.node).masking, mask_of(entry.node)
+        if masking is not None and mask is not None and masking.reach(entry.node) == 1:
+            found.append((mask, masking.dense_out(entry.node) / entry.output.channels))
+    return found
+
+
+def mean_density(layers: Sequence[tuple[str, float]], densities: Densities) -> float:
+    """:func:`paper_density` of layers from :func:`dense_channels`."""
+    kept = [dense + (1 - dense) * _density(mask, densities) for mask, dense in layers]
     return sum(kept) / len(kept) if kept else 1.0
-
-
-def _kept_channels(typed: TypedNode, densities: Densities) -> float | None:
-    """Fraction of the channels that a masked 3x3 layer computes; None for other layers."""
-    masking, mask = operation_of(typed.node).masking, mask_of(typed.node)
-    if masking is None or mask is None or masking.reach(typed.node) != 1:
-        return None
-    dense = masking.dense_out(typed.node) / typed.output.channels
-    return dense + (1 - dense) * _density(mask, densities)

@@ -6,29 +6,42 @@ pixels in full, and dense channels only at inactive ones. Padding, pixel lists, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.runtime.graph.number_types import MapTypes, type_of
 
 
-def map_bytes(entry: TypedNode, height: int, width: int, types: MapTypes, density: float | None) -> int:
-    """Bytes of maps that one node reads and writes for one image.
+class MapTraffic(NamedTuple):
+    """Bytes of maps that one node reads and writes for one image."""
+
+    active: float
+    """With all pixels active."""
+    inactive: float
+    """With none."""
+
+    def at(self, density: float | None) -> int:
+        """At a density of the node's mask; None for nodes without a mask."""
+        share = 1.0 if density is None else density
+        return round(share * self.active + (1 - share) * self.inactive)
+
+
+def map_traffic(entry: TypedNode, height: int, width: int, types: MapTypes) -> MapTraffic:
+    """Map traffic of one node.
 
     Args:
         entry: the node.
         height: rows of the padded LR image.
         width: its columns.
         types: types of the maps that are not in fp32.
-        density: density of the node's mask; None for nodes without a mask.
     """
     maps = [*zip(entry.node.inputs, entry.inputs, strict=True), (entry.node.output, entry.output)]
     whole = sum(_bytes(name, value, height, width, types) for name, value in maps)
-    if density is None:
-        return whole
-    dense = sum(
-        _bytes(name, value, height, width, types) * share for (name, value, share) in _dense_shares(entry)
-    )
-    return round(density * whole + (1 - density) * dense)
+    shares = [
+        _bytes(name, value, height, width, types) * share for name, value, share in _dense_shares(entry)
+    ]
+    return MapTraffic(whole, sum(shares))
 
 
 def _bytes(name: str, value: ValueType, height: int, width: int, types: MapTypes) -> int:

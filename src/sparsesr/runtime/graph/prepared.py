@@ -9,8 +9,10 @@ from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime.graph.fused_endings import with_fused_ending
+from sparsesr.runtime.graph.fused_masks import with_fused_masks
 from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
 from sparsesr.runtime.graph.fusion import with_fused_activations
+from sparsesr.runtime.graph.known_outside import with_known_outside
 from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes, types_in_bf16
 from sparsesr.runtime.graph.quantised import reads_quantised, with_quantised_maps
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy, quantised_copies
@@ -44,7 +46,8 @@ def prepared(
     masked: tuple[TypedNode, ...], output: str, precision: str
 ) -> tuple[PreparedGraph, PreparedGraph]:
     """The same, from the graph with everything fused and the name of its output."""
-    typed, types = in_precision(masked, output, precision)
+    whole = with_known_outside(with_fused_masks(masked), output)
+    typed, types = in_precision(whole, output, precision)
     dense, dense_types = in_precision(without_masks(masked, output), output, precision)
     return (
         PreparedGraph(typed, types, mask_zeros(typed, output), quantised_copies(typed, types)),

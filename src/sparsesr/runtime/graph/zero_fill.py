@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from sparsesr.modelfile.operations.attributes import OUTSIDE_UNWRITTEN
 from sparsesr.modelfile.operations.facts import Masking
 from sparsesr.modelfile.operations.registry import feature_inputs, mask_of, operation_of
 from sparsesr.modelfile.operations.value_types import TypedNode
@@ -22,7 +23,7 @@ class ZeroFill(Enum):
     BORDER = "border"
     """Only at pixels next to an active one: the readers are 3x3 convolutions with the same mask."""
     NOWHERE = "nowhere"
-    """The readers are 1x1 convolutions with the same mask, or these pixels hold a residual."""
+    """The readers are 1x1 convolutions with the same mask or know what is there, or these pixels hold a residual."""
 
     def covers(self, other: ZeroFill) -> bool:
         """True if this clears at least the pixels that `other` clears."""
@@ -70,7 +71,7 @@ def _nonzero_channels(writer: Node, mask: str | None, channels: int) -> int:
 
 
 def _fill(writer: TypedNode, masking: Masking, typed: Sequence[TypedNode], output: str) -> ZeroFill:
-    if masking.keeps_residual(writer.node):
+    if masking.keeps_residual(writer.node) or OUTSIDE_UNWRITTEN.of(writer.node):
         return ZeroFill.NOWHERE
     name, dense = writer.node.output, masking.dense_out(writer.node)
     if name == output:

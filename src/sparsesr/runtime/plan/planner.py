@@ -53,6 +53,9 @@ class Planner:
 
     def __post_init__(self) -> None:
         self._padding = padding_of(self.facts, self.masked.typed)
+        maps = [entry for entry in self.masked.typed if entry.output.kind is Kind.MAP]
+        #: Of each kind of map, one; all of a kind have rows of the same size.
+        self._maps = list({(e.output, type_of(e.node.output, self.masked.types)): e for e in maps}.values())
         self._resolutions = {entry.output.resolution or FULL for entry in self.masked.typed}
 
     def form(self, dense: bool) -> PreparedGraph:
@@ -101,8 +104,7 @@ class Planner:
 
     def default_band_rows(self, grid: Grid) -> int:
         """LR rows that fill `BAND_BYTES`, rounded down to a multiple of two and of the model's size multiple."""
-        maps = [entry for entry in self.masked.typed if entry.output.kind is Kind.MAP]
-        rows = BAND_BYTES // max(self._band_row_bytes(entry, grid) for entry in maps)
+        rows = BAND_BYTES // max(self._band_row_bytes(entry, grid) for entry in self._maps)
         multiple = lcm(self.facts.size_multiple, 2)
         return max(MIN_BAND_ROWS, rows // multiple * multiple)
 

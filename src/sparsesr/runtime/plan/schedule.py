@@ -27,6 +27,8 @@ class Step:
     keep: int
     """First row that is still to be read when this step starts, of the node's output or of a map that shares its
     window."""
+    is_last: bool
+    """Whether it completes the node's output."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,12 @@ class _Front:
             if target > self.done[node]:
                 # A by-product follows its writer in the segment, but its room must be made before.
                 place = len(steps) - operation_of(self.nodes[node].node).is_by_product
-                steps.insert(place, Step(node, self.done[node], target, self.first_kept(node)))
+                steps.insert(place, self._step(node, target))
                 self.done[node] = target
         return tuple(steps)
+
+    def _step(self, node: int, target: int) -> Step:
+        return Step(node, self.done[node], target, self.first_kept(node), target == self.total[node])
 
     def first_kept(self, node: int) -> int:
         """First row of a node's output that is still to be read, other than for by-products."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from sparsesr.modelfile.operations.attributes import OUTSIDE_UNWRITTEN
 from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import Node
@@ -78,6 +79,11 @@ def _is_copy(node: Node) -> bool:
 def _zeros_outside(node: Node) -> str | None:
     """The mask at whose inactive pixels a node's output is all zero; None if there is no such mask."""
     masking = operation_of(node).masking
-    if masking is None or masking.keeps_residual(node) or masking.dense_out(node) > 0:
+    if (
+        masking is None
+        or masking.keeps_residual(node)
+        or masking.dense_out(node) > 0
+        or OUTSIDE_UNWRITTEN.of(node)
+    ):
         return None
     return mask_of(node)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sparsesr import _native
 from sparsesr.modelfile.operations.value_types import TypedNode
-from sparsesr.runtime.backend.interface import F32
+from sparsesr.runtime.backend.interface import F32, Waits
 from sparsesr.runtime.backend.native.arena import NativeArena
 from sparsesr.runtime.backend.native.copies import WithCopy
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
@@ -23,6 +24,10 @@ class NativeBackend:
     """Runs the kernels of ``sparsesr._native`` on this machine's processor."""
 
     layout = NATIVE_LAYOUT
+
+    def waits(self) -> Waits:
+        """What the calling thread has waited for others since it started."""
+        return _native.thread_waits()
 
     def make_arena(self, plan: ExecutionPlan) -> NativeArena:
         """Allocate the buffers of a plan."""

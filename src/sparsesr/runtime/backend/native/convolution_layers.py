@@ -10,6 +10,7 @@ from sparsesr.modelfile.operations.attributes import (
     ACTIVATION,
     DENSE_IN,
     DENSE_OUT,
+    OUTSIDE_UNWRITTEN,
     RESIDUAL,
     SLOPE,
 )
@@ -91,6 +92,8 @@ class MaskedConv(NativeLayer):
 
     def _filled(self, entry: TypedNode, weights: Weights) -> tuple[ZeroFill, F32]:
         """Where to fill inactive pixels, and with which constants; these fill the last channels of a pixel."""
+        if OUTSIDE_UNWRITTEN.of(entry.node):
+            return ZeroFill.NOWHERE, np.zeros(0, np.float32)
         stride, dense_out = NATIVE_LAYOUT.stride(entry.output.channels), DENSE_OUT.of(entry.node)
         if dense_out and self._dense is None:  # without dense inputs, dense outputs are their bias
             constants = np.zeros(stride, np.float32)

@@ -19,6 +19,7 @@ from sparsesr.runtime.backend.native.map_layers import (
     PixelShuffle,
     ScaleAdd,
     SpatialMask,
+    UpsampledMask,
 )
 from sparsesr.runtime.backend.native.single_map_layers import DepthwiseConv, Nearest, Sigmoid
 from sparsesr.runtime.backend.native.token_layers import Bilinear, Fold, LayerNorm, SegmentAttention, Unfold
@@ -36,6 +37,9 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "scale_add": ScaleAdd,
     "add": Add,
     "quantise": WrittenByAnother,
+    "upsampled_mask": UpsampledMask,
+    "mean_outside_mask": GlobalMean,
+    "scale_add_outside_mask": ScaleAdd,
     "bilinear_upsample": Bilinear,
     "unfold3x3": Unfold,
     "fold3x3": Fold,

@@ -9,9 +9,9 @@ from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout
 
 CHANNEL_BLOCK = 16
-_MASK_BYTES = (
-    3 * 4 + 2
-)  # three 32-bit lists (active, inactive, border) with room for all pixels, and each pixel's neighbours
+_MASK_BYTES = 3 * 4 + 2 + 1
+"""Three 32-bit lists (active, inactive, border) with room for all pixels, each pixel's neighbours, and, rounded up, two
+bits per pixel with two counts per row."""
 
 
 def _packed_by_attention(entry: TypedNode, grid: Grid) -> int:

@@ -6,8 +6,9 @@ import numpy as np
 
 from sparsesr import _native
 from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, OFFSET, SCALE, SLOPE, TO_RESULT
-from sparsesr.modelfile.operations.value_types import TypedNode
+from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 from sparsesr.runtime.backend import interface
+from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.run_state import NativeRunState
 
@@ -65,15 +66,44 @@ class SpatialMask(NativeLayer):
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
-        state.masks[self._output].grow(*state.placed(self._input), r1, state.mask_bias)
+        state.masks[self._output].grow(*state.placed(self._input), r1, state.mask_bias, state.threads)
+
+
+class UpsampledMask(NativeLayer):
+    """Lists of active pixels from logits at half the resolution."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        (self._input,), self._output = entry.node.inputs, entry.node.output
+        (self._type,) = entry.inputs
+        self._weights = _native.UpsampledMaskWeights(weights["weight"], weights.get("bias"))
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        x, x_row0 = state.placed(self._input)
+        height, _ = state.grid.size(self._type)
+        mask = state.masks[self._output]
+        mask.grow_upsampled(self._weights, x, x_row0, height, r1, state.mask_bias, state.threads)
+
+
+class _Outside:
+    """What a node reads outside a mask; nothing if it has none."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        kinds = [value.kind for value in entry.inputs]
+        self._mask = entry.node.inputs[0] if kinds[0] is Kind.MASK else None
+        channels = entry.inputs[kinds.index(Kind.MAP)].channels
+        self._constants = weights.get("outside", np.zeros(channels, np.float32))
+
+    def of(self, state: NativeRunState) -> tuple[_native.PixelMask, F32] | None:
+        return None if self._mask is None else (state.masks[self._mask], self._constants)
 
 
 class GlobalMean(NativeLayer):
     """Mean over a map: a sum per row, averaged after the last row."""
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
-        (self._input,), self._output = entry.node.inputs, entry.node.output
-        (self._type,) = entry.inputs
+        self._input, self._output = entry.node.inputs[-1], entry.node.output
+        self._type, self._outside = entry.inputs[-1], _Outside(entry, weights)
 
     def begin(self, state: NativeRunState) -> None:
         """Allocate a sum per row."""
@@ -82,7 +112,8 @@ class GlobalMean(NativeLayer):
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Sum rows [r0, r1) of the input."""
-        _native.row_sums(*state.placed(self._input), r0, r1, state.sums[self._output], state.threads)
+        sums, outside = state.sums[self._output], self._outside.of(state)
+        _native.row_sums(*state.placed(self._input), r0, r1, sums, outside, state.threads)
 
     def end(self, state: NativeRunState) -> None:
         """Average the sums of all rows."""
@@ -109,8 +140,13 @@ class ScaleAdd(NativeLayer):
     writes_copies = True
 
     def __init__(self, entry: TypedNode, weights: Weights) -> None:
-        self._copy = weights.quantised_copy
-        self._input, self._vector, *residual = entry.node.inputs
+        self._copy, self._outside = weights.quantised_copy, _Outside(entry, weights)
+        maps = [
+            name
+            for name, value in zip(entry.node.inputs, entry.inputs, strict=True)
+            if value.kind is not Kind.MASK
+        ]
+        self._input, self._vector, *residual = maps
         self._residual, self._output = residual[0] if residual else None, entry.node.output
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
@@ -119,8 +155,8 @@ class ScaleAdd(NativeLayer):
         out, row0 = state.placed(self._output)
         scale = state.vectors[self._vector]
         residual = None if self._residual is None else state.placed(self._residual)
-        copy = state.placed_copy(self._copy)
-        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, copy, state.threads)
+        copy, outside = state.placed_copy(self._copy), self._outside.of(state)
+        _native.scale_add_rows(x, x_row0, scale, residual, out, row0, r0, r1, copy, outside, state.threads)
 
 
 class Add(NativeLayer):

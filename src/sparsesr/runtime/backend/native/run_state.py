@@ -85,9 +85,4 @@ class NativeRunState:
 
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
         """The top left `height` x `width` pixels of a complete mask."""
-        pixels = self.masks[mask].active(0, self.grid.height)
-        rows, columns = np.divmod(pixels, self.grid.width + 2)
-        inside = (rows < height) & (columns <= width)
-        image = np.zeros((height, width), np.bool_)
-        image[rows[inside], columns[inside] - 1] = True
-        return image
+        return self.masks[mask].image(height, width)
