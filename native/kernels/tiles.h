@@ -43,5 +43,11 @@ __attribute__((always_inline)) inline void multiply_bf16_tiles() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kLeft), "i"(kRight));
 }
 
+// Adds products of unsigned and signed bytes to sums of 32 bits.
+template <int kSums, int kLeft, int kRight>
+__attribute__((always_inline)) inline void multiply_int8_tiles() {
+  __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kLeft), "i"(kRight));
+}
+
 }  // namespace
 }  // namespace sparsesr

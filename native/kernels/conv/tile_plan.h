@@ -35,6 +35,10 @@ struct PixelList {
   const int32_t* in;
   const int32_t* out;
   int64_t count;
+  int32_t slack;  // pixels that a tile reads beyond its own and their taps
+
+  // Only pixels between the first and the last may be read, and their taps.
+  int32_t last_in_window() const { return in[count - 1] - slack; }
 };
 
 inline void add_result(PixelGroup& group, int row, int32_t out) {
@@ -43,7 +47,6 @@ inline void add_result(PixelGroup& group, int row, int32_t out) {
 }
 
 // Adds the listed pixels from index i that lie in the window starting at pixel i; returns the index of the next one.
-// The window ends at the list's last pixel at the latest: only pixels between the first and the last may be read.
 inline int64_t add_window(const PixelList& list, int64_t i, TilePlan& plan) {
   PixelGroup* group = plan.direct + plan.direct_count - 1;
   if (plan.direct_count == 0 || group->tiles == kGroupTiles) {
@@ -51,7 +54,7 @@ inline int64_t add_window(const PixelList& list, int64_t i, TilePlan& plan) {
     ++plan.direct_count;
     group->tiles = group->count = 0;
   }
-  const int32_t last_base = list.in[list.count - 1] - (kTilePixels - 1);
+  const int32_t last_base = list.last_in_window() - (kTilePixels - 1);
   const int32_t base = list.in[i] < last_base ? list.in[i] : last_base;
   const int first_row = group->tiles * kTilePixels;
   if (i + kTilePixels <= list.count && list.in[i + kTilePixels - 1] - base == kTilePixels - 1) {
@@ -98,10 +101,12 @@ inline void pad_gathered(PixelGroup& group) {
 // Gathers every pixel if `gathers_all`.
 inline void plan_tiles(const PixelList& list, bool gathers_all, TilePlan& plan) {
   plan.direct_count = plan.gathered_count = 0;
-  const bool has_room = list.in[list.count - 1] - list.in[0] >= kTilePixels - 1;
+  const int32_t last = list.last_in_window();
+  const bool has_room = last - list.in[0] >= kTilePixels - 1;
   const int64_t last_window = gathers_all || !has_room ? -1 : list.count - kWantedOfWindow;
   for (int64_t i = 0; i < list.count;) {
-    if (i <= last_window && list.in[i + kWantedOfWindow - 1] - list.in[i] < kTilePixels) {
+    const auto is_in_window = [&](int32_t pixel) { return pixel - list.in[i] < kTilePixels && pixel <= last; };
+    if (i <= last_window && is_in_window(list.in[i + kWantedOfWindow - 1])) {
       i = add_window(list, i, plan);
     } else {
       add_pixel(list, i++, plan);
