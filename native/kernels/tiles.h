@@ -37,6 +37,11 @@ __attribute__((always_inline)) inline void store_tile(void* rows, int64_t stride
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 
+template <int kTile>
+__attribute__((always_inline)) inline void clear_tile() {
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kTile));
+}
+
 // Adds bf16 tile products to fp32 sums.
 template <int kSums, int kLeft, int kRight>
 __attribute__((always_inline)) inline void multiply_bf16_tiles() {

@@ -7,10 +7,10 @@ namespace {
 // 32 channels per step.
 struct Bf16Tiles {
   using Sum = float;
-  template <typename Out>
+  using Numbers = FloatNumbers;
   using Values = FloatSums;
   static constexpr bool kAddsLast = false;
-  static constexpr bool kJoinsTaps = false;
+  static constexpr bool kPairsSteps = true;
   static constexpr int kSlots = 2;
   static constexpr int kAhead = 1;
   using CopyRing = Ring<kSlots, 2>;

@@ -7,10 +7,10 @@ namespace {
 // 64 channels per step. The copies of 3x3 with 64 channels are kept for all passes.
 struct Int8Tiles {
   using Sum = int32_t;
-  template <typename Out>
-  using Values = WholeSums<Out>;
+  using Numbers = WholeNumbers;
+  using Values = WholeSums;
   static constexpr bool kAddsLast = true;
-  static constexpr bool kJoinsTaps = true;
+  static constexpr bool kPairsSteps = false;
   static constexpr int kSlots = 9;
   static constexpr int kAhead = 4;
   using CopyRing = Ring<kSlots, 1>;

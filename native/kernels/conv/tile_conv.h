@@ -15,11 +15,21 @@
 namespace sparsesr {
 namespace {
 
+constexpr int64_t kMostOutputBytes = kMaxBlockOutputs * sizeof(float);
+
+// Where the results of a pixel group go, by row: in the first output of the block. Unwanted ones go to `unwanted`.
+struct Targets {
+  char* of_row[kGroupPixels];
+};
+
 template <typename Product>
 struct alignas(64) Scratch {
   typename Product::CopyRing ring;
   TileSums<typename Product::Sum> sums;
   TileSums<typename Product::Sum> starts;
+  Targets targets[2];  // of this group and the one before
+  typename Product::Numbers numbers;
+  char unwanted[kMostOutputBytes];
   Step steps[kMaxTileSteps];
   TilePlan plan;
 };
@@ -31,6 +41,7 @@ struct Work {
   const ConvBlock& block;
   Scratch<Product>& scratch;
   int step_count;
+  bool is_plain;
 
   int64_t passes() const { return (block.width + kPassOutputs - 1) / kPassOutputs; }
 };
@@ -38,6 +49,7 @@ struct Work {
 // One pass of outputs over a pixel group.
 struct PassOf {
   const PixelGroup* group;
+  const Targets* targets;
   int64_t pass;
 };
 
@@ -50,51 +62,60 @@ struct Copied {
 
 // Results of a pass that are still to be written, a few beside each step of the next pass.
 //
-// `kBesideStep` > 0: that many per step, for plain results (see is_plain) of kOutTiles tiles; results that repeat the
-// last one are also written. 0: no assumptions; the number is computed at run time.
+// `kBesideStep` > 0: that many per step, for plain results (see is_plain) of kOutTiles tiles. 0: no assumptions; the
+// number is computed at run time.
 template <typename Product, typename Out, int kOutTiles, int kBesideStep>
 struct Unfinished {
   using Sum = typename Product::Sum;
 
   PassResults<Out, Product::kAddsLast> results;
-  typename Product::template Values<Out> values;
-  const PixelGroup& group;
-  const TileSums<Sum>& sums;
+  typename Product::Values values;
+  const PixelGroup* group;
+  char* const* targets;
+  const Sum* sums;
+  int64_t first_byte;  // of the pass, within a target
   int beside_step;
-  int written = 0;
 
   __attribute__((always_inline)) Unfinished(const Work<Product>& work, const PassOf& done)
       : results(work.args, work.block, done.pass),
-        values(work.args, work.block, done.pass),
-        group(*done.group),
-        sums(work.scratch.sums),
-        beside_step((done.group->count + work.step_count - 1) / work.step_count) {}
+        values(work.scratch.numbers, done.pass),
+        group(done.group),
+        targets(done.targets->of_row),
+        sums(work.scratch.sums.values[0]),
+        first_byte(done.pass * kPassOutputs * static_cast<int64_t>(sizeof(Out))),
+        beside_step((kGroupPixels + work.step_count - 1) / work.step_count) {}
 
-  __attribute__((always_inline)) void write_some() {
+  // Writes some results from `row` on; returns the next row.
+  __attribute__((always_inline)) int write_some(int row) const {
     if constexpr (kBesideStep > 0) {
-      if (written == kGroupPixels) return;
+      if (row >= kGroupPixels) return row;
 #pragma GCC unroll 32
-      for (int i = 0; i < kBesideStep; ++i) write(written + i);
-      written += kBesideStep;
+      for (int i = 0; i < kBesideStep; ++i) write(row + i);
+      return row + kBesideStep;
     } else {
-      const int end = written + beside_step < group.count ? written + beside_step : group.count;
-      for (; written < end; ++written) write(written);
+      const int end = row + beside_step < kGroupPixels ? row + beside_step : kGroupPixels;
+      return write_until(row, end);
     }
   }
 
-  __attribute__((always_inline)) void write_rest() {
-    const int end = kBesideStep > 0 ? kGroupPixels : group.count;
-    for (; written < end; ++written) write(written);
+  __attribute__((always_inline)) void write_rest(int row) const { write_until(row, kGroupPixels); }
+
+  __attribute__((always_inline)) int write_until(int row, int end) const {
+    for (; row < end; ++row) write(row);
+    return end;
   }
 
-  __attribute__((always_inline)) void write(int i) const {
-    const Sum* const of_pixel = sums.values[group.row[i]];
-    if constexpr (kBesideStep > 0 && kOutTiles == 1) {
-      results.store_plain(values.value(of_pixel, 0), group.out[i]);
-    } else if constexpr (kBesideStep > 0) {
-      results.store_plain(values.value(of_pixel, 0), values.value(of_pixel, 1), group.out[i]);
-    } else {
-      results.store(values.value(of_pixel, 0), values.value(of_pixel, 1), group.out[i]);
+  __attribute__((always_inline)) void write(int row) const {
+    const Sum* const of_row = sums + row * kPassOutputs;
+    if constexpr (kBesideStep > 0) {
+      Out* const target = reinterpret_cast<Out*>(targets[row] + first_byte);
+      if constexpr (kOutTiles == 1) {
+        results.store_plain(values.low(of_row), target);
+      } else {
+        results.store_plain(values.low(of_row), values.high(of_row), target);
+      }
+    } else if (group->out[row] != kNoPixel) {
+      results.store(values.low(of_row), values.high(of_row), group->out[row]);
     }
   }
 };
@@ -106,6 +127,15 @@ __attribute__((always_inline)) inline void repeat_starts(const Sum* starts) {
   if constexpr (kTiles > 1) load_tile<2>(starts, 0);
   if constexpr (kOutTiles > 1) load_tile<1>(starts + kTileOutputs, 0);
   if constexpr (kTiles > 1 && kOutTiles > 1) load_tile<3>(starts + kTileOutputs, 0);
+}
+
+// Takes less time than loading zeros.
+template <int kTiles, int kOutTiles>
+__attribute__((always_inline)) inline void clear_sums() {
+  clear_tile<0>();
+  if constexpr (kTiles > 1) clear_tile<2>();
+  if constexpr (kOutTiles > 1) clear_tile<1>();
+  if constexpr (kTiles > 1 && kOutTiles > 1) clear_tile<3>();
 }
 
 template <int kTiles, int kOutTiles, typename Sum>
@@ -149,9 +179,14 @@ __attribute__((always_inline)) inline void start_sums(const Work<Product>& work,
     if (work.args.addend.data != nullptr) {
       const PassResults<Out, false> results(work.args, work.block, now.pass);
       auto& starts = work.scratch.starts;
-      for (int i = 0; i < now.group->count; ++i) results.start(starts.values[now.group->row[i]], now.group->out[i]);
+      for (int row = 0; row < kTiles * kTilePixels; ++row) {
+        if (now.group->out[row] != kNoPixel) results.start(starts.values[row], now.group->out[row]);
+      }
       return load_starts<kTiles, kOutTiles>(starts);
     }
+  }
+  if constexpr (Product::kAddsLast) {
+    if (work.scratch.numbers.starts_are_zero) return clear_sums<kTiles, kOutTiles>();
   }
   repeat_starts<kTiles, kOutTiles>(Product::starts(work.block) + now.pass * kPassOutputs);
 }
@@ -164,36 +199,45 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
   constexpr int kTogether = steps_together(kSource);
   const Step* const steps = work.scratch.steps;
   const int step_count = work.step_count;
-  const PixelGroup& group = *now.group;
-  auto& ring = work.scratch.ring;
-  Unfinished<Product, Out, kOutTiles, kBesideStep> unfinished(work, before);
+  const Unfinished<Product, Out, kOutTiles, kBesideStep> unfinished(work, before);
   const char* weights = static_cast<const char*>(work.block.weights) +
                         now.pass * kPassTiles * work.block.layout_steps * kTileBytes;
+  int written = 0;
   start_sums<Product, Out, kTiles, kOutTiles>(work, now);
-  for (int s = 0; s < step_count; s += kTogether) {
-    if constexpr (kSource == Source::kMap) {
+  if constexpr (kSource == Source::kMap) {
+    const int64_t base = now.group->base[0];
+    const int64_t second = now.group->base[kTiles - 1];
+    for (int s = 0; s < step_count; ++s, weights += kOutTiles * kTileBytes) {
       const Step& step = steps[s];
-      multiply_add<Product, kTiles, kOutTiles>(step.data + group.base[0] * step.stride,
-                                               step.data + group.base[kTiles - 1] * step.stride, step.stride, weights);
-      weights += kOutTiles * kTileBytes;
-      unfinished.write_some();
-    } else {
-      const int later = s + ring.ahead * kTogether;
-      const PixelGroup* const source = later < step_count ? copied.own : copied.next;
+      multiply_add<Product, kTiles, kOutTiles>(step.data + base * step.stride, step.data + second * step.stride,
+                                               step.stride, weights);
+      written = unfinished.write_some(written);
+    }
+  } else {
+    auto& ring = work.scratch.ring;
+    const int size = ring.size;
+    const int ahead = ring.ahead;
+    const PixelGroup* const own = copied.own;
+    const PixelGroup* const next = copied.next;
+    int slot = ring.first;
+    for (int s = 0; s < step_count; s += kTogether) {
+      const char* copies = ring.slots[slot];
+      char* const to = ring.slots[slot + ahead < size ? slot + ahead : slot + ahead - size];
+      const int later = s + ahead * kTogether;
+      const PixelGroup* const source = later < step_count ? own : next;
       const Step& step = steps[later < step_count ? later : later - step_count];
-      const char* copies = ring.slot(0);
-      char* const to = ring.slot(ring.ahead);
 #pragma GCC unroll 2
       for (int part = 0; part < kTogether; ++part, copies += kRowBytes, weights += kOutTiles * kTileBytes) {
         multiply_add<Product, kTiles, kOutTiles>(copies, copies + kTilePixels * kTogether * kRowBytes,
                                                  kTogether * kRowBytes, weights);
-        if (source != nullptr) copy_rows<kSource>(ring, to, *source, step, part);
-        unfinished.write_some();
+        if (source != nullptr) copy_rows<kTogether>(ring, to, *source, step, part);
+        written = unfinished.write_some(written);
       }
-      ring.advance();
+      slot = slot + 1 < size ? slot + 1 : 0;
     }
+    ring.first = slot;
   }
-  unfinished.write_rest();
+  unfinished.write_rest(written);
   store_sums<kTiles, kOutTiles>(work.scratch.sums);
 }
 
@@ -201,24 +245,29 @@ template <typename Product>
 using RunPass = void(const Work<Product>&, const PassOf&, const PassOf&, const Copied&);
 
 // Dispatches on the number of results to write beside a step.
-template <typename Product, typename Out, Source kSource, int kOutTiles>
-RunPass<Product>* full_pass(int step_count, bool is_plain) {
-  if (!is_plain) return run_pass<Product, Out, kSource, 2, kOutTiles, 0>;
-  if (step_count >= 16) return run_pass<Product, Out, kSource, 2, kOutTiles, 2>;
-  if (step_count >= 8) return run_pass<Product, Out, kSource, 2, kOutTiles, 4>;
-  return run_pass<Product, Out, kSource, 2, kOutTiles, 8>;
+template <typename Product, typename Out, Source kSource, int kTiles, int kOutTiles>
+RunPass<Product>* pass_of(const Work<Product>& work) {
+  if (!work.is_plain) return run_pass<Product, Out, kSource, kTiles, kOutTiles, 0>;
+  if (work.step_count >= 16) return run_pass<Product, Out, kSource, kTiles, kOutTiles, 2>;
+  if (work.step_count >= 8) return run_pass<Product, Out, kSource, kTiles, kOutTiles, 4>;
+  return run_pass<Product, Out, kSource, kTiles, kOutTiles, 8>;
 }
 
-// `is_first`: there are no earlier results to write.
 template <typename Product, typename Out, Source kSource>
-RunPass<Product>* pass_for(const Work<Product>& work, const PassOf& now, bool is_first) {
+RunPass<Product>* pass_for(const Work<Product>& work, const PassOf& now) {
   const bool has_two = work.block.width / kTileOutputs - now.pass * kPassTiles > 1;
   if (now.group->tiles == 1) {
-    return has_two ? run_pass<Product, Out, kSource, 1, 2, 0> : run_pass<Product, Out, kSource, 1, 1, 0>;
+    return has_two ? pass_of<Product, Out, kSource, 1, 2>(work) : pass_of<Product, Out, kSource, 1, 1>(work);
   }
-  const bool plain = !is_first && is_plain(work.args, work.block, Product::kAddsLast);
-  if (!has_two) return full_pass<Product, Out, kSource, 1>(work.step_count, plain);
-  return full_pass<Product, Out, kSource, 2>(work.step_count, plain);
+  return has_two ? pass_of<Product, Out, kSource, 2, 2>(work) : pass_of<Product, Out, kSource, 2, 1>(work);
+}
+
+// Writes the results of the last pass.
+template <typename Product, typename Out>
+void write_last(const Work<Product>& work, const PassOf& last) {
+  if (!work.is_plain) return Unfinished<Product, Out, kPassTiles, 0>(work, last).write_rest(0);
+  if (work.block.width == kTileOutputs) return Unfinished<Product, Out, 1, 1>(work, last).write_rest(0);
+  Unfinished<Product, Out, kPassTiles, 1>(work, last).write_rest(0);
 }
 
 // Prepares the ring and copies the first steps of the first group. Returns true if copies are kept for all passes.
@@ -235,29 +284,62 @@ bool fill_ring(const Work<Product>& work, const PixelGroup& first) {
   ring.ahead = Product::kAhead < slots ? Product::kAhead : slots;
   for (int n = 0; n < ring.ahead; ++n) {
     for (int part = 0; part < kTogether; ++part) {
-      copy_rows<kSource>(ring, ring.slots[n], first, work.scratch.steps[n * kTogether], part);
+      copy_rows<kTogether>(ring, ring.slots[n], first, work.scratch.steps[n * kTogether], part);
     }
   }
   return keeps;
 }
 
+template <typename Out, typename Product>
+void find_targets(const Work<Product>& work, const PixelGroup& group, Targets& targets) {
+  constexpr int kTogether = 8;
+  const __m512i unwanted = _mm512_set1_epi64(reinterpret_cast<int64_t>(work.scratch.unwanted));
+  const __m512i first = _mm512_set1_epi64(reinterpret_cast<int64_t>(pixel_of<Out>(work.args.out, 0) + work.block.first));
+  const __m512i bytes = _mm512_set1_epi64(work.args.out.stride * static_cast<int64_t>(sizeof(Out)));
+#pragma GCC unroll 4
+  for (int row = 0; row < kGroupPixels; row += kTogether) {
+    const __m256i pixels = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group.out + row));
+    const __mmask8 is_wanted = _mm256_cmpneq_epi32_mask(pixels, _mm256_set1_epi32(kNoPixel));
+    const __m512i offsets = _mm512_mullo_epi64(_mm512_cvtepi32_epi64(pixels), bytes);
+    _mm512_storeu_si512(targets.of_row + row, _mm512_mask_add_epi64(unwanted, is_wanted, first, offsets));
+  }
+}
+
+// `before`: the pass whose results are still to be written, and on return the last one of these groups.
 template <typename Product, typename Out, Source kSource>
-void run_groups(const Work<Product>& work, const PixelGroup* groups, int64_t count) {
+void run_groups(const Work<Product>& work, const PixelGroup* groups, int64_t count, PassOf& before) {
   if (count == 0) return;
   const int64_t passes = work.passes();
-  const PixelGroup no_results{};
-  PassOf before{&no_results, 0};
+  Targets* const targets = work.scratch.targets;
   bool keeps = false;
   if constexpr (kSource != Source::kMap) keeps = fill_ring<kSource>(work, groups[0]);
-  for (int64_t n = 0; n < count * passes; ++n) {
-    const PassOf now{groups + n / passes, n % passes};
-    const PixelGroup* const following = n + 1 < count * passes ? groups + (n + 1) / passes : nullptr;
-    const Copied copied{keeps && now.pass > 0 ? nullptr : now.group,
-                        keeps && now.pass + 1 < passes ? nullptr : following};
-    pass_for<Product, Out, kSource>(work, now, n == 0)(work, before, now, copied);
-    before = now;
+  for (int64_t g = 0; g < count; ++g) {
+    Targets& own = before.targets == targets ? targets[1] : targets[0];
+    find_targets<Out>(work, groups[g], own);
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      const PassOf now{groups + g, &own, pass};
+      const PixelGroup* const next = pass + 1 < passes ? (keeps ? nullptr : groups + g)
+                                                       : (g + 1 < count ? groups + g + 1 : nullptr);
+      const Copied copied{keeps && pass > 0 ? nullptr : groups + g, next};
+      pass_for<Product, Out, kSource>(work, now)(work, before, now, copied);
+      before = now;
+    }
   }
-  Unfinished<Product, Out, kPassTiles, 0>(work, before).write_rest();
+}
+
+template <typename Product, typename Out>
+void run_plan(const Work<Product>& work, const TilePlan& plan, bool is_paired) {
+  PixelGroup no_results;
+  clear_rows(no_results, 0, kGroupPixels);
+  find_targets<Out>(work, no_results, work.scratch.targets[0]);
+  PassOf last{&no_results, work.scratch.targets, 0};
+  run_groups<Product, Out, Source::kMap>(work, plan.direct, plan.direct_count, last);
+  if (Product::kPairsSteps && is_paired) {
+    run_groups<Product, Out, Source::kPairedCopies>(work, plan.gathered, plan.gathered_count, last);
+  } else {
+    run_groups<Product, Out, Source::kCopies>(work, plan.gathered, plan.gathered_count, last);
+  }
+  write_last<Product, Out>(work, last);
 }
 
 template <typename Product, typename Out>
@@ -265,16 +347,10 @@ void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
               int64_t count) {
   Scratch<Product>& scratch = *reinterpret_cast<Scratch<Product>*>(args.scratch);
   const StepList list = Product::list_steps(args, scratch.steps);
-  TilePlan& plan = scratch.plan;
-  plan_tiles({in_pixels, out_pixels, count, list.slack}, list.gathers_all, plan);
-  const Work<Product> work{args, block, scratch, list.count};
-  run_groups<Product, Out, Source::kMap>(work, plan.direct, plan.direct_count);
-  if constexpr (Product::kJoinsTaps) {
-    if (list.is_apart) return run_groups<Product, Out, Source::kApartCopies>(work, plan.gathered, plan.gathered_count);
-  } else {
-    if (list.is_paired) return run_groups<Product, Out, Source::kPairedCopies>(work, plan.gathered, plan.gathered_count);
-  }
-  run_groups<Product, Out, Source::kCopies>(work, plan.gathered, plan.gathered_count);
+  plan_tiles({in_pixels, out_pixels, count, list.slack}, list.gathers_all, scratch.plan);
+  scratch.numbers.template prepare<Out>(args, block);
+  const bool plain = is_plain<Out>(args, block, Product::kAddsLast) && scratch.numbers.template fit<Out>();
+  run_plan<Product, Out>({args, block, scratch, list.count, plain}, scratch.plan, list.is_paired);
 }
 
 }  // namespace

@@ -21,9 +21,8 @@ struct Step {
   int64_t first;  // of the joined values
 };
 
-// Source of the multiplied pixels: the map, or copies in the ring, zero-padded; two steps of 64 channels of a tap copied
-// together; copies with joined taps put together.
-enum class Source { kMap, kCopies, kPairedCopies, kApartCopies };
+// Source of the multiplied pixels: the map, or copies in the ring; of bf16, two steps of a tap copied together.
+enum class Source { kMap, kCopies, kPairedCopies };
 
 constexpr int steps_together(Source source) { return source == Source::kPairedCopies ? 2 : 1; }
 
@@ -39,13 +38,7 @@ struct alignas(64) Ring {
   int first;  // slot of the current step
   int ahead;  // slots that are full, from the first one
 
-  char* slot(int after_first) {
-    const int n = first + after_first;
-    return slots[n < size ? n : n - size];
-  }
-  void advance() { first = first + 1 < size ? first + 1 : 0; }
-
-  __attribute__((always_inline)) void find_offsets(const PixelGroup& of, int64_t step_stride) {
+  void find_offsets(const PixelGroup& of, int64_t step_stride) {
     if (group == &of && stride == step_stride) return;
     for (int row = 0; row < kGroupPixels; ++row) offsets[row] = of.in[row] * step_stride;
     group = &of;
@@ -65,31 +58,41 @@ inline void copy_apart(const Step& step, const char* pixel, char* row) {
   }
 }
 
-// Copies one part of a group's pixels to a slot, for all steps from `step` that are copied together. There are as many
-// parts as such steps.
-template <Source kSource, typename AnyRing>
-__attribute__((always_inline)) inline void copy_rows(AnyRing& ring, char* slot, const PixelGroup& group,
-                                                     const Step& step, int part) {
-  constexpr int kTogether = steps_together(kSource);
-  constexpr int kRows = kGroupPixels / kTogether;
-  ring.find_offsets(group, step.stride);
-  const __mmask64 bytes = bytes_below(step.bytes);
-  const int64_t* const offsets = ring.offsets + part * kRows;
-  char* copy = slot + part * kRows * kTogether * kRowBytes;
+// Copies kRows rows of `kLines` whole lines.
+template <int kRows, int kLines>
+__attribute__((always_inline)) inline void copy_lines(const char* data, const int64_t* offsets, char* copy) {
 #pragma GCC unroll 32
   for (int row = 0; row < kRows; ++row) {
-    const char* pixel = step.data + offsets[row];
-    if (kSource == Source::kApartCopies && step.is_apart) {
-      copy_apart(step, pixel, copy);
-      copy += kRowBytes;
-      continue;
-    }
+    const char* pixel = data + offsets[row];
 #pragma GCC unroll 2
-    for (int line = 0; line < kTogether; ++line, pixel += kRowBytes, copy += kRowBytes) {
-      const bool is_whole = kSource == Source::kPairedCopies;
-      _mm512_store_si512(copy, is_whole ? _mm512_loadu_si512(pixel) : _mm512_maskz_loadu_epi8(bytes, pixel));
+    for (int line = 0; line < kLines; ++line, pixel += kRowBytes, copy += kRowBytes) {
+      _mm512_store_si512(copy, _mm512_loadu_si512(pixel));
     }
   }
+}
+
+// Rows of fewer bytes than a line has, zero-padded, and those of joined taps.
+inline void copy_narrow(const Step& step, const int64_t* offsets, char* copy) {
+  const __mmask64 bytes = bytes_below(step.bytes);
+  for (int row = 0; row < kGroupPixels; ++row, copy += kRowBytes) {
+    const char* const pixel = step.data + offsets[row];
+    if (step.is_apart) {
+      copy_apart(step, pixel, copy);
+    } else {
+      _mm512_store_si512(copy, _mm512_maskz_loadu_epi8(bytes, pixel));
+    }
+  }
+}
+
+// Copies one part of a group's pixels to a slot, for all steps from `step` that are copied together. There are as many
+// parts as such steps. A function of its own, because it is long and called from every kind of pass.
+template <int kTogether, typename AnyRing>
+__attribute__((noinline)) void copy_rows(AnyRing& ring, char* slot, const PixelGroup& group, const Step& step,
+                                         int part) {
+  constexpr int kRows = kGroupPixels / kTogether;
+  ring.find_offsets(group, step.stride);
+  if (step.bytes < kRowBytes || step.is_apart) return copy_narrow(step, ring.offsets, slot);
+  copy_lines<kRows, kTogether>(step.data, ring.offsets + part * kRows, slot + part * kRows * kTogether * kRowBytes);
 }
 
 }  // namespace

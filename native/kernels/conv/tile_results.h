@@ -15,34 +15,77 @@ struct alignas(64) TileSums {
   Sum values[kGroupPixels][kPassOutputs];
 };
 
-// Values of the sums of bf16 products: themselves.
-struct FloatSums {
-  FloatSums(const ConvArgs&, const ConvBlock&, int64_t) {}
-
-  static __attribute__((always_inline)) __m512 value(const float* sums, int vector) {
-    return _mm512_load_ps(sums + vector * kLanes);
+// What turns the sums of bf16 products into values: nothing.
+struct FloatNumbers {
+  template <typename Out>
+  static void prepare(const ConvArgs&, const ConvBlock&) {}
+  template <typename Out>
+  static bool fit() {
+    return true;
   }
 };
 
-// Values of whole sums: scaled, plus the bias, both in steps of a quantised `Out`.
-template <typename Out>
-struct WholeSums {
-  __m512 scale[kPassTiles];
-  __m512 bias[kPassTiles];
+struct FloatSums {
+  FloatSums(const FloatNumbers&, int64_t) {}
 
-  __attribute__((always_inline)) WholeSums(const ConvArgs& args, const ConvBlock& block, int64_t pass) {
+  static __attribute__((always_inline)) __m512 low(const float* sums) { return _mm512_load_ps(sums); }
+  static __attribute__((always_inline)) __m512 high(const float* sums) { return _mm512_load_ps(sums + kLanes); }
+};
+
+// What turns whole sums into values: scales and biases of a block, both in steps of a quantised `Out`.
+struct alignas(64) WholeNumbers {
+  float scales[kMaxBlockOutputs];
+  float biases[kMaxBlockOutputs];
+  bool starts_are_zero;
+
+  template <typename Out>
+  void prepare(const ConvArgs& args, const ConvBlock& block) {
     const __m512 factor = _mm512_set1_ps(std::is_same_v<Out, U8> ? args.out_factor : 1.0f);
-    for (int v = 0; v < kPassTiles; ++v) {
-      const int64_t first = pass * kPassOutputs + v * kLanes;
-      const __mmask16 lanes = lanes_below(block.width - first);
-      scale[v] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, block.scales + first), factor);
-      bias[v] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, block.bias + first), factor);
+    starts_are_zero = true;
+    for (int64_t o = 0; o < kMaxBlockOutputs; o += kLanes) {
+      const __mmask16 lanes = lanes_below(block.width - o);
+      _mm512_store_ps(scales + o, _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, block.scales + o), factor));
+      _mm512_store_ps(biases + o, _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, block.bias + o), factor));
+      const __m512i starts = _mm512_maskz_loadu_epi32(lanes, block.starts + o);
+      starts_are_zero &= _mm512_test_epi32_mask(starts, starts) == 0;
     }
   }
 
-  __attribute__((always_inline)) __m512 value(const int32_t* sums, int vector) const {
-    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums + vector * kLanes));
-    return _mm512_add_ps(_mm512_mul_ps(sum, scale[vector]), bias[vector]);
+  // True if values of type U8 fit in 32 bits before they are narrowed, whatever the sums.
+  template <typename Out>
+  bool fit() const {
+    __mmask16 fit = 0xffff;
+    for (int64_t o = 0; o < kMaxBlockOutputs && std::is_same_v<Out, U8>; o += kLanes) {
+      const __m512 scale = _mm512_abs_ps(_mm512_load_ps(scales + o));
+      const __m512 bias = _mm512_abs_ps(_mm512_load_ps(biases + o));
+      fit = _mm512_mask_cmp_ps_mask(fit, scale, _mm512_set1_ps(0.25f), _CMP_LE_OQ);  // false for NaN
+      fit = _mm512_mask_cmp_ps_mask(fit, bias, _mm512_set1_ps(1e9f), _CMP_LE_OQ);
+    }
+    return fit == 0xffff;
+  }
+};
+
+struct WholeSums {
+  __m512 low_scale;
+  __m512 high_scale;
+  __m512 low_bias;
+  __m512 high_bias;
+
+  __attribute__((always_inline)) WholeSums(const WholeNumbers& numbers, int64_t pass)
+      : low_scale(_mm512_load_ps(numbers.scales + pass * kPassOutputs)),
+        high_scale(_mm512_load_ps(numbers.scales + pass * kPassOutputs + kLanes)),
+        low_bias(_mm512_load_ps(numbers.biases + pass * kPassOutputs)),
+        high_bias(_mm512_load_ps(numbers.biases + pass * kPassOutputs + kLanes)) {}
+
+  __attribute__((always_inline)) __m512 low(const int32_t* sums) const {
+    return value(_mm512_load_si512(sums), low_scale, low_bias);
+  }
+  __attribute__((always_inline)) __m512 high(const int32_t* sums) const {
+    return value(_mm512_load_si512(sums + kLanes), high_scale, high_bias);
+  }
+
+  static __attribute__((always_inline)) __m512 value(__m512i sum, __m512 scale, __m512 bias) {
+    return _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale), bias);
   }
 };
 
@@ -56,11 +99,9 @@ inline void narrow_all(Bf16* target, __m512 low, __m512 high) {
   _mm512_storeu_si512(target, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-// Like narrow<U8>: this operand order makes NaN 0, by way of the smallest integer.
+// Requires values that fit in 32 bits; smaller and larger ones than those of type U8 saturate.
 inline void narrow_all(U8* target, __m512 low, __m512 high) {
-  const __m512 most = _mm512_set1_ps(255.0f);
-  const __m512i words = _mm512_packs_epi32(_mm512_cvttps_epi32(_mm512_min_ps(most, low)),
-                                           _mm512_cvttps_epi32(_mm512_min_ps(most, high)));
+  const __m512i words = _mm512_packs_epi32(_mm512_cvttps_epi32(low), _mm512_cvttps_epi32(high));
   const __m512i bytes = _mm512_packus_epi16(words, words);  // by quarters: four low values, four high ones, and again
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(target),
@@ -79,13 +120,16 @@ inline void narrow_some(Bf16* target, __mmask16 lanes, __m512 value) {
 }
 inline void narrow_some(U8* target, __mmask16 lanes, __m512 value) { store_lanes(target, lanes, value); }
 
-// True if all outputs of all passes exist, passes are equally wide, and nothing is added to results or cleared.
-inline bool is_plain(const ConvArgs& args, const ConvBlock& block, bool adds_last) {
+// True if all outputs of all passes exist, passes are equally wide, and nothing is added to results or cleared. Results of
+// type U8 then need nothing but rounding, because numbers below zero become zero by themselves.
+template <typename Out>
+bool is_plain(const ConvArgs& args, const ConvBlock& block, bool adds_last) {
   const bool is_full = block.valid == block.width;
   const bool is_even = block.width == kTileOutputs || block.width % kPassOutputs == 0;
   const bool clears = block.is_last && args.clear_end > block.first + block.width;
   const bool adds = args.residual.data != nullptr || (adds_last && args.addend.data != nullptr);
-  return is_full && is_even && !clears && !adds && args.activation != Activation::kLeakyRelu;
+  if (!is_full || !is_even || clears || adds || args.activation == Activation::kLeakyRelu) return false;
+  return !std::is_same_v<Out, U8> || args.activation == Activation::kNone || args.out_offset < 1.0f;
 }
 
 // Writes the outputs of one pass. `kAddsLast`: the addend is added to values, not to what sums start with.
@@ -116,16 +160,16 @@ struct PassResults {
     return std::is_same_v<Out, U8> ? _mm512_add_ps(value, offset) : value;
   }
 
+  // These three require is_plain().
   __attribute__((always_inline)) __m512 plain(__m512 value) const {
-    return with_offset(_mm512_max_ps(floor, value));  // this operand order propagates NaN
+    if constexpr (std::is_same_v<Out, U8>) return with_offset(value);
+    return _mm512_max_ps(floor, value);  // this operand order propagates NaN
   }
-
-  // These two require is_plain().
-  __attribute__((always_inline)) void store_plain(__m512 low, __m512 high, int32_t pixel) const {
-    narrow_all(out + pixel * stride, plain(low), plain(high));
+  __attribute__((always_inline)) void store_plain(__m512 low, __m512 high, Out* target) const {
+    narrow_all(target, plain(low), plain(high));
   }
-  __attribute__((always_inline)) void store_plain(__m512 value, int32_t pixel) const {
-    narrow_one(out + pixel * stride, plain(value));
+  __attribute__((always_inline)) void store_plain(__m512 value, Out* target) const {
+    narrow_one(target, plain(value));
   }
 
   __attribute__((always_inline)) void store(__m512 low, __m512 high, int32_t pixel) const {
@@ -140,10 +184,13 @@ struct PassResults {
       high = leaky_relu(high, load_slopes(args, first + kLanes, lanes_below(valid - kLanes)));
     }
     if (args.residual.data != nullptr) add_map(args.residual, pixel, low, high);
+    low = with_offset(low);
+    high = with_offset(high);
     if (valid >= kPassOutputs) {
-      narrow_all(target, with_offset(low), with_offset(high));
+      narrow_one(target, low);
+      narrow_one(target + kLanes, high);
     } else {
-      store_some(target, with_offset(low), with_offset(high));
+      store_some(target, low, high);
     }
     if (is_last && args.clear_end > first + kPassOutputs) {
       clear_channels(target - first, first + kPassOutputs, args.clear_end, zero());

@@ -11,7 +11,6 @@ struct StepList {
   int32_t slack = 0;         // pixels that tiles read beyond their own and their taps
   bool gathers_all = false;  // tiles cannot be loaded from the map
   bool is_paired = true;     // bf16: two steps of a tap are copied together
-  bool is_apart = false;     // int8: some joined taps do not lie side by side
 };
 
 inline const char* tap_data(const ConvArgs& args, const ConvInput& input, int tap, int64_t stride) {
@@ -54,7 +53,6 @@ inline void add_taps(const ConvArgs& args, const ConvInput& input, Step* steps, 
 inline void add_joined_taps(const ConvArgs& args, const ConvInput& input, Step* steps, StepList& list) {
   const JoinedTaps joined = JoinedTaps::of(input.channels);
   const bool is_apart = input.stride != joined.pixel;
-  list.is_apart |= is_apart;
   list.gathers_all |= is_apart;
   for (int tap = 0; tap < args.tap_count; tap += JoinedTaps::kTaps) {
     const char* const data = tap_data(args, input, tap, input.stride);

@@ -11,7 +11,6 @@ namespace sparsesr {
 namespace {
 
 static_assert(kTileOutputs == kOutputGranule);  // so that blocks are whole tiles
-constexpr int64_t kBlockOutputs = 64;  // the pixels of a tile stay in L1 between its passes
 
 // A term of the sum: a value of a step.
 struct Term {
@@ -89,7 +88,7 @@ void pack_output(const ConvSum& sum, const Terms<T>& terms, const ConvBlock& blo
 template <typename T>
 PackedWeights pack(int64_t outputs, const ConvSum& sum, int64_t input_taps, const PerOutput& numbers) {
   const Terms<T> terms(sum, input_taps);
-  std::vector<ConvBlock> blocks = split_outputs(outputs, kBlockOutputs);
+  std::vector<ConvBlock> blocks = split_outputs(outputs, kMaxBlockOutputs);
   for (ConvBlock& block : blocks) block.layout_steps = terms.steps();
   const auto pack_block = [&](const ConvBlock& block, std::byte* place) {
     for (int64_t o = 0; o < block.valid; ++o) pack_output(sum, terms, block, o, reinterpret_cast<T*>(place));

@@ -22,6 +22,8 @@ constexpr int64_t kTileBytes = kTilePixels * kRowBytes;
 constexpr int kPassTiles = 2;
 constexpr int64_t kPassOutputs = kPassTiles * kTileOutputs;
 
+constexpr int64_t kMaxBlockOutputs = 64;  // the pixels of a tile stay in L1 between its passes
+
 constexpr int kMaxTileSteps = 512;
 
 // Three neighbouring pixels, which are the taps of one row, as one run of values: steps of 64, of which the last one ends
