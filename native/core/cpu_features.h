@@ -56,5 +56,6 @@ constexpr CpuFeatures kNeedsAvx512Vnni = kNeedsAvx512 | CpuFeature::kAvx512Vnni;
 constexpr CpuFeatures kNeedsAvx512Bf16 = kNeedsAvx512 | CpuFeature::kAvx512Bf16;
 constexpr CpuFeatures kNeedsAmx = CpuFeature::kAmxTile | CpuFeature::kAmxBf16 | CpuFeature::kAmxInt8;
 constexpr CpuFeatures kNeedsAmxBf16 = kNeedsAvx512Bf16 | CpuFeature::kAmxTile | CpuFeature::kAmxBf16;
+constexpr CpuFeatures kNeedsAmxInt8 = kNeedsAvx512Bf16 | CpuFeature::kAmxTile | CpuFeature::kAmxInt8;
 
 }  // namespace sparsesr

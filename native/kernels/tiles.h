@@ -37,10 +37,21 @@ __attribute__((always_inline)) inline void store_tile(void* rows, int64_t stride
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 
+template <int kTile>
+__attribute__((always_inline)) inline void clear_tile() {
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kTile));
+}
+
 // Adds bf16 tile products to fp32 sums.
 template <int kSums, int kLeft, int kRight>
 __attribute__((always_inline)) inline void multiply_bf16_tiles() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kLeft), "i"(kRight));
+}
+
+// Adds products of unsigned and signed bytes to sums of 32 bits.
+template <int kSums, int kLeft, int kRight>
+__attribute__((always_inline)) inline void multiply_int8_tiles() {
+  __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kLeft), "i"(kRight));
 }
 
 }  // namespace

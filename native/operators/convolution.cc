@@ -63,7 +63,7 @@ PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, in
     : c_in_(c_in), c_out_(c_out), kernel_(kernel), splits_(std::move(splits)), in_(in), isa_(isa) {
   for (const MapSteps& input : steps) zeros_.push_back(input.zero);
   const int64_t taps = kernel * kernel;
-  ConvWeights weights{in, c_out, {}, bias};
+  ConvWeights weights{in, c_out, taps, {}, bias};
   ConvSum& sum = weights.sum;
   std::vector<int64_t> first_channels;  // per tap of each input
   std::vector<float> scales;            // likewise

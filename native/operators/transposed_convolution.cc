@@ -27,7 +27,7 @@ PackedKernel pack_phase(const PackedDeconv& deconv, const float* weight, const f
   for (const Tap& row : axis_taps(row_phase)) {
     for (const Tap& column : axis_taps(column_phase)) tap_weights.push_back(row.weight * 3 + column.weight);
   }
-  ConvWeights weights{deconv.in(), deconv.c_out(), {}, bias};
+  ConvWeights weights{deconv.in(), deconv.c_out(), static_cast<int64_t>(tap_weights.size()), {}, bias};
   weights.sum.tap_channels.assign(tap_weights.size(), deconv.c_in());
   weights.sum.weight_at = [&](int64_t o, size_t tap, int64_t c) {
     return weight[(c * deconv.c_out() + o) * 9 + tap_weights[tap]];

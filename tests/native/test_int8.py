@@ -222,3 +222,68 @@ def test_weights_of_zero_give_the_bias(isa: str) -> None:
     out = np.zeros((1, 5, 16), np.float32)
     native.conv_rows(packed, [(np.full((1, 5, 16), 9, np.uint8), 0)], out, 0, 0, 1)
     assert (out[0, 1:-1, :2] == [1.5, -2]).all()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("c_in", [5, 16, 24, 32, 48, 64, 100])
+def test_conv__rows_of_any_length_end_at_a_guard_page(
+    isa: str, rng: np.random.Generator, c_in: int, k: int
+) -> None:
+    """Lengths around those of blocks of pixels; nothing beyond the last pixel's taps is read."""
+    weight = random_weight(rng, c_in, 32, k)
+    packed = native.PackedConv(weight, None, [c_in], "u8", [UNSIGNED])
+    for width in (1, 2, 13, 15, 16, 17, 31, 33, 49):
+        x = random_bytes(rng, c_in, 2, width)
+        out = np.zeros((2, width + 2, 32), np.float32)
+        native.conv_rows(packed, [(window_of(x, UNSIGNED), -1)], out, 0, 0, 2)
+        assert np.array_equal(out[:, 1:-1], exact_sums([x], weight, None, [UNSIGNED]))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("splits", [[16], [20], [32], [16, 64, 9]])
+def test_conv__inputs_with_more_padding_than_usual(
+    isa: str, rng: np.random.Generator, splits: list[int], k: int
+) -> None:
+    steps = [SIGNED] * len(splits)
+    maps = [random_bytes(rng, c) for c in splits]
+    weight = random_weight(rng, sum(splits), 40, k)
+    packed = native.PackedConv(weight, None, splits, "u8", steps)
+    inputs = []
+    for values in maps:
+        wide: np.ndarray = guarded((H + 2, W + 2, stride_of(values.shape[2]) + 16), np.uint8)
+        wide[..., :-16], wide[..., -16:] = window_of(values, SIGNED), 99
+        inputs.append((wide, -1))
+    expected = exact_sums(maps, weight, None, steps)
+    for mask in masks(rng, H, W):
+        out = np.zeros((H, W + 2, 48), np.float32)
+        conv_at(packed, inputs, out, mask)(2)
+        assert np.array_equal(out[:, 1:-1, :40][mask], expected[mask])
+
+
+@pytest.mark.parametrize("zero", [0, 128])
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_conv__results_beyond_32_bits_saturate(
+    isa: str, rng: np.random.Generator, activation: str, zero: int
+) -> None:
+    x = random_bytes(rng, 64)
+    weight = random_weight(rng, 64, 32, 3)
+    bias = np.zeros(32, np.float32)
+    bias[:4] = [1e30, -1e30, 3e9, np.nan]
+    weight[4:8] *= np.float32([1e20, 1e9, 1e8, 1e7])[:, None, None, None]
+    out_steps = Steps(1e-3, zero)
+    packed = native.PackedConv(weight, bias, [64], "u8", [SIGNED])
+    out = np.zeros((H, W + 2, 32), np.uint8)
+    native.conv_rows(packed, [(window_of(x, SIGNED), -1)], out, 0, 0, H, activation, out_steps=out_steps)
+    expected = narrowed(activated(exact_sums([x], weight, bias, [SIGNED], out_steps), activation), out_steps)
+    assert np.array_equal(out[:, 1:-1], expected)
+    assert (expected[..., 0] == 255).all() and (expected[..., 3] == 0).all()
+
+
+def test_conv__sums_of_many_terms(isa: str, rng: np.random.Generator) -> None:
+    """So many that tiles leave them to vectors."""
+    x = random_bytes(rng, 4096, 1, 2)
+    weight = random_weight(rng, 4096, 16, 3)
+    packed = native.PackedConv(weight, None, [4096], "u8", [UNSIGNED])
+    out = np.zeros((1, 4, 16), np.float32)
+    native.conv_rows(packed, [(window_of(x, UNSIGNED), -1)], out, 0, 0, 1)
+    assert np.array_equal(out[:, 1:-1], exact_sums([x], weight, None, [UNSIGNED]))

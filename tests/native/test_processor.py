@@ -26,7 +26,7 @@ def test_kernel_table__names_contain_dtype_and_instruction_set(isa: str) -> None
     table = native.kernel_table()
     assert set(table) >= {"conv", "mask", "bicubic", "peak"}
     for name in table.values():
-        found = name.rpartition("__")[2].replace("amx_bf16", "amx")
+        found = name.rpartition("__")[2].replace("amx_bf16", "amx").replace("amx_int8", "amx")
         assert name.startswith(("f32_", "bf16_", "u8_", "fill_pixels__", "mask_lists__", "mask_borders__"))
         assert ALL.index(found) <= ALL.index(isa)
     exact = [name for name in ("scalar", "avx2", "avx512") if ALL.index(name) <= ALL.index(isa)]

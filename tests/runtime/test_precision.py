@@ -24,6 +24,8 @@ from sparsesr.modelfile.precision_cost import PrecisionCost
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import precision
 from sparsesr.runtime.graph.number_types import bf16_maps
+from sparsesr.runtime.graph.precision_shares import precision_shares
+from sparsesr.runtime.graph.prepared import fused_graph
 from sparsesr.runtime.session import Session
 
 MODELS = [
@@ -196,3 +198,21 @@ def test_gains_of_another_process_decide(monkeypatch):
     precision.adopt_gains({"bf16": 0.0})
     chosen = precision.choose_precision("auto", facts)
     assert chosen.precision == "fp32" and "not all processors at work have bf16 instructions" in chosen.reason
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1.0, "int8"), (0.97, "int8"), (0.93, "bf16"), (0.1, "bf16")]
+)
+def test_auto_takes_what_multiplies_the_whole_network_fastest(monkeypatch, share, expected):
+    """int8 is twice as fast as bf16 here, but what it leaves to fp32 takes time, too."""
+    monkeypatch.setattr(precision, "has_instructions", lambda _: True)
+    monkeypatch.setattr(precision, "gain", {"bf16": 16.0, "int8": 32.0}.__getitem__)
+    facts = MODELS[0].facts.with_costs("bf16", [costing(0.0)]).with_costs("int8", [costing(0.0)])
+    chosen = precision.choose_precision("auto", facts, {"bf16": 1.0, "int8": share})
+    assert chosen.precision == expected
+    assert f"{precision.network_gain('int8', share):.1f} times" in chosen.reason
+
+
+def test_shares_count_the_multiply_adds_of_a_precision():
+    """Of 3 to 8 and 8 to 12 channels, 216 and 864 per pixel, only the second reads a map that can be in bf16."""
+    assert precision_shares(plain(), fused_graph(plain())) == {"bf16": pytest.approx(0.8)}

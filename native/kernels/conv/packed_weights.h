@@ -21,6 +21,7 @@ struct ConvSum {
 struct ConvWeights {
   MapType in;  // type of the inputs
   int64_t outputs;
+  int64_t input_taps;  // taps of each input
   ConvSum sum;
   const float* bias;  // one per output; may be null
 };

@@ -8,55 +8,91 @@
 namespace sparsesr {
 namespace {
 
-constexpr int64_t kRowBytes = kTileBytes / kTilePixels;
-
-// Operands of a step: `channels` values of pixel n, from data + n * stride.
+// Operands of a step: `bytes` of pixel n, from data + n * stride.
 struct Step {
   const char* data;
   int64_t stride;  // bytes
-  int64_t channels;
+  int64_t bytes;
+  // Of joined taps whose pixels have more padding than the weights were packed for: the taps start at pixel n, and are
+  // put together as if they lay side by side.
+  bool is_apart;
+  int64_t tap_bytes;
+  JoinedTaps joined;
+  int64_t first;  // of the joined values
 };
 
-// Source of the multiplied pixels: the map, or copies in the ring. Steps with fewer channels than a tile holds are
-// copied with zero padding; two steps of 64 channels of a tap are copied together.
-enum class Source { kMap, kCopies, kNarrowCopies, kPairedCopies };
+// Source of the multiplied pixels: the map, or copies in the ring; of bf16, two steps of a tap copied together.
+enum class Source { kMap, kCopies, kPairedCopies };
 
 constexpr int steps_together(Source source) { return source == Source::kPairedCopies ? 2 : 1; }
 
-// Copied pixels of the current steps and of the next ones.
+// Copied pixels of the current step and of the next ones, in slots of one step, or of the steps copied together. A ring
+// of all slots of a group keeps them for all passes.
+template <int kSlots, int kSlotSteps>
 struct alignas(64) Ring {
-  char slots[2][kGroupPixels * 2 * kRowBytes];
+  char slots[kSlots][kGroupPixels * kSlotSteps * kRowBytes];
   int64_t offsets[kGroupPixels];  // bytes from a step's data to the pixels of `group`
   const PixelGroup* group;
   int64_t stride;
+  int size;   // slots in use
+  int first;  // slot of the current step
+  int ahead;  // slots that are full, from the first one
+
+  void find_offsets(const PixelGroup& of, int64_t step_stride) {
+    if (group == &of && stride == step_stride) return;
+    for (int row = 0; row < kGroupPixels; ++row) offsets[row] = of.in[row] * step_stride;
+    group = &of;
+    stride = step_stride;
+  }
 };
 
-// Copies one part of a group's pixels, for all steps from `step` that are copied together. There are as many parts as
-// such steps.
-template <Source kSource>
-__attribute__((always_inline)) inline void copy_rows(Ring& ring, int slot, const PixelGroup& group, const Step& step,
-                                                     int part) {
-  constexpr int kTogether = steps_together(kSource);
-  constexpr int kRows = kGroupPixels / kTogether;
-  if (ring.group != &group || ring.stride != step.stride) {
-    for (int row = 0; row < kGroupPixels; ++row) ring.offsets[row] = group.in[row] * step.stride;
-    ring.group = &group;
-    ring.stride = step.stride;
+inline __mmask64 bytes_below(int64_t count) { return count >= kRowBytes ? ~0ull : (1ull << count) - 1; }
+
+// One row of joined taps that lie apart.
+inline void copy_apart(const Step& step, const char* pixel, char* row) {
+  for (int64_t tap = 0; tap < JoinedTaps::kTaps; ++tap, pixel += step.stride) {
+    const int64_t at = tap * step.joined.pixel - step.first;
+    if (at < 0 || at >= kRowBytes) continue;
+    const __mmask64 bytes = bytes_below(step.tap_bytes);
+    _mm512_mask_storeu_epi8(row + at, bytes, _mm512_maskz_loadu_epi8(bytes, pixel));
   }
-  const bool is_full = kSource != Source::kNarrowCopies || step.channels >= kTileChannels;
-  const auto lanes = static_cast<__mmask32>(is_full ? ~0u : (1u << step.channels) - 1u);
-  const int64_t* const offsets = ring.offsets + part * kRows;
-  char* copy = ring.slots[slot] + part * kRows * kTogether * kRowBytes;
+}
+
+// Copies kRows rows of `kLines` whole lines.
+template <int kRows, int kLines>
+__attribute__((always_inline)) inline void copy_lines(const char* data, const int64_t* offsets, char* copy) {
 #pragma GCC unroll 32
   for (int row = 0; row < kRows; ++row) {
-    const char* pixel = step.data + offsets[row];
+    const char* pixel = data + offsets[row];
 #pragma GCC unroll 2
-    for (int line = 0; line < kTogether; ++line, pixel += kRowBytes, copy += kRowBytes) {
-      const __m512i values = kSource == Source::kNarrowCopies ? _mm512_maskz_loadu_epi16(lanes, pixel)
-                                                              : _mm512_loadu_si512(pixel);
-      _mm512_store_si512(copy, values);
+    for (int line = 0; line < kLines; ++line, pixel += kRowBytes, copy += kRowBytes) {
+      _mm512_store_si512(copy, _mm512_loadu_si512(pixel));
     }
   }
+}
+
+// Rows of fewer bytes than a line has, zero-padded, and those of joined taps.
+inline void copy_narrow(const Step& step, const int64_t* offsets, char* copy) {
+  const __mmask64 bytes = bytes_below(step.bytes);
+  for (int row = 0; row < kGroupPixels; ++row, copy += kRowBytes) {
+    const char* const pixel = step.data + offsets[row];
+    if (step.is_apart) {
+      copy_apart(step, pixel, copy);
+    } else {
+      _mm512_store_si512(copy, _mm512_maskz_loadu_epi8(bytes, pixel));
+    }
+  }
+}
+
+// Copies one part of a group's pixels to a slot, for all steps from `step` that are copied together. There are as many
+// parts as such steps. A function of its own, because it is long and called from every kind of pass.
+template <int kTogether, typename AnyRing>
+__attribute__((noinline)) void copy_rows(AnyRing& ring, char* slot, const PixelGroup& group, const Step& step,
+                                         int part) {
+  constexpr int kRows = kGroupPixels / kTogether;
+  ring.find_offsets(group, step.stride);
+  if (step.bytes < kRowBytes || step.is_apart) return copy_narrow(step, ring.offsets, slot);
+  copy_lines<kRows, kTogether>(step.data, ring.offsets + part * kRows, slot + part * kRows * kTogether * kRowBytes);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Grouping of pixels into tiles. Internal linkage, because including files differ in their instruction sets.
 #pragma once
 
+#include <immintrin.h>
+
 #include "kernels/conv/tile_weights.h"
 
 namespace sparsesr {
@@ -9,15 +11,15 @@ namespace {
 constexpr int kGroupTiles = 2;
 constexpr int kGroupPixels = kGroupTiles * kTilePixels;
 
-// Rows of up to two tiles with `count` results; entries beyond `count` repeat the last one.
+// The rows of up to two tiles. A result that is not wanted has no output pixel.
 struct PixelGroup {
   int32_t tiles;
-  int32_t count;
   int32_t base[kGroupTiles];  // direct: the rows of a tile are pixels base, base + 1, ...
   int32_t in[kGroupPixels];   // gathered: the pixel of each row
-  int32_t out[kGroupPixels];  // output pixel of each result
-  uint8_t row[kGroupPixels];  // tile row of each result
+  int32_t out[kGroupPixels];  // output pixel of each row
 };
+
+constexpr int32_t kNoPixel = -1;
 
 // A window of 16 adjacent pixels is multiplied in place if at least this many of them are listed; other pixels are
 // gathered.
@@ -35,83 +37,108 @@ struct PixelList {
   const int32_t* in;
   const int32_t* out;
   int64_t count;
+  int32_t slack;  // pixels that a tile reads beyond its own and their taps
+
+  // Only pixels between the first and the last may be read, and their taps.
+  int32_t last_in_window() const { return in[count - 1] - slack; }
 };
 
-inline void add_result(PixelGroup& group, int row, int32_t out) {
-  group.row[group.count] = static_cast<uint8_t>(row);
-  group.out[group.count++] = out;
+inline void clear_rows(PixelGroup& group, int first, int end) {
+  for (int row = first; row < end; ++row) group.out[row] = kNoPixel;
 }
 
 // Adds the listed pixels from index i that lie in the window starting at pixel i; returns the index of the next one.
-// The window ends at the list's last pixel at the latest: only pixels between the first and the last may be read.
 inline int64_t add_window(const PixelList& list, int64_t i, TilePlan& plan) {
   PixelGroup* group = plan.direct + plan.direct_count - 1;
   if (plan.direct_count == 0 || group->tiles == kGroupTiles) {
     ++group;
     ++plan.direct_count;
-    group->tiles = group->count = 0;
+    group->tiles = 0;
+    clear_rows(*group, kTilePixels, kGroupPixels);
   }
-  const int32_t last_base = list.in[list.count - 1] - (kTilePixels - 1);
+  const int32_t last_base = list.last_in_window() - (kTilePixels - 1);
   const int32_t base = list.in[i] < last_base ? list.in[i] : last_base;
   const int first_row = group->tiles * kTilePixels;
+  group->base[group->tiles++] = base;
+  int32_t* const out = group->out + first_row;
   if (i + kTilePixels <= list.count && list.in[i + kTilePixels - 1] - base == kTilePixels - 1) {
-    for (int row = 0; row < kTilePixels; ++row) {
-      group->row[group->count + row] = static_cast<uint8_t>(first_row + row);
-      group->out[group->count + row] = list.out[i + row];
-    }
-    group->count += kTilePixels;
-    group->base[group->tiles++] = base;
+    for (int row = 0; row < kTilePixels; ++row) out[row] = list.out[i + row];
     return i + kTilePixels;
   }
-  for (; i < list.count && list.in[i] - base < kTilePixels; ++i) {
-    add_result(*group, first_row + list.in[i] - base, list.out[i]);
-  }
-  group->base[group->tiles++] = base;
+  clear_rows(*group, first_row, first_row + kTilePixels);
+  for (; i < list.count && list.in[i] - base < kTilePixels; ++i) out[list.in[i] - base] = list.out[i];
   return i;
 }
 
-inline void add_pixel(const PixelList& list, int64_t i, TilePlan& plan) {
-  PixelGroup* group = plan.gathered + plan.gathered_count - 1;
-  if (plan.gathered_count == 0 || group->count == kGroupPixels) {
-    ++group;
-    ++plan.gathered_count;
-    group->count = 0;
-  }
-  group->in[group->count] = list.in[i];
-  add_result(*group, group->count, list.out[i]);
-}
-
-// Repeats the last result in unused entries.
-inline void pad_results(PixelGroup& group) {
-  for (int i = group.count; i < kGroupPixels; ++i) {
-    group.row[i] = group.row[group.count - 1];
-    group.out[i] = group.out[group.count - 1];
-  }
-}
-
 // Repeats the last pixel in unused rows.
-inline void pad_gathered(PixelGroup& group) {
-  group.tiles = group.count > kTilePixels ? 2 : 1;
-  for (int row = group.count; row < kGroupPixels; ++row) group.in[row] = group.in[group.count - 1];
+inline void pad_gathered(PixelGroup& group, int count) {
+  group.tiles = count > kTilePixels ? 2 : 1;
+  for (int row = count; row < kGroupPixels; ++row) group.in[row] = group.in[count - 1];
+  clear_rows(group, count, kGroupPixels);
+}
+
+// Finds windows, sixteen pixels at once.
+struct WindowSearch {
+  const PixelList& list;
+  int64_t last_start;  // of a window, as an index of the list; -1: none
+  int32_t last_pixel;  // that may be in a window
+
+  WindowSearch(const PixelList& pixels, bool gathers_all) : list(pixels), last_pixel(pixels.last_in_window()) {
+    const bool has_room = last_pixel - list.in[0] >= kTilePixels - 1;
+    last_start = gathers_all || !has_room ? -1 : list.count - kWantedOfWindow;
+  }
+
+  // Pixels from index i on before the next window: 0 to 16, and at most those of the list.
+  int pixels_before_window(int64_t i) const {
+    const __mmask16 listed = below(list.count - i);
+    const __mmask16 starts = below(last_start + 1 - i);
+    const __m512i first = _mm512_maskz_loadu_epi32(starts, list.in + i);
+    const __m512i wanted = _mm512_maskz_loadu_epi32(starts, list.in + i + kWantedOfWindow - 1);
+    const __mmask16 near =
+        _mm512_mask_cmplt_epi32_mask(starts, _mm512_sub_epi32(wanted, first), _mm512_set1_epi32(kTilePixels));
+    const __mmask16 windows = _mm512_mask_cmple_epi32_mask(near, wanted, _mm512_set1_epi32(last_pixel));
+    const uint32_t ends = windows | (static_cast<uint32_t>(~listed) & 0xffffu) | 0x10000u;
+    return __builtin_ctz(ends);
+  }
+
+  static __mmask16 below(int64_t count) {
+    if (count >= kTilePixels) return 0xffff;
+    return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
+  }
+};
+
+// Adds up to `wanted` pixels from index i to a group of `count`; returns how many had room.
+inline int add_pixels(const PixelList& list, int64_t i, int wanted, PixelGroup& group, int count) {
+  const int room = kGroupPixels - count;
+  const int added = wanted < room ? wanted : room;
+  const __mmask16 lanes = WindowSearch::below(added);
+  _mm512_mask_storeu_epi32(group.in + count, lanes, _mm512_maskz_loadu_epi32(lanes, list.in + i));
+  _mm512_mask_storeu_epi32(group.out + count, lanes, _mm512_maskz_loadu_epi32(lanes, list.out + i));
+  return added;
 }
 
 // Gathers every pixel if `gathers_all`.
 inline void plan_tiles(const PixelList& list, bool gathers_all, TilePlan& plan) {
-  plan.direct_count = plan.gathered_count = 0;
-  const bool has_room = list.in[list.count - 1] - list.in[0] >= kTilePixels - 1;
-  const int64_t last_window = gathers_all || !has_room ? -1 : list.count - kWantedOfWindow;
+  plan.direct_count = 0;
+  const WindowSearch search(list, gathers_all);
+  PixelGroup* gathered = plan.gathered;
+  int count = 0;
   for (int64_t i = 0; i < list.count;) {
-    if (i <= last_window && list.in[i + kWantedOfWindow - 1] - list.in[i] < kTilePixels) {
+    const int scattered = search.pixels_before_window(i);
+    if (scattered == 0) {
       i = add_window(list, i, plan);
-    } else {
-      add_pixel(list, i++, plan);
+      continue;
     }
+    if (count == kGroupPixels) {
+      gathered++->tiles = kGroupTiles;
+      count = 0;
+    }
+    const int added = add_pixels(list, i, scattered, *gathered, count);
+    count += added;
+    i += added;
   }
-  for (int64_t g = 0; g < plan.direct_count; ++g) pad_results(plan.direct[g]);
-  for (int64_t g = 0; g < plan.gathered_count; ++g) {
-    pad_gathered(plan.gathered[g]);
-    pad_results(plan.gathered[g]);
-  }
+  if (count > 0) pad_gathered(*gathered++, count);
+  plan.gathered_count = gathered - plan.gathered;
 }
 
 }  // namespace

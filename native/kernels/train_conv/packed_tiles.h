@@ -25,10 +25,5 @@ __attribute__((always_inline)) inline void store_packed(float* to) {
   store_tile<kTile>(to, kTileRowBytes);
 }
 
-template <int kTile>
-__attribute__((always_inline)) inline void clear_tile() {
-  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kTile));
-}
-
 }  // namespace
 }  // namespace sparsesr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,8 @@ MAX_COST_DB = {"bf16": 0.01, "int8": 0.03}
 """...and if no image it was measured on lost more PSNR-Y than this, in dB."""
 DTYPES = {"bf16": "bf16", "int8": "u8"}
 """Number type of the maps in each precision, as kernels name it."""
+ALL_OF_IT = dict.fromkeys(REDUCED_PRECISIONS, 1.0)
+"""Shares of a network that runs entirely in either precision."""
 _PROBE_MS = 3
 _adopted: dict[str, float] = {}
 
@@ -33,18 +35,19 @@ class PrecisionChoice:
 
 
 def choose_precision(
-    wanted: str, facts: Facts, supported: Collection[str] = REDUCED_PRECISIONS, *, emulate: bool = False
+    wanted: str, facts: Facts, shares: Mapping[str, float] = ALL_OF_IT, *, emulate: bool = False
 ) -> PrecisionChoice:
     """Resolve a requested precision, which may be ``auto``, to ``fp32``, ``bf16`` or ``int8``.
 
     Always fp32 on a processor without the instructions, and for a network without a layer that can run in the
-    precision. ``auto`` picks the fastest precision that is faster than fp32, measured in a few milliseconds (on some
-    processors bf16 instructions are slower), and of which the model file says that it keeps the quality.
+    precision. ``auto`` picks, of the precisions that multiply faster than fp32, measured in a few milliseconds (on some
+    processors bf16 instructions are slower), and of which the model file says that they keep the quality, the one in
+    which this network's multiply-adds take least time.
 
     Args:
         wanted: one of ``PRECISIONS``.
         facts: those of the model, with the measured costs.
-        supported: precisions in which any layer can run.
+        shares: share of the network's multiply-adds that can run in each precision; missing: no layer can.
         emulate: allow precisions without the instructions; the plain kernels support all.
 
     Raises:
@@ -55,11 +58,11 @@ def choose_precision(
     if wanted == "fp32":
         return PrecisionChoice("fp32", "it was asked for")
     if wanted == "auto":
-        return _fastest(facts, supported, emulate)
-    obstacle = _obstacle(wanted, supported, emulate)
+        return _fastest(facts, shares, emulate)
+    obstacle = _obstacle(wanted, shares, emulate)
     if obstacle is None:
         return PrecisionChoice(wanted, "it was asked for")
-    if wanted == "int8" and wanted not in supported and (emulate or has_instructions(wanted)):
+    if wanted == "int8" and wanted not in shares and (emulate or has_instructions(wanted)):
         raise UsageError(
             f"{facts.name} has no scales for int8",
             remedy="add them with `sparsesr models quantize`, or use another precision",
@@ -67,27 +70,37 @@ def choose_precision(
     return PrecisionChoice("fp32", obstacle)
 
 
-def _fastest(facts: Facts, supported: Collection[str], emulate: bool) -> PrecisionChoice:
+def _fastest(facts: Facts, shares: Mapping[str, float], emulate: bool) -> PrecisionChoice:
     """The fastest precision that ``auto`` may take; otherwise fp32, with a reason for each of the others."""
     against: list[str] = []
     allowed: list[str] = []
     for precision in REDUCED_PRECISIONS:
-        obstacle = _obstacle(precision, supported, emulate) or _too_slow(precision)
+        obstacle = _obstacle(precision, shares, emulate) or _too_slow(precision)
         if obstacle is None and keeps_quality(precision, facts.cost(precision)):
             allowed.append(precision)
         else:
             against.append(obstacle or cost_words(precision, facts.cost(precision)))
     if not allowed:
         return PrecisionChoice("fp32", "; ".join(against))
-    best = max(allowed, key=gain)
-    return PrecisionChoice(best, cost_words(best, facts.cost(best)))
+    gains = {precision: network_gain(precision, shares[precision]) for precision in allowed}
+    best = max(allowed, key=gains.__getitem__)
+    others = (f"{gain:.1f} times in {other}" for other, gain in gains.items() if other != best)
+    compared = "".join(
+        f"; it multiplies this network {gains[best]:.1f} times as fast as fp32, {x}" for x in others
+    )
+    return PrecisionChoice(best, cost_words(best, facts.cost(best)) + compared)
 
 
-def _obstacle(precision: str, supported: Collection[str], emulate: bool) -> str | None:
+def network_gain(precision: str, share: float) -> float:
+    """Multiply-add throughput relative to fp32 of a network of which only a share runs in the precision."""
+    return 1 / (share / gain(precision) + 1 - share)
+
+
+def _obstacle(precision: str, shares: Mapping[str, float], emulate: bool) -> str | None:
     """What prevents a precision, as a clause; None if nothing does."""
     if not (emulate or has_instructions(precision)):
         return f"this processor has no {precision} instructions"
-    if precision in supported:
+    if precision in shares:
         return None
     if precision == "int8":
         return "the file has no scales for int8 (`sparsesr models quantize` adds them)"

@@ -22,7 +22,8 @@ from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer, Waits
 from sparsesr.runtime.backend.native.backend import NATIVE
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.graph.number_types import type_of
-from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, precisions_of, prepared
+from sparsesr.runtime.graph.precision_shares import precision_shares
+from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, prepared
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
 from sparsesr.runtime.plan.grid import Grid
@@ -83,7 +84,7 @@ class Session:
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         fused = fused_graph(model)
-        choice = choose_precision(precision, model.facts, precisions_of(fused), emulate=emulate)
+        choice = choose_precision(precision, model.facts, precision_shares(model, fused), emulate=emulate)
         self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
         masked, dense = prepared(fused, model.graph.output, choice.precision)
         self._backend, self._clock = backend, clock

@@ -57,11 +57,7 @@ def prepared(
 
 def supported_precisions(model: ModelFile) -> frozenset[str]:
     """The precisions, besides fp32, in which any layer of the network can run; int8 needs scales in the file."""
-    return precisions_of(fused_graph(model))
-
-
-def precisions_of(masked: tuple[TypedNode, ...]) -> frozenset[str]:
-    """The same, from the graph with everything fused."""
+    masked = fused_graph(model)
     found = {"bf16": bool(types_in_bf16(masked)), "int8": any(reads_quantised(e.node) for e in masked)}
     return frozenset(precision for precision, is_supported in found.items() if is_supported)
 
