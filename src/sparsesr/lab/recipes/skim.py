@@ -35,7 +35,7 @@ def skim_fast_dense_x2() -> EnlargingRecipe:
         lr_patch_px=48,
         patch_candidates=4,
         optimizer="muon",
-        learning_rate=3e-3,
+        learning_rate=1e-3,  # at 3e-3, whole blocks die
         weight_decay=0.1,
         betas=(0.9, 0.99),
         schedule="wsd",

@@ -10,7 +10,9 @@ from sparsesr.errors import UsageError
 from sparsesr.lab.train.recipe import Recipe
 
 _MEASURED_STEPS = 20
-"""Steps that the speed is first measured over, after as many slow ones."""
+"""Fewest steps that the speed is measured over, after as many slow ones."""
+_MEASURED_SHARE = 0.02
+"""Smallest share of the time until the deadline that it is measured over: a decay that has begun is not stretched."""
 
 
 @dataclass
@@ -49,7 +51,10 @@ class Ending:
             self._settled = steps_done, self._elapsed_s()
         if self._settled is None or steps_done < self._settled[0] + _MEASURED_STEPS:
             return 0
-        seconds_per_step = (self._elapsed_s() - self._settled[1]) / (steps_done - self._settled[0])
+        measured_s = self._elapsed_s() - self._settled[1]
+        if measured_s < _MEASURED_SHARE * 60 * self.finish_within:
+            return 0
+        seconds_per_step = measured_s / (steps_done - self._settled[0])
         fitting = int((60 * self.finish_within - self._elapsed_s()) / seconds_per_step)
         return max(fitting, 1) if fitting <= recipe.lr_decay_steps else 0
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sparsesr.image.metrics import psnr_y
 from sparsesr.lab.export.torch_run import upscale_eight_bit
 from sparsesr.lab.nn.masked_network import with_masks
+from sparsesr.lab.train.dead_channels import HiddenChannels
 from sparsesr.measure.protocol import Pair, find_sets, load_pairs
 
 
@@ -34,17 +35,29 @@ class PairValidation:
     def measure(
         self, network: nn.Module, sum_over_processes: Callable[[Tensor], Tensor] = lambda value: value
     ) -> dict[str, float]:
-        """Mean ``psnr_y`` (dB, shave = scale) and, for a network with masks, ``kept``: mean density of hard masks."""
-        was_training, masked = network.training, with_masks(network)
+        """Mean ``psnr_y`` (dB, shave = scale) and what else can be told of the network.
+
+        ``kept``: mean density of hard masks. ``dead``: share of the hidden channels of residual blocks that are zero in
+        all images.
+        """
+        was_training, masked, hidden = network.training, with_masks(network), HiddenChannels(network)
         network.eval()
         totals = torch.zeros(3, dtype=torch.float64)
-        for pair in self.pairs:
-            upscaled = upscale_eight_bit(network, pair.lr, self.scale, self.size_multiple)
-            kept = float(masked.density()) if masked else 1.0
-            totals += torch.tensor([psnr_y(upscaled, pair.hr, self.scale), kept, 1.0], dtype=torch.float64)
+        with hidden.watched():
+            for pair in self.pairs:
+                upscaled = upscale_eight_bit(network, pair.lr, self.scale, self.size_multiple)
+                kept = float(masked.density()) if masked else 1.0
+                totals += torch.tensor(
+                    [psnr_y(upscaled, pair.hr, self.scale), kept, 1.0], dtype=torch.float64
+                )
         network.train(was_training)
-        psnr, kept, count = sum_over_processes(totals).tolist()
+        sums = sum_over_processes(torch.cat([totals, hidden.alive()]))
+        psnr, kept, count = sums[:3].tolist()
         if not count:
             return {}
         found = {"psnr_y": psnr / count}
-        return {**found, "kept": kept / count} if masked else found
+        if masked:
+            found["kept"] = kept / count
+        if hidden.layers:
+            found["dead"] = float((sums[3:] == 0).double().mean())
+        return found
