@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import record
+import torch
 
 from sparsesr.lab.nn.genotype import CELL, Cell, Genotype, read_genotype
 from sparsesr.lab.recipes import find_search_recipe
@@ -100,11 +101,15 @@ def _train_all(chosen: argparse.Namespace, recipe: SearchRecipe) -> None:
         _train(chosen, recipe, name, genotype, chosen.steps)
     _train(chosen, recipe, INHERITED, found, chosen.steps, init_from=str(chosen.search / "derived.pt"))
     trials = _random_networks(chosen, recipe, found)
-    steps = recipe.steps // len(trials)
+    steps = _steps_of(chosen.search) // len(trials)
     scores = {name: _train(chosen, recipe, name, genotype, steps) for name, genotype in trials.items()}
     best = max(scores, key=lambda name: scores[name])
     print(f"random search: {scores}; {best} wins", flush=True)
     _train(chosen, recipe, RANDOM, trials[best], chosen.steps)
+
+
+def _steps_of(search: Path) -> int:
+    return int(torch.load(search / "checkpoint.pt", weights_only=True)["recipe"]["steps"])
 
 
 def hand_made(recipe: SearchRecipe, cells: int, width: int) -> Genotype:
@@ -191,8 +196,9 @@ def _table(chosen: argparse.Namespace, recipe: SearchRecipe) -> None:
 
 
 def _exported(run: Path) -> Path:
-    path = run.with_suffix(".safetensors")
-    _sparsesr("export", str(run / "checkpoint.pt"), "-o", str(path), "--overwrite")
+    path, checkpoint = run.with_suffix(".safetensors"), run / "checkpoint.pt"
+    if not path.exists() or path.stat().st_mtime < checkpoint.stat().st_mtime:
+        _sparsesr("export", str(checkpoint), "-o", str(path), "--overwrite")
     return path
 
 

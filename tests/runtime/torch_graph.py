@@ -63,6 +63,16 @@ class TorchGraph:
         part = part * (torch.arange(part.shape[1]) < dense_out).view(1, -1, 1, 1)
         return torch.where(mask, full, part)
 
+    def depthwise_conv3x3(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight(node, "weight")
+        return activate(node, F.conv2d(x, weight, self.weight(node, "bias"), padding=1, groups=x.shape[1]))
+
+    def nearest_upsample(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        return F.interpolate(x, scale_factor=float(node.attrs["scale"]), mode="nearest")
+
+    def sigmoid(self, node: Node, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(x)
+
     def avg_pool2x2(self, node: Node, x: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(x, 2)
 

@@ -79,7 +79,11 @@ def test_every_operation_is_measured():
 def test_spaces_with_up_blocks_are_measured(space, scale, precision):
     """Family B needs no up block, but a path may have some."""
     search = replace(
-        RECIPE.search, latency_height_px=10, latency_width_px=12, latency_precision=precision, latency_table=""
+        RECIPE.search,
+        latency_height_px=10,
+        latency_width_px=12,
+        latency_precision=precision,
+        latency_table="",
     )
     recipe = replace(RECIPE, space=space, scale=scale, search=search)
     measured = measure_latency(recipe, lambda line: None, rounds=2)
