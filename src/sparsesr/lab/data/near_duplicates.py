@@ -21,8 +21,8 @@ from sparsesr.errors import InputError
 
 Grey = NDArray[np.floating]
 
-MIN_LIKENESS = 0.7
-"""Copies reach 0.9, also as crops in JPEG. Others stay below 0.6, unless they show one pattern, or an edge only."""
+MIN_LIKENESS = 0.8
+"""Copies reach 0.9, also as crops in JPEG. Others stay below 0.6, and with little but an edge in them near 0.8."""
 
 _READ_PX = 256
 _SLID_PX, _MIN_SLID = 16, 0.5
