@@ -21,7 +21,7 @@ class SmallMaskedConvolution {
         dense_(dense),
         isa_(isa),
         mask_(height, width) {
-    add_rows(height);
+    add_rows(height, 1);
     inside_.clear_input(mask_.inactive(0, height), dense);
   }
 
@@ -37,9 +37,9 @@ class SmallMaskedConvolution {
     mask_.clear();
     const MaskedConvCall masked = call(inside_.output_data(), fill, leaves_taps_out);
     const int64_t middle = inside_.height() / 2;
-    add_rows(middle);
+    add_rows(middle, threads);
     masked_conv_rows(masked, 0, middle, threads);
-    add_rows(inside_.height());
+    add_rows(inside_.height(), threads);
     masked_conv_rows(masked, middle, inside_.height(), threads);
   }
 
@@ -50,7 +50,7 @@ class SmallMaskedConvolution {
 
  private:
   // About a third of the pixels are active.
-  void add_rows(int64_t end) { mask_.grow(inside_.input(), end, -0.2f, 1, isa_); }
+  void add_rows(int64_t end, int threads) { mask_.grow(inside_.input(), end, -0.2f, threads, isa_); }
 
   MaskedConvCall call(float* output, Fill fill, bool leaves_taps_out) const {
     MaskedConvCall masked;

@@ -35,7 +35,8 @@ def test_json_has_the_figures(capsys):
     assert record["dense_ms"] > 0 < record["sparse_ms"]
     assert record["peak_gflops"] > 0
     assert (record["input"], record["threads"], record["image"]) == ("24x20", 1, "a.png")
-    assert record["peers"] == []
+    assert record["peers"] == [] and record["fastest"] is None
+    assert set(record["waits"]) == {"count", "ms", "one_thread_ms"}
     assert {"name", "dense_ms", "sparse_ms", "density", "gflops", "peak_share"} <= set(record["layers"][0])
     assert record["quality"]["dense"]["psnr_to_own_dense_db"] is None  # the same image
     assert record["quality"]["sparse"]["psnr_to_own_dense_db"] > 20
@@ -144,6 +145,12 @@ def test_peers(capsys):
         assert peer["ms"] > 0
         assert peer["quality"]["psnr_to_own_dense_db"] > (90 if peer["precision"] == "fp32" else 35)
     assert "no mask heads" in record["peer_setup"]
+    fastest = min(record["peers"], key=lambda peer: peer["ms"])
+    assert record["fastest"] == {
+        "sparse": "sparse",
+        "peer": fastest["name"],
+        "sparse_is_faster_by": pytest.approx(fastest["sparse_is_faster_by"]),
+    }
     assert set(record["rounds_ms"]) == {"sparse", "dense", *names}
     assert bench("a.png", "--peers", "torch") == 0
     assert "torch bf16" in capsys.readouterr().out

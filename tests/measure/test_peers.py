@@ -128,3 +128,15 @@ def test_peers_keep_freed_memory():
     with peer_process._environment(peer_process._ALLOCATOR):
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**40)
     assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+
+
+def test_quantised_peers_print_nothing_and_stay_close(capsys):
+    for name in ("openvino", "onnxruntime"):
+        for package in (*PEERS[name].packages, *(["nncf"] if name == "openvino" else [])):
+            pytest.importorskip(package)
+        image = photo(20, 26)
+        peer = next(p for p in open_peers([PEERS[name]], MODEL, image, threads=1) if p.precision == "int8")
+        found = peer.run()[0].transpose(1, 2, 0)[:40, :52]
+        error = np.mean((found - own_dense(image)) ** 2)
+        assert 0 < error < 1e-3 * max(1.0, float(np.mean(own_dense(image) ** 2)))
+    assert capsys.readouterr().out == ""

@@ -140,7 +140,7 @@ def test_a_peer_runs_it(model):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     image = random_image(9, 13, np.uint8, seed=3)
-    (peer,) = open_peers([PEERS["onnxruntime"]], model, image, threads=1)
+    peer, *_ = open_peers([PEERS["onnxruntime"]], model, image, threads=1)
     expected = Session(model, 1).run(image, out_dtype=np.float32).image
     np.testing.assert_allclose(peer.run()[0].transpose(1, 2, 0), expected, atol=1e-5)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from typing import Any, cast
 
 from sparsesr.extras import is_installed, package
@@ -52,4 +54,5 @@ def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Pe
 
 def _quantised(network: Any, image: F32) -> Any:
     nncf: Any = package("nncf")
-    return nncf.quantize(network, nncf.Dataset([image]), subset_size=1)
+    with redirect_stdout(io.StringIO()):  # its progress bars would end up in results
+        return nncf.quantize(network, nncf.Dataset([image]), subset_size=1)

@@ -18,7 +18,7 @@ from sparsesr.runtime.plan.execution_plan import ExecutionPlan, make_execution_p
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout
 
-BAND_BYTES = 4 * MEBIBYTE
+BAND_BYTES = 8 * MEBIBYTE
 """Bytes of a band of the widest map. Lower bands fit nearer caches but need more calls, after each of which threads
 wait for each other."""
 MIN_BAND_ROWS = 4
