@@ -4,7 +4,7 @@
 // Adjacent pixels are loaded straight from the map; others are copied into a ring, some steps ahead. The results of a
 // pass are written while the next pass is multiplied.
 //
-// A Product defines a step, what its sums are, and how far ahead copies are made.
+// A Product defines a step, what its sums are, and how they become values.
 #pragma once
 
 #include "kernels/conv/tile_copies.h"
@@ -24,7 +24,7 @@ struct Targets {
 
 template <typename Product>
 struct alignas(64) Scratch {
-  typename Product::CopyRing ring;
+  Ring ring;
   TileSums<typename Product::Sum> sums;
   TileSums<typename Product::Sum> starts;
   Targets targets[2];  // of this group and the one before
@@ -51,13 +51,6 @@ struct PassOf {
   const PixelGroup* group;
   const Targets* targets;
   int64_t pass;
-};
-
-// Pixels to copy beside the products of a pass: for its own later steps, and for the first steps of the next pass; null if
-// there is nothing to copy.
-struct Copied {
-  const PixelGroup* own;
-  const PixelGroup* next;
 };
 
 // Results of a pass that are still to be written, a few beside each step of the next pass.
@@ -192,10 +185,10 @@ __attribute__((always_inline)) inline void start_sums(const Work<Product>& work,
 }
 
 // Computes one pass and writes the results of the previous one. For gathered pixels, the ring holds the first steps on
-// entry, and on return those of the next pass, if any.
+// entry, and on return those of the pass that follows, whose group is `next`; null: none follows.
 template <typename Product, typename Out, Source kSource, int kTiles, int kOutTiles, int kBesideStep>
 __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf& before, const PassOf& now,
-                                        const Copied& copied) {
+                                        const PixelGroup* next) {
   constexpr int kTogether = steps_together(kSource);
   const Step* const steps = work.scratch.steps;
   const int step_count = work.step_count;
@@ -214,17 +207,14 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
       written = unfinished.write_some(written);
     }
   } else {
-    auto& ring = work.scratch.ring;
-    const int size = ring.size;
+    Ring& ring = work.scratch.ring;
     const int ahead = ring.ahead;
-    const PixelGroup* const own = copied.own;
-    const PixelGroup* const next = copied.next;
     int slot = ring.first;
     for (int s = 0; s < step_count; s += kTogether) {
       const char* copies = ring.slots[slot];
-      char* const to = ring.slots[slot + ahead < size ? slot + ahead : slot + ahead - size];
+      char* const to = ring.slots[ring.after(slot, ahead)];
       const int later = s + ahead * kTogether;
-      const PixelGroup* const source = later < step_count ? own : next;
+      const PixelGroup* const source = later < step_count ? now.group : next;
       const Step& step = steps[later < step_count ? later : later - step_count];
 #pragma GCC unroll 2
       for (int part = 0; part < kTogether; ++part, copies += kRowBytes, weights += kOutTiles * kTileBytes) {
@@ -233,7 +223,7 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
         if (source != nullptr) copy_rows<kTogether>(ring, to, *source, step, part);
         written = unfinished.write_some(written);
       }
-      slot = slot + 1 < size ? slot + 1 : 0;
+      slot = ring.after(slot, 1);
     }
     ring.first = slot;
   }
@@ -242,7 +232,7 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
 }
 
 template <typename Product>
-using RunPass = void(const Work<Product>&, const PassOf&, const PassOf&, const Copied&);
+using RunPass = void(const Work<Product>&, const PassOf&, const PassOf&, const PixelGroup*);
 
 // Dispatches on the number of results to write beside a step.
 template <typename Product, typename Out, Source kSource, int kTiles, int kOutTiles>
@@ -270,24 +260,20 @@ void write_last(const Work<Product>& work, const PassOf& last) {
   Unfinished<Product, Out, kPassTiles, 1>(work, last).write_rest(0);
 }
 
-// Prepares the ring and copies the first steps of the first group. Returns true if copies are kept for all passes.
+// Copies the first steps of the first group.
 template <Source kSource, typename Product>
-bool fill_ring(const Work<Product>& work, const PixelGroup& first) {
+void fill_ring(const Work<Product>& work, const PixelGroup& first) {
   constexpr int kTogether = steps_together(kSource);
-  auto& ring = work.scratch.ring;
+  Ring& ring = work.scratch.ring;
   const int slots = work.step_count / kTogether;
-  // Copies of several steps must not replace the ones being multiplied.
-  const bool keeps = slots <= Product::kSlots && (kTogether == 1 || slots > Product::kAhead);
   ring.group = nullptr;
   ring.first = 0;
-  ring.size = keeps ? slots : Product::kSlots;
-  ring.ahead = Product::kAhead < slots ? Product::kAhead : slots;
+  ring.ahead = kMostAhead < slots ? kMostAhead : slots;
   for (int n = 0; n < ring.ahead; ++n) {
     for (int part = 0; part < kTogether; ++part) {
       copy_rows<kTogether>(ring, ring.slots[n], first, work.scratch.steps[n * kTogether], part);
     }
   }
-  return keeps;
 }
 
 template <typename Out, typename Product>
@@ -311,17 +297,15 @@ void run_groups(const Work<Product>& work, const PixelGroup* groups, int64_t cou
   if (count == 0) return;
   const int64_t passes = work.passes();
   Targets* const targets = work.scratch.targets;
-  bool keeps = false;
-  if constexpr (kSource != Source::kMap) keeps = fill_ring<kSource>(work, groups[0]);
+  if constexpr (kSource != Source::kMap) fill_ring<kSource>(work, groups[0]);
   for (int64_t g = 0; g < count; ++g) {
     Targets& own = before.targets == targets ? targets[1] : targets[0];
     find_targets<Out>(work, groups[g], own);
     for (int64_t pass = 0; pass < passes; ++pass) {
       const PassOf now{groups + g, &own, pass};
-      const PixelGroup* const next = pass + 1 < passes ? (keeps ? nullptr : groups + g)
-                                                       : (g + 1 < count ? groups + g + 1 : nullptr);
-      const Copied copied{keeps && pass > 0 ? nullptr : groups + g, next};
-      pass_for<Product, Out, kSource>(work, now)(work, before, now, copied);
+      const int64_t following = pass + 1 < passes ? g : g + 1;
+      const PixelGroup* const next = following < count ? groups + following : nullptr;
+      pass_for<Product, Out, kSource>(work, now)(work, before, now, next);
       before = now;
     }
   }
