@@ -1,9 +1,11 @@
 """Bundled models in each precision, with the best instruction set and with a lower one, interleaved.
 
     python benchmarks/precisions.py PHOTO [--threads 1 2] [--lower avx512_vnni] [--repeats 7] [--write NAME]
+                                          [--processor-time]
 
 The photograph is run whole and cropped to 256x256 around its centre. ``int8_lower`` are the same bits as ``int8``, by
 the vectors of the lower set; a run that differs is an error. Ratios are medians of those of neighbouring runs.
+``--processor-time`` leaves out the time of other programs, for one thread on a busy machine.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,25 +56,31 @@ class Contenders:
         native.set_cpu(None)
         self.auto = Session(load(model), threads, "auto").precision
 
-    def round_ms(self, image: Image) -> dict[str, float]:
+    def round_ms(self, image: Image, clock: Callable[[], float]) -> dict[str, float]:
         """Milliseconds of one run of each."""
         times: dict[str, float] = {}
         results: dict[str, Image] = {}
         for name, (session, cpu) in self._sessions.items():
             native.set_cpu(cpu)
-            start = time.perf_counter()
+            start = clock()
             results[name] = session.run(image).image
-            times[name] = (time.perf_counter() - start) * 1e3
+            times[name] = (clock() - start) * 1e3
         native.set_cpu(None)
         if not np.array_equal(results["int8"], results["int8_lower"]):
             raise SystemExit("int8 differs between instruction sets")
         return times
 
 
+def clock_of(chosen: argparse.Namespace) -> Callable[[], float]:
+    """The clock to measure by; returns seconds."""
+    return time.process_time if chosen.processor_time else time.perf_counter
+
+
 def measure(model: str, name: str, image: Image, threads: int, chosen: argparse.Namespace) -> Row:
     """Medians of interleaved runs."""
     contenders = Contenders(model, threads, chosen.lower)
-    rounds = [contenders.round_ms(image) for _ in range(WARM_UPS + chosen.repeats)][WARM_UPS:]
+    clock = clock_of(chosen)
+    rounds = [contenders.round_ms(image, clock) for _ in range(WARM_UPS + chosen.repeats)][WARM_UPS:]
     ms = {each: statistics.median(one[each] for one in rounds) for each in rounds[0]}
     ratio = statistics.median(one["bf16"] / one["int8"] for one in rounds)
     return Row(model, name, threads, ms, ratio, contenders.auto)
@@ -93,6 +102,7 @@ def main() -> None:
     parser.add_argument("--lower", choices=native.cpu_features(), default="avx512_vnni")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--write", help="name of the result to write")
+    parser.add_argument("--processor-time", action="store_true", help="time of this process only")
     chosen = parser.parse_args()
     rows: list[Row] = []
     for threads in chosen.threads:
@@ -108,7 +118,12 @@ def main() -> None:
     if chosen.write:
         facts = record.circumstances("python benchmarks/precisions.py")
         kernels = {each: native.kernel_table()[each] for each in ("conv", "conv_bf16", "conv_u8")}
-        facts |= {"photo": chosen.photo.name, "kernels": kernels, "lower": chosen.lower}
+        facts |= {
+            "photo": chosen.photo.name,
+            "kernels": kernels,
+            "lower": chosen.lower,
+            "clock": clock_of(chosen).__name__,
+        }
         print(record.write(chosen.write, {**facts, "rows": [asdict(row) for row in rows]}))
 
 
