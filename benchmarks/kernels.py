@@ -1,9 +1,11 @@
 """Speed of the native convolutions as a share of the processor's measured multiply-add peak.
 
     python benchmarks/kernels.py [--threads N] [--cpu avx2] [--dtype bf16] [--main] [--repeats N] [--write NAME]
+                                 [--processor-time]
 
 The cases are those of the tests (`tests/native/conv_cases.py`). Each repetition measures the peak and then the kernel,
 so that a change of clock speed affects both; the share is the median of these ratios, on active work only.
+``--processor-time`` leaves out the time of other programs, for one thread on a busy machine.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,6 +48,8 @@ class Settings:
     threads: int
     repeats: int
     dtype: str
+    clock: Callable[[], float]
+    """Returns seconds."""
 
 
 def measure(case: ConvCase, settings: Settings) -> Row:
@@ -55,9 +60,9 @@ def measure(case: ConvCase, settings: Settings) -> Row:
     shares: list[float] = []
     for _ in range(settings.repeats):
         peak = native.multiply_add_peak(settings.dtype, threads=settings.threads, ms=PEAK_MS)
-        start = time.perf_counter()
+        start = settings.clock()
         built.run(settings.threads)
-        times_s.append(time.perf_counter() - start)
+        times_s.append(settings.clock() - start)
         shares.append(built.flops / times_s[-1] * 1e-9 / peak)
     median_s = statistics.median(times_s)
     gflops = built.flops / median_s * 1e-9
@@ -82,12 +87,14 @@ def main() -> None:
     )
     parser.add_argument("--main", action="store_true", help="only the main layers")
     parser.add_argument("--write", help="name of the result to write")
+    parser.add_argument("--processor-time", action="store_true", help="time of this process only")
     arguments = parser.parse_args()
     native.set_cpu(arguments.cpu)
     peak = native.multiply_add_peak(arguments.dtype, threads=arguments.threads, ms=300)
     kernel = native.kernel_table()["conv" if arguments.dtype == "f32" else f"conv_{arguments.dtype}"]
     print(f"{kernel}, {arguments.threads} thread(s), peak {peak:.1f} GFLOP/s")
-    settings = Settings(arguments.threads, arguments.repeats, arguments.dtype)
+    clock = time.process_time if arguments.processor_time else time.perf_counter
+    settings = Settings(arguments.threads, arguments.repeats, arguments.dtype, clock)
     rows: list[Row] = []
     for case in cases(only_main=arguments.main):
         row = measure(case, settings)
@@ -102,6 +109,7 @@ def main() -> None:
             **record.circumstances("python benchmarks/kernels.py"),
             "threads": arguments.threads,
             "precision": arguments.dtype,
+            "clock": clock.__name__,
             "kernel": kernel,
             "peak_gflops": peak,
         }

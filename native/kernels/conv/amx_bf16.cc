@@ -11,9 +11,6 @@ struct Bf16Tiles {
   using Values = FloatSums;
   static constexpr bool kAddsLast = false;
   static constexpr bool kPairsSteps = true;
-  static constexpr int kSlots = 2;
-  static constexpr int kAhead = 1;
-  using CopyRing = Ring<kSlots, 2>;
 
   static const float* starts(const ConvBlock& block) { return block.bias; }
   static StepList list_steps(const ConvArgs& args, Step* steps) { return list_bf16_steps(args, steps); }

@@ -4,16 +4,13 @@
 namespace sparsesr {
 namespace {
 
-// 64 channels per step. The copies of 3x3 with 64 channels are kept for all passes.
+// 64 channels per step.
 struct Int8Tiles {
   using Sum = int32_t;
   using Numbers = WholeNumbers;
   using Values = WholeSums;
   static constexpr bool kAddsLast = true;
   static constexpr bool kPairsSteps = false;
-  static constexpr int kSlots = 9;
-  static constexpr int kAhead = 4;
-  using CopyRing = Ring<kSlots, 1>;
 
   static const int32_t* starts(const ConvBlock& block) { return block.starts; }
   static StepList list_steps(const ConvArgs& args, Step* steps) { return list_int8_steps(args, steps); }

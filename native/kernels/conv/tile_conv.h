@@ -4,121 +4,15 @@
 // Adjacent pixels are loaded straight from the map; others are copied into a ring, some steps ahead. The results of a
 // pass are written while the next pass is multiplied.
 //
-// A Product defines a step, what its sums are, and how far ahead copies are made.
+// A Product defines a step, what its sums are, and how they become values.
 #pragma once
 
-#include "kernels/conv/tile_copies.h"
-#include "kernels/conv/tile_results.h"
 #include "kernels/conv/tile_steps.h"
+#include "kernels/conv/tile_work.h"
 #include "kernels/tiles.h"
 
 namespace sparsesr {
 namespace {
-
-constexpr int64_t kMostOutputBytes = kMaxBlockOutputs * sizeof(float);
-
-// Where the results of a pixel group go, by row: in the first output of the block. Unwanted ones go to `unwanted`.
-struct Targets {
-  char* of_row[kGroupPixels];
-};
-
-template <typename Product>
-struct alignas(64) Scratch {
-  typename Product::CopyRing ring;
-  TileSums<typename Product::Sum> sums;
-  TileSums<typename Product::Sum> starts;
-  Targets targets[2];  // of this group and the one before
-  typename Product::Numbers numbers;
-  char unwanted[kMostOutputBytes];
-  Step steps[kMaxTileSteps];
-  TilePlan plan;
-};
-
-// A call restricted to one block of outputs.
-template <typename Product>
-struct Work {
-  const ConvArgs& args;
-  const ConvBlock& block;
-  Scratch<Product>& scratch;
-  int step_count;
-  bool is_plain;
-
-  int64_t passes() const { return (block.width + kPassOutputs - 1) / kPassOutputs; }
-};
-
-// One pass of outputs over a pixel group.
-struct PassOf {
-  const PixelGroup* group;
-  const Targets* targets;
-  int64_t pass;
-};
-
-// Pixels to copy beside the products of a pass: for its own later steps, and for the first steps of the next pass; null if
-// there is nothing to copy.
-struct Copied {
-  const PixelGroup* own;
-  const PixelGroup* next;
-};
-
-// Results of a pass that are still to be written, a few beside each step of the next pass.
-//
-// `kBesideStep` > 0: that many per step, for plain results (see is_plain) of kOutTiles tiles. 0: no assumptions; the
-// number is computed at run time.
-template <typename Product, typename Out, int kOutTiles, int kBesideStep>
-struct Unfinished {
-  using Sum = typename Product::Sum;
-
-  PassResults<Out, Product::kAddsLast> results;
-  typename Product::Values values;
-  const PixelGroup* group;
-  char* const* targets;
-  const Sum* sums;
-  int64_t first_byte;  // of the pass, within a target
-  int beside_step;
-
-  __attribute__((always_inline)) Unfinished(const Work<Product>& work, const PassOf& done)
-      : results(work.args, work.block, done.pass),
-        values(work.scratch.numbers, done.pass),
-        group(done.group),
-        targets(done.targets->of_row),
-        sums(work.scratch.sums.values[0]),
-        first_byte(done.pass * kPassOutputs * static_cast<int64_t>(sizeof(Out))),
-        beside_step((kGroupPixels + work.step_count - 1) / work.step_count) {}
-
-  // Writes some results from `row` on; returns the next row.
-  __attribute__((always_inline)) int write_some(int row) const {
-    if constexpr (kBesideStep > 0) {
-      if (row >= kGroupPixels) return row;
-#pragma GCC unroll 32
-      for (int i = 0; i < kBesideStep; ++i) write(row + i);
-      return row + kBesideStep;
-    } else {
-      const int end = row + beside_step < kGroupPixels ? row + beside_step : kGroupPixels;
-      return write_until(row, end);
-    }
-  }
-
-  __attribute__((always_inline)) void write_rest(int row) const { write_until(row, kGroupPixels); }
-
-  __attribute__((always_inline)) int write_until(int row, int end) const {
-    for (; row < end; ++row) write(row);
-    return end;
-  }
-
-  __attribute__((always_inline)) void write(int row) const {
-    const Sum* const of_row = sums + row * kPassOutputs;
-    if constexpr (kBesideStep > 0) {
-      Out* const target = reinterpret_cast<Out*>(targets[row] + first_byte);
-      if constexpr (kOutTiles == 1) {
-        results.store_plain(values.low(of_row), target);
-      } else {
-        results.store_plain(values.low(of_row), values.high(of_row), target);
-      }
-    } else if (group->out[row] != kNoPixel) {
-      results.store(values.low(of_row), values.high(of_row), group->out[row]);
-    }
-  }
-};
 
 // Sums start with the same numbers at all pixels.
 template <int kTiles, int kOutTiles, typename Sum>
@@ -192,10 +86,10 @@ __attribute__((always_inline)) inline void start_sums(const Work<Product>& work,
 }
 
 // Computes one pass and writes the results of the previous one. For gathered pixels, the ring holds the first steps on
-// entry, and on return those of the next pass, if any.
+// entry, and on return those of the pass that follows, whose group is `next`; null: none follows.
 template <typename Product, typename Out, Source kSource, int kTiles, int kOutTiles, int kBesideStep>
 __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf& before, const PassOf& now,
-                                        const Copied& copied) {
+                                        const PixelGroup* next) {
   constexpr int kTogether = steps_together(kSource);
   const Step* const steps = work.scratch.steps;
   const int step_count = work.step_count;
@@ -214,17 +108,14 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
       written = unfinished.write_some(written);
     }
   } else {
-    auto& ring = work.scratch.ring;
-    const int size = ring.size;
+    Ring& ring = work.scratch.ring;
     const int ahead = ring.ahead;
-    const PixelGroup* const own = copied.own;
-    const PixelGroup* const next = copied.next;
     int slot = ring.first;
     for (int s = 0; s < step_count; s += kTogether) {
       const char* copies = ring.slots[slot];
-      char* const to = ring.slots[slot + ahead < size ? slot + ahead : slot + ahead - size];
+      char* const to = ring.slots[ring.after(slot, ahead)];
       const int later = s + ahead * kTogether;
-      const PixelGroup* const source = later < step_count ? own : next;
+      const PixelGroup* const source = later < step_count ? now.group : next;
       const Step& step = steps[later < step_count ? later : later - step_count];
 #pragma GCC unroll 2
       for (int part = 0; part < kTogether; ++part, copies += kRowBytes, weights += kOutTiles * kTileBytes) {
@@ -233,7 +124,7 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
         if (source != nullptr) copy_rows<kTogether>(ring, to, *source, step, part);
         written = unfinished.write_some(written);
       }
-      slot = slot + 1 < size ? slot + 1 : 0;
+      slot = ring.after(slot, 1);
     }
     ring.first = slot;
   }
@@ -242,7 +133,7 @@ __attribute__((noinline)) void run_pass(const Work<Product>& work, const PassOf&
 }
 
 template <typename Product>
-using RunPass = void(const Work<Product>&, const PassOf&, const PassOf&, const Copied&);
+using RunPass = void(const Work<Product>&, const PassOf&, const PassOf&, const PixelGroup*);
 
 // Dispatches on the number of results to write beside a step.
 template <typename Product, typename Out, Source kSource, int kTiles, int kOutTiles>
@@ -262,46 +153,19 @@ RunPass<Product>* pass_for(const Work<Product>& work, const PassOf& now) {
   return has_two ? pass_of<Product, Out, kSource, 2, 2>(work) : pass_of<Product, Out, kSource, 2, 1>(work);
 }
 
-// Writes the results of the last pass.
-template <typename Product, typename Out>
-void write_last(const Work<Product>& work, const PassOf& last) {
-  if (!work.is_plain) return Unfinished<Product, Out, kPassTiles, 0>(work, last).write_rest(0);
-  if (work.block.width == kTileOutputs) return Unfinished<Product, Out, 1, 1>(work, last).write_rest(0);
-  Unfinished<Product, Out, kPassTiles, 1>(work, last).write_rest(0);
-}
-
-// Prepares the ring and copies the first steps of the first group. Returns true if copies are kept for all passes.
+// Copies the first steps of the first group.
 template <Source kSource, typename Product>
-bool fill_ring(const Work<Product>& work, const PixelGroup& first) {
+void fill_ring(const Work<Product>& work, const PixelGroup& first) {
   constexpr int kTogether = steps_together(kSource);
-  auto& ring = work.scratch.ring;
+  Ring& ring = work.scratch.ring;
   const int slots = work.step_count / kTogether;
-  // Copies of several steps must not replace the ones being multiplied.
-  const bool keeps = slots <= Product::kSlots && (kTogether == 1 || slots > Product::kAhead);
   ring.group = nullptr;
   ring.first = 0;
-  ring.size = keeps ? slots : Product::kSlots;
-  ring.ahead = Product::kAhead < slots ? Product::kAhead : slots;
+  ring.ahead = kMostAhead < slots ? kMostAhead : slots;
   for (int n = 0; n < ring.ahead; ++n) {
     for (int part = 0; part < kTogether; ++part) {
       copy_rows<kTogether>(ring, ring.slots[n], first, work.scratch.steps[n * kTogether], part);
     }
-  }
-  return keeps;
-}
-
-template <typename Out, typename Product>
-void find_targets(const Work<Product>& work, const PixelGroup& group, Targets& targets) {
-  constexpr int kTogether = 8;
-  const __m512i unwanted = _mm512_set1_epi64(reinterpret_cast<int64_t>(work.scratch.unwanted));
-  const __m512i first = _mm512_set1_epi64(reinterpret_cast<int64_t>(pixel_of<Out>(work.args.out, 0) + work.block.first));
-  const __m512i bytes = _mm512_set1_epi64(work.args.out.stride * static_cast<int64_t>(sizeof(Out)));
-#pragma GCC unroll 4
-  for (int row = 0; row < kGroupPixels; row += kTogether) {
-    const __m256i pixels = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group.out + row));
-    const __mmask8 is_wanted = _mm256_cmpneq_epi32_mask(pixels, _mm256_set1_epi32(kNoPixel));
-    const __m512i offsets = _mm512_mullo_epi64(_mm512_cvtepi32_epi64(pixels), bytes);
-    _mm512_storeu_si512(targets.of_row + row, _mm512_mask_add_epi64(unwanted, is_wanted, first, offsets));
   }
 }
 
@@ -311,17 +175,15 @@ void run_groups(const Work<Product>& work, const PixelGroup* groups, int64_t cou
   if (count == 0) return;
   const int64_t passes = work.passes();
   Targets* const targets = work.scratch.targets;
-  bool keeps = false;
-  if constexpr (kSource != Source::kMap) keeps = fill_ring<kSource>(work, groups[0]);
+  if constexpr (kSource != Source::kMap) fill_ring<kSource>(work, groups[0]);
   for (int64_t g = 0; g < count; ++g) {
     Targets& own = before.targets == targets ? targets[1] : targets[0];
     find_targets<Out>(work, groups[g], own);
     for (int64_t pass = 0; pass < passes; ++pass) {
       const PassOf now{groups + g, &own, pass};
-      const PixelGroup* const next = pass + 1 < passes ? (keeps ? nullptr : groups + g)
-                                                       : (g + 1 < count ? groups + g + 1 : nullptr);
-      const Copied copied{keeps && pass > 0 ? nullptr : groups + g, next};
-      pass_for<Product, Out, kSource>(work, now)(work, before, now, copied);
+      const int64_t following = pass + 1 < passes ? g : g + 1;
+      const PixelGroup* const next = following < count ? groups + following : nullptr;
+      pass_for<Product, Out, kSource>(work, now)(work, before, now, next);
       before = now;
     }
   }

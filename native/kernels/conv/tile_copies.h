@@ -26,17 +26,21 @@ enum class Source { kMap, kCopies, kPairedCopies };
 
 constexpr int steps_together(Source source) { return source == Source::kPairedCopies ? 2 : 1; }
 
-// Copied pixels of the current step and of the next ones, in slots of one step, or of the steps copied together. A ring
-// of all slots of a group keeps them for all passes.
-template <int kSlots, int kSlotSteps>
+constexpr int kMostAhead = 2;
+
+// Copied pixels of the current step and of the next ones, in slots of one step, or of two steps copied together. Small, so
+// that it stays in L1 with the weights that pass by; keeping all copies of a group for its other passes took longer.
 struct alignas(64) Ring {
-  char slots[kSlots][kGroupPixels * kSlotSteps * kRowBytes];
+  static constexpr int kSlots = kMostAhead + 1;
+
+  char slots[kSlots][kGroupPixels * 2 * kRowBytes];
   int64_t offsets[kGroupPixels];  // bytes from a step's data to the pixels of `group`
   const PixelGroup* group;
   int64_t stride;
-  int size;   // slots in use
   int first;  // slot of the current step
   int ahead;  // slots that are full, from the first one
+
+  static int after(int slot, int count) { return slot + count < kSlots ? slot + count : slot + count - kSlots; }
 
   void find_offsets(const PixelGroup& of, int64_t step_stride) {
     if (group == &of && stride == step_stride) return;
@@ -86,8 +90,8 @@ inline void copy_narrow(const Step& step, const int64_t* offsets, char* copy) {
 
 // Copies one part of a group's pixels to a slot, for all steps from `step` that are copied together. There are as many
 // parts as such steps. A function of its own, because it is long and called from every kind of pass.
-template <int kTogether, typename AnyRing>
-__attribute__((noinline)) void copy_rows(AnyRing& ring, char* slot, const PixelGroup& group, const Step& step,
+template <int kTogether>
+__attribute__((noinline)) void copy_rows(Ring& ring, char* slot, const PixelGroup& group, const Step& step,
                                          int part) {
   constexpr int kRows = kGroupPixels / kTogether;
   ring.find_offsets(group, step.stride);
