@@ -28,8 +28,8 @@ constexpr int steps_together(Source source) { return source == Source::kPairedCo
 
 constexpr int kMostAhead = 2;
 
-// Copied pixels of the current step and of the next ones, in slots of one step, or of two steps copied together. Small, so
-// that it stays in L1 with the weights that pass by; keeping all copies of a group for its other passes took longer.
+// Copied pixels of the current step and of the next ones, in slots of one step, or of two steps copied together. Small,
+// so that it stays in L1 with the weights that pass by; keeping all copies of a group for its other passes took longer.
 struct alignas(64) Ring {
   static constexpr int kSlots = kMostAhead + 1;
 

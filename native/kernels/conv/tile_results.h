@@ -120,8 +120,8 @@ inline void narrow_some(Bf16* target, __mmask16 lanes, __m512 value) {
 }
 inline void narrow_some(U8* target, __mmask16 lanes, __m512 value) { store_lanes(target, lanes, value); }
 
-// True if all outputs of all passes exist, passes are equally wide, and nothing is added to results or cleared. Results of
-// type U8 then need nothing but rounding, because numbers below zero become zero by themselves.
+// True if all outputs of all passes exist, passes are equally wide, and nothing is added to results or cleared. Results
+// of type U8 then need nothing but rounding, because numbers below zero become zero by themselves.
 template <typename Out>
 bool is_plain(const ConvArgs& args, const ConvBlock& block, bool adds_last) {
   const bool is_full = block.valid == block.width;

@@ -117,7 +117,8 @@ template <typename Out, typename Product>
 void find_targets(const Work<Product>& work, const PixelGroup& group, Targets& targets) {
   constexpr int kTogether = 8;
   const __m512i unwanted = _mm512_set1_epi64(reinterpret_cast<int64_t>(work.scratch.unwanted));
-  const __m512i first = _mm512_set1_epi64(reinterpret_cast<int64_t>(pixel_of<Out>(work.args.out, 0) + work.block.first));
+  Out* const out = pixel_of<Out>(work.args.out, 0) + work.block.first;
+  const __m512i first = _mm512_set1_epi64(reinterpret_cast<int64_t>(out));
   const __m512i bytes = _mm512_set1_epi64(work.args.out.stride * static_cast<int64_t>(sizeof(Out)));
 #pragma GCC unroll 4
   for (int row = 0; row < kGroupPixels; row += kTogether) {
