@@ -19,7 +19,9 @@ def test_derived_figures():
     assert result.saving_realised == pytest.approx(0.8)
     assert result.peak_share(SPARSE) == pytest.approx(2e9 / 60e-3 / 1e9 / 50)
     assert result.peak_share(DENSE) == pytest.approx(0.8)
-    unmasked = Benchmark({DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 1.0, 10**9, 10**9, [], {}, Waits(0, 0.0, 0.0))
+    unmasked = Benchmark(
+        {DENSE: 100.0, SPARSE: 60.0}, {}, 50.0, 1.0, 10**9, 10**9, [], {}, Waits(0, 0.0, 0.0)
+    )
     assert unmasked.saving_realised == 0
 
 
