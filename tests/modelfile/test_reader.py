@@ -12,6 +12,7 @@ import graphs
 from hostile_models import edit_document, edit_header, join, saved, split
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
+from sparsesr.modelfile.operations.registry import OPERATIONS
 from sparsesr.modelfile.reader import read_description, read_model
 from sparsesr.modelfile.spec import METADATA_KEY
 from sparsesr.modelfile.writer import encode_model
@@ -194,7 +195,7 @@ def set_facts(**fields):
         (lambda d: d["graph"].update(output="nothing"), "is not an image of 3 channels, upscaled"),
         (lambda d: d["graph"].update(nodes=[]), "not the output of the only image node"),
         (lambda d: d["graph"].update(nodes=[[]]), "node 0 is not a JSON object"),
-        (set_node(1, op="conv3d"), "unknown op; this sparsesr knows image, conv2d, masked_conv2d"),
+        (set_node(1, op="conv3d"), f"unknown op; the {len(OPERATIONS)} of this sparsesr"),
         (set_node(1, op="x" * 5000), "unknown op"),
         (set_node(1, surprise=1), "unknown field 'surprise'"),
         (set_node(1, inputs=["output"]), "reads 'output', which no earlier node produces"),

@@ -81,7 +81,9 @@ def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
 def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> TypedNode:
     entry = OPERATIONS.get(node.op)
     if entry is None:
-        raise ModelError(f"unknown op; this sparsesr knows {', '.join(OPERATIONS)}")
+        raise ModelError(
+            f"unknown op; the {len(OPERATIONS)} of this sparsesr are in docs/model-file.md, a newer one may know it"
+        )
     for name in (node.name, node.output):
         if not _TENSOR_NAME.fullmatch(name):
             raise ModelError(f"{shown(name)} is not a valid name (1 to 200 letters, digits, _ . / -)")
