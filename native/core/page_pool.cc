@@ -28,18 +28,14 @@ struct Pool {
   std::list<Kept> kept;
 };
 
-Pool* create_pool();
-
 // Never destroyed: memory may still be returned during process exit. A child process starts with an empty pool, since a
 // thread that does not exist there may have been changing the old one.
 Pool*& instance() {
-  static Pool* current = create_pool();
+  static Pool* current = [] {
+    pthread_atfork(nullptr, nullptr, [] { instance() = new Pool; });
+    return new Pool;
+  }();
   return current;
-}
-
-Pool* create_pool() {
-  pthread_atfork(nullptr, nullptr, [] { instance() = new Pool; });
-  return new Pool;
 }
 
 Pool& pool() { return *instance(); }

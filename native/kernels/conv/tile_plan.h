@@ -1,9 +1,8 @@
 // Grouping of pixels into tiles. Internal linkage, because including files differ in their instruction sets.
 #pragma once
 
-#include <immintrin.h>
-
 #include "kernels/conv/tile_weights.h"
+#include "kernels/conv/vectors_avx512.h"
 
 namespace sparsesr {
 namespace {
@@ -90,8 +89,8 @@ struct WindowSearch {
 
   // Pixels from index i on before the next window: 0 to 16, and at most those of the list.
   int pixels_before_window(int64_t i) const {
-    const __mmask16 listed = below(list.count - i);
-    const __mmask16 starts = below(last_start + 1 - i);
+    const __mmask16 listed = lanes_below(list.count - i);
+    const __mmask16 starts = lanes_below(last_start + 1 - i);
     const __m512i first = _mm512_maskz_loadu_epi32(starts, list.in + i);
     const __m512i wanted = _mm512_maskz_loadu_epi32(starts, list.in + i + kWantedOfWindow - 1);
     const __mmask16 near =
@@ -100,18 +99,13 @@ struct WindowSearch {
     const uint32_t ends = windows | (static_cast<uint32_t>(~listed) & 0xffffu) | 0x10000u;
     return __builtin_ctz(ends);
   }
-
-  static __mmask16 below(int64_t count) {
-    if (count >= kTilePixels) return 0xffff;
-    return count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
-  }
 };
 
 // Adds up to `wanted` pixels from index i to a group of `count`; returns how many had room.
 inline int add_pixels(const PixelList& list, int64_t i, int wanted, PixelGroup& group, int count) {
   const int room = kGroupPixels - count;
   const int added = wanted < room ? wanted : room;
-  const __mmask16 lanes = WindowSearch::below(added);
+  const __mmask16 lanes = lanes_below(added);
   _mm512_mask_storeu_epi32(group.in + count, lanes, _mm512_maskz_loadu_epi32(lanes, list.in + i));
   _mm512_mask_storeu_epi32(group.out + count, lanes, _mm512_maskz_loadu_epi32(lanes, list.out + i));
   return added;

@@ -22,6 +22,12 @@ inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
   return all ? _mm256_loadu_ps(source) : _mm256_maskload_ps(source, lanes);
 }
 
+inline __m256 load_all(const float* source) { return _mm256_loadu_ps(source); }
+inline __m256 load_all(const Bf16* source) {
+  const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+}
+
 // Stores the lanes in `lanes`.
 inline void store_lanes(float* target, __m256i lanes, bool all, __m256 value) {
   if (all) {

@@ -7,10 +7,9 @@ namespace {
 struct Avx2 {
   using Vector = __m256;
   static constexpr int64_t kLanes = 8;
-  static Vector load(const float* source) { return _mm256_loadu_ps(source); }
-  static Vector load(const Bf16* source) {
-    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  template <typename T>
+  static Vector load(const T* source) {
+    return load_all(source);
   }
   static void store(float* target, Vector value) { _mm256_storeu_ps(target, value); }
   // Rounds like narrow<Bf16>.

@@ -1,16 +1,8 @@
-#include <immintrin.h>
-
+#include "kernels/conv/vectors_avx2.h"
 #include "kernels/upsampled_mask/rows.h"
 
 namespace sparsesr {
 namespace {
-
-__m256 load_eight(const float* x) { return _mm256_loadu_ps(x); }
-
-__m256 load_eight(const Bf16* x) {
-  const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
-}
 
 struct Sums {
   __m256 low = _mm256_setzero_ps();
@@ -18,8 +10,8 @@ struct Sums {
 
   template <typename T>
   __attribute__((always_inline)) void add(const T* x, const float* weights) {
-    low = _mm256_add_ps(low, _mm256_mul_ps(load_eight(x), _mm256_loadu_ps(weights)));
-    high = _mm256_add_ps(high, _mm256_mul_ps(load_eight(x + 8), _mm256_loadu_ps(weights + 8)));
+    low = _mm256_add_ps(low, _mm256_mul_ps(load_all(x), _mm256_loadu_ps(weights)));
+    high = _mm256_add_ps(high, _mm256_mul_ps(load_all(x + 8), _mm256_loadu_ps(weights + 8)));
   }
 
   __m128 quarter() const {
