@@ -62,6 +62,25 @@ class MaskedNetwork(nn.Module):
             unit.is_spatial_mask_hard, unit.is_straight_through = True, is_straight_through
 
 
+class OneMaskNetwork(MaskedNetwork):
+    """Base of networks with one mask, which a head predicts from the image at half resolution; it is optional."""
+
+    mask: SpatialMaskUnit | None
+
+    @property
+    def size_multiple(self) -> int:
+        """2 with a mask, because the mask head works at half resolution."""
+        return 1 if self.mask is None else 2
+
+    def mask_units(self) -> list[SpatialMaskUnit]:
+        """The mask unit, if the network has one."""
+        return [] if self.mask is None else [self.mask]
+
+    def depending_on_lesson(self, hr_B3YX: Tensor) -> Tensor:
+        """The result, (B, 3, Y, X), which depends on the lesson of the mask head in training."""
+        return hr_B3YX if self.mask is None or not self.training else self.mask.depending_on_lesson(hr_B3YX)
+
+
 def with_masks(network: nn.Module) -> MaskedNetwork | None:
     """The network if it has masks, else None."""
     return network if isinstance(network, MaskedNetwork) and network.mask_units() else None

@@ -19,7 +19,7 @@ from sparsesr.lab.nn.layers.image_layers import BicubicUpsample
 from sparsesr.lab.nn.layers.searched_frames import frame_of
 from sparsesr.lab.nn.layers.searched_operations import OPERATIONS, up_block
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
-from sparsesr.lab.nn.masked_network import MaskedNetwork
+from sparsesr.lab.nn.masked_network import OneMaskNetwork
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 from sparsesr.lab.nn.trilevel import LISTED
 
@@ -47,7 +47,7 @@ class ChainCell(nn.Module):
         return feat_BCHW + (branch_BCHW if self.gain == 1 else self.gain * branch_BCHW)
 
 
-class Searched(MaskedNetwork):
+class Searched(OneMaskNetwork):
     """(B, 3, H, W) in 0..1 -> (B, 3, scale * H, scale * W). With a mask, H and W must be even.
 
     The mask is predicted from the image, as in Skim, and shared by all cells in front of enlarging up blocks. The
@@ -75,23 +75,13 @@ class Searched(MaskedNetwork):
         """Upscale a batch."""
         mask_B1HW = None if self.mask is None else self.mask(self.frame.centred(image_B3HW))
         hr_B3YX = self.frame(image_B3HW, partial(self._run_body, mask_B1HW))
-        is_lesson = self.training and self.mask is not None
-        return self.mask.depending_on_lesson(hr_B3YX) if is_lesson else hr_B3YX  # type: ignore[union-attr]
+        return self.depending_on_lesson(hr_B3YX)
 
     def _run_body(self, mask_B1HW: Tensor | None, feat_BCHW: Tensor) -> Tensor:
         for block, level in zip(self.body, self.config.levels, strict=True):
             masks = (mask_B1HW,) if isinstance(block, ChainCell) and level == 0 else ()
             feat_BCHW = block(feat_BCHW, *masks)
         return feat_BCHW
-
-    @property
-    def size_multiple(self) -> int:
-        """2 with a mask, because the mask head works at half resolution."""
-        return 1 if self.mask is None else 2
-
-    def mask_units(self) -> list[SpatialMaskUnit]:
-        """The mask unit, if the network has one."""
-        return [] if self.mask is None else [self.mask]
 
     def adapted(self, weights: StateDict) -> StateDict:
         """Weights of the same network with or without a mask."""

@@ -22,7 +22,7 @@ from sparsesr.lab.nn.layers.image_layers import BicubicUpsample, MeanShift
 from sparsesr.lab.nn.layers.residual_block import BRANCH_GAIN, TRUNK_RANGE
 from sparsesr.lab.nn.layers.residual_chain import ResidualChain
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
-from sparsesr.lab.nn.masked_network import MaskedNetwork
+from sparsesr.lab.nn.masked_network import OneMaskNetwork
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 
 _IMAGE_CHANNELS = 3
@@ -45,7 +45,7 @@ class SkimConfig:
             raise ValueError(f"all sizes must be at least 1, mask_channels at least 0: {self}")
 
 
-class Skim(MaskedNetwork):
+class Skim(OneMaskNetwork):
     """(B, 3, H, W) in 0..1 -> (B, 3, scale * H, scale * W), not clipped. With a mask, H and W must be even."""
 
     def __init__(self, config: SkimConfig | None = None) -> None:
@@ -70,17 +70,7 @@ class Skim(MaskedNetwork):
         mask_B1HW = self.mask(x_B3HW) if self.mask is not None else None
         feat_BCHW = self.body(self.head(x_B3HW * TRUNK_RANGE), mask_B1HW)
         hr_B3YX = self.add_mean(self.tail(feat_BCHW) / TRUNK_RANGE + self.upsample(x_B3HW))
-        is_lesson = self.training and self.mask is not None
-        return self.mask.depending_on_lesson(hr_B3YX) if is_lesson else hr_B3YX  # type: ignore[union-attr]
-
-    @property
-    def size_multiple(self) -> int:
-        """2 with a mask, because the mask head works at half resolution."""
-        return 1 if self.mask is None else 2
-
-    def mask_units(self) -> list[SpatialMaskUnit]:
-        """The mask unit, if the network has one."""
-        return [] if self.mask is None else [self.mask]
+        return self.depending_on_lesson(hr_B3YX)
 
 
 def _from_tensors(tensors: StateDict) -> nn.Module:

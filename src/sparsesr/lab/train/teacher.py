@@ -14,9 +14,8 @@ from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.lab.export.importer import load_network
 from sparsesr.lab.nn.network import size_multiple
+from sparsesr.lab.train.checkpoint import CHECKPOINT_SUFFIXES
 from sparsesr.modelfile.catalogue import load
-
-CHECKPOINTS = (".pt", ".pth")
 
 
 class Teacher:
@@ -41,13 +40,13 @@ class Teacher:
 
 
 def open_teacher(source: str, scale: int, lr_patch_px: int, device: torch.device) -> Teacher:
-    """The network of a checkpoint (.pt, .pth), or of a model by file or name.
+    """The network of a checkpoint, or of a model by file or name.
 
     Raises:
         ModelError: it cannot be read, or belongs to no known network.
         UsageError: it cannot enlarge patches of this size.
     """
-    if Path(source).suffix in CHECKPOINTS:
+    if Path(source).suffix in CHECKPOINT_SUFFIXES:
         network = load_network(Path(source))[1]
         multiple = size_multiple(network)
     else:

@@ -8,7 +8,7 @@ from sparsesr.errors import ModelError
 from sparsesr.modelfile.operations.attributes import ACTIVATION, FACTORS, SLOPE
 from sparsesr.modelfile.operations.facts import FP32_OR_BF16, InputSpec, NumberTypes, Sizes, WeightRole
 from sparsesr.modelfile.operations.operation import Operation
-from sparsesr.modelfile.operations.shared_rules import maps_and_output, same_type
+from sparsesr.modelfile.operations.shared_rules import always_in_place, maps_and_output, same_type
 from sparsesr.modelfile.operations.value_types import Kind, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -29,10 +29,6 @@ def add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
     return {"C": inputs[0].channels}
 
 
-def _in_place(node: Node, index: int) -> bool:
-    return True
-
-
 def _is_activation(node: Node) -> bool:
     return len(node.inputs) == 1 and FACTORS.of(node) in ([], [1.0])
 
@@ -51,7 +47,7 @@ ADD = Operation(
     infer=same_type,
     number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, maps_and_output),
     is_eager=True,
-    in_place=_in_place,
+    in_place=always_in_place,
     is_activation=_is_activation,
     is_plain_sum=_is_plain_sum,
 )

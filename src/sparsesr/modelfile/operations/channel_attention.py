@@ -16,7 +16,7 @@ from sparsesr.modelfile.operations.facts import (
 )
 from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.outside_mask import mean_outside, scale_add_outside
-from sparsesr.modelfile.operations.shared_rules import same_type, vector_type
+from sparsesr.modelfile.operations.shared_rules import always_in_place, same_type, vector_type
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
@@ -45,10 +45,6 @@ def scale_add_bind(node: Node, inputs: Sequence[ValueType]) -> Sizes:
 def _same_type_maps(node: Node) -> Sequence[Sequence[str]]:
     feature, _, *residual = node.inputs
     return [(feature, *residual, node.output)]
-
-
-def _in_place(node: Node, index: int) -> bool:
-    return True
 
 
 GLOBAL_MEAN = Operation(
@@ -92,6 +88,6 @@ SCALE_ADD = Operation(
     bind=scale_add_bind,
     infer=same_type,
     number_types=NumberTypes(FP32_OR_BF16, FP32_OR_BF16, _same_type_maps),
-    in_place=_in_place,
+    in_place=always_in_place,
     outside_mask=scale_add_outside,
 )

@@ -64,6 +64,11 @@ def never_in_place(node: Node, index: int) -> bool:
     return False
 
 
+def always_in_place(node: Node, index: int) -> bool:
+    """True: the output may take the place of any input."""
+    return True
+
+
 def never_absorbs(node: Node, writer: Node) -> bool:
     """Every input is computed by its own node."""
     return False
