@@ -34,7 +34,7 @@ def skim_fast_dense_x2() -> EnlargingRecipe:
         network="skim_fast_dense_x2",
         scale=2,
         steps=300_000,
-        batch=16,
+        batch=8,
         lr_patch_px=48,
         patch_candidates=6,
         optimizer="muon",
