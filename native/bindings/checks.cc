@@ -24,6 +24,7 @@ std::string_view type_name() {
   if constexpr (std::is_same_v<T, int32_t>) return "int32";
   if constexpr (std::is_same_v<T, uint8_t>) return "uint8";
   if constexpr (std::is_same_v<T, uint16_t>) return "uint16";
+  if constexpr (std::is_same_v<T, uint64_t>) return "uint64";
 }
 
 template <typename Array>
@@ -98,6 +99,7 @@ T* array_data(const OutArray& array, int ndim, std::string_view name) {
 }
 
 template const float* array_data<float>(const InArray&, int, std::string_view);
+template const uint64_t* array_data<uint64_t>(const InArray&, int, std::string_view);
 template const int32_t* array_data<int32_t>(const InArray&, int, std::string_view);
 template const uint8_t* array_data<uint8_t>(const InArray&, int, std::string_view);
 template const uint16_t* array_data<uint16_t>(const InArray&, int, std::string_view);

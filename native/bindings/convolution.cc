@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "bindings/module.h"
+#include "bindings/pixel_sets.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -67,15 +68,20 @@ const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
           int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes,
           const OptionalMap& residual, const OptionalMap& accumulate, const std::optional<Steps>& out_steps,
-          const std::optional<CopyArray>& copy, int threads) {
+          const std::optional<CopyArray>& copy, const PixelList* pixels, int threads) {
   ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   set_out_steps(call, out_steps);
   set_copy(call, copy);
   check_threads(threads);
   check_shapes(call);
   check_conv_rows(call, r0, r1);
+  if (pixels != nullptr) check_listed_rows(*pixels, call.out.width, r0, r1);
   const nb::gil_scoped_release no_gil;
-  conv_rows(call, r0, r1, threads);
+  if (pixels == nullptr) {
+    conv_rows(call, r0, r1, threads);
+  } else {
+    conv_pixels(call, pixels->in_rows(r0, r1), threads);
+  }
 }
 
 }  // namespace
@@ -178,7 +184,7 @@ void bind_convolution(nb::module_& m) {
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
         "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(),
-        "copy"_a.none() = nb::none(), "threads"_a = 1);
+        "copy"_a.none() = nb::none(), "pixels"_a.none() = nb::none(), "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

@@ -6,6 +6,7 @@
 
 #include "bindings/checks.h"
 #include "bindings/module.h"
+#include "bindings/pixel_sets.h"
 #include "bindings/run_rows.h"
 #include "operators/bicubic.h"
 #include "operators/image_ending.h"
@@ -103,7 +104,8 @@ void store_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t r
 
 // Shuffles `x`, adds the bicubic enlargement of `image`, and stores the sum.
 void image_ending_rows(const InArray& x, int64_t x_row0, int64_t scale, const std::optional<PlacedArray>& image,
-                       int64_t image_height, const OutArray& out, int64_t r0, int64_t r1, int threads) {
+                       int64_t image_height, const OutArray& out, int64_t r0, int64_t r1, const PixelList* pixels,
+                       int threads) {
   check_scale(scale);
   ImageEnding ending{};
   ending.shuffle.x = input_window(x, x_row0, "x");
@@ -130,9 +132,11 @@ void image_ending_rows(const InArray& x, int64_t x_row0, int64_t scale, const st
     check_bicubic_rows(ending.bicubic, r0, r1, "image");
   }
   if (r0 == r1) return;
-  check_has_rows(ending.shuffle.x, r0 / scale, (r1 - 1) / scale + 1, "x");
+  const int64_t end = (r1 - 1) / scale + 1;
+  check_has_rows(ending.shuffle.x, r0 / scale, end, "x");
+  if (pixels != nullptr) check_listed_rows(*pixels, ending.shuffle.x.width, r0 / scale, end);
   const nb::gil_scoped_release no_gil;
-  run_image_ending(ending, current_isa(), r0, r1, threads);
+  run_image_ending(ending, current_isa(), r0, r1, threads, pixels);
 }
 
 }  // namespace
@@ -144,7 +148,7 @@ void bind_images(nb::module_& m) {
   m.def("image_rows", &image_rows, "image"_a, "offset"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "height"_a,
         "width"_a, "threads"_a = 1);
   m.def("image_ending_rows", &image_ending_rows, "x"_a, "x_row0"_a, "scale"_a, "image"_a.none(), "image_height"_a,
-        "out"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+        "out"_a, "r0"_a, "r1"_a, "pixels"_a.none() = nb::none(), "threads"_a = 1);
   m.def("store_rows", &store_rows, "x"_a, "x_row0"_a, "out"_a, "r0"_a, "r1"_a, "threads"_a = 1);
 }
 

@@ -4,6 +4,7 @@
 
 #include "bindings/convolution.h"
 #include "bindings/module.h"
+#include "bindings/pixel_sets.h"
 #include "core/rounding.h"
 #include "operators/masked_convolution.h"
 #include "operators/upsampled_mask.h"
@@ -71,6 +72,25 @@ PixelArray copied(PixelMask::Pixels pixels) {
   std::copy(pixels.begin(), pixels.end(), data);
   const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<int32_t*>(p); });
   return PixelArray(data, {pixels.size()}, owner);
+}
+
+void fill(PixelMask& mask, const InArray& words, int threads) {
+  const BitsArray active = bits_of(words, mask.width(), "words");
+  check_threads(threads);
+  if (active.height != mask.height()) fail("'words' must have " + std::to_string(mask.height()) + " rows");
+  const nb::gil_scoped_release no_gil;
+  mask.fill(active.bits, threads, current_isa());
+}
+
+using WordArray = nb::ndarray<nb::numpy, uint64_t, nb::ndim<2>>;
+
+WordArray words(const PixelMask& mask) {
+  const InputPixelBits bits = mask.bits();
+  const int64_t count = mask.rows() * bits.row_words;
+  auto* const data = new uint64_t[static_cast<size_t>(count)];
+  const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<uint64_t*>(p); });
+  std::copy_n(bits.words, count, data);
+  return WordArray(data, {static_cast<size_t>(mask.rows()), static_cast<size_t>(bits.row_words)}, owner);
 }
 
 using FlagArray = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
@@ -183,6 +203,8 @@ void bind_masks(nb::module_& m) {
            "threads"_a = 1)
       .def("grow_upsampled", &grow_upsampled, "weights"_a, "x"_a, "x_row0"_a, "x_height"_a, "r1"_a, "bias"_a,
            "threads"_a = 1)
+      .def("fill", &fill, "words"_a, "threads"_a = 1)
+      .def("words", &words)
       .def("image", &image, "height"_a, "width"_a)
       .def("active", &listed<&PixelMask::active>, "r0"_a, "r1"_a)
       .def("inactive", &listed<&PixelMask::inactive>, "r0"_a, "r1"_a)

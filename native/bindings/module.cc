@@ -3,6 +3,7 @@
 NB_MODULE(_native, m) {
   m.doc() = "Native kernels of sparsesr; see _native.pyi.";
   sparsesr::bindings::bind_processor(m);
+  sparsesr::bindings::bind_pixel_sets(m);
   sparsesr::bindings::bind_convolution(m);
   sparsesr::bindings::bind_transposed_convolution(m);
   sparsesr::bindings::bind_masks(m);

@@ -19,6 +19,10 @@ inline int64_t value_bytes(MapType type) {
 // Value type of an image.
 enum class PixelType : int { kU8, kU16, kF32 };
 
+inline int64_t value_bytes(PixelType type) {
+  return type == PixelType::kU8 ? 1 : type == PixelType::kU16 ? 2 : 4;
+}
+
 // bfloat16: the upper half of an fp32 value.
 struct Bf16 {
   uint16_t bits;

@@ -143,4 +143,12 @@ void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {
   });
 }
 
+void conv_pixels(const ConvCall& call, std::span<const int32_t> pixels, int threads) {
+  const ConvRun run(call);
+  const auto count = static_cast<int64_t>(pixels.size());
+  parallel_for(threads, 0, count, run.kernels().group_pixels, [&](int64_t begin, int64_t end) {
+    ConvWorker(run).at(pixels.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+  });
+}
+
 }  // namespace sparsesr

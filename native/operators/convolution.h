@@ -105,5 +105,7 @@ class ConvWorker {
 
 // Computes every pixel of rows [r0, r1).
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads);
+// Computes these pixels, and leaves all others alone.
+void conv_pixels(const ConvCall& call, std::span<const int32_t> pixels, int threads);
 
 }  // namespace sparsesr

@@ -7,6 +7,7 @@
 #include "kernels/bicubic/bicubic.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/store/store.h"
+#include "operators/pixel_list.h"
 
 namespace sparsesr {
 
@@ -19,7 +20,9 @@ struct ImageEnding {
   StoreArgs store;
 };
 
-// Computes rows [r0, r1) of the result: the same bits as the operations one after the other.
-void run_image_ending(const ImageEnding& ending, Isa isa, int64_t r0, int64_t r1, int threads);
+// Computes rows [r0, r1) of the result: the same bits as the operations one after the other. With `pixels` of the map
+// that is shuffled, only what becomes of them is stored.
+void run_image_ending(const ImageEnding& ending, Isa isa, int64_t r0, int64_t r1, int threads,
+                      const PixelList* pixels = nullptr);
 
 }  // namespace sparsesr

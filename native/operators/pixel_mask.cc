@@ -46,6 +46,13 @@ void PixelMask::grow(const UpsampledMaskWeights& weights, const AnyWindow& x, in
            [&](int64_t begin, int64_t end) { weights.find(x, x_height, bias, bits, begin, end); });
 }
 
+void PixelMask::fill(InputPixelBits active, int threads, Isa isa) {
+  clear();
+  add_rows(height_, threads, isa, [&](int64_t begin, int64_t end) {
+    std::copy(row_of(active, begin), row_of(active, end), bits_.get() + begin * row_words_);
+  });
+}
+
 PixelMask::Pixels PixelMask::border(int64_t r0, int64_t r1) const {
   const int64_t first = border_before_[static_cast<size_t>(std::min(r0, border_rows_))];
   const int64_t end = border_before_[static_cast<size_t>(std::min(r1, border_rows_))];

@@ -37,6 +37,9 @@ class PixelMask {
   void grow(const UpsampledMaskWeights& weights, const AnyWindow& x, int64_t x_height, int64_t r1, float bias,
             int threads);
 
+  // Replaces all rows by given ones.
+  void fill(InputPixelBits active, int threads, Isa isa);
+
   // Pixels of rows [r0, r1), which must have been added.
   Pixels active(int64_t r0, int64_t r1) const { return {active_.get() + before(r0), count(before(r0), before(r1))}; }
   Pixels inactive(int64_t r0, int64_t r1) const {

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 F32: TypeAlias = NDArray[np.float32]
 I32: TypeAlias = NDArray[np.int32]
+U64: TypeAlias = NDArray[np.uint64]
 Image: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 Map: TypeAlias = NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.uint8]
 """A window; uint16 holds bf16, the upper halves of fp32 values, uint8 quantised values."""
@@ -115,6 +116,7 @@ def conv_rows(
     accumulate: Placed | None = None,
     out_steps: Steps | None = None,
     copy: PlacedCopy | None = None,
+    pixels: PixelList | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
@@ -123,7 +125,8 @@ def conv_rows(
     alias `residual` or `accumulate`, but not an input. Channels of `out` beyond c_out become zero.
 
     A quantised `out`, with `out_steps`, needs quantised inputs, and nothing can be added to it; it saturates and rounds
-    half up. `copy` gets a quantised copy of an `out` in fp32 with the same stride.
+    half up. `copy` gets a quantised copy of an `out` in fp32 with the same stride. With `pixels`, nothing
+    else is computed.
     """
 
 class UpsampledMaskWeights:
@@ -133,6 +136,15 @@ class UpsampledMaskWeights:
         """Take weight [c_in, 2, 3, 3] and bias [2]."""
     @property
     def nbytes(self) -> int: ...
+
+class PixelList:
+    """A set of pixels, for operations that run at these only."""
+
+    def __init__(self, words: U64, width: int) -> None:
+        """Take one bit per pixel, in rows of whole 64-bit words, the first pixel in the lowest bit."""
+
+def spread_pixels(words: U64, width: int, steps: int) -> U64:
+    """Return the pixels of a set, as for `PixelList`, and all within a square of `steps` pixels around each."""
 
 class PixelMask:
     """A spatial mask as pixel lists in raster order that grow row by row, up to height x width pixels."""
@@ -162,6 +174,10 @@ class PixelMask:
         threads: int = 1,
     ) -> None:
         """Add rows up to `r1`, with logits from a map of `x_height` rows, of half the size; reads no rows beyond it."""
+    def fill(self, words: U64, threads: int = 1) -> None:
+        """Replace all rows by given active pixels, as for `PixelList`."""
+    def words(self) -> U64:
+        """Return a copy of the active pixels of the rows added so far."""
     def image(self, height: int, width: int) -> NDArray[np.bool_]:
         """Return the top left pixels: True where active."""
     def active(self, r0: int, r1: int) -> I32:
@@ -453,9 +469,13 @@ def image_ending_rows(
     out: Image,
     r0: int,
     r1: int,
+    pixels: PixelList | None = None,
     threads: int = 1,
 ) -> None:
-    """Compute rows of `out` as `store_rows` of `pixel_shuffle_rows` of `x`, plus `bicubic_rows` of `image` if given."""
+    """Compute rows of `out` as `store_rows` of `pixel_shuffle_rows` of `x`, plus `bicubic_rows` of `image` if given.
+
+    With `pixels` of `x`, only what becomes of them is written.
+    """
 
 def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int = 1) -> None:
     """Write rows of an image window into an image array, cropped to its width.

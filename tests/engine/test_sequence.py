@@ -1,4 +1,4 @@
-"""Frames of which only changed blocks are computed equal frames that are computed whole."""
+"""Frames of which only changed parts are computed equal frames that are computed whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors import needs_bf16
+from sparsesr.engine import parts as parts_module
 from sparsesr.engine import sequence as sequence_module
-from sparsesr.engine.changes import BLOCK_PX, changed_blocks, settled, tiles_of
+from sparsesr.engine.changes import boxes_of, changed_pixels, settled, tiles_of
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.sequence import FrameSequence
 from sparsesr.engine.upscaler import Upscaler
@@ -32,7 +33,7 @@ def with_square(frame: np.ndarray, top: int, left: int, side: int, seed: int = 1
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16), "int8"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_changed_blocks_of_the_bundled_network_give_the_bits_of_whole_frames(precision, dtype):
+def test_changed_parts_of_the_bundled_network_give_the_bits_of_whole_frames(precision, dtype):
     upscaler = Upscaler("skim_fast_x2", threads=2, precision=precision)
     frames = sequence(upscaler, dtype=dtype)
     whole = Session(upscaler.model, 1, upscaler.network.session.precision)
@@ -43,7 +44,7 @@ def test_changed_blocks_of_the_bundled_network_give_the_bits_of_whole_frames(pre
         done = frames.enlarged(frame)
         np.testing.assert_array_equal(done.image, whole.run(frame).image)
         shares.append(done.computed_px / (SIZE[0] * SIZE[1]))
-    assert shares[0] == 1 and all(0 < share < 0.9 for share in shares[1:]), "blocks were computed"
+    assert shares[0] == 1 and all(0 < share < 0.9 for share in shares[1:]), "parts were computed"
 
 
 def test_the_result_changes_only_where_it_is_said_to():
@@ -93,11 +94,7 @@ def test_with_a_tolerance_the_result_is_exact_for_an_input_within_it():
         frame = (np.clip(start, 0, 240) + step * ramp).astype(np.uint8)
         computed.append(frames.enlarged(frame).computed_px)
         changed = np.abs(frame.astype(int) - kept).max(axis=2) > tolerance
-        for top in range(0, SIZE[0], BLOCK_PX):
-            for left in range(0, SIZE[1], BLOCK_PX):
-                block = slice(top, top + BLOCK_PX), slice(left, left + BLOCK_PX)
-                if step == 0 or changed[block].any():
-                    kept[block] = frame[block]
+        kept[changed | (step == 0)] = frame[changed | (step == 0)]
         assert np.abs(kept.astype(int) - frame).max() <= tolerance
     np.testing.assert_array_equal(frames.enlarged(frame).image, upscaler(kept).image)
     assert 0 in computed, "small changes are kept at first"
@@ -137,7 +134,7 @@ def test_tiles_cover_all_that_depends_on_changed_blocks(data):
     after = before.copy()
     for _ in range(data.draw(st.integers(0, 4))):
         after[rng.integers(height), rng.integers(width), rng.integers(3)] = 9
-    tiles = tiles_of(changed_blocks(before, after), (height, width), halo, multiple)
+    tiles = tiles_of(changed_pixels(before, after), (height, width), halo, multiple)
     covered = np.zeros((height, width), bool)
     for tile in tiles:
         core, window = tile.core, tile.window
@@ -151,16 +148,42 @@ def test_tiles_cover_all_that_depends_on_changed_blocks(data):
     assert bool(tiles) == bool(after.any())
 
 
-def test_blocks_and_settled_pixels():
+def test_changed_and_settled_pixels():
     before = np.full((40, 50, 3), 100, np.uint16)
     after = before.copy()
     after[17, 33, 2] = 103 + 2 * 257
     after[0, 0, 0] = 101
-    assert np.argwhere(changed_blocks(before, after)).tolist() == [[0, 0], [1, 2]]
-    coarse = changed_blocks(before, after, 2 / 255)
-    assert np.argwhere(coarse).tolist() == [[1, 2]]
+    assert np.argwhere(changed_pixels(before, after)).tolist() == [[0, 0], [17, 33]]
+    coarse = changed_pixels(before, after, 2 / 255)
+    assert np.argwhere(coarse).tolist() == [[17, 33]]
     kept = settled(before, after, coarse)
     assert kept[0, 0, 0] == 100 and kept[17, 33, 2] == after[17, 33, 2]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    height=st.integers(1, 200), width=st.integers(1, 300), count=st.integers(0, 6), seed=st.integers(0, 10**6)
+)
+def test_boxes_hold_all_flags(height, width, count, seed):
+    rng = np.random.default_rng(seed)
+    flags, held = np.zeros((height, width), bool), np.zeros((height, width), bool)
+    for _ in range(count):
+        flags[rng.integers(height), rng.integers(width)] = True
+    for box in boxes_of(flags):
+        assert flags[box.slices].any() and not held[box.slices].any()
+        held[box.slices] = True
+    assert not (flags & ~held).any()
+
+
+def test_an_implausible_part_is_computed_whole(monkeypatch):
+    upscaler = Upscaler("skim_fast_x2", threads=1, precision="fp32")
+    frames, frame = sequence(upscaler), photo(*SIZE)
+    frames.enlarged(frame)
+    monkeypatch.setattr(parts_module, "suspicious_shift", lambda *_: "something")
+    changed = with_square(frame, 40, 60, 12)
+    done = frames.enlarged(changed)
+    assert done.computed_px == SIZE[0] * SIZE[1]
+    np.testing.assert_array_equal(done.image, upscaler(changed).image)
 
 
 def test_attention_that_changes_too_much_makes_frames_whole(monkeypatch):

@@ -1,4 +1,4 @@
-"""What changed between two frames of a clip, in blocks, and the windows that must be computed for it.
+"""What changed between two frames of a clip, and the windows that must be computed for it.
 
 A changed pixel changes the results in its halo, and those read twice the halo. Everything else keeps its bits.
 """
@@ -15,6 +15,8 @@ from sparsesr.engine.plan import Box, Tile
 from sparsesr.image.samples import peak_of
 
 Pixels = npt.NDArray[Any]
+Flags = npt.NDArray[np.bool_]
+"""(H, W), one per pixel."""
 Blocks = npt.NDArray[np.bool_]
 """(blocks down, blocks across); the last of a row or column may be smaller."""
 
@@ -25,35 +27,43 @@ _CALL_PX = 2_000
 """The cost of a run of the network, apart from its pixels, in pixels; measured."""
 
 
-def changed_blocks(before: Pixels, after: Pixels, tolerance: float = 0.0) -> Blocks:
-    """Blocks in which a sample of (H, W, 3) pixels changed by more than ``tolerance``, on a 0..1 scale."""
+def changed_pixels(before: Pixels, after: Pixels, tolerance: float = 0.0) -> Flags:
+    """Pixels, of (H, W, 3), of which a sample changed by more than ``tolerance``, on a 0..1 scale."""
     if tolerance:
         peak = peak_of(after.dtype)
         different = np.maximum(before, after) - np.minimum(before, after) > tolerance * peak
     else:
         different = before != after
-    height, width, channels = different.shape
-    by_column = different.reshape(height, width * channels)
-    rows = np.arange(0, height, BLOCK_PX, dtype=np.intp)
-    columns = np.arange(0, width * channels, BLOCK_PX * channels, dtype=np.intp)
-    return np.logical_or.reduceat(np.logical_or.reduceat(by_column, rows, axis=0), columns, axis=1)
+    return different[..., 0] | different[..., 1] | different[..., 2]
 
 
-def settled(before: Pixels, after: Pixels, changed: Blocks) -> Pixels:
-    """The pixels of ``after`` where blocks changed, those of ``before`` elsewhere.
+def settled(before: Pixels, after: Pixels, changed: Flags) -> Pixels:
+    """The pixels of ``after`` that changed, those of ``before`` elsewhere.
 
     A result for these pixels is exact, whatever the tolerance was, so that slow changes cannot add up.
     """
-    height, width = after.shape[:2]
-    by_row = changed.repeat(BLOCK_PX, axis=0)[:height]
-    return np.where(by_row.repeat(BLOCK_PX, axis=1)[:, :width, None], after, before)
+    return np.where(changed[..., None], after, before)
 
 
-def tiles_of(changed: Blocks, size: tuple[int, int], halo_px: int, multiple: int) -> tuple[Tile, ...]:
+def boxes_of(flags: Flags) -> tuple[Box, ...]:
+    """Boxes that hold all flags: in bands of rows, columns at a distance apart."""
+    boxes: list[Box] = []
+    for top in range(0, flags.shape[0], _STEP_PX):
+        band = flags[top : top + _STEP_PX]
+        columns = np.flatnonzero(band.any(axis=0))
+        for part in (
+            np.split(columns, np.flatnonzero(np.diff(columns) > _STEP_PX) + 1) if columns.size else ()
+        ):
+            boxes.append(Box(top, int(part[0]), top + band.shape[0], int(part[-1]) + 1))
+    return tuple(boxes)
+
+
+def tiles_of(changed: Flags, size: tuple[int, int], halo_px: int, multiple: int) -> tuple[Tile, ...]:
     """Tiles whose cores hold every pixel that may differ in the result; ``size``: (height, width) of the frame.
 
-    Neighbouring blocks share a tile where that is less work. Cores may overlap, and give the same pixels there.
-    Windows start at multiples of ``multiple``, and have few different sizes, since a session plans each anew.
+    Changed pixels are taken together in blocks. Neighbouring blocks share a tile where that is less work. Cores may
+    overlap, and give the same pixels there. Windows start at multiples of ``multiple``, and have few different sizes,
+    since a session plans each anew.
     """
 
     def tile(box: Box) -> Tile:
@@ -66,7 +76,14 @@ def tiles_of(changed: Blocks, size: tuple[int, int], halo_px: int, multiple: int
     def cost(box: Box) -> int:
         return tile(box).window.area + _CALL_PX
 
-    return tuple(tile(box) for box in _merged(_runs(changed, size), cost))
+    return tuple(tile(box) for box in _merged(_runs(_blocks(changed), size), cost))
+
+
+def _blocks(changed: Flags) -> Blocks:
+    height, width = changed.shape
+    rows = np.arange(0, height, BLOCK_PX, dtype=np.intp)
+    columns = np.arange(0, width, BLOCK_PX, dtype=np.intp)
+    return np.logical_or.reduceat(np.logical_or.reduceat(changed, rows, axis=0), columns, axis=1)
 
 
 def _runs(changed: Blocks, size: tuple[int, int]) -> Iterator[Box]:

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsesr.engine.changes import changed_blocks, settled, tiles_of
+from sparsesr.engine.changes import changed_pixels, settled
 from sparsesr.engine.execute import RunOptions
-from sparsesr.engine.plan import Box, Mode, Tile
+from sparsesr.engine.parts import Parts, bytes_for_parts, parts_of
+from sparsesr.engine.plan import Box, Mode
 from sparsesr.engine.route import Route
-from sparsesr.engine.tiles import Deviation, compared, paste
+from sparsesr.engine.tiles import Deviation, compared
 from sparsesr.engine.upscaler import Upscaler
 
 Pixels = npt.NDArray[Any]
 
-_LARGEST_SHARE = 0.9
-"""Windows with more of the frame's pixels than this are no saving."""
 _NOTICEABLE_LEVELS = 1.0
 """A deviation, in levels of 255, after which frames are computed whole."""
 
@@ -40,12 +39,12 @@ class FrameResult:
 class FrameSequence:
     """Enlarges frames of one size, one after another.
 
-    A frame equal to the one before costs nothing. Where blocks and their halo are unchanged, pixels are kept: for
-    networks without an operation over the whole picture these are the bits of the whole frame. Channel attention
-    depends on the whole picture; such networks keep the attention of the latest whole frame. On frames at growing
-    distances the whole frame is computed too, compared (:attr:`deviation`) and taken over; if it differs by more than
-    a level of 255, so are all until the next restart. Networks whose pixels attend to each other, sizes that take
-    several networks or a resize, and frames that need tiles are computed whole.
+    A frame equal to the one before costs nothing. Pixels that changes do not reach are kept: for networks without an
+    operation over the whole picture these are the bits of the whole frame. Channel attention depends on the whole
+    picture; such networks keep the attention of the latest whole frame. On frames at growing distances the whole frame
+    is computed too, compared (:attr:`deviation`) and taken over; if it differs by more than a level of 255, so are all
+    until the next restart. Networks whose pixels attend to each other, sizes that take several networks or a resize,
+    and frames that need tiles are computed whole.
     """
 
     def __init__(
@@ -60,28 +59,32 @@ class FrameSequence:
     ) -> None:
         """Plan for frames of (height, width).
 
-        ``tolerance``: the largest change of a sample, 0..1, at which a block counts as unchanged; it then keeps its
+        ``tolerance``: the largest change of a sample, 0..1, at which a pixel counts as unchanged; it then keeps its
         input too, so that changes cannot add up. None: every frame is computed whole, identical ones too.
         ``encoder_bytes``: memory that the caller needs beside. LimitError if the memory is too small.
         """
         pixels = np.broadcast_to(np.zeros(1, dtype), (*size, 3))
-        self.route: Route = upscaler.planned_route(pixels, encoder_bytes=encoder_bytes)
+        network = upscaler.network_for(upscaler.route(*size).scales[0])
+        beside = 0 if tolerance is None else bytes_for_parts(network, size)
+        self.route: Route = upscaler.planned_route(pixels, encoder_bytes=encoder_bytes + beside)
         self.deviation: Deviation | None = None
         """The largest of kept from whole frames that was measured and accepted; None if there is none."""
-        self._upscaler, self._options, self._tolerance = upscaler, options, tolerance
+        self._upscaler, self._tolerance = upscaler, tolerance
         self._area = size[0] * size[1]
-        network = upscaler.network_for(self.route.scales[0])
-        self._network, self._has_attention = network, network.has_attention
+        self._has_attention = network.has_attention
         is_one_run = len(self.route.scales) == 1 and not self.route.is_resized
-        self._is_local = is_one_run and self.route.plans[0].mode in (Mode.WHOLE, Mode.LOW_MEMORY)
+        is_local = is_one_run and self.route.plans[0].mode in (Mode.WHOLE, Mode.LOW_MEMORY)
+        self._parts: Parts | None = None
+        if is_local and tolerance is not None:
+            self._parts = parts_of(upscaler, network, self.route, size, options)
+        self._options = replace(options, keep_masks=self._parts is not None and self._parts.keeps_masks)
         self.restart()
 
     def restart(self) -> None:
         """Forget the frames so far: the next one is computed whole."""
         self._input: Pixels | None = None
         self._image: Pixels | None = None
-        self._attention: dict[str, npt.NDArray[np.float32]] = {}
-        self._keeps_parts = self._is_local
+        self._keeps_parts = self._parts is not None
         self._since_whole, self._next_measured = 0, 1
 
     def reserved(self) -> AbstractContextManager[None]:
@@ -92,37 +95,27 @@ class FrameSequence:
         """Enlarge (H, W, 3) pixels. Raises CancelledError or ResultError."""
         if self._input is None or self._image is None or self._tolerance is None:
             return self._whole(frame)
-        changed = changed_blocks(self._input, frame, self._tolerance)
+        changed = changed_pixels(self._input, frame, self._tolerance)
         if not changed.any():
             return FrameResult(self._image, (), 0)
-        if not self._keeps_parts:
+        if self._parts is None or not self._keeps_parts:
             return self._whole(frame)
-        size = frame.shape[0], frame.shape[1]
-        tiles = tiles_of(changed, size, self._network.halo_px, self._network.multiple)
-        if sum(tile.window.area for tile in tiles) > _LARGEST_SHARE * self._area:
+        now = settled(self._input, frame, changed) if self._tolerance else frame
+        part = self._parts.update(now, changed, self._image)
+        if part is None:
             return self._whole(frame)
-        self._input = settled(self._input, frame, changed) if self._tolerance else frame
-        patched = self._patched(self._input, self._image, tiles)
-        return self._measured(self._input, patched) if self._has_attention else patched
+        self._input = now
+        patched = FrameResult(self._image, part.changed, part.computed_px, part.notes)
+        return self._measured(now, patched) if self._has_attention else patched
 
     def _whole(self, frame: Pixels) -> FrameResult:
         result, _ = self._upscaler.upscale_planes(frame, None, self.route, self._options)
         self._input, self._image = frame, result.image
-        self._attention = dict(result.run.attention)
+        if self._parts is not None:
+            self._parts.start(result)
         self._since_whole, self._next_measured = 0, 1
         everywhere = Box(0, 0, frame.shape[0], frame.shape[1])
         return FrameResult(result.image, (everywhere,), self._area, result.notes)
-
-    def _patched(self, frame: Pixels, image: Pixels, tiles: tuple[Tile, ...]) -> FrameResult:
-        options = replace(self._options, attention=self._attention or None)
-        notes: list[str] = []
-        for tile in tiles:
-            window = np.ascontiguousarray(frame[tile.window.slices])
-            done = self._upscaler.upscale_part(window, self.route, options)
-            paste(image, done.image, tile, self._network.scale)
-            notes += done.notes
-        computed = sum(tile.window.area for tile in tiles)
-        return FrameResult(image, tuple(tile.core for tile in tiles), computed, tuple(notes))
 
     def _measured(self, frame: Pixels, patched: FrameResult) -> FrameResult:
         """The patched frame, or at growing distances the whole one, compared with it."""

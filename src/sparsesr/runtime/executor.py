@@ -15,6 +15,7 @@ from sparsesr.errors import CancelledError
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
 from sparsesr.runtime.backend.interface import F32, Image, Layer, RunState
+from sparsesr.runtime.changed_run import ChangedRun
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
 from sparsesr.runtime.plan.schedule import Step
 
@@ -41,6 +42,8 @@ class Execution:
     densities: dict[str, float] = field(default_factory=dict[str, float])
     clock: Callable[[], float] = perf_counter
     """Seconds; times the layers."""
+    changed: ChangedRun | None = None
+    """What to compute of an image of which a part has changed; `result` is kept elsewhere. None: everything."""
 
     def run(self) -> None:
         """Fill the result.
@@ -52,6 +55,8 @@ class Execution:
         height = self.plan.grid.height
         for index, planned in enumerate(segments):
             self._begin(planned)
+            if self.changed is not None:
+                self.changed.begin(index, self.state)
             for band in planned.bands:
                 if self.cancelled is not None and self.cancelled():
                     raise CancelledError("cancelled while the image was being upscaled")
@@ -91,6 +96,8 @@ class Execution:
 
     def _step(self, name: str, step: Step) -> None:
         self.state.make_room(name, step.keep, step.r1)
+        if self.changed is not None and not self.changed.needs(name, step.r0, step.r1):
+            return
         if name == self.output:
             self.layers[name].store(self.state, step.r0, step.r1, self.result)
         else:

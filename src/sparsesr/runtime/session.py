@@ -20,7 +20,9 @@ from sparsesr.runtime.arguments import checked_attention, checked_image, mask_bi
 from sparsesr.runtime.backend.arena_pool import ArenaPool
 from sparsesr.runtime.backend.interface import F32, Backend, Image, Layer, Waits
 from sparsesr.runtime.backend.native.backend import NATIVE
+from sparsesr.runtime.changed_run import ChangedRun, KeptResult
 from sparsesr.runtime.executor import Execution
+from sparsesr.runtime.graph.changed_parts import changed_parts
 from sparsesr.runtime.graph.number_types import type_of
 from sparsesr.runtime.graph.precision_shares import precision_shares
 from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, prepared
@@ -91,6 +93,7 @@ class Session:
         self._planner = Planner(model.facts, masked, dense, backend.layout)
         #: Vectors that callers may supply, with their lengths.
         self._attention = {e.node.output: e.output.channels for e in masked.typed if is_vector_node(e)}
+        self._parts = changed_parts(masked.typed, model.graph.output)
         self._lock = RenewedLock()
         self._layers: dict[tuple[Any, ...], Layer[Any]] = {}
         self._ready: dict[bool, dict[str, Layer[Any]]] = {}
@@ -155,6 +158,58 @@ class Session:
             )
             execution.run()
         return self._finished(execution, self._timing(start, waited), dense)
+
+    def computes_parts(self, height: int, width: int) -> bool:
+        """True if :meth:`run_changed` can compute images of this size, which must need no padding."""
+        grid = self._planner.grid(height, width)
+        return self._parts is not None and (grid.height, grid.width) == (height, width)
+
+    def run_changed(
+        self,
+        image: Image,
+        changed: NDArray[np.bool_],
+        kept: KeptResult,
+        *,
+        effort: float | None = None,
+        low_memory: bool = False,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ChangedRun:
+        """Update the kept result of an image that has changed in some pixels: the same bits as a run on all of it.
+
+        Args:
+            image: the image as it is now, of a size and dtype as before (see :meth:`computes_parts`).
+            changed: (H, W), True at the pixels that have changed.
+            kept: result and mask of the image before, with the same effort; updated.
+            effort: as for :meth:`run`.
+            low_memory: likewise.
+            cancelled: likewise; ``kept`` is of no use afterwards.
+
+        Raises:
+            UsageError: the network or the size needs whole runs, or `effort` is invalid.
+            CancelledError: `cancelled` returned True.
+        """
+        source = checked_image(image)
+        if self._parts is None or not self.computes_parts(*source.shape[:2]):
+            raise UsageError("images of this size cannot be computed in parts by this network")
+        plan = self._planner.plan(
+            self._planner.grid(*source.shape[:2]), PlanOptions(low_memory=low_memory, masks_first=True)
+        )
+        part = ChangedRun(self._parts, kept, changed)
+        with self._arenas.lend(plan) as arena:
+            Execution(
+                plan,
+                arena.start(source, self.threads, mask_bias(effort, dense=False)),
+                self._ready_layers(dense=False),
+                self.model.graph.output,
+                kept.image,
+                {},
+                None,
+                cancelled,
+                keep_masks=False,
+                clock=self._clock,
+                changed=part,
+            ).run()
+        return part
 
     def peak_bytes(
         self,

@@ -12,6 +12,7 @@ from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.graph.number_types import MapTypes
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import MaskZeros
+from sparsesr.runtime.pixel_sets import PixelSet
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
 from sparsesr.runtime.plan.map_layout import MapLayout
 
@@ -43,6 +44,18 @@ class RunState(Protocol):
 
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
         """The top left `height` x `width` pixels of a complete mask."""
+        ...
+
+    def mask_pixels(self, mask: str) -> PixelSet:
+        """The active pixels of a complete mask."""
+        ...
+
+    def set_mask(self, mask: str, active: PixelSet) -> None:
+        """Replace a complete mask."""
+        ...
+
+    def compute_only(self, name: str, pixels: PixelSet, width: int) -> None:
+        """Leave out all other pixels of a map, of this width, where the layer can; they may have any value."""
         ...
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import lcm
 
+from sparsesr.modelfile.operations.facts import Rows
 from sparsesr.modelfile.operations.registry import input_rows, operation_of
 from sparsesr.modelfile.operations.value_types import FULL
-from sparsesr.modelfile.spec import Graph, ModelFile
+from sparsesr.modelfile.spec import Graph, ModelFile, Node
 from sparsesr.modelfile.validation import type_graph
 
 
@@ -30,8 +32,15 @@ def sees_whole_image(graph: Graph) -> bool:
 
 def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
     """Input rows needed (above, below) one LR row to compute its output rows."""
-    needed = {graph.output: (row * scale, (row + 1) * scale)}
-    for node in reversed(graph.nodes):
+    needed = needed_rows(graph.nodes, graph.output, row * scale, (row + 1) * scale)
+    first, end = needed.get(graph.input, (row, row + 1))
+    return row - first, end - row - 1
+
+
+def needed_rows(nodes: Sequence[Node], target: str, r0: int, r1: int) -> dict[str, Rows]:
+    """Rows of every tensor, in its own rows and not clipped, that rows [r0, r1) of ``target`` depend on."""
+    needed = {target: (r0, r1)}
+    for node in reversed(nodes):
         rows = needed.get(node.output)
         if rows is None or operation_of(node).sees_whole_image:
             continue
@@ -39,5 +48,4 @@ def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
             low, high = input_rows(node, *rows, index)
             known = needed.get(name, (low, high))
             needed[name] = (min(low, known[0]), max(high, known[1]))
-    first, end = needed.get(graph.input, (row, row + 1))
-    return row - first, end - row - 1
+    return needed

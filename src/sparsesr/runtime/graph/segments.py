@@ -38,7 +38,7 @@ class Segmentation:
     """First segment that produces each tensor."""
 
 
-def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
+def split(typed: Sequence[TypedNode], recompute: bool, masks_first: bool = False) -> Segmentation:
     """Assign nodes to segments.
 
     Each segment that reads the image converts it again. Nodes that need only the image run as late as possible.
@@ -47,9 +47,10 @@ def split(typed: Sequence[TypedNode], recompute: bool) -> Segmentation:
         typed: the network.
         recompute: recompute cheap maps, such as those for a long skip connection, instead of keeping them.
             Maps are kept until the segment after their own in any case.
+        masks_first: complete a mask before any reader of it starts.
     """
     producers = {entry.node.output: entry for entry in typed}
-    home = _homes(typed)
+    home = _homes(typed, masks_first)
     again = _cheap_tensors(typed, home) if recompute else frozenset[str]()
     members: list[set[str]] = [set() for _ in range(1 + max(home.values()))]
     last_use: dict[str, int] = {}
@@ -80,32 +81,39 @@ def is_vector_node(entry: TypedNode) -> bool:
     return bool(entry.inputs) and all(value.kind is Kind.VECTOR for value in entry.inputs)
 
 
-def _homes(typed: Sequence[TypedNode]) -> dict[str, int]:
+def _homes(typed: Sequence[TypedNode], masks_first: bool) -> dict[str, int]:
     """Segment of the node that produces each tensor: as early as possible, but as late if it reads only the image.
 
-    A mean belongs to the segment of its map, but is available one segment later. Attention needs whole maps, so it
-    starts a segment.
+    A mean belongs to the segment of its map, but is available one segment later, and so may be a mask. Attention needs
+    whole maps, so it starts a segment.
     """
     home: dict[str, int] = {}
     barriers = {
         e.node.output for e in typed if operation_of(e.node).sees_whole_image and e.output.kind is Kind.MAP
     }
-    means = {e.node.output for e in typed if e.output.kind is Kind.VECTOR and not is_vector_node(e)}
+    late = {e.node.output for e in typed if e.output.kind is Kind.VECTOR and not is_vector_node(e)}
+    if masks_first:
+        late |= {e.node.output for e in typed if e.output.kind is Kind.MASK}
     for entry in typed:
         is_barrier = entry.node.output in barriers
         home[entry.node.output] = max(
-            (home[n] + (n in means or is_barrier) for n in entry.node.inputs), default=0
+            (home[n] + (n in late or is_barrier) for n in entry.node.inputs), default=0
         )
     images = {entry.node.output for entry in typed if operation_of(entry.node).is_source}
-    for entry in reversed(typed):
-        if (
-            entry.node.inputs
-            and set(entry.node.inputs) <= images
-            and not operation_of(entry.node).sees_whole_image
-        ):
-            readers = [home[other.node.output] for other in typed if entry.node.output in other.node.inputs]
-            home[entry.node.output] = min(readers, default=home[entry.node.output])
+    for entry in typed:
+        node = entry.node
+        if node.inputs and set(node.inputs) <= images and not operation_of(node).sees_whole_image:
+            copies = {e.node.output for e in typed if node.output in e.node.inputs and _is_by_product(e)}
+            written = {node.output, *copies}
+            readers = [
+                home[e.node.output] for e in typed if written & {*e.node.inputs} and not _is_by_product(e)
+            ]
+            home.update(dict.fromkeys(written, min(readers, default=home[node.output])))
     return home
+
+
+def _is_by_product(entry: TypedNode) -> bool:
+    return operation_of(entry.node).is_by_product
 
 
 def _add(

@@ -69,6 +69,7 @@ def make_execution_plan(
     recompute: bool,
     layout: MapLayout,
     types: MapTypes = ALL_F32,
+    masks_first: bool = False,
 ) -> ExecutionPlan:
     """Plan a run.
 
@@ -79,8 +80,9 @@ def make_execution_plan(
         recompute: recompute cheap maps instead of keeping them.
         layout: memory layout of the backend.
         types: types of the maps that are not in fp32.
+        masks_first: complete each mask before any reader of it starts.
     """
-    cut = split(typed, recompute)
+    cut = split(typed, recompute, masks_first)
     schedules = [make_bands(segment, grid.height, band_rows) for segment in cut.segments]
     whole = WholeMaps(cut, schedules, grid, layout, types)
     windows = [

@@ -36,6 +36,8 @@ class PlanOptions:
     """Recompute cheap maps instead of keeping them."""
     band_rows: int | None = None
     """LR rows to advance at a time; None: chosen for the cache."""
+    masks_first: bool = False
+    """Complete each mask before any reader of it starts."""
 
 
 @dataclass
@@ -89,7 +91,7 @@ class Planner:
             if key not in self._plans:
                 form = self.form(options.dense)
                 self._plans[key] = make_execution_plan(
-                    form.typed, grid, rows, options.low_memory, self.layout, form.types
+                    form.typed, grid, rows, options.low_memory, self.layout, form.types, options.masks_first
                 )
             self._plans.move_to_end(key)
             if len(self._plans) > _PLANS_KEPT:

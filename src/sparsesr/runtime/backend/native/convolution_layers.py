@@ -26,7 +26,7 @@ from sparsesr.runtime.graph.zero_fill import ZeroFill
 
 
 class Conv(NativeLayer):
-    """A convolution at every pixel."""
+    """A convolution at every pixel, or at all that are listed."""
 
     writes_copies = True
 
@@ -60,6 +60,7 @@ class Conv(NativeLayer):
             None if self._accumulate is None else state.placed(self._accumulate),
             self._out_steps,
             state.placed_copy(self._copy),
+            state.listed(self._output),
             state.threads,
         )
 

@@ -203,8 +203,9 @@ class PixelShuffle(NativeLayer):
         image = None if self._skip is None else state.placed(self._skip)
         first, end = (min(r, result.shape[0]) for r in (r0, r1))
         x, x_row0 = state.placed(self._input)
+        pixels = state.listed(self._output)
         _native.image_ending_rows(
-            x, x_row0, self._scale, image, state.grid.height, result, first, end, state.threads
+            x, x_row0, self._scale, image, state.grid.height, result, first, end, pixels, state.threads
         )
         return None
 

@@ -16,6 +16,7 @@ from sparsesr.runtime.backend.native.window import Map, Window
 from sparsesr.runtime.graph.number_types import Steps
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import ZeroFill
+from sparsesr.runtime.pixel_sets import PixelSet
 from sparsesr.runtime.plan.execution_plan import PlannedSegment
 from sparsesr.runtime.plan.grid import Grid
 
@@ -38,6 +39,9 @@ class NativeRunState:
     fills: dict[str, ZeroFill] = field(default_factory=dict[str, ZeroFill])
     """The zero fill that each masked map still has to do."""
     vectors: dict[str, F32] = field(default_factory=dict[str, F32])
+    chosen: dict[str, tuple[PixelSet, int]] = field(default_factory=dict[str, tuple[PixelSet, int]])
+    """The only pixels of a map that need be computed, and its width; others are needed everywhere."""
+    _lists: dict[str, _native.PixelList] = field(default_factory=dict[str, _native.PixelList])
 
     def placed(self, name: str) -> tuple[Map, int]:
         """A map's window and its first row."""
@@ -86,3 +90,23 @@ class NativeRunState:
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
         """The top left `height` x `width` pixels of a complete mask."""
         return self.masks[mask].image(height, width)
+
+    def mask_pixels(self, mask: str) -> PixelSet:
+        """The active pixels of a complete mask."""
+        return self.masks[mask].words()
+
+    def set_mask(self, mask: str, active: PixelSet) -> None:
+        """Replace a complete mask."""
+        self.masks[mask].fill(active, self.threads)
+
+    def compute_only(self, name: str, pixels: PixelSet, width: int) -> None:
+        """Leave out all other pixels of a map, of this width, where the layer can; they may have any value."""
+        self.chosen[name] = pixels, width
+
+    def listed(self, name: str) -> _native.PixelList | None:
+        """The only pixels of a map that need be computed; None: all of them."""
+        if name not in self.chosen:
+            return None
+        if name not in self._lists:
+            self._lists[name] = _native.PixelList(*self.chosen[name])
+        return self._lists[name]
