@@ -1,12 +1,12 @@
 """Frames per second of ``sparsesr video``, and the share of pixels computed, on made clips and one of yours.
 
-    python benchmarks/video.py [--real clip.mp4] [--model skim_fast_x2] [--frames 24] [--rounds 1] [--only NAME]
-                               [--write NAME]
+    python benchmarks/video.py [--real clip.mp4] [--model skim_fast_x2] [--frames 72] [--rounds 1] [--only NAME]
+                               [--folder FOLDER] [--only-clips] [--write NAME]
 
 The clips (1280x720, H.264 with CRF 18) are made from photographs of scikit-image: a fixed camera with something that
 moves, the same with noise of one level, slides with a pointer, and a hand-held camera. Each is upscaled with every
 frame whole, with exact reuse, and with reuse up to 2/255; these take turns. Times are of the whole job, with encoding;
-speed-ups are of processor time, which other programs on the machine change less.
+speed-ups are of frames per second, and of processor time, which other programs on the machine change less.
 """
 
 from __future__ import annotations
@@ -135,20 +135,28 @@ def main() -> None:
     parser.add_argument("--model", default="skim_fast_x2")
     parser.add_argument("--real", type=Path, help="a further clip")
     parser.add_argument("--only", choices=list(MADE), action="append", help="a made clip; repeatable")
-    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=72)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="keep the clips here, and take those that are here")
+    parser.add_argument("--only-clips", action="store_true", help="make the clips, and measure nothing")
     parser.add_argument("--write", help="name of the result to write")
     chosen = parser.parse_args()
     upscaler = Upscaler(chosen.model, threads=chosen.threads)
     results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in (*(chosen.only or MADE), *([] if chosen.real is None else [chosen.real.name])):
-            clip = Path(folder, "clip.mp4")
-            if name in MADE:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.folder or Path(temporary)
+        real = [] if chosen.real is None else [chosen.real.name]
+        for name in (*(chosen.only or ([] if real else MADE)), *real):
+            clip = folder / f"{name.replace(' ', '-').replace(',', '')}-{chosen.frames}.mp4"
+            if clip.exists():
+                pass
+            elif name in MADE:
                 write(clip, MADE[name](chosen.frames))
             else:
                 cut(chosen.real, clip, chosen.frames)
+            if chosen.only_clips:
+                continue
             with av.open(str(clip)) as container:
                 size = (container.streams.video[0].width, container.streams.video[0].height)
             results[name] = {"size": f"{size[0]}x{size[1]}", "ways": measure(upscaler, clip, chosen.rounds)}

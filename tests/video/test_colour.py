@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sparsesr.engine.plan import Box
-from sparsesr.video.colour import BT601, BT709, BT2020, YuvForm, empty_planes, to_rgb, write_planes
+from sparsesr.video.colour import BT601, BT709, BT2020, Converted, YuvForm, empty_planes, to_rgb, write_planes
 
 WEIGHTS = {"601": BT601, "709": BT709, "2020": BT2020}
 FORMS = [
@@ -136,3 +136,20 @@ def test_grey_has_one_plane():
     np.testing.assert_array_equal(rgb, (picture[..., None].astype(np.uint16) * 257).repeat(3, axis=2))
     (again,) = planes_of(form, rgb)
     np.testing.assert_array_equal(again, picture)
+
+
+@pytest.mark.parametrize("halvings", [(1, 1), (0, 1), (0, 0)])
+def test_rows_as_in_the_picture_before_are_copied(halvings):
+    """A changed sample of chroma changes neighbouring rows too, across the edges of what is converted at a time."""
+    form = YuvForm(8, BT709, False, halvings)
+    rng = np.random.default_rng(0)
+    size = 130, 40
+    luma, *chroma = (
+        rng.integers(16, 236, shape, dtype=np.uint8) for shape in (size, *[form.chroma_size(*size)] * 2)
+    )
+    before = Converted((luma, *chroma), to_rgb(form, (luma, *chroma)))
+    for plane in range(3):
+        for row in range(0, (luma, *chroma)[plane].shape[0], 5):
+            planes = [each.copy() for each in before.planes]
+            planes[plane][row, 7] ^= 16
+            np.testing.assert_array_equal(to_rgb(form, planes, before), to_rgb(form, planes))

@@ -24,7 +24,7 @@ BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
 FCC, SMPTE240M = (0.30, 0.11), (0.212, 0.087)
 
 _PEAK = 65535.0
-_BAND_ROWS = 64
+_BAND_ROWS = 32
 """Rows that are converted at a time, to stay in the caches; even."""
 
 
@@ -71,22 +71,48 @@ class YuvForm:
         return (np.stack(rows) * scales[:, None] / _PEAK).astype(np.float32)
 
 
-def to_rgb(form: YuvForm, planes: Sequence[Pixels]) -> npt.NDArray[np.uint16]:
+@dataclass(frozen=True)
+class Converted:
+    """A picture's planes, and its pixels."""
+
+    planes: Planes
+    rgb: npt.NDArray[np.uint16]
+    """(H, W, 3)."""
+
+
+def to_rgb(
+    form: YuvForm, planes: Sequence[Pixels], before: Converted | None = None
+) -> npt.NDArray[np.uint16]:
     """The (H, W, 3) picture of the planes; levels beyond black and white are clipped.
 
-    Chroma lies at the left pixel of two and between two rows, as is usual, and is interpolated linearly.
+    Chroma lies at the left pixel of two and between two rows, as is usual, and is interpolated linearly. Rows that are
+    as ``before`` in a picture of the same form are copied from it.
     """
     height, width = planes[0].shape
     inverse = np.linalg.inv(form.forward().astype(np.float64)).T.astype(np.float32)
     rgb = np.empty((height, width, 3), np.uint16)
     for top in range(0, height, _BAND_ROWS):
         rows = range(top, min(height, top + _BAND_ROWS))
+        if before is not None and _are_equal(planes, before.planes, form, rows):
+            rgb[rows.start : rows.stop] = before.rgb[rows.start : rows.stop]
+            continue
         levels = np.zeros((len(rows), width, 3), np.float32)
         levels[..., 0] = planes[0][rows.start : rows.stop] - np.float32(form.offsets[0])
         for index in () if form.is_grey else (1, 2):
             levels[..., index] = _enlarged(planes[index], form, rows, width) - np.float32(form.offsets[1])
         rgb[rows.start : rows.stop] = np.clip(np.rint(levels @ inverse), 0, _PEAK)
     return rgb
+
+
+def _are_equal(a: Sequence[Pixels], b: Sequence[Pixels], form: YuvForm, rows: range) -> bool:
+    """Whether all samples that these rows depend on are equal."""
+    down = form.halvings[0]
+    chroma = slice(max(0, (rows.start >> down) - 1), (rows.stop >> down) + 1)
+    luma = slice(rows.start, rows.stop)
+    return all(
+        np.array_equal(x[chroma if index else luma], y[chroma if index else luma])
+        for index, (x, y) in enumerate(zip(a, b, strict=True))
+    )
 
 
 def empty_planes(form: YuvForm, height: int, width: int) -> Planes:

@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from sparsesr.engine.execute import Cancelled
 from sparsesr.errors import InputError, Wording, check_cancelled
 from sparsesr.video.clip import Clip, video_stream
-from sparsesr.video.colour import YuvForm, to_rgb
+from sparsesr.video.colour import Converted, YuvForm, to_rgb
 from sparsesr.video.deinterlacing import Deinterlacer
 from sparsesr.video.opening import opened, unreadable
 from sparsesr.video.pixel_formats import planes_of
@@ -44,6 +44,7 @@ class Decoder:
     corrected: int = field(default=0, init=False)
     """Time stamps that were missing or did not increase."""
     _last: int | None = field(default=None, init=False)
+    _converted: Converted | None = field(default=None, init=False)
 
     def pictures(self, skip: int = 0) -> Generator[Picture, None, None]:
         """The frames after the first ``skip``.
@@ -114,7 +115,9 @@ class Decoder:
         planes = planes_of(frame, samples)
         if samples.is_rgb:
             return planes[0].astype(np.uint16) * (257 if samples.bits == 8 else 1)
-        return to_rgb(yuv_form(self.clip), planes)
+        rgb = to_rgb(yuv_form(self.clip), planes, self._converted)
+        self._converted = Converted(tuple(plane.copy() for plane in planes), rgb)
+        return rgb
 
 
 def yuv_form(clip: Clip) -> YuvForm:

@@ -94,8 +94,7 @@ class Encoding:
         context = cast("VideoCodecContext", CodecContext.create(self.codec.encoder, "w"))
         self._configure(context)
         context.flags |= Flags.global_header
-        with unchanged_scheduling():
-            context.open()
+        start_encoder(context)
         return context
 
     def _configure(self, context: VideoCodecContext) -> None:
@@ -128,8 +127,7 @@ class Encoding:
         try:
             with av.open(io.BytesIO(), "w", format=container_format(self.suffix)) as trial:
                 self.add_to(trial)
-                with unchanged_scheduling():
-                    trial.start_encoding()
+                start_encoder(trial)
         except (FFmpegError, ValueError) as error:
             height, width = self.size
             raise UsageError(
@@ -138,6 +136,15 @@ class Encoding:
                 where=Parameter("codec"),
                 remedy=Wording("choose another {}, {} or {}", "codec", "scale", "output"),
             ) from error
+
+
+def start_encoder(encoder: VideoCodecContext | OutputContainer) -> None:
+    """Open an encoder, alone or those of a container; nothing else may, since some change the scheduling of threads."""
+    with unchanged_scheduling():
+        if isinstance(encoder, VideoCodecContext):
+            encoder.open()
+        else:
+            encoder.start_encoding()
 
 
 def plan_encoding(

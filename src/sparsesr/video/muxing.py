@@ -21,9 +21,8 @@ from sparsesr.image.source import printable
 from sparsesr.video.clip import video_stream
 from sparsesr.video.containers import container_format
 from sparsesr.video.copied import CopyPlan, add_copies, copied_packets, copy_metadata, copy_stream_metadata
-from sparsesr.video.encoding import Encoding
+from sparsesr.video.encoding import Encoding, start_encoder
 from sparsesr.video.opening import opened
-from sparsesr.video.scheduling import unchanged_scheduling
 from sparsesr.video.segments import Segments
 
 
@@ -49,8 +48,7 @@ def join(
                 copy_stream_metadata(video_stream(source, encoding.clip.name), video)
                 streams = add_copies(source, target, copies.kept)
                 copy_metadata(source, target)
-                with unchanged_scheduling():
-                    target.start_encoding()
+                start_encoder(target)
                 packets = heapq.merge(
                     _video_packets(segments, encoding, video),
                     copied_packets(source, streams, encoding.clip.path),
