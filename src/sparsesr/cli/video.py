@@ -57,7 +57,7 @@ def run(
         str,
         typer.Option(
             metavar="T",
-            help="Keep results of blocks that changed by at most T, such as 2/255; off: compute every frame whole.",
+            help="Keep results where pixels changed by at most T, such as 2/255; off: compute every frame whole.",
         ),
     ] = "0",
     deinterlace: Annotated[

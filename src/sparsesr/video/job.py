@@ -39,7 +39,7 @@ class VideoOptions:
 
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     tolerance: float | None = 0.0
-    """Largest change of a sample, 0..1, at which a block counts as unchanged; None: compute every frame whole."""
+    """Largest change of a sample, 0..1, at which a pixel counts as unchanged; None: compute every frame whole."""
     effort: float | None = None
     deinterlace: bool = False
     resume: bool = False
