@@ -12,6 +12,7 @@ speed-ups are of frames per second, and of processor time, which other programs 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +131,12 @@ def measure(upscaler: Upscaler, clip: Path, rounds: int) -> dict[str, dict[str, 
     }
 
 
+def measured_before(name: str) -> dict[str, Any]:
+    """The other clips of a result that is written clip by clip."""
+    path = record.RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["clips"] if path.exists() else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="skim_fast_x2")
@@ -140,7 +147,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keep the clips here, and take those that are here")
     parser.add_argument("--only-clips", action="store_true", help="make the clips, and measure nothing")
-    parser.add_argument("--write", help="name of the result to write")
+    parser.add_argument("--write", help="name of the result to write; other clips in it are kept")
     chosen = parser.parse_args()
     upscaler = Upscaler(chosen.model, threads=chosen.threads)
     results: dict[str, Any] = {}
@@ -159,7 +166,11 @@ def main() -> None:
                 continue
             with av.open(str(clip)) as container:
                 size = (container.streams.video[0].width, container.streams.video[0].height)
-            results[name] = {"size": f"{size[0]}x{size[1]}", "ways": measure(upscaler, clip, chosen.rounds)}
+            results[name] = {
+                "size": f"{size[0]}x{size[1]}",
+                "frames": chosen.frames,
+                "ways": measure(upscaler, clip, chosen.rounds),
+            }
             for way, row in results[name]["ways"].items():
                 print(
                     f"{name:<14} {size[0]}x{size[1]} {way:<12} {row['frames_per_second']:6.2f} frames/s"
@@ -173,10 +184,9 @@ def main() -> None:
             "model": chosen.model,
             "threads": chosen.threads,
             "precision": upscaler.network.session.precision,
-            "frames": chosen.frames,
             "rounds": chosen.rounds,
             "frame_rate": str(Fraction(RATE)),
-            "clips": results,
+            "clips": {**measured_before(chosen.write), **results},
         }
         print(record.write(chosen.write, result))
 
