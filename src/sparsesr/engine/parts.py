@@ -20,8 +20,10 @@ from sparsesr.runtime.changed_run import KeptResult
 
 Pixels = npt.NDArray[Any]
 
-LARGEST_SHARE = 0.9
-"""Parts with more of the frame's pixels than this are no saving."""
+_LARGEST_SHARE = 0.9
+"""Windows with more of the frame's pixels than this are no saving."""
+_LARGEST_CHANGE = 0.25
+"""If more of the pixels than this have changed, nearly all depend on them: 98 % on a film."""
 _BYTES_PER_PX = 40
 """Memory for sets and lists of pixels, and for buffers beyond those of a whole frame, at most."""
 
@@ -85,7 +87,7 @@ class PixelParts:
 
     def update(self, frame: Pixels, changed: Flags, image: Pixels) -> Part | None:
         """Run the network at the pixels that need it."""
-        if changed.mean() > LARGEST_SHARE:
+        if changed.mean() > _LARGEST_CHANGE:
             return None
         kept = KeptResult(image, self._mask)
         run = self._network.session.run_changed(
@@ -124,7 +126,7 @@ class WindowParts:
         size = frame.shape[0], frame.shape[1]
         tiles = tiles_of(changed, size, self._network.halo_px, self._network.multiple)
         computed = sum(tile.window.area for tile in tiles)
-        if computed > LARGEST_SHARE * size[0] * size[1]:
+        if computed > _LARGEST_SHARE * size[0] * size[1]:
             return None
         notes: list[str] = []
         for tile in tiles:
