@@ -32,7 +32,7 @@ BAND, SMALL, LARGE = (16, 48), (48, 48), (90, 160)
 """Rows and columns of maps: bands of the runtime stay in L2, as do small maps in 2 MiB; large ones come from L3."""
 NUMBERS = {"f32": "fp32", "bf16": "bf16", "u8": "int8"}
 DENSE = 0
-KEPT = (DENSE, 10, 8, 6, 4, 2)
+KEPT = (DENSE, 8, 6, 4, 2)
 BLOCK = 16
 MATRICES = (1024, 4096)
 PEAK_MS = 5

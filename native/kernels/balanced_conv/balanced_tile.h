@@ -42,7 +42,12 @@ class TapWeights {
   template <int kPixels, typename Places, typename Sums>
   __attribute__((always_inline)) void add_record(int64_t steps, const Places& x, int64_t offset, Sums sum_at) {
     if constexpr (Kernel::kPairsSteps) {
-      for (int64_t pairs = steps / 2; pairs > 0; --pairs) add_pair<kPixels>(x, offset, sum_at);
+      if constexpr (kPixels == 1) {
+#pragma GCC unroll 4
+        for (int64_t pairs = steps / 2; pairs > 0; --pairs) add_pair<kPixels>(x, offset, sum_at);
+      } else {
+        for (int64_t pairs = steps / 2; pairs > 0; --pairs) add_pair<kPixels>(x, offset, sum_at);
+      }
       if (steps % 2 != 0) add_step<kPixels>(0, x, offset, sum_at);
     } else {
 #pragma GCC unroll 4
@@ -173,12 +178,11 @@ __attribute__((noinline)) void run_pixel(const ConvArgs& args, const ConvBlock& 
   constexpr int64_t kNumberBytes = Kernel::Product::kWholeSums ? 12 : 4;  // of an output
   typename Kernel::template Sums<Out, kVectors, 1, Scattered<InputOf<Kernel>, 1>> sums;
   sums.start(args, block, &out_pixel);
-  const int64_t steps = kSteps > 0 ? kSteps : block.layout_steps;
   const uint32_t taps = taps_of_any(args, 0, 1);
   const auto* const first = static_cast<const std::byte*>(block.weights);
   const std::byte* weights = first;
   const StreamPrefetch prefetch(vector_bytes, kVectors * vector_bytes + block.width * kNumberBytes);
-  const int64_t record_bytes = steps * Format::kVectorBytes;
+  constexpr int64_t kRecordBytes = kSteps * Format::kVectorBytes;
   for (int i = 0; i < args.input_count; ++i) {
     const ConvInput& input = args.inputs[i];
     const Scattered<InputOf<Kernel>, 1> x(input, &in_pixel);
@@ -188,20 +192,26 @@ __attribute__((noinline)) void run_pixel(const ConvArgs& args, const ConvBlock& 
       for (int64_t record = 0; record < records; ++record, offset += Format::kBlock) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-          prefetch(first + v * vector_bytes, weights - first + record * record_bytes, record_bytes);
-          TapWeights<Kernel> tap_weights(weights + v * vector_bytes, input.channels, steps, record);
-          tap_weights.template add_record<1>(steps, x, offset, [&](int) -> auto& { return sums.acc[0][v]; });
+          prefetch(first + v * vector_bytes, weights - first + record * kRecordBytes, kRecordBytes);
+          TapWeights<Kernel> tap_weights(weights + v * vector_bytes, input.channels, kSteps, record);
+          tap_weights.template add_record<1>(kSteps, x, offset, [&](int) -> auto& { return sums.acc[0][v]; });
         }
       }
-      weights += Format::tap_bytes(input.channels, steps);
+      weights += Format::tap_bytes(input.channels, kSteps);
     }
   }
   sums.finish(args, block, &out_pixel);
 }
 
-template <typename Kernel, typename Out, int kSteps>
-void run_one_pixel(const ConvArgs& args, const ConvBlock& block, int64_t vector_bytes, int32_t in_pixel,
-                   int32_t out_pixel) {
+// Its loops are short, so that every number of steps has code of its own.
+template <typename Kernel, typename Out, int kSteps = FormatOf<Kernel>::kMostSteps>
+void run_one_pixel(const ConvArgs& args, const ConvBlock& block, int32_t in_pixel, int32_t out_pixel) {
+  if constexpr (kSteps > 1) {
+    if (block.layout_steps != kSteps) {
+      return run_one_pixel<Kernel, Out, kSteps - 1>(args, block, in_pixel, out_pixel);
+    }
+  }
+  const int64_t vector_bytes = bytes_per_vector<Kernel::kLanes>(block);
   if (block.width == Kernel::kVectors * Kernel::kLanes) {
     return run_pixel<Kernel, Out, kSteps, Kernel::kVectors>(args, block, vector_bytes, in_pixel, out_pixel);
   }
@@ -259,7 +269,6 @@ void run_steps(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
                int64_t count) {
   constexpr int kPixels = Kernel::kTilePixels;
   const int64_t vector_bytes = bytes_per_vector<Kernel::kLanes>(block);
-  if (count == 1) return run_one_pixel<Kernel, Out, kSteps>(args, block, vector_bytes, *in_pixels, *out_pixels);
   RunBalancedTile* const run_adjacent = adjacent_tile<Kernel, Out, kSteps>(args);
   RunBalancedTile* const run_scattered = run_balanced_tile<Kernel, Out, kSteps, kPixels>;
   const int64_t vectors = block.width / Kernel::kLanes;
@@ -285,6 +294,7 @@ void run_steps(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
 template <typename Kernel, typename Out, int kSteps = Kernel::kMostFixedSteps>
 void convolve_balanced(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                        const int32_t* out_pixels, int64_t count) {
+  if (count == 1) return run_one_pixel<Kernel, Out>(args, block, *in_pixels, *out_pixels);
   if constexpr (kSteps > 0) {
     if (block.layout_steps != kSteps) {
       return convolve_balanced<Kernel, Out, kSteps - 1>(args, block, in_pixels, out_pixels, count);
