@@ -1,11 +1,11 @@
 // Tiles of convolutions with balanced weights, for any vector length and type of inputs. Internal linkage, because
 // including files differ in their instruction sets.
 //
-// Lanes are outputs; a vector of inputs of a pixel is a block. Per step: a vector of values and one of positions, then for
-// each pixel a permutation of its inputs that brings every output its own, and a multiply-add. Processors are bound by
-// the ports of these two; a tile has nothing else to do.
+// Lanes are outputs; a vector of inputs of a pixel is a block. Per step: a vector of values and one of positions, then
+// for each pixel a permutation of its inputs that brings every output its own, and a multiply-add. Processors are bound
+// by the ports of these two; a tile has nothing else to do.
 //
-// `Kernel` is a type of inputs and a vector length with their instructions; `Kernel::Sums` are the accumulators of a tile.
+// `Kernel` is a type of inputs and a vector length with their instructions; `Kernel::Sums` are a tile's accumulators.
 #pragma once
 
 #include <type_traits>
@@ -286,8 +286,8 @@ void run_steps(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
   if (n == count) return;
   const uint32_t taps = taps_of_any(args, n, count - n);
   for (int64_t v = 0; v < vectors; ++v) {
-    run_rest<Kernel, Out, kSteps, kPixels>(args, vector_of<Kernel>(block, v, vector_bytes), in_pixels + n, out_pixels + n,
-                                   count - n, taps);
+    run_rest<Kernel, Out, kSteps, kPixels>(args, vector_of<Kernel>(block, v, vector_bytes), in_pixels + n,
+                                           out_pixels + n, count - n, taps);
   }
 }
 

@@ -1,16 +1,16 @@
 // Layout of balanced weights: the same small number of weights in every block of inputs of every output, at any
 // positions (Yao et al., "Balanced Sparsity for Efficient DNN Inference on GPU", AAAI 2019).
 //
-// Lanes are outputs, of 32 bits: a lane multiplies one input of type float at once, two of Bf16, four of U8. A *record* is
-// one vector of outputs and one block of inputs at one tap, as many inputs as a vector holds. It has `steps` vectors of
-// values, and for each value the position of its input inside the block. `layout_steps` of the block is `steps`, the most
-// that any of its records needs; others are filled up with zeros.
+// Lanes are outputs, of 32 bits: a lane multiplies one input of type float at once, two of Bf16, four of U8. A *record*
+// is one vector of outputs and one block of inputs at one tap, as many inputs as a vector holds. It has `steps` vectors
+// of values, and for each value the position of its input inside the block. `layout_steps` of the block is `steps`, the
+// most that any of its records needs; others are filled up with zeros.
 //
 // Weights are [vector of outputs][input][tap]{values [record][step][lane][value], positions [word][lane][value]}. Words
-// are as long as a value; a position takes a byte of one, or half a byte in fp32, and the bytes of a record follow those of
-// the last. Permutations read only the low bits of a word: a load that starts `n` bytes later finds the positions of byte
-// `n`, and a shift by four those in its high half. Each output is bias (+ addend), then the products of each record and
-// step, in this order, for any number of pixels.
+// are as long as a value; a position takes a byte of one, or half a byte in fp32, and the bytes of a record follow
+// those of the last. Permutations read only the low bits of a word: a load that starts `n` bytes later finds the
+// positions of byte `n`, and a shift by four those in its high half. Each output is bias (+ addend), then the products
+// of each record and step, in this order, for any number of pixels.
 #pragma once
 
 #include "kernels/conv/conv.h"
@@ -67,7 +67,7 @@ int64_t bytes_per_vector(const ConvBlock& block) {
 template <typename Input, int kLanes, int kVectors>
 PackedWeights pack_balanced(const ConvWeights& weights);
 
-// Processors by what a permutation and a multiply-add take together, in the time of a multiply-add; see docs/balanced.md.
+// Ports of permutations, of which multiply-adds share one; see docs/balanced.md.
 enum class Permutes { kOnePort, kTwoPorts };
 
 // True if all taps have whole blocks, and permuting is cheaper than multiplying by zeros.
