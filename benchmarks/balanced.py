@@ -28,10 +28,11 @@ from balanced_weights import balanced_weight
 from conv_cases import BuiltConv, ConvCase, in_large_memory
 from native_cases import make_window
 
-IN_L2, FROM_L3 = (48, 48), (90, 160)
-"""Rows and columns of maps: bands of the runtime are small, so that they stay in L2."""
+BAND, SMALL, LARGE = (16, 48), (48, 48), (90, 160)
+"""Rows and columns of maps: bands of the runtime stay in L2, as do small maps in 2 MiB; large ones come from L3."""
+NUMBERS = {"f32": "fp32", "bf16": "bf16", "u8": "int8"}
 DENSE = 0
-KEPT = (DENSE, 8, 4, 2)
+KEPT = (DENSE, 8, 6, 4, 2)
 BLOCK = 16
 MATRICES = (1024, 4096)
 PEAK_MS = 5
@@ -80,16 +81,16 @@ def in_turn(contenders: dict[str, Callable[[], object]], repeats: int) -> Times:
     return Times(times)
 
 
-def convolution_rows(case: ConvCase, size: tuple[int, int], repeats: int) -> list[Row]:
+def convolution_rows(case: ConvCase, size: tuple[int, int], dtype: str, repeats: int) -> list[Row]:
     """The layer with dense weights, and with each balanced pattern."""
-    built = {_pattern(keep): BuiltConv(case.with_keep(keep), "f32", *size, in_large_memory) for keep in KEPT}
+    built = {_pattern(keep): BuiltConv(case.with_keep(keep), dtype, *size, in_large_memory) for keep in KEPT}
     peaks: list[float] = []
     contenders: dict[str, Callable[[], object]] = {name: lambda b=b: b.run(1) for name, b in built.items()}
-    contenders["peak"] = lambda: peaks.append(native.multiply_add_peak("f32", threads=1, ms=PEAK_MS))
+    contenders["peak"] = lambda: peaks.append(native.multiply_add_peak(dtype, threads=1, ms=PEAK_MS))
     times = in_turn(contenders, repeats)
     return [
         Row(
-            f"{case.layer} {case.mask} {case.density:g}, {size[0]}x{size[1]}",
+            f"{NUMBERS[dtype]} {case.layer} {case.mask} {case.density:g}, {size[0]}x{size[1]}",
             name,
             times.median_ms(name),
             times.speedup(name, _pattern(DENSE)),
@@ -164,28 +165,29 @@ def main() -> None:
     arguments = parser.parse_args()
     native.set_cpu(arguments.cpu)
     torch.set_num_threads(1)
-    layers = [
-        (ConvCase((64,), 64), IN_L2),
-        (ConvCase((64,), 64), FROM_L3),
-        (ConvCase((64,), 64, mask="edges", density=0.4), IN_L2),
-        (ConvCase((64,), 64, mask="edges", density=0.4), FROM_L3),
-        (ConvCase((64,), 64, 1), IN_L2),
-        (ConvCase((64,) * 4, 64, 1, "edges", 0.4), IN_L2),
+    in_all_types = [
+        *[(ConvCase((64,), 64), size) for size in (BAND, SMALL, LARGE)],
+        *[(ConvCase((64,), 64, mask="edges", density=0.4), size) for size in (SMALL, LARGE)],
     ]
+    in_fp32 = [(ConvCase((64,), 64, 1), SMALL), (ConvCase((64,) * 4, 64, 1, "edges", 0.4), SMALL)]
+    layers = [(c, size, "f32") for c, size in in_all_types + in_fp32]
+    layers += [(c, size, dtype) for dtype in ("bf16", "u8") for c, size in in_all_types]
     rows: list[Row] = []
     with torch.inference_mode():
         for measured in [
-            lambda c=c, size=size: convolution_rows(c, size, arguments.repeats) for c, size in layers
+            lambda c=c, size=size, dtype=dtype: convolution_rows(c, size, dtype, arguments.repeats)
+            for c, size, dtype in layers
         ] + [lambda n=n: matrix_rows(n, arguments.repeats) for n in MATRICES]:
             for row in measured():
                 rows.append(row)
                 print(_line(row), flush=True)
     if arguments.write:
+        table = native.kernel_table()
         facts = {
             **record.circumstances("python benchmarks/balanced.py"),
             "threads": 1,
-            "kernel": native.kernel_table()["conv_balanced"],
-            "dense_kernel": native.kernel_table()["conv"],
+            "kernels": {name: kernel for name, kernel in table.items() if name.startswith("conv_balanced")},
+            "dense_kernels": {name: table[name] for name in ("conv", "conv_bf16", "conv_u8")},
             "torch": torch.__version__,
             "numpy": np.__version__,
         }

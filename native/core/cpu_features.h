@@ -20,6 +20,9 @@ enum class CpuFeature : uint32_t {
   kAmxTile = 1u << 9,
   kAmxBf16 = 1u << 10,
   kAmxInt8 = 1u << 11,
+  kAvx512Vbmi = 1u << 12,
+  // AVX-512 permutations have two ports, of which multiply-adds use only one; otherwise they share a single one.
+  kFastPermute = 1u << 13,
 };
 
 class CpuFeatures {

@@ -25,6 +25,8 @@ constexpr std::pair<CpuFeature, const char*> kNames[] = {
     {CpuFeature::kAvx512Vl, "avx512vl"},
     {CpuFeature::kAvx512Vnni, "avx512_vnni"},
     {CpuFeature::kAvx512Bf16, "avx512_bf16"},
+    {CpuFeature::kAvx512Vbmi, "avx512_vbmi"},
+    {CpuFeature::kFastPermute, "fast_permute"},
     {CpuFeature::kAmxTile, "amx_tile"},
     {CpuFeature::kAmxBf16, "amx_bf16"},
     {CpuFeature::kAmxInt8, "amx_int8"},
@@ -57,12 +59,14 @@ CpuFeatures detect() {
                       when(__builtin_cpu_supports("avx512bw"), CpuFeature::kAvx512Bw) |
                       when(__builtin_cpu_supports("avx512dq"), CpuFeature::kAvx512Dq) |
                       when(__builtin_cpu_supports("avx512vl"), CpuFeature::kAvx512Vl) |
-                      when(__builtin_cpu_supports("avx512bf16"), CpuFeature::kAvx512Bf16);
+                      when(__builtin_cpu_supports("avx512bf16"), CpuFeature::kAvx512Bf16) |
+                      when(__builtin_cpu_supports("avx512vbmi"), CpuFeature::kAvx512Vbmi);
   if (found.includes(CpuFeature::kAvx2)) {
     found = found | when(has_bit(leaf7(1).eax, 4), CpuFeature::kAvxVnni);
   }
   if (found.includes(CpuFeature::kAvx512F)) {
-    found = found | when(has_bit(leaf7(0).ecx, 11), CpuFeature::kAvx512Vnni);
+    found = found | when(has_bit(leaf7(0).ecx, 11), CpuFeature::kAvx512Vnni) |
+            when(__builtin_cpu_is("amd"), CpuFeature::kFastPermute);  // Zen 4; native/bench/port_counts.cc measures it
   }
   return found;
 }

@@ -19,8 +19,8 @@ constexpr Level kLevels[kIsaCount] = {
     {"scalar", kNoFeatures, kNoFeatures},
     {"avx2", kNeedsAvx2, kNoFeatures},
     {"avx2_vnni", kNeedsAvx2Vnni, kNoFeatures},
-    {"avx512", kNeedsAvx512, kNoFeatures},
-    {"avx512_vnni", kNeedsAvx512Vnni, kNoFeatures},
+    {"avx512", kNeedsAvx512, CpuFeature::kFastPermute},
+    {"avx512_vnni", kNeedsAvx512Vnni, CpuFeature::kAvx512Vbmi},
     {"avx512_bf16", kNeedsAvx512Bf16, kNoFeatures},
     {"amx", kNeedsAmxBf16, kNeedsAmx},
 };

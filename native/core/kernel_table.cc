@@ -28,12 +28,16 @@ KernelTable fill(CpuFeatures features) {
   return table;
 }
 
-// The best kernels for an input type, regardless of shape, for dense or for balanced weights.
-const ConvKernels& best_conv(const KernelTable& table, MapType in, bool balanced = false) {
-  return **std::find_if(table.conv.begin(), table.conv.end(), [&](const ConvKernels* kernels) {
+// The best kernels for an input type, regardless of shape, for dense or for balanced weights; null: none.
+const ConvKernels* find_conv(const KernelTable& table, MapType in, bool balanced) {
+  const auto found = std::find_if(table.conv.begin(), table.conv.end(), [&](const ConvKernels* kernels) {
     return kernels->in == in && kernels->needs_balanced == balanced;
   });
+  return found == table.conv.end() ? nullptr : *found;
 }
+
+// Those for dense weights, which all types have.
+const ConvKernels& best_conv(const KernelTable& table, MapType in) { return *find_conv(table, in, false); }
 
 }  // namespace
 
@@ -65,9 +69,14 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
       {"conv_bf16", bf16.to[1].name},
       {"conv_u8_f32", u8.to[0].name},
       {"conv_u8", u8.to[2].name},
-      {"conv_balanced", best_conv(table, MapType::kF32, true).to[0].name},
       {"conv_transpose2x", f32.to[0].name},  // four small convolutions
   };
+  constexpr std::pair<MapType, const char*> kBalanced[] = {
+      {MapType::kF32, "conv_balanced"}, {MapType::kBf16, "conv_balanced_bf16"}, {MapType::kU8, "conv_balanced_u8"}};
+  for (const auto& [in, label] : kBalanced) {
+    const ConvKernels* const kernels = find_conv(table, in, true);
+    if (kernels != nullptr) names.emplace_back(label, kernels->to[static_cast<int>(in)].name);
+  }
   if (table.train_conv != nullptr) names.emplace_back("train_conv", table.train_conv->name);
 #define SPARSESR_OPERATION(slot, Type, label) names.emplace_back(label, table.slot.name);
 #include "kernels/kernels.inc"

@@ -35,7 +35,9 @@ def dense_bytes(outputs: int, splits: tuple[int, ...], kernel: int) -> int:
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize(("outputs", "splits"), LAYERS, ids=str)
-@pytest.mark.parametrize(("keep", "block"), [(1, 16), (2, 8), (4, 16), (3, 16), (6, 16), (2, 16), (8, 32)])
+@pytest.mark.parametrize(
+    ("keep", "block"), [(1, 16), (2, 8), (4, 16), (3, 16), (6, 16), (8, 16), (2, 16), (8, 32)]
+)
 def test_products(
     isa: str,
     rng: np.random.Generator,
@@ -69,7 +71,7 @@ def test_weights_take_their_own_layout(isa: str, rng: np.random.Generator, keep:
 
 @pytest.mark.parametrize(
     ("outputs", "inputs", "keep", "block"),
-    [(64, 64, 8, 16), (64, 64, 16, 16), (64, 24, 2, 8), (3, 64, 4, 16)],
+    [(64, 64, 10, 16), (64, 64, 16, 16), (64, 24, 2, 8), (3, 64, 8, 16)],
 )
 def test_other_weights_keep_the_dense_layout(
     rng: np.random.Generator, outputs: int, inputs: int, keep: int, block: int
@@ -79,6 +81,12 @@ def test_other_weights_keep_the_dense_layout(
         pytest.skip("needs AVX-512")
     packed = native.PackedConv(balanced_weight(rng, outputs, inputs, 1, keep, block), None, [inputs])
     assert packed.nbytes == dense_bytes(outputs, (inputs,), 1)
+
+
+def test_half_of_the_weights_take_their_own_layout_where_permuting_is_fast(rng: np.random.Generator) -> None:
+    packed = native.PackedConv(balanced_weight(rng, 64, 64, 3, 8), None, [64])
+    is_dense = packed.nbytes == dense_bytes(64, (64,), 3)
+    assert is_dense == ("fast_permute" not in native.processor_features())
 
 
 def test_kept_weights_may_differ_between_outputs(isa: str, rng: np.random.Generator) -> None:

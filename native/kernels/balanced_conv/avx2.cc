@@ -10,6 +10,8 @@ struct Avx2 {
   static constexpr int kLanes = 8;
   static constexpr int kVectors = 2;  // of a block, computed together at a single pixel
   static constexpr int kTilePixels = 12;
+  static constexpr int kMostFixedSteps = 3;
+  static constexpr bool kPairsSteps = false;  // needs more registers than there are
 
   struct Product {
     using Value = float;
@@ -19,17 +21,15 @@ struct Avx2 {
   template <typename Out, int kCount, int kPixels, typename Places>
   using Sums = Tile<Product, Out, kCount, kPixels>;
 
-  static __m256 load(const float* weights) { return _mm256_load_ps(weights); }
+  static __m256 load(const std::byte* weights) { return _mm256_load_ps(reinterpret_cast<const float*>(weights)); }
+  static __m256 load_inputs(const float* inputs) { return _mm256_loadu_ps(inputs); }
   static __m256i positions_at(const uint8_t* place) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(place));
   }
-  static __m256i high_half(__m256i positions) { return _mm256_srli_epi32(positions, 4); }
-  static __m256 add(__m256 sum, const float* inputs, __m256i positions, __m256 weights) {
-    return _mm256_fmadd_ps(_mm256_permutevar8x32_ps(_mm256_loadu_ps(inputs), positions), weights, sum);
+  static __m256i next_positions(__m256i positions, const uint8_t*) { return _mm256_srli_epi32(positions, 4); }
+  static __m256 add(__m256 sum, __m256 inputs, __m256i positions, __m256 weights) {
+    return _mm256_fmadd_ps(_mm256_permutevar8x32_ps(inputs, positions), weights, sum);
   }
-
-  template <typename Tile>
-  static void prefetch_output(const Tile&, const ConvArgs&, const ConvBlock&, const int32_t*) {}
 };
 
 }  // namespace
@@ -42,8 +42,8 @@ static void f32_balanced_conv_12x8__avx2(const ConvArgs& args, const ConvBlock& 
 constinit const ConvKernels f32_balanced_conv__avx2 = {
     .in = MapType::kF32,
     .needs = kNeedsAvx2,
-    .pack = pack_balanced<Avx2::kLanes, Avx2::kVectors>,
-    .suits = suits_balanced<Avx2::kLanes>,
+    .pack = pack_balanced<float, Avx2::kLanes, Avx2::kVectors>,
+    .suits = suits_balanced<float, Avx2::kLanes, Permutes::kOnePort>,
     .to = {{"f32_balanced_conv_12x8__avx2", f32_balanced_conv_12x8__avx2},
            {"f32_bf16_balanced_conv_1x8__scalar", f32_bf16_balanced_conv_1x8__scalar}},
     .group_pixels = 2 * Avx2::kTilePixels,

@@ -10,20 +10,23 @@ namespace {
 constexpr int kLanes = 8;
 constexpr int kVectors = 2;
 
-// Position inside its block that a lane multiplies in a step; `positions` are those of its record.
-int position_of(const uint8_t* positions, int lane, int64_t step) {
-  return positions[4 * lane + step / 2] >> step % 2 * 4 & 15;
+using Format = BalancedFormat<float, kLanes>;
+
+// Position inside its block that a lane multiplies in a step of a record; `positions` are those of the tap.
+int position_of(const uint8_t* positions, int64_t record, int64_t steps, int64_t step, int lane) {
+  const int64_t byte = record * Format::position_bytes(steps) + step / 2;
+  return positions[Format::position_offset(byte) + 4 * lane] >> step % 2 * 4 & 15;
 }
 
 // One vector of outputs at one tap of one input.
-void add_records(const float* x, int64_t channels, int64_t kept, const std::byte* weights, float* acc) {
-  const auto* const values = reinterpret_cast<const float*>(weights);
-  const auto* const positions = reinterpret_cast<const uint8_t*>(values + channels * kept);
+void add_records(const float* x, int64_t channels, int64_t steps, const std::byte* weights, float* acc) {
+  const auto* row = reinterpret_cast<const float*>(weights);
+  const auto* const positions = reinterpret_cast<const uint8_t*>(weights + Format::value_bytes(channels, steps));
   for (int64_t record = 0; record < channels / kLanes; ++record, x += kLanes) {
-    const uint8_t* const place = positions + position_offset<kLanes>(record, kept);
-    for (int64_t step = 0; step < kept; ++step) {
-      const float* const row = values + (record * kept + step) * kLanes;
-      for (int lane = 0; lane < kLanes; ++lane) acc[lane] += x[position_of(place, lane, step)] * row[lane];
+    for (int64_t step = 0; step < steps; ++step, row += kLanes) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        acc[lane] += x[position_of(positions, record, steps, step, lane)] * row[lane];
+      }
     }
   }
 }
@@ -38,7 +41,7 @@ void multiply_add(const ConvArgs& args, const ConvBlock& block, int32_t pixel, f
         const float* x =
             static_cast<const float*>(input.data) + (pixel + input.shift + args.tap_pixels[tap]) * input.stride;
         add_records(x, input.channels, block.layout_steps, weights, acc + first);
-        weights += tap_bytes<kLanes>(input.channels, block.layout_steps);
+        weights += Format::tap_bytes(input.channels, block.layout_steps);
       }
     }
   }
@@ -59,8 +62,8 @@ void f32_bf16_balanced_conv_1x8__scalar(const ConvArgs& args, const ConvBlock& b
 constinit const ConvKernels f32_balanced_conv__scalar = {
     .in = MapType::kF32,
     .needs = kNoFeatures,
-    .pack = pack_balanced<kLanes, kVectors>,
-    .suits = suits_balanced<kLanes>,
+    .pack = pack_balanced<float, kLanes, kVectors>,
+    .suits = suits_balanced<float, kLanes, Permutes::kOnePort>,
     .to = {{"f32_balanced_conv_1x8__scalar", f32_balanced_conv_1x8__scalar},
            {"f32_bf16_balanced_conv_1x8__scalar", f32_bf16_balanced_conv_1x8__scalar}},
     .group_pixels = 24,

@@ -181,7 +181,7 @@ struct Tile {
     } else {
       store_some(out, block.valid, args.out.stride - block.first, args.out_offset);
     }
-    if (!block.is_last) return;
+    if (!block.is_last || block.first + kVectors * kLanes >= args.clear_end) return;
     for (int p = 0; p < kPixels; ++p) {
       clear_channels(pixel_of<Out>(args.out, pixels[p]), block.first + kVectors * kLanes, args.clear_end,
                      args.out_offset);
