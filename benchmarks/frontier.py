@@ -227,7 +227,7 @@ def draw(chosen: argparse.Namespace) -> None:
         if not chosen.sets or point.set in chosen.sets
     ]
     others = {row["network"] for row in rows if row["runtime"] != OWN}
-    time_label = f"seconds for {result['input']}, {result['threads']} threads (each step is a factor)"
+    time_label = f"seconds for {result['input']}, {result['threads']} threads"
     path = chosen.output or record.RESULTS / f"{chosen.name}.svg"
     path.write_text(quality_plot(points, others=others, time_label=time_label), encoding="utf-8")
     print(path)

@@ -14,8 +14,8 @@ from sparsesr.measure.tables import TableRow
 Row = dict[str, Any]
 _EFFORT = 0.5
 """Of the tables of times: masks as learned."""
-_EQUAL_DB = 0.01
-"""A peer may be worse by this and still counts as equal."""
+_EQUAL_DB = 0.05
+"""A peer may be worse by this on each set and still counts as equal."""
 
 
 def show(name: str, frontier: str) -> None:
@@ -65,20 +65,27 @@ def _times(
         found = {row["network"]: row for row in own if row["photo"] == photo}
         cells = [photo, f"{next(iter(found.values()))['megapixels']:.1f}"]
         for name, peer in rivals.items():
-            row = found[name]
-            cells.append(f"{row['density']:.2f}: {row['s']:.2f}")
-            cells.append(f"{peer['s_per_megapixel'] * row['megapixels'] / row['s']:.1f}" if peer else "")
+            cells += _time_cells(found.get(name), peer)
         lines.append(cells)
     return head, lines
 
 
+def _time_cells(row: Row | None, peer: Row | None) -> list[str]:
+    if row is None:
+        return ["", ""]
+    gain = f"{peer['s_per_megapixel'] * row['megapixels'] / row['s']:.1f}" if peer else ""
+    return [f"{row['density']:.3f}: {row['s']:.2f}", gain]
+
+
 def rival(network: str, precision: str, peers: Sequence[Row], qualities: Sequence[Row]) -> Row | None:
-    """The fastest peer, in any of the given precisions, of at least the network's PSNR-Y on all its sets."""
+    """The fastest peer, in any of the given precisions, of equal or better PSNR-Y on all sets of the network."""
     wanted = _quality(network, precision, _EFFORT, qualities)
 
     def is_equal(peer: Row) -> bool:
         found = _quality(peer["network"], peer["precision"], None, qualities)
-        return bool(found) and all(found.get(name, -math.inf) > db - _EQUAL_DB for name, db in wanted.items())
+        return bool(wanted) and all(
+            found.get(name, -math.inf) > db - _EQUAL_DB for name, db in wanted.items()
+        )
 
     return min(filter(is_equal, peers), key=lambda peer: peer["s_per_megapixel"], default=None)
 
@@ -129,19 +136,20 @@ def _plot(own: Sequence[Row], peers: Sequence[Row], qualities: Sequence[Row]) ->
         for row in own
         if row["precision"] == precision and row["effort"] == _EFFORT
     ]
-    points.sort(key=lambda point: (point.model, point.seconds))
+    order = list(dict.fromkeys(point.model for point in points))
+    points.sort(key=lambda point: (order.index(point.model), point.seconds))
     rivals = [
         _point(row, row["s_per_megapixel"], qualities) for row in peers if row["precision"] == precision
     ]
     shown = [point for point in [*points, *rivals] if math.isfinite(point.psnr_y)]
-    label = f"seconds per megapixel of the photograph, {precision} (each step is a factor)"
+    label = f"seconds per megapixel of native photographs, {precision}"
     return quality_plot(shown, others={point.model for point in rivals}, time_label=label)
 
 
 def _point(row: Row, seconds: float, qualities: Sequence[Row]) -> TableRow:
     quality = _quality(row["network"], row["precision"], row.get("effort"), qualities)
     psnr = quality.get("val", math.nan)
-    title = "Native photographs: quality on val"
+    title = "val; times of native photographs"
     network = row["network"]
     return TableRow(
         title, network, 2, row["precision"], psnr, math.nan, row.get("density", 1.0), math.nan, seconds

@@ -172,8 +172,7 @@ def _text(
     x: float, y: float, text: str, anchor: str = "middle", weight: str = "normal", colour: str = "#222222"
 ) -> str:
     style = f'text-anchor="{anchor}" font-weight="{weight}" fill="{colour}"'
-    halo = 'stroke="white" stroke-width="3" paint-order="stroke"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style} {halo}>{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
 
 
 def _upright(text: str) -> str:
