@@ -1,235 +1,241 @@
 """Quality over time: our networks at several efforts and other networks, each in its best runtime and precision.
 
-    python benchmarks/frontier.py --set FOLDER/Set5 --set FOLDER/val --set FOLDER/Urban100 --images 20 --peers FOLDER \
-        [--models smsr_s_x2 smsr_x2] [--dense smsr_x2_official] [--write frontier_x2]
+    python benchmarks/frontier.py time NAME --peers FOLDER [--models skim_fast_x2 ...] [--dense smsr_x2_official]
+    python benchmarks/frontier.py quality NAME --peers FOLDER --set FOLDER/Set5 --set FOLDER/Urban100:10
+    python benchmarks/frontier.py plot NAME
 
 ``--peers`` names a folder of ONNX files with one input (1, 3, H, W), RGB in 0..1, and an output ``--scale`` times as
 large. They and the networks of ``--dense``, run dense, use ``--runtimes``; each precision keeps the fastest runtime.
-Times are of one photo, all kept entries taking turns; PSNR-Y is the mean over a set, in the same runtime and precision.
-``--write NAME`` writes results/NAME.json, and the plots NAME_fp32.svg and NAME_best.svg: every network in fp32, and in
-its fastest precision.
+``time`` writes results/NAME.json: median times of one photo, all kept entries taking turns. It needs a machine at rest.
+``--again`` takes the runtimes, and the quality of the peers, from the earlier result of that name. ``quality`` adds
+what is missing of PSNR-Y and density, means over a set (``:10``: every tenth image), in the same runtime and precision.
+``plot`` draws NAME.svg: every network in its fastest precision; with ``--precision fp32``, in that one.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
+import numpy as np
 import record
+from contenders import (
+    DENSE,
+    OWN,
+    Entry,
+    PeerEntry,
+    dense_file,
+    fastest_peers,
+    own_entries,
+    own_entry,
+    peer_entry,
+    peer_files,
+    time_entries,
+)
 
-from sparsesr import _native
-from sparsesr.cli.peers import parse_peers
+from sparsesr.cli.peers import PEERS, parse_peers
 from sparsesr.image.decode import decode
+from sparsesr.image.metrics import psnr_y
 from sparsesr.image.samples import to_eight_bit
-from sparsesr.interchange.dense_model import dense_model
-from sparsesr.interchange.onnx_model import to_onnx
 from sparsesr.measure.chopped import with_default_inference
-from sparsesr.measure.latency import Contender, session_contender, time_in_turns
 from sparsesr.measure.method import Method
-from sparsesr.measure.native import NativeMethod
-from sparsesr.measure.peers.onnx_file import OnnxFile, OnnxMethod, onnx_precisions
-from sparsesr.measure.peers.peer import Peer
-from sparsesr.measure.peers.peer_process import open_isolated
-from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
-from sparsesr.measure.protocol import EvaluationSet, find_sets
-from sparsesr.measure.quality import evaluate
+from sparsesr.measure.peers.onnx_file import OnnxFile
+from sparsesr.measure.protocol import EvaluationSet, Pair, find_sets, load_pairs
 from sparsesr.measure.quality_plot import quality_plot
 from sparsesr.measure.tables import TableRow
 from sparsesr.modelfile.catalogue import load
-from sparsesr.modelfile.spec import ModelFile
-from sparsesr.runtime.session import Session
 
 PHOTO = Path(__file__).parents[1] / "samples" / "coffee.jpg"
-ROUNDS_TO_CHOOSE = 3
-PRECISIONS = ("fp32", "bf16") if _native.has_fast_bf16() else ("fp32",)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A network in one runtime and precision."""
-
-    network: str
-    runtime: str
-    precision: str
-    threads: int
-    method: Callable[[], Method]
-    """Opens the network to measure its quality."""
-    effort: float | None = None
-
-    @property
-    def name(self) -> str:
-        effort = "" if self.effort is None else f", effort {self.effort:g}"
-        return f"{self.network} ({self.runtime} {self.precision}{effort})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeerEntry(Entry):
-    """An ONNX file in another runtime."""
-
-    opener: Callable[[], list[Peer]]
-    """Opens the file for the timed photo."""
+OWN_MODELS = ("skim_fast_x2", "skim_best_x2", "smsr_s_x2")
+EFFORTS = (0.25, 0.375, 0.5, 0.6)
+Row = dict[str, Any]
 
 
 def main() -> None:
-    chosen = _arguments()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    verbs = parser.add_subparsers(required=True)
+    timing = _verb(verbs, "time", measure_times)
+    timing.add_argument("--runtimes", type=parse_peers, default="onnxruntime,openvino")
+    timing.add_argument("--models", nargs="*", default=OWN_MODELS, help="our models")
+    timing.add_argument("--efforts", type=float, nargs="+", default=EFFORTS)
+    timing.add_argument("--photo", type=Path, default=PHOTO, help="timed image [a sample of 480x320]")
+    timing.add_argument("--rounds", type=int, default=7)
+    timing.add_argument("--again", action="store_true", help="use the runtimes of the result NAME")
+    quality = _verb(verbs, "quality", measure_quality)
+    quality.add_argument("--set", type=_image_set, action="append", required=True, help="FOLDER or FOLDER:N")
+    for verb in (timing, quality):
+        verb.add_argument("--peers", type=Path, help="folder of ONNX files")
+        verb.add_argument("--dense", nargs="*", default=[], help="our models to be run dense everywhere")
+        verb.add_argument("--scale", type=int, default=2)
+        verb.add_argument("--threads", type=int, default=2)
+    plot = _verb(verbs, "plot", draw)
+    plot.add_argument("--precision", help="of all networks [the fastest of each]")
+    plot.add_argument("--sets", nargs="+", help="one panel each [all]")
+    plot.add_argument("-o", "--output", type=Path, help="[results/NAME.svg]")
+    chosen = parser.parse_args()
+    chosen.run(chosen)
+
+
+def _verb(verbs: Any, name: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name)
+    parser.add_argument("name", help="of the result")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _image_set(text: str) -> tuple[Path, int]:
+    """``FOLDER:10`` -> folder, every tenth image."""
+    folder, _, step = text.rpartition(":")
+    return (Path(folder), int(step)) if folder else (Path(text), 1)
+
+
+def measure_times(chosen: argparse.Namespace) -> None:
     image = to_eight_bit(decode(chosen.photo).rgb)
     height, width = image.shape[:2]
-    files = (
-        [OnnxFile.read(path, chosen.scale) for path in sorted(chosen.peers.glob("*.onnx"))]
-        if chosen.peers
-        else []
-    )
-    files += [_dense_file(load(name).at_scale(chosen.scale), height, width) for name in chosen.dense]
-    peers = [best for file in files for best in _fastest(file, image, chosen.runtimes, chosen.threads)]
-    own = _own(chosen, image)
-    ms = _time(peers, own, chosen.rounds)
-    sets = [_read_set(folder, chosen.scale, chosen.images) for folder in chosen.set]
-    rows: list[dict[str, Any]] = []
-    for entry in [*peers, *own]:
-        rows.append(_row(entry, ms[entry.name], sets))
-        print(_line(rows[-1]), flush=True)
-    if chosen.write:
-        _write(chosen, f"{width}x{height}", sets, rows)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", type=Path, action="append", required=True, help="folder of a set; repeat it")
-    parser.add_argument("--images", type=int, help="use only the first N images of each set")
-    parser.add_argument("--peers", type=Path, help="folder of ONNX files")
-    parser.add_argument("--runtimes", type=parse_peers, default="onnxruntime,openvino")
-    parser.add_argument(
-        "--models", nargs="*", default=["smsr_s_x2", "smsr_x2"], help="our models, at all efforts"
-    )
-    parser.add_argument("--efforts", type=float, nargs="+", default=[0.25, 0.375, 0.5])
-    parser.add_argument("--dense", nargs="*", default=[], help="our models whose dense forms run in peers")
-    parser.add_argument("--photo", type=Path, default=PHOTO, help="timed image [a sample of 480x320]")
-    parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", metavar="NAME")
-    return parser.parse_args()
-
-
-def _dense_file(model: ModelFile, height: int, width: int) -> OnnxFile:
-    serialized = to_onnx(dense_model(model), (height, width)).SerializeToString()
-    return OnnxFile(f"{model.facts.name} dense", serialized, model.facts.scale)
-
-
-def _fastest(file: OnnxFile, image: Any, runtimes: Sequence[PeerRuntime], threads: int) -> list[PeerEntry]:
-    """Return, for each precision, the file in its fastest runtime."""
-    everywhere = [
-        PeerEntry(
-            file.name,
-            runtime.name,
-            precision,
-            threads,
-            partial(OnnxMethod, file, runtime, precision, threads),
-            opener=partial(file.open_peers, runtime, as_tensor(image), threads, [precision]),
-        )
-        for runtime, precision in product(runtimes, PRECISIONS)
-        if precision in onnx_precisions(runtime)
-    ]
-    ms = _time(everywhere, {}, ROUNDS_TO_CHOOSE)
-    print(", ".join(f"{name} {value:.1f} ms" for name, value in ms.items()), flush=True)
-    return [
-        min((peer for peer in everywhere if peer.precision == precision), key=lambda peer: ms[peer.name])
-        for precision in dict.fromkeys(peer.precision for peer in everywhere)
-    ]
-
-
-def _own(chosen: argparse.Namespace, image: Any) -> dict[Entry, Contender]:
-    """Our networks at every effort, and those of ``--dense`` with all pixels active."""
-    found: dict[Entry, Contender] = {}
-    for name, precision in product(chosen.models, PRECISIONS):
-        model = load(name).at_scale(chosen.scale)
-        session = _session(model, chosen.threads, precision, image)
-        for effort in chosen.efforts:
-            open_method = partial(NativeMethod, model, chosen.threads, precision, effort=effort)
-            entry = Entry(
-                model.facts.name, "sparsesr", session.precision, chosen.threads, open_method, effort
-            )
-            found[entry] = session_contender(session, image, effort=effort)
-    for name, precision in product(chosen.dense, PRECISIONS):
-        model = load(name).at_scale(chosen.scale)
-        session = _session(model, chosen.threads, precision, image)
-        open_method = partial(NativeMethod, dense_model(model), chosen.threads, precision)
-        entry = Entry(f"{model.facts.name} dense", "sparsesr", session.precision, chosen.threads, open_method)
-        found[entry] = session_contender(session, image, dense=True)
-    return found
-
-
-def _session(model: ModelFile, threads: int, precision: str, image: Any) -> Session:
-    session = Session(model, threads, precision)
-    session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))
-    return session
-
-
-def _time(peers: Sequence[PeerEntry], own: Mapping[Entry, Contender], rounds: int) -> dict[str, float]:
-    """Median ms by name, interleaved; each peer runs in a separate process."""
-    with open_isolated({peer.name: peer.opener for peer in peers}) as opened:
-        contenders = {
-            entry.name: Contender(peer.work, entry.threads, entry.precision)
-            for entry, peer in zip(peers, opened, strict=True)
-        }
-        contenders |= {entry.name: contender for entry, contender in own.items()}
-        timing = time_in_turns(contenders, rounds)
-    return {name: timing.ms(name) for name in contenders}
-
-
-def _read_set(folder: Path, scale: int, most: int | None) -> EvaluationSet:
-    images = find_sets(folder, scale)[0]
-    return replace(images, images=images.images[:most])
-
-
-def _row(entry: Entry, ms: float, sets: Sequence[EvaluationSet]) -> dict[str, Any]:
-    method = with_default_inference(entry.method())
-    results = {images.name: evaluate(method, images) for images in sets}
-    return {
-        "network": entry.network,
-        "runtime": entry.runtime,
-        "precision": entry.precision,
-        "effort": entry.effort,
-        "scale": method.model.facts.scale,
-        "ms": round(ms, 2),
-        "psnr_y_db": {name: round(result.mean("psnr_y"), 3) for name, result in results.items()},
-        "density": {name: round(result.mean("density"), 3) for name, result in results.items()},
+    files = _files(chosen, height, width)
+    peers = _known_peers(chosen, files, image) if chosen.again else _chosen_peers(chosen, files, image)
+    own = {
+        entry: contender
+        for names, efforts in ((chosen.models, chosen.efforts), (chosen.dense, [None]))
+        for name in names
+        for entry, contender in own_entries(
+            load(name).at_scale(chosen.scale), image, chosen.threads, efforts
+        ).items()
     }
-
-
-def _line(row: dict[str, Any]) -> str:
-    quality = "  ".join(f"{name} {psnr:.2f} dB" for name, psnr in row["psnr_y_db"].items())
-    effort = "" if row["effort"] is None else f"effort {row['effort']:g}"
-    return f"{row['network']:<24} {row['runtime']:<12} {row['precision']} {effort:<12} {row['ms']:8.1f} ms  {quality}"
-
-
-def _write(
-    chosen: argparse.Namespace, size: str, sets: Sequence[EvaluationSet], rows: list[dict[str, Any]]
-) -> None:
-    result = {
-        **record.circumstances("python benchmarks/frontier.py --set FOLDER... --peers FOLDER --write NAME"),
-        "input": size,
+    ms = time_entries(peers, own, chosen.rounds)
+    before = _before(chosen.name) if chosen.again else {}
+    rows: list[Row] = [_row(entry, ms[entry.name]) | before.get(entry.name, {}) for entry in [*peers, *own]]
+    print("\n".join(f"{entry.name:<48} {ms[entry.name]:8.1f} ms" for entry in [*peers, *own]))
+    result: dict[str, Any] = {
+        **record.circumstances("python benchmarks/frontier.py time NAME --peers FOLDER"),
+        "input": f"{width}x{height}",
         "threads": chosen.threads,
         "rounds": chosen.rounds,
-        "images": {images.name: len(images.images) for images in sets},
+        "images": record.read(chosen.name)["images"] if chosen.again else {},
         "rows": rows,
     }
-    print(record.write(chosen.write, result))
-    exact = [row for row in rows if row["precision"] == "fp32"]
-    for kind, shown in (("fp32", exact), ("best", _in_best_precision(rows))):
-        path = record.RESULTS / f"{chosen.write}_{kind}.svg"
-        path.write_text(quality_plot([point for row in shown for point in _points(row)]), encoding="utf-8")
+    print(record.write(chosen.name, result))
 
 
-def _in_best_precision(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _files(chosen: argparse.Namespace, height: int, width: int) -> list[OnnxFile]:
+    return [
+        *peer_files(chosen.peers, chosen.scale),
+        *(dense_file(name, chosen.scale, height, width) for name in chosen.dense),
+    ]
+
+
+def _chosen_peers(chosen: argparse.Namespace, files: Sequence[OnnxFile], image: Any) -> list[PeerEntry]:
+    return [best for file in files for best in fastest_peers(file, image, chosen.runtimes, chosen.threads)]
+
+
+def _known_peers(chosen: argparse.Namespace, files: Sequence[OnnxFile], image: Any) -> list[PeerEntry]:
+    """Peers in the runtimes that an earlier measurement chose."""
+    rows: list[Row] = record.read(chosen.name)["rows"]
+    return [
+        peer_entry(file, PEERS[row["runtime"]], row["precision"], chosen.threads, image)
+        for file in files
+        for row in rows
+        if row["network"] == file.name and row["runtime"] != OWN
+    ]
+
+
+def _before(name: str) -> dict[str, Row]:
+    """Quality of the peers of an earlier result, by name of the entry; our own models may have changed since."""
+    return {
+        f"{row['network']} ({row['runtime']} {row['precision']})": {"psnr_y_db": row["psnr_y_db"]}
+        for row in record.read(name)["rows"]
+        if row["runtime"] != OWN
+    }
+
+
+def _row(entry: Entry, ms: float) -> Row:
+    key = {"network": entry.network, "runtime": entry.runtime, "precision": entry.precision}
+    return {**key, "effort": entry.effort, "ms": round(ms, 2), "psnr_y_db": {}, "density": {}}
+
+
+def measure_quality(chosen: argparse.Namespace) -> None:
+    """Add the quality on the sets to the rows of a result; writes after each row."""
+    result = record.read(chosen.name)
+    sets = [_read_set(folder, chosen.scale, step) for folder, step in chosen.set]
+    result["images"] |= {images.name: len(images.images) for images in sets}
+    photo = to_eight_bit(decode(PHOTO).rgb)
+    files = {file.name: file for file in _files(chosen, *photo.shape[:2])}
+    own: dict[str, str] = {load(name).facts.name: name for name in chosen.dense}
+    for row in result["rows"]:
+        missing = [images for images in sets if images.name not in row["psnr_y_db"]]
+        if not missing:
+            continue
+        method = with_default_inference(_entry(row, files, own, chosen).method())
+        for images in missing:
+            psnr, density = _quality(method, images)
+            row["psnr_y_db"][images.name] = psnr
+            if row["effort"] is not None:
+                row["density"][images.name] = density
+        print(row, flush=True)
+        record.write(chosen.name, result)
+
+
+def _quality(method: Method, images: EvaluationSet) -> tuple[float, float]:
+    """Mean PSNR-Y and density on a set."""
+    facts = method.model.facts
+    pairs = _pairs(images, facts.scale, facts.size_multiple)
+    results = [method.upscale(pair.lr) for pair in pairs]
+    psnr = [psnr_y(done.image, pair.hr, facts.scale) for done, pair in zip(results, pairs, strict=True)]
+    return round(mean(psnr), 3), round(mean(done.density for done in results), 3)
+
+
+@cache
+def _pairs(images: EvaluationSet, scale: int, size_multiple: int) -> list[Pair]:
+    """Read and shrink the images of a set once for all networks."""
+    return [pair for _, pair in load_pairs(images, scale, size_multiple)]
+
+
+def _read_set(folder: Path, scale: int, step: int) -> EvaluationSet:
+    images = find_sets(folder, scale)[0]
+    return replace(images, images=images.images[::step])
+
+
+def _entry(row: Row, files: dict[str, OnnxFile], own: dict[str, str], chosen: argparse.Namespace) -> Entry:
+    """The entry of a row; ``own``: names or paths of our models by name, where they differ."""
+    network, precision = row["network"], row["precision"]
+    if row["runtime"] == OWN:
+        name: str = network.removesuffix(DENSE)
+        model = load(own.get(name, name)).at_scale(chosen.scale)
+        return own_entry(model, precision, chosen.threads, row["effort"])
+    if network not in files:
+        raise SystemExit(f"{network}: not among the files of --peers and the models of --dense")
+    pixel = np.zeros((1, 1, 3), np.uint8)  # quality needs no timed image
+    return peer_entry(files[network], PEERS[row["runtime"]], precision, chosen.threads, pixel)
+
+
+def draw(chosen: argparse.Namespace) -> None:
+    """Draw a result: one panel per set, our networks in colours, joined by effort."""
+    result = record.read(chosen.name)
+    rows: Sequence[Row] = result["rows"]
+    if chosen.precision:
+        rows = [row for row in rows if row["precision"] == chosen.precision]
+    points = [
+        point
+        for row in _in_best_precision(rows)
+        for point in _points(row)
+        if not chosen.sets or point.set in chosen.sets
+    ]
+    others = {row["network"] for row in rows if row["runtime"] != OWN}
+    time_label = f"seconds for {result['input']}, {result['threads']} threads"
+    path = chosen.output or record.RESULTS / f"{chosen.name}.svg"
+    path.write_text(quality_plot(points, others=others, time_label=time_label), encoding="utf-8")
+    print(path)
+
+
+def _in_best_precision(rows: Sequence[Row]) -> list[Row]:
     """Rows of the fastest runtime and precision, for each network and effort."""
-    best: dict[tuple[str, float | None], dict[str, Any]] = {}
+    best: dict[tuple[str, float | None], Row] = {}
     for row in rows:
         key = (row["network"], row["effort"])
         if key not in best or row["ms"] < best[key]["ms"]:
@@ -237,17 +243,17 @@ def _in_best_precision(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(best.values())
 
 
-def _points(row: dict[str, Any]) -> list[TableRow]:
+def _points(row: Row) -> list[TableRow]:
     """Points of a row, one per panel (image set)."""
     return [
         TableRow(
             name,
             row["network"],
-            row["scale"],
+            2,
             row["precision"],
             psnr,
             ssim_y=math.nan,
-            density=row["density"][name],
+            density=row["density"].get(name, 1.0),
             macs=math.nan,
             seconds=row["ms"] / 1000,
         )

@@ -6,7 +6,7 @@ import json
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sparsesr import _native
 from sparsesr.measure.machine import this_machine
@@ -31,8 +31,15 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def read(name: str) -> dict[str, Any]:
+    """Read ``results/<name>.json``."""
+    return cast("dict[str, Any]", json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
 def write(name: str, record: dict[str, Any]) -> Path:
-    """Write ``results/<name>.json``."""
+    """Write ``results/<name>.json``; each of its ``rows``, if any, takes one line."""
+    text = json.dumps({**record, "rows": []} if "rows" in record else record, indent=1)
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in record.get("rows", []))
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(text.replace('"rows": []', f'"rows": [\n{rows}\n ]') + "\n", encoding="utf-8")
     return path

@@ -15,14 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import record
+from whole_command import run_upscale
 
 from sparsesr.cli.peers import parse_peers
 from sparsesr.image.decode import decode
@@ -128,25 +125,8 @@ def _save(chosen: argparse.Namespace, rows: list[dict[str, Any]], photo: Path) -
 
 def _upscale(model: str, photo: Path, threads: int) -> dict[str, float]:
     """Wall-clock time of the complete command, and peak memory of its process."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = str(Path(folder) / "out.png")
-        command = ["upscale", str(photo), "-n", model, "-j", str(threads), "-o", target, "-q"]
-        began = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, *command], capture_output=True, text=True, check=True
-        )
-        seconds = time.perf_counter() - began
-    return {"upscale_s": seconds, "upscale_peak_mb": int(done.stdout.split()[-1]) * 1024 / 1e6}
-
-
-# Not ru_maxrss, which a child inherits from its parent. VmHWM is the peak of the program itself, in KiB.
-_CHILD = """
-import sys
-from sparsesr.cli.main import main
-status = main(sys.argv[1:])
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
-sys.exit(status)
-"""
+    run = run_upscale(model, photo, threads)
+    return {"upscale_s": run.seconds, "upscale_peak_mb": run.peak_mb}
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -71,3 +71,20 @@ def test_rows_of_one_model_are_joined_and_named_once():
     assert [dot.get("fill") == colour for dot in found[0]] == [True, True, True, False]
     assert sum(line.get("stroke") == colour for line in found[1]) == 2
     assert [text.text for text in found[2]].count("ours") == 1
+
+
+def test_networks_for_comparison_are_grey_and_a_line_shows_the_frontier():
+    fast = TableRow("Set5", "ours", 2, "fp32", 36.0, 0.95, 0.5, 1e9, 0.1)
+    rows = [
+        fast,
+        replace(fast, model="slow", seconds=0.5),
+        replace(fast, model="good", psnr_y=37.0, seconds=1.0),
+    ]
+    root = ElementTree.fromstring(quality_plot(rows, others={"slow", "good"}, time_label="s"))  # noqa: S314
+    dots = [dot.get("fill") for dot in root.iter("{http://www.w3.org/2000/svg}circle")]
+    lines = [
+        line for line in root.iter("{http://www.w3.org/2000/svg}line") if line.get("stroke-width") == "3"
+    ]
+    assert dots.count("#8a8a8a") == 2 and len(set(dots)) == 2
+    assert len(lines) == 3  # from the fast one to the good one, and on: past the slow one, which is no better
+    assert "s" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]

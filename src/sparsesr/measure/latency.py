@@ -67,7 +67,11 @@ class Timing:
 
 
 def time_in_turns(
-    contenders: Mapping[str, Contender], rounds: int, clock: Clock = time.perf_counter
+    contenders: Mapping[str, Contender],
+    rounds: int,
+    clock: Clock = time.perf_counter,
+    *,
+    warm_up: bool = True,
 ) -> Timing:
     """Run every contender once to warm up, then ``rounds`` times in turns.
 
@@ -75,8 +79,9 @@ def time_in_turns(
         contenders: by name.
         rounds: timed runs of each, at least 1.
         clock: returns seconds.
+        warm_up: False if the contenders are warm.
     """
-    for contender in contenders.values():
+    for contender in contenders.values() if warm_up else ():
         contender.run()
     rounds_ms: dict[str, list[float]] = {name: [] for name in contenders}
     results: dict[str, list[Any]] = {name: [] for name in contenders}

@@ -36,6 +36,9 @@ def open_onnx(serialized: bytes, image: F32, threads: int, precision: str) -> Pe
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_session_config_entry(
+        "session.force_spinning_stop", "1"
+    )  # or its threads slow whoever is next
     mode = f"onnxruntime {onnxruntime.__version__}, all graph optimisations"
     if precision == "int8":
         serialized = _quantised(serialized, image)
