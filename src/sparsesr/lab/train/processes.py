@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 #: How long processes wait for one that died or hangs before they exit too.
 _PATIENCE = timedelta(seconds=45)
+
+_ended_groups: list[Any] = []
+"""Groups of processes that have ended, for :func:`end_together`."""
+atexit.register(_ended_groups.clear)
 
 
 def start_fabric(recipe: Recipe, device: str) -> Fabric:
@@ -80,6 +85,9 @@ def end_together(fabric: Fabric, step: int) -> None:
         return
     with ends_with_the_others(fabric, step):
         fabric.barrier()
+    # Who lets go of the group last waits for its thread, which may just need the GIL to free a tensor. DDP's reducer
+    # would wait with the GIL held, for ever; Python's reference gives it up, so one must outlive the reducer.
+    _ended_groups.append(torch.distributed.group.WORLD)
     torch.distributed.destroy_process_group()
 
 
