@@ -114,7 +114,7 @@ def test_the_declaration_is_what_comfyui_reads(node):
     declared = node.INPUT_TYPES()
     assert json.loads(json.dumps(declared))["required"]["image"] == ["IMAGE"]
     (names,) = declared["required"]["model"]
-    assert names[0] == "smsr_s_x2" and "tiny" in names
+    assert names[0] == "skim_fast_x2" and "tiny" in names
     assert list(inspect.signature(getattr(node, node.FUNCTION)).parameters) == ["self", *declared["required"]]
     assert node.RETURN_TYPES == ("IMAGE", "MASK") and node.CATEGORY.startswith("image/")
 
