@@ -79,15 +79,15 @@ class PixelParts:
     def __init__(self, network: Network, route: Route, options: RunOptions) -> None:
         self._network, self._options = network, options
         self._low_memory = route.plans[0].mode is Mode.LOW_MEMORY
-        self._mask: Flags = np.zeros((0, 0), np.bool_)
+        self._mask: Flags | None = None
 
     def start(self, whole: UpscaleResult) -> None:
         """Keep the mask."""
-        self._mask = (whole.masks or [self._mask])[0]
+        self._mask = whole.masks[0] if whole.masks else None
 
     def update(self, frame: Pixels, changed: Flags, image: Pixels) -> Part | None:
         """Run the network at the pixels that need it."""
-        if changed.mean() > _LARGEST_CHANGE:
+        if self._mask is None or changed.mean() > _LARGEST_CHANGE:
             return None
         kept = KeptResult(image, self._mask)
         run = self._network.session.run_changed(
