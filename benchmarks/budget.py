@@ -191,7 +191,6 @@ def truth(row: dict[str, Any], rates: Rates) -> Truth:
     network_ms = rates.network_px * pixels + rates.network_mac * np.array(row["macs"], np.float64)
     ms = at_levels(np.array([rates.bicubic_px * pixels, *network_ms]))
     forecast = Forecast(
-        pixels,
         4 * pixels,
         np.array(row["gains"]),
         np.array(row["densities"]),
@@ -268,9 +267,11 @@ def rolling(
 def first_rates(first: Truth) -> FirstRates:
     """The rates that the first image gives; nothing else takes time here."""
     density = first.forecast.densities
-    active = float(first.ms[-1] - first.ms[1]) / max(float(density[-1] - density[1]), 1e-9) / first.pixels
-    fixed = float(first.ms[1]) / first.pixels - active * float(density[1])
-    return FirstRates(float(first.ms[0]) / first.forecast.output_px, max(fixed, 1e-9), active, 1e-9, 1e-12)
+    active = float(first.ms[-1] - first.ms[1]) / max(float(density[-1] - density[1]), 1e-9)
+    fixed = float(first.ms[1]) - active * float(density[1])
+    inactive, dense = first.forecast.inactive_macs, first.forecast.dense_macs
+    bicubic = float(first.ms[0]) / first.forecast.output_px
+    return FirstRates(bicubic, max(fixed / inactive, 1e-12), active / (dense - inactive), 1e-9, 1e-12)
 
 
 def equal_time(images: Sequence[Truth], budget: float, best: int) -> float:

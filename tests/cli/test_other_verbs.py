@@ -126,6 +126,13 @@ def test_doctor_reports_the_effect_of_auto(monkeypatch, capsys, name, limit, gai
     assert line.endswith(says.replace("bf16", name).format(limit))
 
 
+def test_mask_shows_the_model_that_upscales_the_file(capsys):
+    for quality, model in ((50, "photo_x2"), (98, "skim_fast_x2")):
+        Image.fromarray(photo(30, 40)).save("a.jpg", quality=quality)
+        assert main(["mask", "a.jpg", "-j", "1", "--overwrite", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["model"] == model
+
+
 def test_mask(capsys):
     Image.fromarray(photo(30, 40)).save("a.png")
     assert main(["mask", "a.png", "-n", "tiny", "-j", "1"]) == 0

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
+from sparsesr.errors import CancelledError
 from sparsesr.jobs.files import upscale_file
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.runtime.session import Session
@@ -56,6 +57,39 @@ def test_the_default_use(capsys):
     assert out.startswith("photo.jpg 16x12 -> photo_x2.jpg 32x24 in ")
     assert out.endswith(" % of the multiply-adds skipped\n")
     assert err == ""
+
+
+def test_the_default_model_is_that_for_the_file(capsys):
+    save("good.jpg", quality=95), save("poor.jpg", quality=75), save("poor.png")
+    assert main(["upscale", "good.jpg", "poor.jpg", "poor.png", "-j", "1"]) == 0
+    good, poor, png = capsys.readouterr().out.splitlines()
+    assert " with skim_fast_x2" in good and " with photo_x2" in poor and " with skim_fast_x2" in png
+    assert main(["upscale", "poor.jpg", "--json", "--overwrite"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["model"], record["jpeg_quality"]) == ("photo_x2", 75)
+    assert main(["upscale", "poor.jpg", "-n", "skim_fast_x2", "--json", "--overwrite"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "skim_fast_x2"
+
+
+def test_a_batch_with_a_named_model_does_not_continue_one_with_default_models(monkeypatch, capsys):
+    """Their journals differ, although the default model for most files is the named one."""
+    save("in/a.jpg", quality=60), save("in/b.jpg", quality=60)
+    begun = []
+
+    def interrupted(*arguments):
+        begun.append(arguments)
+        if len(begun) == 2:
+            raise CancelledError("interrupted")
+        return upscale_file(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sparsesr.jobs.batch.upscale_file", interrupted)
+        assert main(["upscale", "in", "-o", "out/"]) == 130
+    capsys.readouterr()
+    assert main(["upscale", "in", "-o", "out/", "-n", "skim_fast_x2"]) == 3
+    assert "a_x2.jpg: exists" in capsys.readouterr().err
+    assert main(["upscale", "in", "-o", "out/"]) == 3
+    assert "a_x2.jpg done before the interruption" in capsys.readouterr().out
 
 
 def test_options(capsys):

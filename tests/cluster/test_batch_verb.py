@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cluster.images import folder_of, records, results, save, states, upscaled
 from sparsesr.cli import batch_run
 from sparsesr.cli.main import main
 from sparsesr.cluster import layout, local_fleet
 from sparsesr.cluster.manifest import NAME
+from support.tiny_models import photo
 
 TINY = ("-n", "tiny", "--precision", "fp32")
 
@@ -51,6 +53,17 @@ def test_results_and_records_are_those_of_upscale(capsys):
             key: value for key, value in other.items() if key not in same
         }
     assert not list(Path("out").rglob(".*"))
+
+
+def test_files_choose_their_default_model(capsys):
+    save("in/clean.png")
+    Image.fromarray(photo(12, 16)).save("in/compressed.jpg", quality=60)
+    assert main(["batch", "in", "-o", "out", "-j", "2", "--json", "-f", "png"]) == 0
+    files, _ = records(capsys.readouterr().out)
+    models = {record["input"]: record["model"] for record in files}
+    assert models == {"in/clean.png": "skim_fast_x2", "in/compressed.jpg": "photo_x2"}
+    assert main(["upscale", "in", "-o", "expected/", "-f", "png", "-j", "1", "-q"]) == 0
+    assert results("out") == results("expected")
 
 
 def test_lines_and_a_summary_are_printed(capsys):

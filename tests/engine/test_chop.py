@@ -104,10 +104,10 @@ def test_attention_across_pixels_is_never_tiled(small_crops):
 
 def test_planned_work_counts_pairs_and_overlaps():
     network, needs = Upscaler(tokens(), threads=1).network, MemoryNeeds(40, 40, 0, 0)
-    whole = planned_macs(network, Plan(Mode.WHOLE, 0, needs), 40, 40)
-    crops = planned_macs(network, Plan(Mode.CHOPPED, 0, needs, chop(40, 40, shave_px=0)), 40, 40)
+    whole = planned_macs(network, Plan(Mode.WHOLE, 0, needs))
+    crops = planned_macs(network, Plan(Mode.CHOPPED, 0, needs, chop(40, 40, shave_px=0)))
     pairs = [2 * 9 * 4 * (side * side // 4) ** 2 for side in (40, 20)]
     low = [2 * 10 * 3 * (side * side // 12) ** 2 + 2 * 10 * (side * side // 4 % 3) ** 2 for side in (40, 20)]
     assert whole - pairs[0] - low[0] == crops - 4 * (pairs[1] + low[1])
-    doubled = planned_macs(network, Plan(Mode.TILES, 0, needs, chop(40, 40, shave_px=0)), 40, 40)
+    doubled = planned_macs(network, Plan(Mode.TILES, 0, needs, chop(40, 40, shave_px=0)))
     assert doubled == 2 * crops

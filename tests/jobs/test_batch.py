@@ -49,7 +49,7 @@ def test_a_failing_file_does_not_stop_the_others(upscaler, folder):
     assert isinstance(outcomes["b.png"], InputError)
     assert outcomes["b.png"].where == str(folder / "in" / "b.png")
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a_x2.jpg", "c_x2.jpg"]
-    record = record_of(upscaler, outcomes["a.png"], "a", "b")
+    record = record_of(outcomes["a.png"], "a", "b")
     assert json.loads(json.dumps(record))["output_width"] == 24
     failure = failure_record(outcomes["b.png"], "b.png")["error"]
     assert failure["code"] == "input" and failure["message"] == str(outcomes["b.png"])

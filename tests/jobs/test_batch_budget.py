@@ -24,6 +24,8 @@ from sparsesr.runtime.session import RunResult
 from sparsesr.runtime.stats import LayerStats, Stats
 
 PX = 100_000
+INACTIVE, ACTIVE = 1e9, 10e9
+"""Multiply-adds that every image takes, and that its active pixels add if all are."""
 OUTSIDE_S, BICUBIC_S, FIXED_S, ACTIVE_S = 0.02, 0.03, 0.10, 0.50
 LOOK_S = 0.001
 
@@ -57,7 +59,7 @@ class Machine:
 
     def forecast(self, name: str) -> Forecast:
         gains = 1000 * self.detail(name) ** 2 * np.concatenate([[0.0], 0.4 + 0.6 * np.sqrt(EFFORTS)])
-        return Forecast(PX, 4 * PX, gains, self.densities(name), 1e9, 11e9)
+        return Forecast(4 * PX, gains, self.densities(name), INACTIVE, INACTIVE + ACTIVE)
 
     def upscale(self, upscaler, source: Path, target: Path, options: RunOptions, write_options) -> FileResult:
         name = source.name
@@ -74,7 +76,7 @@ class Machine:
         self.now += taken
         self.longest = max(self.longest, taken)
         self.done[name] = None if options.is_bicubic else options.effort
-        macs = 0 if options.is_bicubic else round(1e9 + 10e9 * density)
+        macs = 0 if options.is_bicubic else round(INACTIVE + ACTIVE * density)
         layers = () if options.is_bicubic else (LayerStats("a", "conv2d", 1.0, None, 1, 1, 1),)
         stats = Stats(inside * factor * 1000, layers, macs, macs, {})
         run = RunResult(np.empty((0, 0, 3), np.uint8), stats, None, {})
@@ -83,7 +85,7 @@ class Machine:
         result = UpscaleResult(
             target, run, plan, passes=(Pass("m", 2),), seconds=taken, effort=options.effort
         )
-        return FileResult(result, (1, 1))
+        return FileResult(result, (1, 1), "m", "fp32", "")
 
     def bicubic_s(self) -> float:
         return (BICUBIC_S + OUTSIDE_S) * self.slower * len(self.names)
@@ -94,7 +96,7 @@ class FakeSurvey:
 
     def __init__(self, machine: Machine, unit: str) -> None:
         self.machine = machine
-        rates = FirstRates(BICUBIC_S * 1000 / (4 * PX), FIXED_S * 1000 / PX, ACTIVE_S * 1000 / PX)
+        rates = FirstRates(BICUBIC_S * 1000 / (4 * PX), FIXED_S * 1000 / INACTIVE, ACTIVE_S * 1000 / ACTIVE)
         self.costs = TimeCosts(rates) if unit == "s" else MacCosts()
 
     def has_changed(self, source: Path) -> bool:

@@ -122,6 +122,30 @@ def test_a_forked_child_upscales_files_like_its_parent(source):
     np.testing.assert_array_equal(parent, child)
 
 
+def test_a_forked_child_takes_the_model_that_the_file_asks_for(source):
+    Image.fromarray(photo(12, 16)).save(source.with_name("a.jpg"), quality=50)
+    done = forked(
+        """
+    from sparsesr.engine.execute import RunOptions
+    from sparsesr.jobs.files import WriteOptions, upscale_file
+    upscaler, source, writing = sparsesr.Upscaler(), Path("a.jpg"), WriteOptions(format="png")
+    expected = upscale_file(upscaler, source, None, RunOptions(), writing)
+    child = os.fork()
+    if child == 0:
+        macs = []
+        options = RunOptions(on_plan=lambda plan, count: macs.append(count))
+        done = upscale_file(upscaler, source, None, options, writing)
+        assert done.model == expected.model == "photo_x2"
+        assert done.upscaled.image == expected.upscaled.image
+        assert macs == [expected.upscaled.stats.macs_dense]
+        os._exit(0)
+    """
+        + _ENDING,
+        source.parent,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_forked_child_reports_progress_and_can_be_cancelled(source):
     done = forked(
         """

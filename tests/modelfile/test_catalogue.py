@@ -148,6 +148,26 @@ def test_default_model_prefers_bundled_and_skips_damaged(home, bundled):
         catalogue.default_model_for(3)
 
 
+def test_default_model_of_jpeg_files(home, bundled):
+    index = json.loads((bundled / "index.json").read_text())
+    (plain,) = index["models"]
+    others = [
+        {**plain, "name": "for_jpegs", "jpeg_quality_up_to": 80},
+        {**plain, "name": "for_bad_ones", "jpeg_quality_up_to": 30},
+        {**plain, "name": "for_jpegs_x4", "scale": 4, "jpeg_quality_up_to": 95},
+    ]
+    (bundled / "index.json").write_text(json.dumps({"models": [plain, *others]}))
+    qualities = {None: "plain_x2", 100: "plain_x2", 81: "plain_x2", 80: "for_jpegs", 1: "for_jpegs"}
+    assert {quality: catalogue.default_model_for(2, quality).name for quality in qualities} == qualities
+    assert catalogue.default_model_for(4).name == "for_jpegs_x4"
+    with pytest.raises(ModelError, match="no model upscales x3"):
+        catalogue.default_model_for(3, 50)
+    others[0]["jpeg_quality_up_to"] = "80"
+    (bundled / "index.json").write_text(json.dumps({"models": [plain, *others]}))
+    with pytest.raises(ModelError, match="jpeg_quality_up_to must be a whole number"):
+        catalogue.list_models()
+
+
 def test_damaged_index(home, bundled):
     (bundled / "index.json").write_text('{"models": [{}]}')
     with pytest.raises(ModelError, match="the index of bundled models: name must be a string"):

@@ -9,9 +9,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sparsesr.cli.main import main
 from sparsesr.engine.upscaler import Upscaler
+from sparsesr.image.decode import decode
 from support.sites import encoded, eventually, pixels
 from support.tiny_models import photo, tiny
 
@@ -144,6 +146,22 @@ def test_a_preview_is_a_part_upscaled(site):
         assert (
             site.client.get(f"/v1/images/{image['id']}/preview", params={**part, **wrong}).status_code == 400
         )
+
+
+@pytest.mark.parametrize(("quality", "model"), [(60, "photo_x2"), (98, "skim_fast_x2")])
+def test_job_preview_and_savings_take_the_default_model_for_the_file(site, quality, model):
+    data = io.BytesIO()
+    Image.fromarray(photo(50, 70)).save(data, "JPEG", quality=quality)
+    image = site.post("/v1/images", data.getvalue()).json()
+    part = {"left": 0, "top": 0, "right": 70, "bottom": 50}
+    preview = site.client.get(f"/v1/images/{image['id']}/preview", params=part)
+    expected = Upscaler(model, threads=1)(decode(data.getvalue()).rgb)
+    np.testing.assert_array_equal(pixels(preview.content), expected.image)
+    started = site.client.post("/v1/jobs", params={"image": image["id"]})
+    job = ended(site, started.json()["id"])
+    assert job["result"]["record"]["passes"] == [{"model": model, "scale": 2}]
+    facts = site.client.get(f"/v1/jobs/{job['id']}/savings").json()
+    assert facts["macs_dense"] == expected.stats.macs_dense and facts["ms"] > 0
 
 
 def test_several_jobs_of_one_image_and_their_zip(site):

@@ -58,9 +58,8 @@ def run(
         target = target / default.name
     refuse_same(image, target)
     destination = checked_destination(target, overwrite=overwrite)
-    upscaler = Upscaler(
-        load_model(model, scale), scale=scale, threads=threads, memory=options.parse_memory(memory)
-    )
+    named = None if model is None else load_model(model, scale)
+    limit = options.parse_memory(memory)
     bar = progress_bar("measuring", quiet=quiet or as_json)
     with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
         photo = decode(image, cancelled=cancelled)
@@ -70,6 +69,8 @@ def run(
                 where=printable(image),
                 remedy="choose a larger image",
             )
+        chosen = named or load_model(None, scale, photo.jpeg_quality)  # as `upscale` chooses
+        upscaler = Upscaler(chosen, scale=scale, threads=threads, memory=limit)
         pixels = without_holes(photo.rgb, photo.alpha)
         announce = None if quiet else warn_of_plan
         run_options = RunOptions(effort, on_plan=announce, cancelled=cancelled)

@@ -63,7 +63,7 @@ def run(
     frames = FrameReader(sys.stdin.buffer, min(ImageLimits().max_file_bytes, upscaler.memory))
     watch = partial(_watching, effort, target_ms)
     outcomes = upscale_frames(upscaler, frames, write_options, watch)
-    return _answer_all(upscaler, outcomes, sys.stdout.buffer)
+    return _answer_all(outcomes, sys.stdout.buffer)
 
 
 def _check_streams() -> None:
@@ -82,20 +82,20 @@ def _watching(effort: float | None, target_ms: float | None, name: str) -> Gener
         yield RunOptions(effort, target_ms, cancelled=cancelled)
 
 
-def _answer_all(upscaler: Upscaler, outcomes: Iterable[tuple[str, Attempt]], sink: BinaryIO) -> int:
+def _answer_all(outcomes: Iterable[tuple[str, Attempt]], sink: BinaryIO) -> int:
     """Answer each image as soon as it is done; return the exit status of all."""
     tally = Tally(0)
     for name, outcome in outcomes:
-        _answer(sink, *_frames_of(upscaler, name, outcome))
+        _answer(sink, *_frames_of(name, outcome))
         if isinstance(outcome, SparsesrError):
             messages.print_error(outcome)
         tally.add(outcome)
     return tally.exit_status
 
 
-def _frames_of(upscaler: Upscaler, name: str, outcome: Attempt) -> tuple[dict[str, Any], bytes]:
+def _frames_of(name: str, outcome: Attempt) -> tuple[dict[str, Any], bytes]:
     if isinstance(outcome, FileResult):
-        record, image = record_of(upscaler, outcome, name, ""), outcome.upscaled.image
+        record, image = record_of(outcome, name, ""), outcome.upscaled.image
         del record["output"]
         return record, image
     return failure_record(outcome, name, messages.option_of), b""

@@ -149,7 +149,7 @@ def _run_all(
     for source, target, outcome in batch:
         tally.count += source not in pairing.targets
         tally.add(outcome)
-        report_outcome(upscaler, source, target, outcome, job)
+        report_outcome(source, target, outcome, job)
     report_tally(tally, job)
     if budget is not None:
         report_budget(budget, job)

@@ -13,7 +13,7 @@ from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import duration, progress_bar
 from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
 from sparsesr.cli.upscale_report import Job, report
-from sparsesr.engine.estimate import expected_seconds, planned_macs
+from sparsesr.engine.estimate import expected_seconds
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import Plan
 from sparsesr.engine.upscaler import Upscaler
@@ -33,7 +33,7 @@ _STDIN = "standard input"
 def watching(upscaler: Upscaler, job: Job, source: Path | str) -> Generator[RunOptions, None, None]:
     """Wrap work on one file: announces it, shows progress, and names the file if Ctrl-C interrupts."""
     name, is_silent = printable(source), job.quiet or job.as_json
-    announce = None if is_silent else partial(_announce, upscaler, name)
+    announce = None if is_silent else partial(_announce, upscaler.network.session.threads, name)
     with (
         naming_interruptions(name),
         interruptible() as cancelled,
@@ -67,7 +67,7 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         if lost is not None:
             raise lost
     output = "standard output" if target is None else target
-    report(record_of(upscaler, done, _STDIN, output), _STDIN, output, job, to_stderr=target is None)
+    report(record_of(done, _STDIN, output), _STDIN, output, job, to_stderr=target is None)
     return 0
 
 
@@ -82,14 +82,12 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _announce(upscaler: Upscaler, name: str, plan: Plan, size: tuple[int, int], scale: int) -> None:
+def _announce(threads: int, name: str, plan: Plan, macs: int) -> None:
     """Announce work that will take long, with the reason."""
-    messages.warn_of_plan(plan, size, scale)
-    network = upscaler.network_for(scale)
-    macs = planned_macs(network, plan, *size)
+    messages.warn_of_plan(plan, macs)
     if macs < _LIGHT_MACS:
         return
-    seconds = expected_seconds(network, macs)
+    seconds = expected_seconds(macs, threads)
     if seconds >= _LONG_S:
         line = f"{name}: about {duration(seconds)} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
         messages.say(line, to_stderr=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from sparsesr.cli import messages
 from sparsesr.cli.tally import Tally
-from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import SparsesrError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import Outcome, Skipped
@@ -54,10 +53,10 @@ def report_beforehand(inputs: Inputs, pairing: Pairing, job: Job) -> Tally:
     return tally
 
 
-def report_outcome(upscaler: Upscaler, source: Path, target: Path, outcome: Outcome, job: Job) -> None:
+def report_outcome(source: Path, target: Path, outcome: Outcome, job: Job) -> None:
     """Print the outcome for a file of a batch."""
     if isinstance(outcome, FileResult):
-        report(record_of(upscaler, outcome, source, target), source, target, job)
+        report(record_of(outcome, source, target), source, target, job)
     else:
         report_no_result(source, target, outcome, job)
 

@@ -56,11 +56,11 @@ class Workplace:
         if isinstance(outcome, SparsesrError):
             is_short = settings.is_shared and isinstance(outcome, LimitError) and outcome.asks_for("memory")
             return PutOff() if is_short else located(outcome, printable(item.source))
-        record = record_of(self._upscaler, outcome, item.source, item.target)
+        record = record_of(outcome, item.source, item.target)
         return Done(record, state_of(item.target))
 
 
-def _put_off_tiles(plan: Plan, size: tuple[int, int], scale: int) -> None:
+def _put_off_tiles(plan: Plan, macs: int) -> None:
     """Tiles change results; alone on the machine, the image may not need them."""
     if plan.mode is Mode.TILES:
         raise LimitError("needs tiles in a share of the memory", remedy=Wording("raise {}", "memory"))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsesr import _native
-from sparsesr.engine.execute import Network
 from sparsesr.engine.plan import Mode, Plan
 from sparsesr.runtime.graph.cost import count_macs
+
+if TYPE_CHECKING:
+    from sparsesr.engine.execute import Network
 
 TYPICAL_SHARE = 0.4
 """Share of the peak that whole networks typically reach; estimates are within a factor of two."""
 _PEAK_MS = 20
 
 
-def planned_macs(network: Network, plan: Plan, height: int, width: int) -> int:
-    """Multiply-adds of a plan for an LR image with every pixel active; overlaps count as often as they occur."""
+def planned_macs(network: Network, plan: Plan) -> int:
+    """Multiply-adds of a plan with every pixel active; overlaps count as often as they occur."""
+    height, width = plan.needs.height, plan.needs.width
     if not plan.tiles:
         return count_macs(network.model, height, width).macs_dense
     windows = [(tile.window.height, tile.window.width) for tile in plan.tiles]
@@ -23,7 +28,7 @@ def planned_macs(network: Network, plan: Plan, height: int, width: int) -> int:
     return probe + passes * sum(each[size] for size in windows)
 
 
-def expected_seconds(network: Network, macs: int) -> float:
+def expected_seconds(macs: int, threads: int) -> float:
     """Time for ``macs`` multiply-adds; measures the processor's peak, which takes 20 ms."""
-    peak_flops = _native.multiply_add_peak("f32", network.session.threads, _PEAK_MS) * 1e9
+    peak_flops = _native.multiply_add_peak("f32", threads, _PEAK_MS) * 1e9
     return 2 * macs / (TYPICAL_SHARE * peak_flops)

@@ -43,8 +43,6 @@ LOOK_PX, MOST_LOOKED = 30_000, 0.2
 class Forecast:
     """What an image gains and costs at each of `LEVELS`."""
 
-    computed_px: float
-    """LR pixels that a network computes, overlaps included."""
     output_px: int
     """Pixels of the result."""
     gains: Curve
@@ -52,7 +50,7 @@ class Forecast:
     densities: Curve
     """Density, mean over all masks."""
     inactive_macs: float
-    """Multiply-adds with no pixel active."""
+    """Multiply-adds of the network with no pixel active, overlaps included."""
     dense_macs: float
     """Multiply-adds with all pixels active."""
 
@@ -79,7 +77,6 @@ class Forecaster:
         """Look at (H, W, 3) pixels that will be upscaled as planned."""
         gains, densities = self._curves(*self._kinds(pixels))
         return Forecast(
-            plan.computed_px,
             output_px,
             np.concatenate([[0.0], gains * pixels.shape[0] * pixels.shape[1]]),
             np.concatenate([[0.0], densities]),

@@ -20,6 +20,7 @@ from sparsesr.engine.target import CostModel
 
 Costs = npt.NDArray[np.float64]
 """(images, levels)."""
+_IS_BICUBIC = np.array([level is None for level in LEVELS])
 
 
 class LevelCosts(Protocol):
@@ -43,44 +44,39 @@ class FirstRates:
 
     bicubic_px: float
     """Per pixel of the result."""
-    fixed_px: float
-    """Per computed pixel."""
-    active_px: float
-    """Extra per active pixel."""
+    inactive_mac: float
+    """Per multiply-add that is left with no pixel active."""
+    active_mac: float
+    """Per multiply-add that active pixels add."""
     outside: float = 5.0
     """Outside of network and bicubic: per image."""
     outside_px: float = 5e-5
     """And per pixel of the result."""
 
     @classmethod
-    def of(cls, model: CostModel, computed_px: float, bicubic_px: float) -> FirstRates:
-        """From the cost model of an image."""
-        least = 1e-9  # a rate that was measured as zero or less can still be learned
+    def of(cls, model: CostModel, inactive_macs: float, dense_macs: float, bicubic_px: float) -> FirstRates:
+        """From the cost model of an image, and its multiply-adds with no and with all pixels active."""
+        least = 1e-12  # a rate that was measured as zero or less can still be learned
         return cls(
             max(bicubic_px, least),
-            max(model.fixed_ms / computed_px, least),
-            max(model.active_ms / computed_px, least),
+            max(model.fixed_ms / inactive_macs, least),
+            max(model.active_ms / (dense_macs - inactive_macs), least),
         )
 
 
 class TimeCosts:
-    """Costs in milliseconds."""
+    """Costs in milliseconds. That of a network follows its multiply-adds, so networks of one batch may differ."""
 
     def __init__(self, first: FirstRates) -> None:
         self._outside = LearnedRates((first.outside, first.outside_px))
         self._bicubic = LearnedRates((first.bicubic_px,))
-        self._network = LearnedRates((first.fixed_px, first.active_px))
+        self._network = LearnedRates((first.inactive_mac, first.active_mac))
 
     def of(self, forecasts: Sequence[Forecast]) -> Costs:
         """Expected milliseconds of each image at each level."""
         output = _column(forecasts, "output_px")
-        computed = _column(forecasts, "computed_px")
-        density = np.stack([each.densities for each in forecasts])
-        is_bicubic = np.array([level is None for level in LEVELS])
-        inside = np.where(
-            is_bicubic, self._bicubic.cost(output), self._network.cost(computed, computed * density)
-        )
-        return self._outside.cost(1.0, output) + inside
+        network = self._network.cost(*_macs(forecasts))
+        return self._outside.cost(1.0, output) + np.where(_IS_BICUBIC, self._bicubic.cost(output), network)
 
     def learn(self, forecast: Forecast, level: int, done: UpscaleResult, passed_ms: float) -> float:
         """Learn from the time of a finished image; returns all of it."""
@@ -88,8 +84,7 @@ class TimeCosts:
         if LEVELS[level] is None:
             self._bicubic.learn(inside_ms, forecast.output_px)
         else:
-            active = forecast.computed_px * float(forecast.densities[level])
-            self._network.learn(inside_ms, forecast.computed_px, active)
+            self._network.learn(inside_ms, forecast.inactive_macs, _active_macs(forecast, level))
         self._outside.learn(passed_ms - inside_ms, 1.0, forecast.output_px)
         return passed_ms
 
@@ -102,16 +97,23 @@ class MacCosts:
 
     def of(self, forecasts: Sequence[Forecast]) -> Costs:
         """Expected multiply-adds of each image at each level."""
-        inactive, dense = _column(forecasts, "inactive_macs"), _column(forecasts, "dense_macs")
-        density = np.stack([each.densities for each in forecasts])
-        is_bicubic = np.array([level is None for level in LEVELS])
-        return np.where(is_bicubic, 0.0, self._network.cost(inactive, (dense - inactive) * density))
+        return np.where(_IS_BICUBIC, 0.0, self._network.cost(*_macs(forecasts)))
 
     def learn(self, forecast: Forecast, level: int, done: UpscaleResult, passed_ms: float) -> float:
         """Learn from the multiply-adds of a finished image; returns them."""
-        active = (forecast.dense_macs - forecast.inactive_macs) * float(forecast.densities[level])
-        self._network.learn(done.stats.macs, forecast.inactive_macs, active)
+        self._network.learn(done.stats.macs, forecast.inactive_macs, _active_macs(forecast, level))
         return done.stats.macs
+
+
+def _macs(forecasts: Sequence[Forecast]) -> tuple[Costs, Costs]:
+    """Multiply-adds of each image with no pixel active, and what each level adds."""
+    inactive, dense = _column(forecasts, "inactive_macs"), _column(forecasts, "dense_macs")
+    density = np.stack([each.densities for each in forecasts])
+    return inactive, (dense - inactive) * density
+
+
+def _active_macs(forecast: Forecast, level: int) -> float:
+    return (forecast.dense_macs - forecast.inactive_macs) * float(forecast.densities[level])
 
 
 def _column(forecasts: Sequence[Forecast], name: str) -> Costs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 from sparsesr.engine.network_pass import NetworkPass
@@ -15,7 +16,10 @@ DEFAULT_SCALE = 2
 
 
 class Networks:
-    """Networks that differ in their scale only. Any number of threads may share them."""
+    """Networks that differ in their scale, default ones also in the images that they are for.
+
+    Any number of threads may share them.
+    """
 
     def __init__(
         self, model: ModelLike | None, *, threads: int | None, precision: str, inference: str
@@ -23,8 +27,25 @@ class Networks:
         """``model``: a name, a path or a model; None: the default model of each scale. ModelError if it is refused."""
         self._model = model if isinstance(model, ModelFile | None) else load(model)
         self._settings = {"threads": threads, "precision": precision, "inference": inference}
-        self._loaded: dict[int, NetworkPass] = {}
+        self._jpeg_quality: int | None = None
+        self._loaded: dict[tuple[str, int], NetworkPass] = {}
+        """By name and scale."""
+        self._defaults: dict[tuple[int, int | None], str] = {}
+        """Name of the default model, by scale and quality of a JPEG."""
         self._lock = RenewedLock()
+
+    def for_jpeg(self, quality: int | None) -> Networks:
+        """The networks for a JPEG of this quality, None for other images; what is loaded is shared with these."""
+        if self._model is not None or quality == self._jpeg_quality:
+            return self
+        others = copy.copy(self)
+        others._jpeg_quality = quality
+        return others
+
+    @property
+    def are_default(self) -> bool:
+        """True if no model was named, so that they depend on the image."""
+        return self._model is None
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -39,28 +60,38 @@ class Networks:
     def __getitem__(self, scale: int) -> NetworkPass:
         """The network for one of the scales."""
         with self._lock:
-            if scale not in self._loaded:
-                model = load_model(self._model, scale)
-                self._loaded[scale] = NetworkPass(model, **self._settings)  # pyright: ignore[reportArgumentType]
-            return self._loaded[scale]
+            name = self._default_for(scale) if self._model is None else self._model.facts.name
+            if (name, scale) not in self._loaded:
+                model = load_model(self._model or name, scale)
+                self._loaded[name, scale] = NetworkPass(model, **self._settings)  # pyright: ignore[reportArgumentType]
+            return self._loaded[name, scale]
+
+    def _default_for(self, scale: int) -> str:
+        key = scale, self._jpeg_quality
+        if key not in self._defaults:
+            self._defaults[key] = default_model_for(scale, self._jpeg_quality).name
+        return self._defaults[key]
 
     @property
     def idle_bytes(self) -> int:
-        """Working memory kept for the next image."""
-        return sum(each.network.session.idle_bytes for each in self._loaded.values())
+        """Working memory kept for the next image, by networks for other images too."""
+        return sum(each.network.session.idle_bytes for each in list(self._loaded.values()))
 
-    def release_buffers(self, but: int = 0) -> None:
-        """Return that memory to the system, apart from the network of the scale ``but``."""
-        for scale, each in self._loaded.items():
-            if scale != but:
+    def release_buffers(self, but: NetworkPass | None = None) -> None:
+        """Return that memory to the system, apart from that of one network."""
+        for each in list(self._loaded.values()):
+            if each is not but:
                 each.network.session.keep_buffers(0)
 
 
-def load_model(model: ModelLike | None, scale: int | None) -> ModelFile:
-    """Load a model, or the default one, for one scale; UsageError if the model does not support the scale."""
+def load_model(model: ModelLike | None, scale: int | None, jpeg_quality: int | None = None) -> ModelFile:
+    """Load a model, or the default one (for a JPEG of this quality), for one scale.
+
+    UsageError if the model does not support the scale.
+    """
     if model is None:
         wanted = scale or DEFAULT_SCALE
-        return load(default_model_for(wanted).path).at_scale(wanted)
+        return load(default_model_for(wanted, jpeg_quality).path).at_scale(wanted)
     loaded = model if isinstance(model, ModelFile) else load(model)
     if scale not in (None, *loaded.scales):
         raise UsageError(

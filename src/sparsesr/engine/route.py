@@ -113,9 +113,10 @@ def follow(
     results: list[UpscaleResult] = []
     shares = _shares(route.scales)
     for scale, plan, share in zip(route.scales, route.plans, shares, strict=True):
-        networks.release_buffers(but=scale)
+        network = networks[scale]
+        networks.release_buffers(but=network)
         here = replace(options, progress=_part_of(options.progress, share))
-        result, alpha = networks[scale].upscale(rgb, alpha, plan, here, budget)
+        result, alpha = network.upscale(rgb, alpha, plan, here, budget)
         rgb = result.image
         results.append(result)
     done = _joined(results, [networks[scale] for scale in route.scales])

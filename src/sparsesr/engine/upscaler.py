@@ -14,6 +14,7 @@ from sparsesr.engine.arguments import check_numbers, check_whole_numbers
 from sparsesr.engine.arrays import unpack
 from sparsesr.engine.budget import MemoryBudget
 from sparsesr.engine.execute import Cancelled, Network, Progress, RunOptions, execute
+from sparsesr.engine.network_pass import NetworkPass
 from sparsesr.engine.networks import ModelLike, Networks
 from sparsesr.engine.output_size import OutputSize
 from sparsesr.engine.plan import PROCESS_BYTES, Plan
@@ -50,7 +51,10 @@ class Upscaler:
         precision: str = "auto",
         budget: MemoryBudget | None = None,
     ) -> None:
-        """Load a model by name or path; None: the default model for the size, x2 if none is given.
+        """Load a model by name or path; None: the default model for the size, x2 if none is given, and for the image.
+
+        Default models differ for files that are JPEGs of low quality: see :meth:`for_jpeg`. Arrays and PIL images do
+        not say what they were.
 
         ``scale``: output size / input size, any number from 1; or ``width``, ``height`` or both in pixels; or ``fit``,
         the (width, height) of a box into which results fit. A size that is not a scale of the model is reached by the
@@ -76,22 +80,43 @@ class Upscaler:
         run = {"threads": threads, "inference": inference, "precision": precision}
         size = {"scale": scale, "width": width, "height": height, "fit": fit}
         named = model if isinstance(model, ModelFile | None) else portable_name(model)
-        self._arguments = (named, {**size, **run, "memory": memory})
+        self._arguments = (named, {**size, **run, "memory": memory}, None)
         self.inference = inference
         self._networks = Networks(model, threads=threads, inference=inference, precision=precision)
-        self._first = self._networks[self._first_scale()]
+        self._first_scale = self._smallest_scale()
+        self._standing_bytes = PROCESS_BYTES + self._first.weight_bytes
+        """Memory held even when idle."""
         self._is_memory_given = memory is not None
         self.memory = default_memory_bytes() if memory is None else int(memory)
         self.budget = budget or MemoryBudget(self.memory - self._standing_bytes)
 
-    def _first_scale(self) -> int:
+    def _smallest_scale(self) -> int:
         """For a scale, that of every image; for a size in pixels, the smallest, which is the most frequent."""
         if self.output_size.is_in_pixels:
             return min(self._networks.scales)
         return self.route(1, 1).scales[0]
 
+    def for_jpeg(self, quality: int | None) -> Upscaler:
+        """The upscaler for an image that was a JPEG of this quality, 1 to 100 in the sense of libjpeg.
+
+        None: any other image. The upscaler has the default models for such images, and shares networks, memory and
+        budget with this one; it is this one if a model was named. Jobs that upscale files do this by themselves.
+        """
+        check_whole_numbers(quality=quality)
+        networks = self._networks.for_jpeg(quality)
+        if networks is self._networks:
+            return self
+        other = object.__new__(type(self))
+        other.__dict__ |= self.__dict__
+        other._networks, other._arguments = networks, (*self._arguments[:2], quality)
+        return other
+
     def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[Any, ...]]:
         return _rebuilt, self._arguments
+
+    @property
+    def _first(self) -> NetworkPass:
+        return self._networks[self._first_scale]
 
     @property
     def network(self) -> Network:
@@ -122,15 +147,11 @@ class Upscaler:
         """What results depend on, apart from the options of a call."""
         return {
             "model": self.network.name,
+            "is_default": self._networks.are_default,
             "size": self.label,
             "precision": self.network.session.precision,
             "inference": self.inference,
         }
-
-    @property
-    def _standing_bytes(self) -> int:
-        """Memory held even when idle."""
-        return PROCESS_BYTES + self._first.weight_bytes
 
     @property
     def idle_bytes(self) -> int:
@@ -240,5 +261,5 @@ class Upscaler:
         return execute(self.network_for(route.scales[0]), rgb, route.plans[0], options)
 
 
-def _rebuilt(model: ModelLike | None, settings: dict[str, Any]) -> Upscaler:
-    return Upscaler(model, **settings)
+def _rebuilt(model: ModelLike | None, settings: dict[str, Any], jpeg_quality: int | None) -> Upscaler:
+    return Upscaler(model, **settings).for_jpeg(jpeg_quality)

@@ -21,6 +21,7 @@ from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
 from sparsesr.image.jpeg_damage import jpeg_warnings
+from sparsesr.image.jpeg_quality import jpeg_quality
 from sparsesr.image.kept_metadata import gathered, without_false_properties
 from sparsesr.image.known_colours import ordinary_image, with_known_colours
 from sparsesr.image.orientation import upright
@@ -70,6 +71,7 @@ class _DecodeState:
     notes: list[str] = field(default_factory=list[str])
     has_several_scans: bool = False
     is_lossless: bool = False
+    jpeg_quality: int | None = None
     fail_on: str = "warning"
     """Severity at which libvips fails. Anything laxer accepts a truncated TIFF as complete."""
 
@@ -280,6 +282,7 @@ def _gather_metadata(
     state.metadata = without_false_properties(state.metadata, size, left_out, is_turned=is_turned)
     state.notes += note_of(left_out)
     state.is_lossless = kind == "webp" and is_lossless_webp(source)
+    state.jpeg_quality = jpeg_quality(source) if kind == "jpeg" else None
 
 
 def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) -> DecodedImage:
@@ -289,5 +292,6 @@ def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) ->
         transfer=state.transfer,
         source_format=kind,
         is_lossless=state.is_lossless,
+        jpeg_quality=state.jpeg_quality,
         notes=state.notes,
     )

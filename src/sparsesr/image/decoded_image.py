@@ -65,6 +65,8 @@ class DecodedImage:
     source_format: str = "array"
     is_lossless: bool = False
     """True for a WebP without loss, which stays one."""
+    jpeg_quality: int | None = None
+    """Of the file, in the sense of libjpeg (see :mod:`sparsesr.image.jpeg_quality`); None if it is no JPEG."""
     notes: list[str] = field(default_factory=list[str])
     """Changes made while decoding, one sentence each, for the report."""
 

@@ -68,6 +68,13 @@ class FileResult:
     """Its ``image`` is the path written, or the bytes of the file."""
     size: tuple[int, int]
     """(height, width) of the input, upright."""
+    model: str
+    """The first network for this image, and for most sizes the only one."""
+    precision: str
+    """In which it runs, and why."""
+    precision_reason: str
+    jpeg_quality: int | None = None
+    """Of the input; default models depend on it. None if it is no JPEG."""
     share: BudgetShare | None = None
     """What the image got of a batch's budget, if there was one."""
 
@@ -77,8 +84,23 @@ class _PreparedFile:
     """A decoded input with its destination and route."""
 
     image: DecodedImage
+    upscaler: Upscaler
+    """The one for such images."""
     destination: Destination
     route: Route
+
+    def result(self, upscaled: UpscaleResult) -> FileResult:
+        """The report about it."""
+        network, image = self.upscaler.network_for(self.route.scales[0]), self.image
+        session = network.session
+        return FileResult(
+            upscaled,
+            (image.height, image.width),
+            network.name,
+            session.precision,
+            session.precision_reason,
+            image.jpeg_quality,
+        )
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,7 @@ def upscale_file(
 ) -> FileResult:
     """Upscale an encoded image to the file ``path``, or to bytes if that is None.
 
+    If the upscaler has default models, those for a JPEG depend on its quality, see :meth:`Upscaler.for_jpeg`.
     ``name`` names ``source`` in messages if it is bytes. In a process that was forked from one that had used libvips,
     the work is done by a new process, within the usual limits and not ``seen``. Jobs that share an upscaler wait for
     each other if its memory is too small for both. Raises InputError, LimitError, UsageError, CancelledError or
@@ -135,11 +158,10 @@ def upscale_file(
             image = decoded(upscaler, source, name, options.cancelled, limits)
             destination = known or Destination(None, _format(image, write_options))
             check_lossless(destination, encoding)
-            prepared = _prepared(upscaler, image, destination, limits)
+            prepared = _prepared(upscaler.for_jpeg(image.jpeg_quality), image, destination, limits)
             held.enter_context(upscaler.reserved(prepared.route, options.cancelled))
-        upscaled = _upscaled(upscaler, prepared, options, encoding, seen)
-    size = (image.height, image.width)
-    return FileResult(replace(upscaled, seconds=time.perf_counter() - start), size)
+        upscaled = _upscaled(prepared, options, encoding, seen)
+    return prepared.result(replace(upscaled, seconds=time.perf_counter() - start))
 
 
 def _prepared(
@@ -156,18 +178,14 @@ def _prepared(
     encoder_bytes = working_bytes(destination.format, height, width)
     has_alpha = image.alpha is not None
     route = upscaler.planned_route(image.rgb, has_alpha=has_alpha, encoder_bytes=encoder_bytes)
-    return _PreparedFile(image, destination, route)
+    return _PreparedFile(image, upscaler, destination, route)
 
 
 def _upscaled(
-    upscaler: Upscaler,
-    prepared: _PreparedFile,
-    options: RunOptions,
-    encoding: EncodeOptions,
-    seen: Seen | None,
+    prepared: _PreparedFile, options: RunOptions, encoding: EncodeOptions, seen: Seen | None
 ) -> UpscaleResult:
     """Upscale and write; the ``image`` of the result is the path or the bytes written."""
-    image = prepared.image
+    image, upscaler = prepared.image, prepared.upscaler
     try:
         result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.route, options)
     except ResultError as error:

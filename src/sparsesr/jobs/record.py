@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sparsesr.engine.result import UpscaleResult
-from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import Naming, SparsesrError
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import Skipped
@@ -27,22 +26,23 @@ def names(**files: Path | str) -> dict[str, Any]:
     return record
 
 
-def record_of(upscaler: Upscaler, done: FileResult, source: Path | str, target: Path | str) -> dict[str, Any]:
+def record_of(done: FileResult, source: Path | str, target: Path | str) -> dict[str, Any]:
     """Record of a result."""
     (height, width), result = done.size, done.upscaled
-    stats, session = result.stats, upscaler.network.session
+    stats = result.stats
     return {
         **names(input=source, output=target),
         "width": width,
         "height": height,
         "output_width": result.size[1],
         "output_height": result.size[0],
-        "model": upscaler.network.name,
+        "jpeg_quality": done.jpeg_quality,
+        "model": done.model,
         "scale": _scale(result, height),
         "passes": [asdict(each) for each in result.passes],
         "resized": result.is_resized,
-        "precision": session.precision,
-        "precision_reason": session.precision_reason,
+        "precision": done.precision,
+        "precision_reason": done.precision_reason,
         "seconds": round(result.seconds, 4),
         "network_seconds": round(stats.total_ms / 1000, 4),
         "effort": result.effort,

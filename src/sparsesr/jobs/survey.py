@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsesr.engine.arrays import without_holes
+from sparsesr.engine.execute import Network
 from sparsesr.engine.first_rates import measure_first_rates
 from sparsesr.engine.forecast import Forecast, Forecaster
 from sparsesr.engine.level_costs import LevelCosts, MacCosts, TimeCosts
@@ -26,10 +27,10 @@ class Survey:
         """``unit``: ``s`` or ``macs``; UsageError if the model cannot be run with a budget."""
         self._upscaler = upscaler
         self._unit = unit
-        self._forecasters: dict[int, Forecaster] = {}
+        self._forecasters: dict[str, Forecaster] = {}
         self._seen: dict[Path, State] = {}
         self._costs: LevelCosts | None = MacCosts() if unit == "macs" else None
-        self._forecaster(upscaler.scale)
+        self._forecaster(upscaler.network)
 
     @property
     def costs(self) -> LevelCosts:
@@ -51,19 +52,21 @@ class Survey:
         """
         self._seen[source] = state_of(source)
         image = decoded(self._upscaler, source, None, None, ImageLimits())
-        route = self._upscaler.planned_route(image.rgb, has_alpha=image.alpha is not None)
+        upscaler = self._upscaler.for_jpeg(image.jpeg_quality)
+        route = upscaler.planned_route(image.rgb, has_alpha=image.alpha is not None)
         refuse_several_networks(route, "budget", "budget")
-        scale, plan = route.scales[0], route.plans[0]
+        network, plan = upscaler.network_for(route.scales[0]), route.plans[0]
         pixels = without_holes(image.rgb, image.alpha)
+        forecast = self._forecaster(network)(pixels, plan, route.size[0] * route.size[1])
         if self._costs is None:
-            network = self._upscaler.network_for(scale)
-            self._costs = TimeCosts(measure_first_rates(network, pixels, plan))
-        return self._forecaster(scale)(pixels, plan, route.size[0] * route.size[1])
+            self._costs = TimeCosts(measure_first_rates(network, pixels, plan, forecast))
+        return forecast
 
-    def _forecaster(self, scale: int) -> Forecaster:
-        if scale not in self._forecasters:
-            self._forecasters[scale] = Forecaster(self._upscaler.network_for(scale))
-        return self._forecasters[scale]
+    def _forecaster(self, network: Network) -> Forecaster:
+        key = f"{network.name} x{network.scale}"
+        if key not in self._forecasters:
+            self._forecasters[key] = Forecaster(network)
+        return self._forecasters[key]
 
 
 def typical(forecasts: Sequence[Forecast]) -> Forecast:

@@ -4,6 +4,8 @@ Bundled models are the entries of ``sparsesr/models/index.json``, in order of pr
 
     {"models": [{"name": ..., "file": ..., "scale": ..., "sha256": ..., "description": ...}, ...]}
 
+A model with ``"jpeg_quality_up_to": 85`` is the default for JPEG files of that quality or less.
+
 A bundled model takes precedence over a user's model of the same name; :func:`install_model` refuses such names.
 """
 
@@ -39,6 +41,7 @@ __all__ = [
 SUFFIX = ".safetensors"
 FOREIGN_SUFFIXES = (".pt", ".pth", ".ckpt", ".onnx")
 BUNDLED, USER = "bundled", "user"
+_JPEGS = "jpeg_quality_up_to"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class ModelEntry:
     scale: int | None = None
     """Scale as the index gives it; None for the user's models, whose files must be opened."""
     description: str = ""
+    jpeg_quality_up_to: int | None = None
+    """The model is preferred for JPEG files of at most this quality; None: it is not made for them."""
+
+    def is_for_jpeg(self, quality: int | None) -> bool:
+        """True if it is preferred for JPEG files of this quality; None: other images."""
+        return (
+            quality is not None and self.jpeg_quality_up_to is not None and quality <= self.jpeg_quality_up_to
+        )
 
 
 def bundled_models_dir() -> Path:
@@ -92,6 +103,7 @@ def _bundled_entry(folder: Path, item: Json) -> ModelEntry:
         sha256=fields.text(data, "sha256", where),
         scale=fields.integer(data, "scale", where),
         description=fields.text(data, "description", where),
+        jpeg_quality_up_to=fields.integer(data, _JPEGS, where) if _JPEGS in data else None,
     )
 
 
@@ -178,13 +190,17 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def default_model_for(scale: int) -> ModelEntry:
+def default_model_for(scale: int, jpeg_quality: int | None = None) -> ModelEntry:
     """Default model of a scale: the first that serves it, bundled models before the user's.
+
+    For a JPEG of this quality (1 to 100, in the sense of libjpeg), the first of those that are preferred for it, if
+    there is one.
 
     Raises:
         ModelError: there is none for this scale; the message lists the scales that have one.
     """
-    scales = {entry.name: _scales_of(entry) for entry in list_models()}
+    entries = sorted(list_models(), key=lambda entry: not entry.is_for_jpeg(jpeg_quality))
+    scales = {entry.name: _scales_of(entry) for entry in entries}
     for name, served in scales.items():
         if scale in served:
             return resolve(name)

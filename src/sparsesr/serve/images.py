@@ -31,6 +31,7 @@ class SourceImage:
     height: int
     width: int
     format: str
+    jpeg_quality: int | None
     bits: int
     has_alpha: bool
     notes: tuple[str, ...]
@@ -85,6 +86,7 @@ def open_image(
         image.height,
         image.width,
         image.source_format,
+        image.jpeg_quality,
         image.bits,
         image.alpha is not None,
         tuple(image.notes),

@@ -38,7 +38,7 @@ class Part:
 def preview_png(upscaler: Upscaler, image: SourceImage, part: Part, run: RunOptions, task: Task) -> bytes:
     """The part upscaled, as PNG. Its edges lack the context that they have in the whole image."""
     pixels = image.part(part.top, part.left, part.bottom - part.top, part.right - part.left)
-    done = upscaler(
+    done = upscaler.for_jpeg(image.jpeg_quality)(
         pixels, effort=run.effort, target_ms=run.target_ms, keep_masks=False, cancelled=task.should_stop
     )
     upscaler.release_buffers()

@@ -86,7 +86,7 @@ class Service:
         """Measure what the masks of a job saved; the outcome is a Savings or None. Raises BusyError."""
 
         def work(task: Task) -> Savings | None:
-            upscaler = self.upscalers.find(job.wishes.networks)
+            upscaler = self.upscalers.find(job.wishes.networks).for_jpeg(job.image.jpeg_quality)
             return measure_savings(upscaler, job.image, job.wishes.run.effort, network_ms, task)
 
         return self._submit(self.view_lane, "savings", work)

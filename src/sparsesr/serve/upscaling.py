@@ -94,7 +94,7 @@ class Work:
 
     def _kept(self, upscaler: Upscaler, done: FileResult, task: Task) -> Result:
         name = result_name(self.name, upscaler.label, self._kind)
-        record = record_of(upscaler, done, self.name, name)
+        record = record_of(done, self.name, name)
         file = self.store.create(done.upscaled.image)
         try:
             mask = self._mask_view(done.upscaled, task)
