@@ -20,6 +20,7 @@ from model_quality import replace
 from skimage.restoration import denoise_tv_chambolle
 
 from sparsesr.image.decode import decode
+from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.metrics import psnr_y
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.vips import image_over
@@ -80,8 +81,14 @@ def _pairs(images: EvaluationSet, quality: int | None, scale: int) -> Iterator[P
 
 
 def _compressed(lr: Pixels, quality: int) -> Pixels:
-    data = image_over(lr).jpegsave_buffer(Q=quality, subsample_mode="on" if quality < 90 else "off")
-    return to_eight_bit(decode(data).rgb)
+    return to_eight_bit(as_jpeg(lr, quality, subsampled=quality < 90).rgb)
+
+
+def as_jpeg(lr: Pixels, quality: int, *, subsampled: bool, table: int = 0) -> DecodedImage:
+    """An image after a JPEG, 4:2:0 or 4:4:4; ``table``: the kind of quantisation tables, beyond 0 of mozjpeg only."""
+    subsampling = "on" if subsampled else "off"
+    data = image_over(lr).jpegsave_buffer(Q=quality, subsample_mode=subsampling, quant_table=table)
+    return decode(data)
 
 
 def _denoised(pairs: list[Pair], weight: float) -> list[Pair]:

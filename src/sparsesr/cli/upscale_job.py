@@ -89,5 +89,7 @@ def _announce(threads: int, name: str, plan: Plan, macs: int) -> None:
         return
     seconds = expected_seconds(macs, threads)
     if seconds >= _LONG_S:
-        line = f"{name}: about {duration(seconds)} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
+        line = (
+            f"{name}: up to about {duration(seconds)} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
+        )
         messages.say(line, to_stderr=True)

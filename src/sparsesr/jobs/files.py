@@ -71,8 +71,9 @@ class FileResult:
     model: str
     """The first network for this image, and for most sizes the only one."""
     precision: str
-    """In which it runs, and why."""
+    """In which it ran: fp32, bf16 or int8."""
     precision_reason: str
+    """Why, in a sentence."""
     jpeg_quality: int | None = None
     """Of the input; default models depend on it. None if it is no JPEG."""
     share: BudgetShare | None = None

@@ -45,8 +45,8 @@ def upscale(
     For a path, the result is written to ``output``, a file or an existing folder (default: ``<name>_x<scale>``
     beside the input), and its path is returned; numpy arrays and PIL images are returned as such. ``output``,
     ``overwrite``, ``format``, ``quality``, ``depth``, ``lossless``, ``strip``, ``preserve_time`` are for paths; see
-    :class:`WriteOptions`. All other parameters are those of :class:`Upscaler` and its call, among them the sizes. For
-    many images, create one :class:`Upscaler`.
+    :class:`WriteOptions`. All other parameters are those of :class:`Upscaler` and its call, among them the sizes.
+    Without ``model``, that for a JPEG file depends on its quality. For many images, create one :class:`Upscaler`.
     """
     write_options = WriteOptions(overwrite, format, quality, depth, lossless, strip, preserve_time)
     is_file = isinstance(image, (str, os.PathLike))

@@ -47,7 +47,9 @@ def known_model(name: str | None) -> str | None:
 
 
 def network_wishes(
-    model: Annotated[str | None, Query(description="Name of a model. Default: the bundled one.")] = None,
+    model: Annotated[
+        str | None, Query(description="Name of a model. Default: the bundled one for the file.")
+    ] = None,
     scale: Annotated[float | None, Query(description="Upscaling factor. Default: 2.")] = None,
     width: Annotated[int | None, Query(description="Width of the result in pixels.")] = None,
     height: Annotated[int | None, Query(description="Height of the result in pixels.")] = None,
