@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
+from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError
 from sparsesr.jobs.files import upscale_file
 from sparsesr.modelfile.catalogue import install_model
@@ -69,6 +70,17 @@ def test_the_default_model_is_that_for_the_file(capsys):
     assert (record["model"], record["jpeg_quality"]) == ("photo_x2", 75)
     assert main(["upscale", "poor.jpg", "-n", "skim_fast_x2", "--json", "--overwrite"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "skim_fast_x2"
+
+
+def test_long_work_is_announced_with_what_the_model_of_the_file_takes(monkeypatch, capsys):
+    monkeypatch.setattr("sparsesr.cli.upscale_job._LIGHT_MACS", 0)
+    monkeypatch.setattr("sparsesr.cli.upscale_job._LONG_S", 0.0)
+    save("poor.jpg", quality=75), save("poor.png")
+    for source, model in (("poor.jpg", "photo_x2"), ("poor.png", "skim_fast_x2")):
+        assert main(["upscale", source]) == 0
+        macs = Upscaler(model)(photo(12, 16)).stats.macs_dense
+        announced = f"{source}: up to about 0 seconds (whole, {macs / 1e12:.2g} T multiply-adds)\n"
+        assert capsys.readouterr().err == announced
 
 
 def test_a_batch_with_a_named_model_does_not_continue_one_with_default_models(monkeypatch, capsys):
