@@ -39,7 +39,7 @@ class Conv(NativeLayer):
         types = dict(zip(node.inputs, entry.inputs, strict=True))
         splits = [types[name].channels for name in self._inputs]
         self._reach = None if mask_of(node) is None else (node.inputs[0], REACH.of(node))
-        self._elsewhere = node.inputs[2] if self._reach is not None and len(node.inputs) > 2 else None
+        self._elsewhere = None if self._reach is None else next(iter(node.inputs[2:]), None)
         self._packed = _packed(weights, splits)
         self._out_steps = weights.out_steps
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
