@@ -4,6 +4,7 @@
 
 #include "bindings/module.h"
 #include "bindings/pixel_sets.h"
+#include "bindings/reached_pixels.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -68,7 +69,8 @@ const float* slopes_of(const InArray& slopes, const PackedConv& conv, Activation
 void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_t out_row0, int64_t r0,
           int64_t r1, const std::string& activation, float slope, const OptionalSlopes& slopes,
           const OptionalMap& residual, const OptionalMap& accumulate, const std::optional<Steps>& out_steps,
-          const std::optional<CopyArray>& copy, const PixelList* pixels, int threads) {
+          const std::optional<CopyArray>& copy, const PixelList* pixels, const std::optional<MaskAndReach>& reached,
+          int threads) {
   ConvCall call = make_call(p, inputs, out, out_row0, activation, slope, slopes, residual, accumulate);
   set_out_steps(call, out_steps);
   set_copy(call, copy);
@@ -76,8 +78,12 @@ void rows(const PackedConv& p, const Inputs& inputs, const OutArray& out, int64_
   check_shapes(call);
   check_conv_rows(call, r0, r1);
   if (pixels != nullptr) check_listed_rows(*pixels, call.out.width, r0, r1);
+  if (reached) check_reached(*reached, call.out.width, r0, r1);
   const nb::gil_scoped_release no_gil;
-  if (pixels == nullptr) {
+  if (reached) {
+    const ReachedPixels near(*reached->first, reached->second);
+    conv_pixels(call, pixels == nullptr ? near.in_rows(r0, r1) : near.among(pixels->in_rows(r0, r1)), threads);
+  } else if (pixels == nullptr) {
     conv_rows(call, r0, r1, threads);
   } else {
     conv_pixels(call, pixels->in_rows(r0, r1), threads);
@@ -184,7 +190,8 @@ void bind_convolution(nb::module_& m) {
   m.def("conv_rows", &rows, "p"_a, "inputs"_a, "out"_a, "out_row0"_a, "r0"_a, "r1"_a,
         "activation"_a = "none", "slope"_a = 0.0f, "slopes"_a.none() = nb::none(),
         "residual"_a.none() = nb::none(), "accumulate"_a.none() = nb::none(), "out_steps"_a.none() = nb::none(),
-        "copy"_a.none() = nb::none(), "pixels"_a.none() = nb::none(), "threads"_a = 1);
+        "copy"_a.none() = nb::none(), "pixels"_a.none() = nb::none(), "reached"_a.none() = nb::none(),
+        "threads"_a = 1);
 }
 
 }  // namespace sparsesr::bindings

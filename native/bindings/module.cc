@@ -7,6 +7,7 @@ NB_MODULE(_native, m) {
   sparsesr::bindings::bind_convolution(m);
   sparsesr::bindings::bind_transposed_convolution(m);
   sparsesr::bindings::bind_masks(m);
+  sparsesr::bindings::bind_reached_pixels(m);
   sparsesr::bindings::bind_maps(m);
   sparsesr::bindings::bind_images(m);
   sparsesr::bindings::bind_single_maps(m);

@@ -9,6 +9,7 @@ void bind_convolution(nanobind::module_& m);
 void bind_transposed_convolution(nanobind::module_& m);
 void bind_masks(nanobind::module_& m);
 void bind_pixel_sets(nanobind::module_& m);
+void bind_reached_pixels(nanobind::module_& m);
 void bind_maps(nanobind::module_& m);
 void bind_images(nanobind::module_& m);
 void bind_single_maps(nanobind::module_& m);

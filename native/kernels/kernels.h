@@ -10,6 +10,7 @@
 #include "kernels/depthwise_conv/depthwise_conv.h"
 #include "kernels/fill_pixels/fill_pixels.h"
 #include "kernels/fold/fold.h"
+#include "kernels/folded_convs/folded_convs.h"
 #include "kernels/image/image.h"
 #include "kernels/layer_norm/layer_norm.h"
 #include "kernels/mask/mask.h"

@@ -117,6 +117,7 @@ def conv_rows(
     out_steps: Steps | None = None,
     copy: PlacedCopy | None = None,
     pixels: PixelList | None = None,
+    reached: tuple[PixelMask, int] | None = None,
     threads: int = 1,
 ) -> None:
     """Compute out = activation(convolution + bias + accumulate) + residual at every pixel of the rows.
@@ -126,7 +127,7 @@ def conv_rows(
 
     A quantised `out`, with `out_steps`, needs quantised inputs, and nothing can be added to it; it saturates and rounds
     half up. `copy` gets a quantised copy of an `out` in fp32 with the same stride. With `pixels`, nothing
-    else is computed.
+    else is computed; with `reached`, nothing but pixels within that distance of an active one of the mask.
     """
 
 class UpsampledMaskWeights:
@@ -223,6 +224,34 @@ def masked_conv_rows(
     must be None and `fill` nowhere. Only then may there be a `copy` as in `conv_rows`, of active pixels and of the
     inactive ones in `copied`: everywhere, border (possibly more) or nowhere.
     """
+
+class FoldedConvs:
+    """Two 3x3 convolutions of an image, one after the other, as one of 5x5."""
+
+    def __init__(self, first: F32, first_bias: F32, second: F32, second_bias: F32) -> None:
+        """Take first [hidden, 3, 3, 3] and second [outputs, hidden, 3, 3]."""
+
+def folded_convs_rows(
+    convs: FoldedConvs,
+    image: Map,
+    image_row0: int,
+    height: int,
+    mask: PixelMask,
+    reach: int,
+    wanted: U64 | None,
+    out: Map,
+    out_row0: int,
+    r0: int,
+    r1: int,
+    threads: int = 1,
+) -> None:
+    """Compute the convolutions at pixels of rows [r0, r1) that lie more than `reach` away from active ones.
+
+    With `wanted`, as for `PixelList`, only those of them that are in that set. Other pixels of `out` get any values.
+    """
+
+def count_reached(mask: PixelMask, reach: int) -> int:
+    """Return the number of pixels within `reach` of an active one, in the rows added so far."""
 
 def avg_pool2x2_rows(
     x: Map, x_row0: int, out: Map, out_row0: int, r0: int, r1: int, threads: int = 1

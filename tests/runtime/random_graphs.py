@@ -158,6 +158,31 @@ def residual_blocks(seed: int = 0, blocks: int = 3, channels: int = 20) -> Model
     return _model(build, build.add("pixel_shuffle", [tail, upscaled], "output", scale=2))
 
 
+def trunk(seed: int = 0, blocks: int = 2, channels: int = 20, scale: int = 2) -> ModelFile:
+    """A trunk of residual blocks under one mask of few pixels, between two convolutions."""
+    build = GraphBuilder(seed)
+    image = build.add("image", (), "image", offset=[0.4, 0.5, 0.6])
+    x = build.conv([image], "head", 3, channels, bias=seed % 2 == 0)
+    logits = build.conv([image], "logits", 3, 2)
+    build.tensors["logits.bias"] = np.array([0.6, 0.0], np.float32)
+    mask = build.add("spatial_mask", [logits], "mask")
+    for index in range(blocks):
+        hidden = build.conv(
+            [mask, x],
+            f"block{index}.a",
+            channels,
+            channels,
+            activation="relu",
+            dense_in=[channels],
+            dense_out=0,
+        )
+        branch = build.conv([mask, hidden], f"block{index}.b", channels, channels, dense_in=[0], dense_out=0)
+        x = build.add("add", [branch, x], f"block{index}")
+    tail = build.conv([x], "tail", channels, 3 * scale**2)
+    upscaled = build.add("bicubic_upsample", [image], "upscaled", scale=scale)
+    return _model(build, build.add("pixel_shuffle", [tail, upscaled], "output", scale=scale), scale)
+
+
 def tokens(seed: int = 0) -> ModelFile:
     """A transformer at full and half resolution, for any size: pooling drops an odd row or column.
 
@@ -253,6 +278,7 @@ def one_of_each() -> dict[str, ModelFile]:
         "searched": searched(),
         "slopes": slopes_per_channel(),
         "residual_blocks": residual_blocks(),
+        "trunk": trunk(),
         "balanced": balanced(smsr(32, modules=2, layers=2), 2, 8),
         "balanced_blocks": balanced(residual_blocks(channels=32), 2, 8),
     }

@@ -23,7 +23,6 @@ from sparsesr.engine.target import inner_rows, probe_of
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.modelfile.gain_table import GainTable
 from sparsesr.modelfile.operations.registry import mask_names
-from sparsesr.runtime.graph.cost import count_macs
 
 Pixels = npt.NDArray[Any]
 Curve = npt.NDArray[np.float64]
@@ -69,9 +68,8 @@ class Forecaster:
             _at_efforts(table, [each.gain for each in table.efforts]),
         )
         self._gaps = MaskGaps(network.model, network.session.threads, network.session.precision)
-        none = dict.fromkeys(mask_names(network.model.graph), 0.0)
-        cost = count_macs(network.model, _COUNTED_PX, _COUNTED_PX, none)
-        self._inactive_macs, self._dense_macs = cost.macs / _COUNTED_PX**2, cost.macs_dense / _COUNTED_PX**2
+        counted = network.session.macs_between(_COUNTED_PX, _COUNTED_PX)
+        self._inactive_macs, self._dense_macs = (macs / _COUNTED_PX**2 for macs in counted)
 
     def __call__(self, pixels: Pixels, plan: Plan, output_px: int) -> Forecast:
         """Look at (H, W, 3) pixels that will be upscaled as planned."""

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsesr.errors import CancelledError
-from sparsesr.modelfile.operations.registry import operation_of
+from sparsesr.modelfile.operations.registry import mask_of, operation_of
 from sparsesr.modelfile.operations.value_types import Kind, TypedNode
+from sparsesr.modelfile.spec import Node
 from sparsesr.runtime.backend.interface import F32, Image, Layer, RunState
 from sparsesr.runtime.changed_run import ChangedRun
 from sparsesr.runtime.plan.execution_plan import ExecutionPlan, PlannedSegment
@@ -109,10 +110,17 @@ class Execution:
             self.layers[entry.node.output].end(self.state)
             if entry.output.kind is Kind.MASK:
                 self._note_mask(entry.node.output)
+            self._note_reached(entry.node)
+
+    def _note_reached(self, node: Node) -> None:
+        mask_reach, name = operation_of(node).mask_reach, mask_of(node)
+        if mask_reach is not None and name is not None and name not in self.densities:
+            pixels = self.state.reached_pixels(node.inputs[0], mask_reach(node))
+            self.densities[name] = pixels / self.plan.grid.pixels
 
     def _note_mask(self, name: str) -> None:
         grid = self.plan.grid
-        self.densities[name] = self.state.active_pixels(name) / (grid.height * grid.width)
+        self.densities[name] = self.state.active_pixels(name) / grid.pixels
         if self.keep_masks:
             height, width = (side // grid.scale for side in self.result.shape[:2])
             self.masks[name] = self.state.mask_image(name, height, width)

@@ -230,6 +230,11 @@ class Session:
         item = np.dtype(in_dtype if out_dtype is None else out_dtype).itemsize
         return buffers + 3 * item * grid.scale**2 * height * width
 
+    def macs_between(self, height: int, width: int) -> tuple[int, int]:
+        """Multiply-adds of masked runs on images of this size, padded: with no pixel active, and with all of them."""
+        costs = self._costs(self._planner.grid(height, width), dense=False)
+        return costs.macs_at(0.0), costs.macs_at(1.0)
+
     @property
     def idle_bytes(self) -> int:
         """Bytes of the buffers kept for later runs."""

@@ -90,11 +90,16 @@ class RunCosts:
         ]
         self._dense_channels = dense_channels(form.typed)
 
+    def macs_at(self, density: float) -> int:
+        """Multiply-adds with this share of the pixels active in every mask."""
+        every = {work.mask: density for work, _ in self._layers if work.mask is not None}
+        return sum(work.cost(every).macs for work, _ in self._layers)
+
     def stats(self, densities: Mapping[str, float], ms: Mapping[str, float], timing: Timing) -> Stats:
         """Statistics of a run. Layers that did not run, such as those of unread masks, are left out.
 
         Args:
-            densities: density of every mask; empty if all pixels were active.
+            densities: density of every mask, and of the sets that nodes grow from one; empty if all pixels were active.
             ms: milliseconds of every node that ran, by its output.
             timing: of the whole run.
         """
@@ -117,4 +122,5 @@ class RunCosts:
                 )
         macs_dense, macs = (sum(layer.macs_dense for layer in layers), sum(layer.macs for layer in layers))
         density = mean_density(self._dense_channels, known)
-        return Stats(timing.total_ms, tuple(layers), macs_dense, macs, known, density, *timing[1:])
+        of_masks = {mask: known[mask] for mask in self._masks}
+        return Stats(timing.total_ms, tuple(layers), macs_dense, macs, of_masks, density, *timing[1:])

@@ -79,6 +79,8 @@ ENLARGES_SKIP: AttrSpec[bool] = AttrSpec("enlarges_skip", "bool", default=False)
 """The last input is an image yet to be enlarged; as ``to_result``."""
 OUTSIDE_UNWRITTEN: AttrSpec[bool] = AttrSpec("outside_unwritten", "bool", default=False)
 """Inactive pixels of the output are not written, since its readers know what they would be; as ``to_result``."""
+REACH: AttrSpec[int] = AttrSpec("reach", "int", low=0, high=8)
+"""Distance from active pixels, diagonals included, within which an operation is computed."""
 INT8_SCALES: AttrSpec[list[float]] = AttrSpec("int8_scales", "floats", default=[], low=1e-12, high=1e12)
 """In int8, the step of each feature input, whose values are whole numbers of steps; empty: the layer stays in fp32."""
 DENSE_IN: AttrSpec[list[int]] = AttrSpec("dense_in", "ints", low=0)

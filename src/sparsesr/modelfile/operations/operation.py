@@ -46,6 +46,9 @@ class Operation:
     number_types: NumberTypes = FP32_ONLY
     masking: Masking | None = None
     """For a masked operation, whose first input is the mask."""
+    mask_reach: Callable[[Node], int] | None = None
+    """For an operation that depends on whether a pixel lies near an active one of its first input: within which
+    distance, diagonals included."""
     in_place: Callable[[Node, int], bool] = shared_rules.never_in_place
     """``in_place(node, i)``: whether the output may overwrite input ``i``, each pixel right after it was read."""
     is_activation: Callable[[Node], bool] = shared_rules.never
@@ -85,7 +88,9 @@ class Operation:
         return not self.inputs
 
     def mask_of(self, node: Node) -> str | None:
-        """Return the mask that selects the active pixels of a node; None without one."""
+        """Return the mask, or the set grown from one, that selects the active pixels of a node; None without one."""
+        if self.mask_reach is not None:
+            return f"{node.inputs[0]} within {self.mask_reach(node)}"
         return None if self.masking is None else node.inputs[0]
 
     def type_node(

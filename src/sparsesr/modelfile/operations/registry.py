@@ -16,6 +16,7 @@ from sparsesr.modelfile.operations.operation import Operation
 from sparsesr.modelfile.operations.outside_mask import MEAN_OUTSIDE_MASK, SCALE_ADD_OUTSIDE_MASK
 from sparsesr.modelfile.operations.patches import FOLD3X3, UNFOLD3X3
 from sparsesr.modelfile.operations.quantise import QUANTISE
+from sparsesr.modelfile.operations.reached_pixels import FOLDED_CONVS, REACHED_CONV2D
 from sparsesr.modelfile.operations.resizing import (
     AVG_POOL2X2,
     BICUBIC_UPSAMPLE,
@@ -56,7 +57,15 @@ OPERATIONS: dict[str, Operation] = {
 }
 """Every operation of model files, by name."""
 RUNTIME_OPERATIONS = {
-    entry.name: entry for entry in (QUANTISE, UPSAMPLED_MASK, MEAN_OUTSIDE_MASK, SCALE_ADD_OUTSIDE_MASK)
+    entry.name: entry
+    for entry in (
+        QUANTISE,
+        UPSAMPLED_MASK,
+        MEAN_OUTSIDE_MASK,
+        SCALE_ADD_OUTSIDE_MASK,
+        REACHED_CONV2D,
+        FOLDED_CONVS,
+    )
 }
 """Those that the runtime adds to a prepared graph; model files may not have them."""
 
@@ -76,7 +85,7 @@ def input_rows(node: Node, a: int, b: int, input_index: int) -> Rows:
 
 
 def mask_of(node: Node) -> str | None:
-    """Return the mask that selects the active pixels of a node; None without one."""
+    """Return the mask, or the set grown from one, that selects the active pixels of a node; None without one."""
     return operation_of(node).mask_of(node)
 
 

@@ -42,6 +42,10 @@ class RunState(Protocol):
         """Number of active pixels of a complete mask."""
         ...
 
+    def reached_pixels(self, mask: str, reach: int) -> int:
+        """Number of pixels within ``reach`` of an active one of a complete mask."""
+        ...
+
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
         """The top left `height` x `width` pixels of a complete mask."""
         ...

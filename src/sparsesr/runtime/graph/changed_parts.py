@@ -14,7 +14,7 @@ from math import lcm
 import numpy as np
 
 from sparsesr.modelfile.operations.attributes import TO_RESULT
-from sparsesr.modelfile.operations.registry import mask_of, operation_of
+from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode
 from sparsesr.runtime.graph.receptive_field import needed_rows
 from sparsesr.runtime.pixel_sets import PixelSet, spread
@@ -129,9 +129,9 @@ def _spread_node(entry: TypedNode) -> SpreadNode:
     up = (entry.output.resolution or FULL).up
     features = operation.features(node)
     reads: list[Read] = []
-    for index, name in enumerate(node.inputs):
+    for index, (name, value) in enumerate(zip(node.inputs, entry.inputs, strict=True)):
         first, end = operation.rows(node, 0, up, index)
-        if name != mask_of(node):
+        if value.kind is not Kind.MASK:
             is_residual = operation.masking is not None and operation.in_place(node, index)
             is_masked = operation.masking is not None and name in features and not is_residual
             reads.append(Read(name, max(-first, end - 1), is_masked))

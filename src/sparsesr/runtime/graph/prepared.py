@@ -18,6 +18,7 @@ from sparsesr.runtime.graph.precision_shares import precision_shares
 from sparsesr.runtime.graph.quantised import with_quantised_maps
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy, quantised_copies
 from sparsesr.runtime.graph.unmasked import without_masks
+from sparsesr.runtime.graph.unreached import with_unreached_pixels
 from sparsesr.runtime.graph.zero_fill import MaskZeros, mask_zeros
 
 
@@ -47,7 +48,7 @@ def prepared(
     masked: tuple[TypedNode, ...], output: str, precision: str
 ) -> tuple[PreparedGraph, PreparedGraph]:
     """The same, from the graph with everything fused and the name of its output."""
-    whole = with_known_outside(with_fused_masks(masked), output)
+    whole = with_unreached_pixels(with_known_outside(with_fused_masks(masked), output), output)
     typed, types = in_precision(whole, output, precision)
     dense, dense_types = in_precision(without_masks(masked, output), output, precision)
     return (

@@ -15,6 +15,11 @@ class Grid:
     width: int
     scale: int
 
+    @property
+    def pixels(self) -> int:
+        """Number of LR pixels."""
+        return self.height * self.width
+
     def size(self, value: ValueType) -> tuple[int, int]:
         """Rows and columns of a map."""
         resolution = value.resolution or FULL

@@ -11,11 +11,13 @@ from sparsesr.modelfile.operations.attributes import (
     DENSE_IN,
     DENSE_OUT,
     OUTSIDE_UNWRITTEN,
+    REACH,
     RESIDUAL,
     SLOPE,
 )
-from sparsesr.modelfile.operations.conv2d import feature_inputs, has_addend
+from sparsesr.modelfile.operations.conv2d import has_addend
 from sparsesr.modelfile.operations.masked_conv2d import masked_features
+from sparsesr.modelfile.operations.registry import feature_inputs, mask_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.runtime.backend.interface import F32
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
@@ -26,7 +28,7 @@ from sparsesr.runtime.graph.zero_fill import ZeroFill
 
 
 class Conv(NativeLayer):
-    """A convolution at every pixel, or at all that are listed."""
+    """A convolution at every pixel, at those that active ones reach, or of these at all that are listed."""
 
     writes_copies = True
 
@@ -34,7 +36,10 @@ class Conv(NativeLayer):
         node = entry.node
         self._copy = weights.quantised_copy
         self._inputs = feature_inputs(node)
-        splits = [value.channels for value in entry.inputs[: len(self._inputs)]]
+        types = dict(zip(node.inputs, entry.inputs, strict=True))
+        splits = [types[name].channels for name in self._inputs]
+        self._reach = None if mask_of(node) is None else (node.inputs[0], REACH.of(node))
+        self._elsewhere = None if self._reach is None else next(iter(node.inputs[2:]), None)
         self._packed = _packed(weights, splits)
         self._out_steps = weights.out_steps
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
@@ -46,6 +51,8 @@ class Conv(NativeLayer):
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
+        if self._elsewhere is not None:
+            _keep_rows(state.placed(self._elsewhere), (out, row0), r0, r1)
         _native.conv_rows(
             self._packed,
             [state.placed(name) for name in self._inputs],
@@ -61,6 +68,39 @@ class Conv(NativeLayer):
             self._out_steps,
             state.placed_copy(self._copy),
             state.listed(self._output),
+            None if self._reach is None else (state.masks[self._reach[0]], self._reach[1]),
+            state.threads,
+        )
+
+
+class FoldedConvs(NativeLayer):
+    """Two convolutions of the image in one, at pixels that active ones do not reach."""
+
+    def __init__(self, entry: TypedNode, weights: Weights) -> None:
+        self._mask, self._image = entry.node.inputs
+        self._output, self._reach = entry.node.output, REACH.of(entry.node)
+        first, second = weights["first"], weights["second"]
+        biases = (
+            weights.get(role, np.zeros(len(of), np.float32))
+            for role, of in (("first_bias", first), ("second_bias", second))
+        )
+        self._convs = _native.FoldedConvs(first, next(biases), second, next(biases))
+
+    def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
+        """Compute rows [r0, r1) of the output."""
+        out, row0 = state.placed(self._output)
+        wanted, _ = state.chosen.get(self._output, (None, 0))
+        _native.folded_convs_rows(
+            self._convs,
+            *state.placed(self._image),
+            state.grid.height,
+            state.masks[self._mask],
+            self._reach,
+            wanted,
+            out,
+            row0,
+            r0,
+            r1,
             state.threads,
         )
 
@@ -115,8 +155,8 @@ class MaskedConv(NativeLayer):
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
         residual = None if self._residual is None else state.placed(self._residual)
-        if residual is not None and residual[0] is not out:
-            _copy_rows(residual, (out, row0), r0, r1)
+        if residual is not None:
+            _keep_rows(residual, (out, row0), r0, r1)
         copy = state.placed_copy(self._copy)
         _native.masked_conv_rows(
             self._full,
@@ -146,10 +186,12 @@ def _packed(weights: Weights, splits: list[int]) -> _native.PackedConv:
     return _native.PackedConv(weights["weight"], weights.get("bias"), splits, weights.dtype, weights.steps)
 
 
-def _copy_rows(source: tuple[Map, int], target: tuple[Map, int], r0: int, r1: int) -> None:
+def _keep_rows(source: tuple[Map, int], target: tuple[Map, int], r0: int, r1: int) -> None:
+    """Copy rows of a map unless it is overwritten in place."""
     values, first = source
     out, row0 = target
-    out[r0 - row0 : r1 - row0] = values[r0 - first : r1 - first]
+    if values is not out:
+        out[r0 - row0 : r1 - row0] = values[r0 - first : r1 - first]
 
 
 def _activate(values: F32, activation: str, slopes: F32 | float) -> F32:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sparsesr.modelfile.operations.value_types import TypedNode
-from sparsesr.runtime.backend.native.convolution_layers import Conv, MaskedConv
+from sparsesr.runtime.backend.native.convolution_layers import Conv, FoldedConvs, MaskedConv
 from sparsesr.runtime.backend.native.copies import WrittenByAnother
 from sparsesr.runtime.backend.native.layer import NativeLayer, Weights
 from sparsesr.runtime.backend.native.map_layers import (
@@ -38,6 +38,8 @@ LAYERS: dict[str, Callable[[TypedNode, Weights], NativeLayer]] = {
     "add": Add,
     "quantise": WrittenByAnother,
     "upsampled_mask": UpsampledMask,
+    "reached_conv2d": Conv,
+    "folded_convs": FoldedConvs,
     "mean_outside_mask": GlobalMean,
     "scale_add_outside_mask": ScaleAdd,
     "bilinear_upsample": Bilinear,

@@ -87,6 +87,10 @@ class NativeRunState:
         """Number of active pixels of a complete mask."""
         return self.masks[mask].n_active
 
+    def reached_pixels(self, mask: str, reach: int) -> int:
+        """Number of pixels within ``reach`` of an active one of a complete mask."""
+        return _native.count_reached(self.masks[mask], reach)
+
     def mask_image(self, mask: str, height: int, width: int) -> NDArray[np.bool_]:
         """The top left `height` x `width` pixels of a complete mask."""
         return self.masks[mask].image(height, width)
