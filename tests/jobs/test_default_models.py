@@ -122,7 +122,8 @@ def test_a_budget_knows_what_each_model_costs(upscaler, mixed, unit):
     compressed, clean, *_ = forecasts = [survey.forecast(source) for source in mixed]
     assert compressed.dense_macs > 2 * clean.dense_macs > 0
     costs = survey.costs.of(forecasts)
-    assert costs[0, -1] > 1.5 * costs[1, -1]
+    # Of small images, much of the time does not depend on the network.
+    assert costs[0, -1] > (1.5 if unit == "macs" else 1.0) * costs[1, -1]
 
 
 def test_a_budget_is_divided_among_both(upscaler, mixed):
