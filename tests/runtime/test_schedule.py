@@ -127,7 +127,7 @@ def chain_with_a_sum(layers: int) -> ModelFile:
 
 
 def test_sums_do_not_wait_so_that_no_layer_of_a_chain_is_kept():
-    plan = make_execution_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, False, NATIVE_LAYOUT)
+    plan = make_execution_plan(typed(chain_with_a_sum(17)), Grid(400, 64, 2), 4, True, NATIVE_LAYOUT)
     wide = [shape.rows for shape in plan.buffers if shape.stride == 16]
     # 17 layers and the tail: the four rows of a band plus at most the rows around them that a convolution and its
     # reader need. The 16 sums and the first layer, which they overwrite, share a window: one more row per sum.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsesr.runtime.backend.native.window import windows_of_zeros
+from sparsesr.runtime.backend.native.window import Window, windows_of_zeros
 from sparsesr.runtime.plan.map_layout import Shape
+from sparsesr.runtime.plan.place import Place
 
 
 def test_windows_start_at_cache_lines_and_do_not_overlap():
@@ -26,3 +27,17 @@ def test_windows_of_a_run_are_contiguous():
     starts = [window.ctypes.data for window in windows]
     assert np.diff(starts).tolist() == [windows[0].nbytes] * 2
     assert windows_of_zeros([]) == []
+
+
+def test_rows_move_only_when_a_window_is_full():
+    """To its start, and then the row above the image is gone."""
+    window = Window(np.arange(1, 11, dtype=np.float32).reshape(10, 1, 1), Place(0, False, 100))
+    firsts = []
+    for end in range(3, 16, 3):
+        window.make_room(end - 5, end)
+        firsts.append(window.placed[1])
+    assert firsts == [-1, -1, 4, 4, 10]
+    window = Window(np.arange(1, 11, dtype=np.float32).reshape(10, 1, 1), Place(0, False, 8))
+    window.make_room(-1, 8)
+    window.finish()
+    assert (window.placed[1], window.array[9, 0, 0]) == (-1, 0), "room for the row below the image"

@@ -10,6 +10,9 @@ struct Avx2 {
   static constexpr int64_t kLanes = 8;
   static Vector load(const float* source) { return _mm256_loadu_ps(source); }
   static Vector all(float value) { return _mm256_set1_ps(value); }
+  static void split(const float* pixels, int64_t count, float (*planes)[kPlaneColumns]) {
+    split_pixels(pixels, count, planes);
+  }
   static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
 
   // Stores four outputs of each of the first `count` pixels.

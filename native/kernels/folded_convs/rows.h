@@ -14,7 +14,15 @@ constexpr int64_t kMostLanes = 16;
 // Vectors begin at multiples of their width, so the last one may read beyond the pixels.
 constexpr int64_t kPlaneColumns = kMaxFoldedPixels + 2 * kFoldedReach + kMostLanes;
 
+// Splits `count` pixels of an image into its channels.
+inline void split_pixels(const float* pixels, int64_t count, float (*planes)[kPlaneColumns]) {
+  for (int64_t x = 0; x < count; ++x) {
+    for (int64_t c = 0; c < kImageChannels; ++c) planes[c][x] = pixels[x * kImageStride + c];
+  }
+}
+
 // The channels of the rows around some pixels of a row.
+template <typename Lanes>
 class Planes {
  public:
   Planes(const FoldedConvsArgs& args, int64_t row, int64_t first, int64_t count) {
@@ -22,10 +30,7 @@ class Planes {
       const int64_t r = row + dy - kFoldedReach;
       float(*const planes)[kPlaneColumns] = values_ + dy * kImageChannels;
       if (r < 0 || r >= args.height) continue;  // zeros
-      const float* const pixels = pixel_at(args.image, r, first - kFoldedReach);
-      for (int64_t x = 0; x < count + 2 * kFoldedReach; ++x) {
-        for (int64_t c = 0; c < kImageChannels; ++c) planes[c][x] = pixels[x * kImageStride + c];
-      }
+      Lanes::split(pixel_at(args.image, r, first - kFoldedReach), count + 2 * kFoldedReach, planes);
     }
   }
 
@@ -37,7 +42,7 @@ class Planes {
 
 // kFoldedTogether outputs of kVectors vectors of pixels.
 template <typename Lanes, int kVectors>
-__attribute__((always_inline)) inline void sum_group(const Planes& planes, int64_t x, const float* weights,
+__attribute__((always_inline)) inline void sum_group(const Planes<Lanes>& planes, int64_t x, const float* weights,
                                                      const float* bias,
                                                      typename Lanes::Vector (*sums)[kFoldedTogether]) {
 #pragma GCC unroll 12
@@ -62,7 +67,7 @@ __attribute__((always_inline)) inline void sum_group(const Planes& planes, int64
 }
 
 template <typename Lanes, int kVectors>
-void folded_pixels(const FoldedConvsArgs& args, const Planes& planes, int64_t x, int64_t count, float* out) {
+void folded_pixels(const FoldedConvsArgs& args, const Planes<Lanes>& planes, int64_t x, int64_t count, float* out) {
   typename Lanes::Vector sums[kVectors][kFoldedTogether];
   const float* weights = args.weights;
   for (int64_t o = 0; o < args.outputs; o += kFoldedTogether, weights += kFoldedTaps * kFoldedTogether) {
@@ -80,7 +85,7 @@ void folded_pixels(const FoldedConvsArgs& args, const Planes& planes, int64_t x,
 template <typename Lanes, int kVectors>
 void folded_convs(const FoldedConvsArgs& args, int64_t row, int64_t first, int64_t end) {
   const int64_t count = end - first;
-  const Planes planes(args, row, first, count);
+  const Planes<Lanes> planes(args, row, first, count);
   float* const out = pixel_at(args.out, row, first);
   int64_t x = 0;
   for (; x + (kVectors - 1) * Lanes::kLanes < count; x += kVectors * Lanes::kLanes) {

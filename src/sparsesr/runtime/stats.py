@@ -103,7 +103,8 @@ class RunCosts:
             ms: milliseconds of every node that ran, by its output.
             timing: of the whole run.
         """
-        known = {**dict.fromkeys(self._masks, 1.0), **densities}
+        grown = (work.mask for work, _ in self._layers if work.mask is not None)
+        known = {**dict.fromkeys((*self._masks, *grown), 1.0), **densities}
         layers: list[LayerStats] = []
         for work, traffic in self._layers:
             if work.output in ms:

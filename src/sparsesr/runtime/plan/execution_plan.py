@@ -11,7 +11,7 @@ from sparsesr.runtime.graph.segments import Segment, Segmentation, split
 from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import FLOAT_BYTES, MapLayout, Shape
 from sparsesr.runtime.plan.place import Place
-from sparsesr.runtime.plan.rolling_maps import place_rolling_maps, rolling_nodes
+from sparsesr.runtime.plan.rolling_maps import ROOM, place_rolling_maps, rolling_nodes
 from sparsesr.runtime.plan.schedule import Band, make_bands, sharing_windows, total_rows
 from sparsesr.runtime.plan.shared_windows import window_groups
 from sparsesr.runtime.plan.whole_maps import WholeMaps
@@ -77,7 +77,7 @@ def make_execution_plan(
         typed: the network.
         grid: size of the padded image.
         band_rows: LR rows that a segment advances per band.
-        recompute: recompute cheap maps instead of keeping them.
+        recompute: recompute cheap maps instead of keeping them, and let windows have no spare rows.
         layout: memory layout of the backend.
         types: types of the maps that are not in fp32.
         masks_first: complete each mask before any reader of it starts.
@@ -93,7 +93,8 @@ def make_execution_plan(
         sharing_windows(segment, bands, grid.height, groups)
         for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
     ]
-    rolling = place_rolling_maps(cut, schedules, windows, grid, len(whole.shapes), layout, types)
+    room = 1 if recompute else ROOM
+    rolling = place_rolling_maps(cut, schedules, windows, grid, len(whole.shapes), layout, types, room)
     masks, mask_count = _mask_slots(cut)
     segments = tuple(
         PlannedSegment(segment, bands, {**whole.places[index], **rolling.places[index]}, masks[index])

@@ -33,7 +33,7 @@ class PlanOptions:
 
     dense: bool = False
     low_memory: bool = False
-    """Recompute cheap maps instead of keeping them."""
+    """Recompute cheap maps instead of keeping them, and move the rows of others more often."""
     band_rows: int | None = None
     """LR rows to advance at a time; None: chosen for the cache."""
     masks_first: bool = False

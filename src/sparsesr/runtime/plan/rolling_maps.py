@@ -15,6 +15,8 @@ from sparsesr.runtime.plan.map_layout import MapLayout, RowShape, Shape
 from sparsesr.runtime.plan.place import Place
 from sparsesr.runtime.plan.schedule import Band, total_rows
 
+ROOM = 2
+"""Rows of a window, relative to the most that are needed at once: rows move to its start only when it is full."""
 Windows = list[list[int]]
 """For each window of a segment, the nodes whose outputs share it."""
 _Ranked = dict[tuple[RowShape, int], tuple[list[str], int]]
@@ -47,11 +49,15 @@ def place_rolling_maps(
     first_buffer: int,
     layout: MapLayout,
     types: MapTypes,
+    room: int,
 ) -> RollingMaps:
-    """Place the maps that are used in one segment only. Segments share buffers, their largest windows the first one."""
+    """Place the maps that are used in one segment only. Segments share buffers, their largest windows the first one.
+
+    ``room``: see `ROOM`; 1 takes the least memory.
+    """
     rows_of: dict[RowShape, list[int]] = defaultdict(list)
     ranked = [
-        _rank(segment, bands, groups, grid, layout, types)
+        _rank(segment, bands, groups, grid, layout, types, room)
         for segment, bands, groups in zip(cut.segments, schedules, windows, strict=True)
     ]
     for slots in ranked:
@@ -83,12 +89,14 @@ def _rank(
     grid: Grid,
     layout: MapLayout,
     types: MapTypes,
+    room: int,
 ) -> _Ranked:
     """Maps that share a window, and its rows, by row shape and by rank among the windows with that row shape."""
     groups: dict[RowShape, list[tuple[int, list[str]]]] = defaultdict(list)
     for nodes in windows:
         first = segment.nodes[nodes[0]]
-        rows = _window_rows(nodes, bands, total_rows(first, grid.height))
+        total = total_rows(first, grid.height)
+        rows = min(room * _window_rows(nodes, bands, total), total + 2)
         names = [segment.nodes[node].node.output for node in nodes]
         groups[layout.row_shape(first, grid, types)].append((rows, names))
     ranked: _Ranked = {}
@@ -99,7 +107,7 @@ def _rank(
 
 
 def _window_rows(nodes: Sequence[int], bands: Sequence[Band], total: int) -> int:
-    """Maximum rows in a rolling window, with the zero rows above and below the image."""
+    """Most rows that are needed at once in a rolling window, with the zero rows above and below the image."""
     steps = [step for band in bands for step in band.steps if step.node in nodes]
     first, end, most = -1, 0, 0
     for step in steps:

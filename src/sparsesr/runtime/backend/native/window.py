@@ -37,8 +37,9 @@ class Window:
         return self.array, self._first
 
     def make_room(self, keep: int, end: int) -> None:
-        """Drop the rows before `keep`, to make room for the rows up to `end`, which are written next."""
-        if not self._place.is_whole and keep > self._first:
+        """Make room for the rows up to `end`, which are written next; rows before `keep` may be dropped."""
+        is_full = end + 1 - self._first > len(self.array)  # with the zero row below the image
+        if not self._place.is_whole and is_full and keep > self._first:
             shift, rows = keep - self._first, self._end - keep
             if rows > 0:
                 self.array[:rows] = self.array[shift : shift + rows]
