@@ -149,7 +149,7 @@ def _train(
     path.write_text(genotype.to_json(), encoding="utf-8")
     settings = {
         "network": path, "packed": chosen.packed, "init_from": init_from, "steps": steps,
-        "lr_decay_steps": steps // 5, "precision": recipe.precision, "batch": 16, "lr_patch_px": 48,
+        "lr_decay_steps": steps // 5, "precision": recipe.precision, "lr_patch_px": 48,
         "validate_every": steps,
     }  # fmt: skip
     changes = [part for key, value in settings.items() if value != "" for part in ("--set", f"{key}={value}")]

@@ -145,6 +145,14 @@ def test_the_cost_leads_the_search(recipe, tmp_path):
     assert all(cell.widths == (16,) and cell.operations == ("relu1x1", "linear1x1") for cell in found.cells)
 
 
+def test_a_target_is_held_from_below_too(recipe, tmp_path):
+    """With nothing but a target out of reach, the most expensive network wins."""
+    settings = replace(recipe.search, cost_weight=100.0, cost_target=1e6, learning_rate=0.1)
+    found = run(replace(recipe, steps=60, search=settings, validation=""), tmp_path / "large").genotype
+    assert len(found.cells) == recipe.space.most_cells
+    assert all(cell.widths == (max(recipe.space.widths),) for cell in found.cells)
+
+
 def test_halves_of_the_images_are_disjoint(recipe, tmp_path):
     run(replace(recipe, steps=1), tmp_path / "run")
     pairs = PackedPairs(tmp_path / "run" / "packed_x2.bin")

@@ -90,7 +90,7 @@ class ArchitectureTraining(NoMasks):
         mixture = cast(Mixture, self.network.last_mixture)
         order = ORDERS[settings.order](architecture, mixture)
         cost = (self.cost.expected(architecture, mixture) - settings.cost_target) / self.largest
-        cost = torch.relu(cost) if settings.cost_target else cost
+        cost = torch.abs(cost) if settings.cost_target else cost
         return settings.order_weight * order + settings.cost_weight * cost
 
     @torch.no_grad()

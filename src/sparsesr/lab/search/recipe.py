@@ -23,7 +23,8 @@ class Search:
     cost_weight: float = 1e-2
     """Weight of the expected cost, as a share of the largest network's; 0: quality only."""
     cost_target: float = 0.0
-    """In the objective's unit: only cost above it counts; 0: all cost counts."""
+    """In the objective's unit: the cost to hold, from above and from below (an absolute value, as in TuNAS, arXiv
+    2008.06120); 0: all cost counts."""
     order: str = "hinge"
     """Order constraint on paths: hinge, or telescoped as in the published code."""
     order_weight: float = 1e-3
