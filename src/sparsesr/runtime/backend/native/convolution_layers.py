@@ -80,23 +80,20 @@ class FoldedConvs(NativeLayer):
         self._mask, self._image = entry.node.inputs
         self._output, self._reach = entry.node.output, REACH.of(entry.node)
         first, second = weights["first"], weights["second"]
-        biases = (
-            weights.get(role, np.zeros(len(of), np.float32))
-            for role, of in (("first_bias", first), ("second_bias", second))
-        )
-        self._convs = _native.FoldedConvs(first, next(biases), second, next(biases))
+        first_bias = weights.get("first_bias", np.zeros(len(first), np.float32))
+        second_bias = weights.get("second_bias", np.zeros(len(second), np.float32))
+        self._convs = _native.FoldedConvs(first, first_bias, second, second_bias)
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
-        wanted, _ = state.chosen.get(self._output, (None, 0))
         _native.folded_convs_rows(
             self._convs,
             *state.placed(self._image),
             state.grid.height,
             state.masks[self._mask],
             self._reach,
-            wanted,
+            state.wanted(self._output),
             out,
             row0,
             r0,

@@ -107,8 +107,12 @@ class NativeRunState:
         """Leave out all other pixels of a map, of this width, where the layer can; they may have any value."""
         self.chosen[name] = pixels, width
 
+    def wanted(self, name: str) -> PixelSet | None:
+        """The only pixels of a map that need be computed, as a set; None: all of them."""
+        return self.chosen[name][0] if name in self.chosen else None
+
     def listed(self, name: str) -> _native.PixelList | None:
-        """The only pixels of a map that need be computed; None: all of them."""
+        """The same as a list."""
         if name not in self.chosen:
             return None
         if name not in self._lists:
