@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from sparsesr.cli.main import main
-from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError
 from sparsesr.jobs.files import upscale_file
 from sparsesr.modelfile.catalogue import install_model
@@ -73,14 +72,18 @@ def test_the_default_model_is_that_for_the_file(capsys):
 
 
 def test_long_work_is_announced_with_what_the_model_of_the_file_takes(monkeypatch, capsys):
-    monkeypatch.setattr("sparsesr.cli.upscale_job._LIGHT_MACS", 0)
-    monkeypatch.setattr("sparsesr.cli.upscale_job._LONG_S", 0.0)
+    measured = []
+
+    def expected(network, pixels, plan, options):
+        measured.append((network.name, pixels.shape[:2], options.effort))
+        return 83.0
+
+    monkeypatch.setattr("sparsesr.engine.execute.expected_seconds", expected)
     save("poor.jpg", quality=75), save("poor.png")
-    for source, model in (("poor.jpg", "photo_x2"), ("poor.png", "skim_fast_x2")):
-        assert main(["upscale", source]) == 0
-        macs = Upscaler(model)(photo(12, 16)).stats.macs_dense
-        announced = f"{source}: up to about 0 seconds (whole, {macs / 1e12:.2g} T multiply-adds)\n"
-        assert capsys.readouterr().err == announced
+    for source in ("poor.jpg", "poor.png"):
+        assert main(["upscale", source, "--effort", "0.6"]) == 0
+        assert capsys.readouterr().err == f"{source}: about 83 seconds (whole)\n"
+    assert measured == [("photo_x2", (12, 16), 0.6), ("skim_fast_x2", (12, 16), 0.6)]
 
 
 def test_a_batch_with_a_named_model_does_not_continue_one_with_default_models(monkeypatch, capsys):

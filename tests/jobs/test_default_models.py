@@ -109,11 +109,13 @@ def test_efforts_are_those_of_the_model_of_the_file(upscaler):
 
 
 def test_the_plan_is_that_of_the_model_of_the_file(upscaler):
-    announced: dict[str, int] = {}
-    for name, data in (("jpeg", jpeg(60)), ("png", png())):
-        options = RunOptions(on_plan=lambda plan, macs, name=name: announced.update({name: macs}))
-        assert upscale_file(upscaler, data, None, options, PNG).upscaled.stats.macs_dense == announced[name]
-    assert announced["jpeg"] > 2 * announced["png"]
+    announced = []
+    options = RunOptions(on_plan=lambda plan, seconds: announced.append(plan.peak_bytes))
+    for model, data in (("photo_x2", jpeg(60)), ("skim_fast_x2", png())):
+        for each in (upscaler, Upscaler(model, threads=1)):
+            upscale_file(each, data, None, options, PNG)
+    of_jpeg, named_for_jpeg, of_png, named_for_png = announced
+    assert of_jpeg == named_for_jpeg != of_png == named_for_png
 
 
 @pytest.mark.parametrize("unit", ["s", "macs"])

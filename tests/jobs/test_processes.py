@@ -132,12 +132,12 @@ def test_a_forked_child_takes_the_model_that_the_file_asks_for(source):
     expected = upscale_file(upscaler, source, None, RunOptions(), writing)
     child = os.fork()
     if child == 0:
-        macs = []
-        options = RunOptions(on_plan=lambda plan, count: macs.append(count))
+        plans = []
+        options = RunOptions(on_plan=lambda plan, seconds: plans.append((plan.mode.value, seconds)))
         done = upscale_file(upscaler, source, None, options, writing)
         assert done.model == expected.model == "photo_x2"
         assert done.upscaled.image == expected.upscaled.image
-        assert macs == [expected.upscaled.stats.macs_dense]
+        assert plans == [("whole", None)]
         os._exit(0)
     """
         + _ENDING,

@@ -135,7 +135,7 @@ def _run_all(
     arrivals: Arrivals | None = None,
 ) -> int:
     tally = report_beforehand(inputs, pairing, job)
-    watch = partial(watching, upscaler, job)
+    watch = partial(watching, job)
     batch = upscale_files(
         upscaler,
         pairing.targets,

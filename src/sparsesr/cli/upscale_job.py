@@ -13,7 +13,6 @@ from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import duration, progress_bar
 from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
 from sparsesr.cli.upscale_report import Job, report
-from sparsesr.engine.estimate import expected_seconds
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import Plan
 from sparsesr.engine.upscaler import Upscaler
@@ -24,16 +23,14 @@ from sparsesr.jobs.files import upscale_file
 from sparsesr.jobs.record import record_of
 from sparsesr.limits import MEBIBYTE, ImageLimits
 
-_LONG_S = 10.0
-_LIGHT_MACS = 10**11
 _STDIN = "standard input"
 
 
 @contextmanager
-def watching(upscaler: Upscaler, job: Job, source: Path | str) -> Generator[RunOptions, None, None]:
+def watching(job: Job, source: Path | str) -> Generator[RunOptions, None, None]:
     """Wrap work on one file: announces it, shows progress, and names the file if Ctrl-C interrupts."""
     name, is_silent = printable(source), job.quiet or job.as_json
-    announce = None if is_silent else partial(_announce, upscaler.network.session.threads, name)
+    announce = None if is_silent else partial(_announce, name)
     with (
         naming_interruptions(name),
         interruptible() as cancelled,
@@ -56,7 +53,7 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         )
     data = _read_stdin()
     try:
-        with watching(upscaler, job, _STDIN) as options:
+        with watching(job, _STDIN) as options:
             done = upscale_file(upscaler, data, target, options, job.write_options, _STDIN)
     except SparsesrError as error:
         located(error, _STDIN)
@@ -82,14 +79,8 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _announce(threads: int, name: str, plan: Plan, macs: int) -> None:
+def _announce(name: str, plan: Plan, seconds: float | None) -> None:
     """Announce work that will take long, with the reason."""
-    messages.warn_of_plan(plan, macs)
-    if macs < _LIGHT_MACS:
-        return
-    seconds = expected_seconds(macs, threads)
-    if seconds >= _LONG_S:
-        line = (
-            f"{name}: up to about {duration(seconds)} ({plan.mode.value}, {macs / 1e12:.2g} T multiply-adds)"
-        )
-        messages.say(line, to_stderr=True)
+    messages.warn_of_plan(plan)
+    if seconds is not None:
+        messages.say(f"{name}: about {duration(seconds)} ({plan.mode.value})", to_stderr=True)

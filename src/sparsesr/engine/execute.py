@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sparsesr.engine.arguments import check_numbers
 from sparsesr.engine.check import suspicious_shift
-from sparsesr.engine.estimate import planned_macs
+from sparsesr.engine.estimate import expected_seconds
 from sparsesr.engine.joining import Attention
 from sparsesr.engine.plan import Mode, Plan
 from sparsesr.engine.result import UpscaleResult, result_of
@@ -57,8 +57,8 @@ class RunOptions:
     keep_masks: bool = False
     attention: Attention | None = None
     """Channel attention vectors of another run, instead of the image's own; not for tiles and crops."""
-    on_plan: Callable[[Plan, int], None] | None = None
-    """Called with the plan, and its multiply-adds if every pixel is active, before the work of a network starts."""
+    on_plan: Callable[[Plan, float | None], None] | None = None
+    """Called with the plan before the work of a network starts, and with the expected seconds if they are many."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
 
@@ -76,7 +76,7 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         ResultError: that result is implausible too.
     """
     if options.on_plan is not None:
-        options.on_plan(plan, planned_macs(network, plan))
+        options.on_plan(plan, expected_seconds(network, pixels, plan, options))
     try:
         return replace(_execute(network, pixels, plan, options), effort=options.effort)
     except ResultError as error:

@@ -82,8 +82,8 @@ def serve(number: int) -> None:
 
 
 def _done(connection: Connection, work: Work[Any], options: RunOptions) -> tuple[str, Any]:
-    def on_plan(plan: Plan, macs: int) -> None:
-        connection.send(("on_plan", (plan, macs)))
+    def on_plan(plan: Plan, seconds: float | None) -> None:
+        connection.send(("on_plan", (plan, seconds)))
 
     def progress(done: int, total: int) -> None:
         connection.send(("progress", (done, total)))
