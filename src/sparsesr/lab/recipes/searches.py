@@ -60,7 +60,7 @@ def frontier_x2() -> SearchRecipe:
 
 
 def frontier_small_x2() -> SearchRecipe:
-    """``frontier_x2`` in a reduced space, for a search in hours on one core: the best network of 12 ms in bf16.
+    """``frontier_x2`` in a reduced space, for a search in an hour on one core: the best network of 12 ms in bf16.
 
     Set ``search.cost_target`` to what suits your machine. Twice the cost lowers an L1 loss of 0.01 by about 0.0002, so
     without a target, cost and order losses of the usual weights would always find the smallest network.
