@@ -81,9 +81,9 @@ def test_one_upscaler_chooses_networks_for_each_image():
 def test_default_networks_of_several_scales():
     image = photo(12, 16)
     result = Upscaler(scale=2.5, threads=1)(image)
-    assert result.passes == (Pass("smsr_x3", 3),)
+    assert result.passes == (Pass("skim_best_x3", 3),)
     np.testing.assert_array_equal(
-        result.image, imresize(Upscaler("smsr_x3", threads=1)(image).image, Fraction(5, 6))
+        result.image, imresize(Upscaler("skim_best_x3", threads=1)(image).image, Fraction(5, 6))
     )
 
 
