@@ -51,8 +51,12 @@ def planned_macs(network: Network, plan: Plan) -> int:
     windows = [(tile.window.height, tile.window.width) for tile in plan.tiles]
     probe = round(plan.probe_work * count_macs(network.model, height, width).macs_dense)
     each = {size: count_macs(network.model, *size).macs_dense for size in set(windows)}
-    passes = 2 if plan.mode is Mode.TILES and network.has_attention else 1
-    return probe + passes * sum(each[size] for size in windows)
+    return probe + _passes(network, plan) * sum(each[size] for size in windows)
+
+
+def _passes(network: Network, plan: Plan) -> int:
+    """Runs over each tile: attention over the whole image needs one to be computed, and one to be used."""
+    return 2 if plan.mode is Mode.TILES and network.has_attention else 1
 
 
 def _seconds_at_most(macs: int, threads: int) -> float:
@@ -70,5 +74,4 @@ def _measured_seconds(network: Network, pixels: npt.NDArray[Any], plan: Plan, op
     start = time.perf_counter()
     run(probe)
     passed = time.perf_counter() - start
-    passes = 2 if plan.mode is Mode.TILES and network.has_attention else 1
-    return passed * passes * plan.computed_px / (probe.shape[0] * probe.shape[1])
+    return passed * _passes(network, plan) * plan.computed_px / (probe.shape[0] * probe.shape[1])
