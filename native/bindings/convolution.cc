@@ -119,8 +119,8 @@ void set_copy(ConvCall& call, const std::optional<CopyArray>& copy) {
   const auto& [array, row0, steps] = *copy;
   call.copy = any_output_window(array, row0, "copy");
   call.copy_steps = map_steps(steps, "copy");
-  if (call.copy.type != MapType::kU8 || call.out.type != MapType::kF32) {
-    fail("'copy' must be of uint8, and 'out' of float32");
+  if (call.copy.type != MapType::kU8 || call.out.type == MapType::kU8) {
+    fail("'copy' must be of uint8, and 'out' of float32 or bf16");
   }
   if (call.copy.stride != call.out.stride) fail("'copy' and 'out' must have the same stride");
 }

@@ -130,11 +130,22 @@ Vector channel_attention(const InArray& mean, const InArray& w1, const InArray& 
   return Vector(out.release(), {static_cast<size_t>(args.channels)}, owner);
 }
 
+template <typename T>
+const Kernel<QuantiseKernelOf<T>>& quantise_kernel() {
+  const KernelTable& table = kernel_table(current_isa());
+  if constexpr (std::is_same_v<T, Bf16>) {
+    return table.quantise_bf16;
+  } else {
+    return table.quantise;
+  }
+}
+
 // A copy of `x`; checks its window, called `name`.
-QuantiseArgs quantise_args(const InputWindow& x, const OutArray& out, int64_t out_row0, const Steps& steps,
+template <typename T>
+QuantiseArgsOf<T> quantise_args(const WindowOf<const T>& x, const OutArray& out, int64_t out_row0, const Steps& steps,
                            std::string_view name, int64_t r0, int64_t r1) {
   const MapSteps checked = map_steps(steps, name);
-  const QuantiseArgs args{x, output_window<U8>(out, out_row0, name), checked.factor(), checked.offset()};
+  const QuantiseArgsOf<T> args{x, output_window<U8>(out, out_row0, name), checked.factor(), checked.offset()};
   check_width(args.x, args.out.width, "x");
   if (args.x.stride != args.out.stride) fail("'x' and '" + std::string(name) + "' must have the same stride");
   check_quantised(args.out, name);
@@ -172,16 +183,12 @@ void scale_add(const InArray& x, int64_t x_row0, const InArray& scale,
   if (r0 == r1) return;
   check_has_rows(args.out, r0, r1, "out");
   if (!copy) return run_rows(kernel, args, r0, r1, threads);
-  if constexpr (std::is_same_v<T, float>) {
-    const auto& [map, row0, steps] = *copy;
-    const auto copy_args = quantise_args(read_only(args.out), map, row0, steps, "copy", r0, r1);
-    for (const InputWindow& map : {args.x, args.residual}) {
-      if (map.data != nullptr) check_apart(copy_args.out, map, Sharing::kNever, "copy");
-    }
-    run_rows(kernel, args, kernel_table(current_isa()).quantise, copy_args, r0, r1, threads);
-  } else {
-    fail("'copy' is made of maps of float32 only");
+  const auto& [copied, row0, steps] = *copy;
+  const auto copy_args = quantise_args(read_only(args.out), copied, row0, steps, "copy", r0, r1);
+  for (const auto& map : {args.x, args.residual}) {
+    if (map.data != nullptr) check_apart(copy_args.out, map, Sharing::kNever, "copy");
   }
+  run_rows(kernel, args, quantise_kernel<T>(), copy_args, r0, r1, threads);
 }
 
 void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
@@ -197,14 +204,21 @@ void scale_add_rows(const InArray& x, int64_t x_row0, const InArray& scale,
   }
 }
 
+template <typename T>
+void quantise_rows_of(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
+                      const Steps& out_steps, int threads) {
+  const auto args = quantise_args(input_window<T>(x, x_row0, "x"), out, out_row0, out_steps, "out", r0, r1);
+  if (r0 == r1) return;
+  check_has_rows(args.x, r0, r1, "x");
+  run_rows(quantise_kernel<T>(), args, r0, r1, threads);
+}
+
 void quantise_rows(const InArray& x, int64_t x_row0, const OutArray& out, int64_t out_row0, int64_t r0, int64_t r1,
                    const Steps& out_steps, int threads) {
   check_threads(threads);
   check_rows(r0, r1);
-  const QuantiseArgs args = quantise_args(input_window(x, x_row0, "x"), out, out_row0, out_steps, "out", r0, r1);
-  if (r0 == r1) return;
-  check_has_rows(args.x, r0, r1, "x");
-  run_rows(kernel_table(current_isa()).quantise, args, r0, r1, threads);
+  const bool is_bf16 = map_type(x.dtype(), "x") == MapType::kBf16;
+  (is_bf16 ? quantise_rows_of<Bf16> : quantise_rows_of<float>)(x, x_row0, out, out_row0, r0, r1, out_steps, threads);
 }
 
 template <typename T>

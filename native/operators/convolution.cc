@@ -86,7 +86,8 @@ PackedConv::PackedConv(const float* weight, const float* bias, int64_t c_out, in
 ConvRun::ConvRun(const ConvCall& call)
     : packed_(&call.conv->packed()), out_(call.out.type), args_(make_args(call)) {
   if (call.copy.data == nullptr) return;
-  copy_ = kernel_table(call.conv->isa()).quantise_pixels.run;
+  const KernelTable& table = kernel_table(call.conv->isa());
+  copy_ = (out_ == MapType::kBf16 ? table.quantise_pixels_bf16 : table.quantise_pixels).run;
   copy_args_ = {by_pixel_number(call.out), by_pixel_number(call.copy), call.copy_steps.factor(),
                 call.copy_steps.offset()};
 }

@@ -210,7 +210,7 @@ def test_auto_takes_what_multiplies_the_whole_network_fastest(monkeypatch, share
     facts = MODELS[0].facts.with_costs("bf16", [costing(0.0)]).with_costs("int8", [costing(0.0)])
     chosen = precision.choose_precision("auto", facts, {"bf16": 1.0, "int8": share})
     assert chosen.precision == expected
-    assert f"{precision.network_gain('int8', share):.1f} times" in chosen.reason
+    assert f"{precision.network_gain('int8', {'int8': share}):.1f} times" in chosen.reason
 
 
 def test_shares_count_the_multiply_adds_of_a_precision():

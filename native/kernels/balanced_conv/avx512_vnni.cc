@@ -21,6 +21,12 @@ static void u8_f32_balanced_conv_24x16__avx512_vnni(const ConvArgs& args, const 
   convolve_balanced<BalancedLanes<BalancedInt8>, float>(args, block, in_pixels, out_pixels, count);
 }
 
+static void u8_bf16_balanced_conv_24x16__avx512_vnni(const ConvArgs& args, const ConvBlock& block,
+                                                     const int32_t* in_pixels, const int32_t* out_pixels,
+                                                     int64_t count) {
+  convolve_balanced<BalancedLanes<BalancedInt8>, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
 static void u8_balanced_conv_24x16__avx512_vnni(const ConvArgs& args, const ConvBlock& block,
                                                 const int32_t* in_pixels, const int32_t* out_pixels,
                                                 int64_t count) {
@@ -30,7 +36,8 @@ static void u8_balanced_conv_24x16__avx512_vnni(const ConvArgs& args, const Conv
 constinit const ConvKernels u8_balanced_conv__avx512_vnni = balanced_kernels<BalancedInt8>(
     kNeedsAvx512Vnni | CpuFeature::kAvx512Vbmi | CpuFeature::kFastPermute,
     suits_balanced<U8, kLanes, Permutes::kTwoPorts>,
-    {"u8_f32_balanced_conv_24x16__avx512_vnni", u8_f32_balanced_conv_24x16__avx512_vnni}, {},
+    {"u8_f32_balanced_conv_24x16__avx512_vnni", u8_f32_balanced_conv_24x16__avx512_vnni},
+    {"u8_bf16_balanced_conv_24x16__avx512_vnni", u8_bf16_balanced_conv_24x16__avx512_vnni},
     {"u8_balanced_conv_24x16__avx512_vnni", u8_balanced_conv_24x16__avx512_vnni});
 
 }  // namespace sparsesr

@@ -27,6 +27,11 @@ static void u8_f32_conv_32x32__amx_int8(const ConvArgs& args, const ConvBlock& b
   convolve<Int8Tiles, float>(args, block, in_pixels, out_pixels, count);
 }
 
+static void u8_bf16_conv_32x32__amx_int8(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                         const int32_t* out_pixels, int64_t count) {
+  convolve<Int8Tiles, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
 static void u8_conv_32x32__amx_int8(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                     const int32_t* out_pixels, int64_t count) {
   convolve<Int8Tiles, U8>(args, block, in_pixels, out_pixels, count);
@@ -38,7 +43,7 @@ constinit const ConvKernels u8_conv__amx_int8 = {
     .pack = pack_int8_tiles,
     .suits = suits_int8_tiles,
     .to = {{"u8_f32_conv_32x32__amx_int8", u8_f32_conv_32x32__amx_int8},
-           {},
+           {"u8_bf16_conv_32x32__amx_int8", u8_bf16_conv_32x32__amx_int8},
            {"u8_conv_32x32__amx_int8", u8_conv_32x32__amx_int8}},
     .group_pixels = 4 * kGroupPixels,
     .chunk_pixels = kMaxChunkPixels,

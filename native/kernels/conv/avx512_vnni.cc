@@ -32,6 +32,11 @@ static void u8_f32_conv_12x32__avx512_vnni(const ConvArgs& args, const ConvBlock
   convolve<Int8Product, float>(args, block, in_pixels, out_pixels, count);
 }
 
+static void u8_bf16_conv_12x32__avx512_vnni(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                           const int32_t* out_pixels, int64_t count) {
+  convolve<Int8Product, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
 static void u8_conv_12x32__avx512_vnni(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                       const int32_t* out_pixels, int64_t count) {
   convolve<Int8Product, U8>(args, block, in_pixels, out_pixels, count);
@@ -43,7 +48,7 @@ constinit const ConvKernels u8_conv__avx512_vnni = {
     .pack = pack_vectors<int8_t, 32, 0>,
     .suits = nullptr,
     .to = {{"u8_f32_conv_12x32__avx512_vnni", u8_f32_conv_12x32__avx512_vnni},
-           {},
+           {"u8_bf16_conv_12x32__avx512_vnni", u8_bf16_conv_12x32__avx512_vnni},
            {"u8_conv_12x32__avx512_vnni", u8_conv_12x32__avx512_vnni}},
     .group_pixels = kAccumulators,
     .chunk_pixels = 10 * kAccumulators,

@@ -54,6 +54,11 @@ static void u8_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& bloc
   convolve<float>(args, block, in_pixels, out_pixels, count);
 }
 
+static void u8_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                      const int32_t* out_pixels, int64_t count) {
+  convolve<Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
 static void u8_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
                                  const int32_t* out_pixels, int64_t count) {
   convolve<U8>(args, block, in_pixels, out_pixels, count);
@@ -65,7 +70,7 @@ constinit const ConvKernels u8_conv__scalar = {
     .pack = pack_vectors<int8_t, kMaxWidth, 0>,
     .suits = nullptr,
     .to = {{"u8_f32_conv_1x16__scalar", u8_f32_conv_1x16__scalar},
-           {},
+           {"u8_bf16_conv_1x16__scalar", u8_bf16_conv_1x16__scalar},
            {"u8_conv_1x16__scalar", u8_conv_1x16__scalar}},
     .group_pixels = 24,
     .chunk_pixels = 240,

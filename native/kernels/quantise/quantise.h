@@ -7,16 +7,18 @@
 
 namespace sparsesr {
 
-struct QuantiseArgs {
-  InputWindow x;
+template <typename T>
+struct QuantiseArgsOf {
+  WindowOf<const T> x;
   WindowOf<U8> out;
   float factor;
   float offset;
 };
-using QuantiseKernel = void(const QuantiseArgs& args, int64_t begin, int64_t end);
+template <typename T>
+using QuantiseKernelOf = void(const QuantiseArgsOf<T>& args, int64_t begin, int64_t end);
 
 struct QuantisePixelsArgs {
-  NumberedMap x;  // of floats
+  NumberedMap x;  // of the type that the kernel is for
   NumberedMap out;
   float factor;
   float offset;

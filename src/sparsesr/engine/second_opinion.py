@@ -47,7 +47,7 @@ def require_second_opinion(
         network.session.keep_buffers(0)  # the whole image runs again, and both together may be too much
     session = network.session
     with scalar_kernels():
-        plain = Session(network.model, session.threads, session.precision, emulate=True)
+        plain = Session(network.model, session.threads, session.precision, rest=session.rest, emulate=True)
         again = plain.run(
             part,
             dense=options.dense,

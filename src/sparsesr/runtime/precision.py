@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
@@ -32,6 +33,8 @@ class PrecisionChoice:
     """``fp32``, ``bf16`` or ``int8``."""
     reason: str
     """A clause that can follow "because"."""
+    rest: str = "fp32"
+    """In int8, the precision of what has no scales: ``bf16`` where the processor multiplies it faster."""
 
 
 def choose_precision(
@@ -42,13 +45,15 @@ def choose_precision(
     Always fp32 on a processor without the instructions, and for a network without a layer that can run in the
     precision. ``auto`` picks, of the precisions that multiply faster than fp32, measured in a few milliseconds (on some
     processors bf16 instructions are slower), and of which the model file says that they keep the quality, the one in
-    which this network's multiply-adds take least time.
+    which this network's multiply-adds take least time. What int8 leaves over is in bf16 where that is faster; for
+    ``auto``, both losses together must be small enough.
 
     Args:
         wanted: one of ``PRECISIONS``.
         facts: those of the model, with the measured costs.
         shares: share of the network's multiply-adds that can run in each precision; missing: no layer can.
-        emulate: allow precisions without the instructions; the plain kernels support all.
+        emulate: allow precisions without the instructions; the plain kernels support all. What int8 leaves over
+            then stays in fp32, so that results do not depend on the processor.
 
     Raises:
         UsageError: unknown precision, or int8 for a model without scales.
@@ -61,7 +66,7 @@ def choose_precision(
         return _fastest(facts, shares, emulate)
     obstacle = _obstacle(wanted, shares, emulate)
     if obstacle is None:
-        return PrecisionChoice(wanted, "it was asked for")
+        return PrecisionChoice(wanted, "it was asked for", _rest(wanted, shares, emulate))
     if wanted == "int8" and wanted not in shares and (emulate or has_instructions(wanted)):
         raise UsageError(
             f"{facts.name} has no scales for int8",
@@ -82,18 +87,33 @@ def _fastest(facts: Facts, shares: Mapping[str, float], emulate: bool) -> Precis
             against.append(obstacle or cost_words(precision, facts.cost(precision)))
     if not allowed:
         return PrecisionChoice("fp32", "; ".join(against))
-    gains = {precision: network_gain(precision, shares[precision]) for precision in allowed}
+    rests = {precision: _rest(precision, shares, emulate, facts) for precision in allowed}
+    gains = {precision: network_gain(precision, shares, rests[precision]) for precision in allowed}
     best = max(allowed, key=gains.__getitem__)
     others = (f"{gain:.1f} times in {other}" for other, gain in gains.items() if other != best)
     compared = "".join(
         f"; it multiplies this network {gains[best]:.1f} times as fast as fp32, {x}" for x in others
     )
-    return PrecisionChoice(best, cost_words(best, facts.cost(best)) + compared)
+    return PrecisionChoice(best, cost_words(best, facts.cost(best)) + compared, rests[best])
 
 
-def network_gain(precision: str, share: float) -> float:
-    """Multiply-add throughput relative to fp32 of a network of which only a share runs in the precision."""
-    return 1 / (share / gain(precision) + 1 - share)
+def _rest(precision: str, shares: Mapping[str, float], emulate: bool, promised: Facts | None = None) -> str:
+    """Precision of what int8 leaves over; `promised`: the losses of both together must keep the promise of ``auto``."""
+    if precision != "int8" or emulate or _obstacle("bf16", shares, emulate) or _too_slow("bf16"):
+        return "fp32"
+    return "bf16" if promised is None or _keep_quality_together(promised) else "fp32"
+
+
+def _keep_quality_together(facts: Facts) -> bool:
+    costs = [facts.cost(precision) for precision in REDUCED_PRECISIONS]
+    return sum(inf if cost is None else max(cost.worst_db, 0) for cost in costs) <= MAX_COST_DB["int8"]
+
+
+def network_gain(precision: str, shares: Mapping[str, float], rest: str = "fp32") -> float:
+    """Multiply-add throughput relative to fp32 of a network of which shares run in the precision and in `rest`."""
+    share, both = shares[precision], max(shares[precision], shares.get(rest, 0.0))
+    gain_of_rest = 1.0 if rest == "fp32" else gain(rest)
+    return 1 / (share / gain(precision) + (both - share) / gain_of_rest + 1 - both)
 
 
 def _obstacle(precision: str, shares: Mapping[str, float], emulate: bool) -> str | None:

@@ -59,6 +59,7 @@ class Session:
         threads: int | None = None,
         precision: str = "fp32",
         *,
+        rest: str | None = None,
         emulate: bool = False,
         backend: Backend[Any] = NATIVE,
         clock: Callable[[], float] = perf_counter,
@@ -72,6 +73,8 @@ class Session:
                 instructions), ``int8`` (maps between the convolutions for which the file has scales in 8 bits,
                 likewise) or ``auto`` (the fastest of which the model file says that it keeps the quality);
                 the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
+            rest: precision of what has no scales in a network that runs in int8, ``fp32`` or ``bf16``; None: bf16 where
+                the processor multiplies it faster, unless `emulate` is set.
             emulate: allow bf16 and int8 without the instructions; slow, for measuring their quality.
             backend: executes the runs.
             clock: returns seconds, for all times in the statistics. ``time.process_time`` leaves out what other
@@ -87,8 +90,9 @@ class Session:
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         fused = fused_graph(model)
         choice = choose_precision(precision, model.facts, precision_shares(model, fused), emulate=emulate)
-        self.wanted_precision, self.precision, self.precision_reason = precision, *vars(choice).values()
-        masked, dense = prepared(fused, model.graph.output, choice.precision)
+        self.wanted_precision, self.precision, self.precision_reason, best_rest = precision, *vars(choice).values()
+        self.rest = best_rest if rest is None else rest
+        masked, dense = prepared(fused, model.graph.output, self.precision, self.rest)
         self._backend, self._clock = backend, clock
         self._planner = Planner(model.facts, masked, dense, backend.layout)
         #: Vectors that callers may supply, with their lengths.

@@ -49,14 +49,14 @@ def type_of(name: str, types: MapTypes) -> MapType:
     return types.get(name, F32)
 
 
-def types_in_bf16(typed: Sequence[TypedNode]) -> MapTypes:
-    """Types with as many maps in bf16 as possible."""
-    return dict.fromkeys(sorted(bf16_maps(typed)), BF16)
+def types_in_bf16(typed: Sequence[TypedNode], types: MapTypes = ALL_F32) -> MapTypes:
+    """`types` with as many of the other maps in bf16 as possible."""
+    return {**types, **dict.fromkeys(sorted(bf16_maps(typed, types)), BF16)}
 
 
-def bf16_maps(typed: Sequence[TypedNode]) -> frozenset[str]:
-    """Names of the maps to keep in bf16: those whose writer and readers all support it."""
-    chosen = {entry.node.output for entry in typed if _may_write(entry)}
+def bf16_maps(typed: Sequence[TypedNode], types: MapTypes = ALL_F32) -> frozenset[str]:
+    """Names of the maps to keep in bf16: those without a type whose writer and readers all support it."""
+    chosen = {entry.node.output for entry in typed if _may_write(entry)} - types.keys()
     while True:
         refused = {name for entry in typed for name in _refused(entry, chosen)}
         if not refused:

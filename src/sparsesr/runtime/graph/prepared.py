@@ -35,22 +35,29 @@ class PreparedGraph:
     """Quantised copies, by the map that is copied."""
 
 
-def prepare(model: ModelFile, precision: str = "fp32") -> tuple[PreparedGraph, PreparedGraph]:
+def prepare(
+    model: ModelFile, precision: str = "fp32", rest: str = "fp32"
+) -> tuple[PreparedGraph, PreparedGraph]:
     """The masked and the dense graph of a network, with as many maps in the precision as possible.
+
+    Args:
+        model: the model, at one scale.
+        precision: ``fp32``, ``bf16`` or ``int8``.
+        rest: of a network in int8, the precision of what has no scales: ``fp32`` or ``bf16``.
 
     Raises:
         ModelError: the graph is not valid.
     """
-    return prepared(fused_graph(model), model.graph.output, precision)
+    return prepared(fused_graph(model), model.graph.output, precision, rest)
 
 
 def prepared(
-    masked: tuple[TypedNode, ...], output: str, precision: str
+    masked: tuple[TypedNode, ...], output: str, precision: str, rest: str
 ) -> tuple[PreparedGraph, PreparedGraph]:
     """The same, from the graph with everything fused and the name of its output."""
     whole = with_unreached_pixels(with_known_outside(with_fused_masks(masked), output), output)
-    typed, types = in_precision(whole, output, precision)
-    dense, dense_types = in_precision(without_masks(masked, output), output, precision)
+    typed, types = in_precision(whole, output, precision, rest)
+    dense, dense_types = in_precision(without_masks(masked, output), output, precision, rest)
     return (
         PreparedGraph(typed, types, mask_zeros(typed, output), quantised_copies(typed, types)),
         PreparedGraph(dense, dense_types, {}, quantised_copies(dense, dense_types)),
@@ -70,9 +77,11 @@ def fused_graph(model: ModelFile) -> tuple[TypedNode, ...]:
 
 
 def in_precision(
-    typed: tuple[TypedNode, ...], output: str, precision: str
+    typed: tuple[TypedNode, ...], output: str, precision: str, rest: str
 ) -> tuple[tuple[TypedNode, ...], MapTypes]:
-    """The network in ``fp32``, ``bf16`` or ``int8``, and the types of its maps that are not in fp32."""
+    """The network in a precision, as in :func:`prepare`, and the types of its maps that are not in fp32."""
+    types = ALL_F32
     if precision == "int8":
-        return with_quantised_maps(typed, output)
-    return typed, types_in_bf16(typed) if precision == "bf16" else ALL_F32
+        typed, types = with_quantised_maps(typed, output)
+    in_bf16 = "bf16" in (precision, rest)
+    return typed, types_in_bf16(typed, types) if in_bf16 else types
