@@ -90,6 +90,10 @@ ConvRun::ConvRun(const ConvCall& call)
   copy_ = (out_ == MapType::kBf16 ? table.quantise_pixels_bf16 : table.quantise_pixels).run;
   copy_args_ = {by_pixel_number(call.out), by_pixel_number(call.copy), call.copy_steps.factor(),
                 call.copy_steps.offset()};
+  if (!kernels().writes_copies) return;
+  args_.copy = copy_args_.out;
+  args_.copy_factor = copy_args_.factor;
+  args_.copy_offset = copy_args_.offset;
 }
 
 void ConvRun::copy(std::span<const int32_t> pixels) const {
@@ -102,7 +106,7 @@ ConvWorker::ConvWorker(const ConvRun& run) : run_(run), thread_(run.kernels().th
 
 void ConvWorker::run(const ConvArgs& args, std::span<const int32_t> pixels) const {
   const auto chunk = static_cast<size_t>(run_.kernels().chunk_pixels);
-  if (run_.copy_ == nullptr) return run_some(args, pixels);
+  if (run_.copy_ == nullptr || run_.kernels().writes_copies) return run_some(args, pixels);
   // In chunks, so that results are copied while they are in the nearest cache.
   ConvArgs rest = args;
   for (; !pixels.empty(); pixels = pixels.subspan(std::min(chunk, pixels.size()))) {

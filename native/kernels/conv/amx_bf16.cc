@@ -42,6 +42,7 @@ constinit const ConvKernels bf16_conv__amx_bf16 = {
     .group_pixels = 4 * kGroupPixels,
     .chunk_pixels = kMaxChunkPixels,
     .leaves_taps_out = false,
+    .writes_copies = true,
     .thread = {sizeof(Scratch<Bf16Tiles>), configure_tiles, release_tiles},
 };
 

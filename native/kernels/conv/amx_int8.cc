@@ -48,6 +48,7 @@ constinit const ConvKernels u8_conv__amx_int8 = {
     .group_pixels = 4 * kGroupPixels,
     .chunk_pixels = kMaxChunkPixels,
     .leaves_taps_out = false,
+    .writes_copies = true,
     .thread = {sizeof(Scratch<Int8Tiles>), configure_tiles, release_tiles},
 };
 

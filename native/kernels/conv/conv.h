@@ -40,6 +40,10 @@ struct ConvArgs {
   int64_t clear_end;     // the last block also clears the channels of `out` beyond it, up to this one
   NumberedMap addend;    // added before the activation; data is null if unused
   NumberedMap residual;  // added after the activation; data is null if unused
+  // For kernels that write copies: of type U8 and as wide as `out`, a quantised copy of it; data is null if unused.
+  NumberedMap copy;
+  float copy_factor;
+  float copy_offset;
   Activation activation;
   // For `out` of type U8: scales and biases are multiplied by the factor, and the offset is added before narrow<U8>.
   float out_factor;
@@ -94,6 +98,7 @@ struct ConvKernels {
   int64_t chunk_pixels;  // most pixels per call, so that the surrounding rows stay in L2 between blocks
   bool needs_balanced = false;  // for weights with zeros in a balanced pattern only
   bool leaves_taps_out;  // benefits from lists sorted by tap set, see ConvArgs::taps
+  bool writes_copies = false;  // see ConvArgs::copy
   ThreadNeeds thread;
 };
 

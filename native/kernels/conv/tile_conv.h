@@ -213,6 +213,7 @@ void convolve(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pi
   scratch.numbers.template prepare<Out>(args, block);
   const bool plain = is_plain<Out>(args, block, Product::kAddsLast) && scratch.numbers.template fit<Out>();
   run_plan<Product, Out>({args, block, scratch, list.count, plain}, scratch.plan, list.is_paired);
+  if (args.copy.data != nullptr && !plain) copy_block<Out>(args, block, out_pixels, count);
 }
 
 }  // namespace

@@ -120,14 +120,59 @@ inline void narrow_some(Bf16* target, __mmask16 lanes, __m512 value) {
 }
 inline void narrow_some(U8* target, __mmask16 lanes, __m512 value) { store_lanes(target, lanes, value); }
 
-// True if all outputs of all passes exist, passes are equally wide, and nothing is added to results or cleared. Results
-// of type U8 then need nothing but rounding, because numbers below zero become zero by themselves.
+// Makes quantised copies of results. Of type U8 there are none.
+struct Copier {
+  __m512 factor;
+  __m512 offset;
+
+  explicit Copier(const ConvArgs& args)
+      : factor(_mm512_set1_ps(args.copy_factor)), offset(_mm512_set1_ps(args.copy_offset)) {}
+
+  template <typename Out>
+  __attribute__((always_inline)) void copy_one(const Out* source, U8* target) const {
+    narrow_one(target, steps(source));
+  }
+  template <typename Out>
+  __attribute__((always_inline)) void copy_two(const Out* source, U8* target) const {
+    narrow_all(target, steps(source), steps(source + kLanes));
+  }
+
+  // Below 256, so that they fit in 32 bits. NaN stays NaN, which becomes zero.
+  template <typename Out>
+  __attribute__((always_inline)) __m512 steps(const Out* source) const {
+    const __m512 value = load_lanes(source, 0xffff);
+    return _mm512_min_ps(_mm512_set1_ps(255.0f), _mm512_add_ps(_mm512_mul_ps(value, factor), offset));
+  }
+};
+
+// Copies the outputs of a block, and what it cleared behind them.
+template <typename Out>
+void copy_block(const ConvArgs& args, const ConvBlock& block, const int32_t* pixels, int64_t count) {
+  const Copier copier(args);
+  const int64_t end = block.is_last ? args.copy.stride : block.first + block.width;
+  for (int64_t n = 0; n < count; ++n) {
+    const Out* const source = pixel_of<const Out>(args.out, pixels[n]);
+    U8* const target = pixel_of<U8>(args.copy, pixels[n]);
+    for (int64_t c = block.first; c < end; c += kLanes) copier.copy_one(source + c, target + c);
+  }
+}
+
+// True if the residual of a pixel lies where its result goes.
+inline bool adds_in_place(const ConvArgs& args) {
+  return args.residual.data == args.out.data && args.residual.shift == args.out.shift &&
+         args.residual.stride == args.out.stride;
+}
+
+// True if all outputs of all passes exist, passes are equally wide, and nothing is cleared or added to results, except
+// for what lies in their place. Results of type U8 then need nothing but rounding, because numbers below zero become
+// zero by themselves.
 template <typename Out>
 bool is_plain(const ConvArgs& args, const ConvBlock& block, bool adds_last) {
   const bool is_full = block.valid == block.width;
   const bool is_even = block.width == kTileOutputs || block.width % kPassOutputs == 0;
   const bool clears = block.is_last && args.clear_end > block.first + block.width;
-  const bool adds = args.residual.data != nullptr || (adds_last && args.addend.data != nullptr);
+  const bool adds =
+      (args.residual.data != nullptr && !adds_in_place(args)) || (adds_last && args.addend.data != nullptr);
   if (!is_full || !is_even || clears || adds || args.activation == Activation::kLeakyRelu) return false;
   return !std::is_same_v<Out, U8> || args.activation == Activation::kNone || args.out_offset < 1.0f;
 }
@@ -142,6 +187,7 @@ struct PassResults {
   bool is_last;   // last pass of the last block
   __m512 floor;   // lower bound of plain results: zero for ReLU, otherwise minus infinity
   __m512 offset;  // added to results of type U8
+  bool adds_in_place;
   Out* out;       // at pixel 0
   int64_t stride;
 
@@ -153,6 +199,7 @@ struct PassResults {
         is_last(block.is_last && (pass + 1) * kPassOutputs >= block.width),
         floor(_mm512_set1_ps(args.activation == Activation::kRelu ? 0.0f : -__builtin_inff())),
         offset(_mm512_set1_ps(args.out_offset)),
+        adds_in_place(args.residual.data != nullptr),
         out(pixel_of<Out>(args.out, 0) + first),
         stride(args.out.stride) {}
 
@@ -161,15 +208,16 @@ struct PassResults {
   }
 
   // These three require is_plain().
-  __attribute__((always_inline)) __m512 plain(__m512 value) const {
+  __attribute__((always_inline)) __m512 plain(__m512 value, const Out* target) const {
     if constexpr (std::is_same_v<Out, U8>) return with_offset(value);
-    return _mm512_max_ps(floor, value);  // this operand order propagates NaN
+    const __m512 result = _mm512_max_ps(floor, value);  // this operand order propagates NaN
+    return adds_in_place ? _mm512_add_ps(result, load_lanes(target, 0xffff)) : result;
   }
   __attribute__((always_inline)) void store_plain(__m512 low, __m512 high, Out* target) const {
-    narrow_all(target, plain(low), plain(high));
+    narrow_all(target, plain(low, target), plain(high, target + kLanes));
   }
   __attribute__((always_inline)) void store_plain(__m512 value, Out* target) const {
-    narrow_one(target, plain(value));
+    narrow_one(target, plain(value, target));
   }
 
   __attribute__((always_inline)) void store(__m512 low, __m512 high, int32_t pixel) const {
