@@ -68,6 +68,7 @@ std::vector<std::pair<std::string, std::string>> kernel_names(const KernelTable&
       {"conv_bf16_f32", bf16.to[0].name},
       {"conv_bf16", bf16.to[1].name},
       {"conv_u8_f32", u8.to[0].name},
+      {"conv_u8_bf16", u8.to[1].name},
       {"conv_u8", u8.to[2].name},
       {"conv_transpose2x", f32.to[0].name},  // four small convolutions
   };

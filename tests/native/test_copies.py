@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bf16_maps import from_bf16, to_bf16
 from guard_pages import guarded
-from int8_maps import SIGNED, UNSIGNED, Steps, quantised, window_of
+from int8_maps import SIGNED, UNSIGNED, Steps, exact_sums, quantised, window_of
 from native_cases import F32, border_of, make_window, mask_of, random_map, stride_of
 
 from sparsesr import _native as native
@@ -25,15 +26,25 @@ def random_weight(rng: np.random.Generator, c_in: int, c_out: int) -> F32:
     return (rng.standard_normal((c_out, c_in, 3, 3)) / np.sqrt(c_in * 9)).astype(np.float32)
 
 
+def stored(values: F32, dtype: str) -> np.ndarray:
+    return to_bf16(values) if dtype == "bf16" else values
+
+
+def numbers(values: np.ndarray) -> F32:
+    """What is copied."""
+    return from_bf16(values) if values.dtype == np.uint16 else values
+
+
 def random_bytes(rng: np.random.Generator, c: int) -> np.ndarray:
     return rng.integers(0, 256, (H, W, c)).astype(np.uint8)
 
 
+@pytest.mark.parametrize("out_dtype", ["f32", "bf16"])
 @pytest.mark.parametrize(
-    ("dtype", "c_in", "c_out"), [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 5, 9)]
+    ("dtype", "c_in", "c_out"), [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 64, 16), ("u8", 5, 9)]
 )
 def test_conv__copies_its_result(
-    isa: str, rng: np.random.Generator, dtype: str, c_in: int, c_out: int
+    isa: str, rng: np.random.Generator, dtype: str, c_in: int, c_out: int, out_dtype: str
 ) -> None:
     weight = random_weight(rng, c_in, c_out)
     if dtype == "u8":
@@ -41,29 +52,38 @@ def test_conv__copies_its_result(
         x = window_of(random_bytes(rng, c_in), SIGNED)
     else:
         packed, x = native.PackedConv(weight, None, [c_in]), make_window(random_map(rng, H, W, c_in))
-    out, copy = np.zeros((H, W + 2, stride_of(c_out)), np.float32), copy_window(c_out)
+    out, copy = stored(np.zeros((H, W + 2, stride_of(c_out)), np.float32), out_dtype), copy_window(c_out)
     native.conv_rows(packed, [(x, -1)], out, 0, 1, H, "relu", copy=(copy, 0, OUT), threads=2)
-    assert np.array_equal(copy[1:, 1:-1, :c_out], quantised(out[1:, 1:-1, :c_out], OUT))
+    assert np.array_equal(copy[1:, 1:-1], quantised(numbers(out[1:, 1:-1]), OUT))
+    assert out[1:, 1:-1, :c_out].any()
     assert (copy[0] == CANARY).all() and (copy[:, [0, -1]] == CANARY).all()
 
 
+@pytest.mark.parametrize("out_dtype", ["f32", "bf16"])
 @pytest.mark.parametrize("copied", ["nowhere", "border", "everywhere"])
-@pytest.mark.parametrize("density", [0.02, 0.3])
+@pytest.mark.parametrize(("density", "c"), [(0.02, 32), (0.3, 32), (0.9, 64), (0.9, 16), (0.5, 24)])
 def test_masked_conv__copies_active_pixels_and_what_readers_need(
-    isa: str, rng: np.random.Generator, copied: str, density: float
+    isa: str, rng: np.random.Generator, copied: str, density: float, c: int, out_dtype: str
 ) -> None:
-    active, c = rng.random((H, W)) < density, 32
-    trunk = make_window(rng.standard_normal((H, W, c)).astype(np.float32))
-    packed = native.PackedConv(random_weight(rng, c, c), None, [c], "u8", [UNSIGNED])
-    copy = copy_window(c)
+    active = rng.random((H, W)) < density
+    before = rng.standard_normal((H, W, c)).astype(np.float32) * 3
+    before[0, :3, 0] = np.nan, 1e30, -1e30
+    trunk = stored(make_window(before), out_dtype)
+    weight, x = random_weight(rng, c, c), random_bytes(rng, c)
+    x[~active] = UNSIGNED.zero
+    packed = native.PackedConv(weight, None, [c], "u8", [UNSIGNED])
+    copy, residual = copy_window(c), numbers(trunk[1:-1, 1:-1, :c].copy())
     native.masked_conv_rows(
-        packed, [(window_of(random_bytes(rng, c), UNSIGNED), -1)], None, [], mask_of(active), trunk, -1, 0, H,
+        packed, [(window_of(x, UNSIGNED), -1)], None, [], mask_of(active), trunk, -1, 0, H,
         "none", 0.0, None, "nowhere", np.zeros(0, np.float32), [0], (trunk, -1), None, (copy, 0, OUT), copied, 2,
     )  # fmt: skip
     needed = {"nowhere": active, "border": active | border_of(active), "everywhere": np.ones_like(active)}[
         copied
     ]
-    expected = quantised(trunk[1:-1, 1:-1], OUT)
+    sums = exact_sums([x], weight, None, [UNSIGNED])
+    result = np.where(active[..., None], numbers(stored(sums + residual, out_dtype)), residual)
+    assert np.array_equal(numbers(trunk[1:-1, 1:-1, :c]), result, equal_nan=True)
+    expected = quantised(numbers(trunk[1:-1, 1:-1]), OUT)
     assert np.array_equal(copy[:, 1:-1][needed], expected[needed])
     assert (copy[:, 1:-1][~needed] == CANARY).all()
 
@@ -83,11 +103,12 @@ def test_masked_conv__copies_inactive_pixels_whose_border_is_unknown(
     assert np.array_equal(copy[H - 3, 1:-1], quantised(trunk[H - 2, 1:-1], OUT))
 
 
-def test_scale_add__copies_its_result(isa: str, rng: np.random.Generator) -> None:
-    x, scale = make_window(random_map(rng, H, W, 24)), rng.standard_normal(24).astype(np.float32)
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_scale_add__copies_its_result(isa: str, rng: np.random.Generator, dtype: str) -> None:
+    x, scale = stored(make_window(random_map(rng, H, W, 24)), dtype), rng.standard_normal(24).astype(np.float32)
     out, copy = np.zeros_like(x), copy_window(24)
     native.scale_add_rows(x, -1, scale, (x, -1), out, -1, 2, H, (copy, 0, OUT), threads=2)
-    assert np.array_equal(copy[2:, 1:-1, :24], quantised(out[3:-1, 1:-1, :24], OUT))
+    assert np.array_equal(copy[2:, 1:-1, :24], quantised(numbers(out[3:-1, 1:-1, :24]), OUT))
     assert (copy[:2] == CANARY).all()
 
 
@@ -112,6 +133,5 @@ def test_invalid_copies_are_refused(rng: np.random.Generator) -> None:
         native.masked_conv_rows(*arguments, copy=(good, 0, OUT))
     with pytest.raises(ValueError, match="without a 'copy'"):
         native.masked_conv_rows(*arguments, copied="border")
-    half = np.zeros((1, 6, 16), np.uint16)
-    with pytest.raises(ValueError, match="float32 only"):
-        native.scale_add_rows(half, 0, np.ones(16, np.float32), None, half.copy(), 0, 0, 1, (good, 0, OUT))
+    with pytest.raises(ValueError, match="'out' of float32 or bf16"):
+        native.conv_rows(packed, [(x, -1)], good.copy(), 0, 0, 1, out_steps=OUT, copy=(good, 0, OUT))

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from bf16_maps import assert_border_untouched, empty, from_bf16, inside, rounded, to_bf16
 from guard_pages import guarded, guarded_copy
 from int8_maps import (
     SIGNED,
@@ -36,6 +37,15 @@ def random_bytes(rng: np.random.Generator, c: int, h: int = H, w: int = W) -> np
 
 def random_weight(rng: np.random.Generator, c_in: int, c_out: int, k: int) -> F32:
     return (rng.standard_normal((c_out, c_in, k, k)) / np.sqrt(c_in * k * k)).astype(np.float32)
+
+
+def bf16_window(values: np.ndarray) -> np.ndarray:
+    """A window of whole rows, ending at a guard page, whose other channels may hold anything."""
+    h, w, c = values.shape
+    window = guarded((h, w + 2, stride_of(c)), np.uint16)
+    window[...] = CANARY
+    window[:, 1:-1, :c] = values
+    return window
 
 
 @pytest.mark.parametrize("steps", [UNSIGNED, SIGNED])
@@ -106,6 +116,28 @@ def test_conv__several_inputs_addend_and_residual(isa: str, rng: np.random.Gener
     assert np.array_equal(result[:, 1:-1, :c_out], values)
 
 
+@pytest.mark.parametrize("activation", ["none", "relu", "leaky_relu"])
+@pytest.mark.parametrize(("c_in", "c_out"), [(20, 9), (32, 16), (64, 64), (64, 80)])
+def test_conv__rounds_its_result_to_bf16(
+    isa: str, rng: np.random.Generator, c_in: int, c_out: int, activation: str
+) -> None:
+    weight, x = random_weight(rng, c_in, c_out, 3), random_bytes(rng, c_in)
+    addend, residual = (to_bf16(rng.standard_normal((H, W, c_out)).astype(np.float32)) for _ in range(2))
+    inputs = [(window_of(x, SIGNED), -1)]
+    packed = native.PackedConv(weight, None, [c_in], "u8", [SIGNED])
+    result = empty(H, W, c_out, "bf16")
+    native.conv_rows(packed, inputs, result, 0, 0, H, activation, 0.25, threads=2)
+    values = activated(exact_sums([x], weight, None, [SIGNED]), activation, 0.25)
+    assert np.array_equal(inside(result, c_out), rounded(values))
+    assert_border_untouched(result)
+    added = [(bf16_window(values), 0) for values in (residual, addend)]
+    native.conv_rows(packed, inputs, result, 0, 0, H, activation, 0.25, None, *added)
+    sums = exact_sums([x], weight, None, [SIGNED]) + from_bf16(addend)
+    assert np.array_equal(
+        inside(result, c_out), rounded(activated(sums, activation, 0.25) + from_bf16(residual))
+    )
+
+
 @pytest.mark.parametrize("steps", [UNSIGNED, SIGNED])
 @pytest.mark.parametrize("dense", [0, 16, 21])
 def test_masked_conv__leaves_out_zeros_only_where_they_are_zero_bits(
@@ -159,6 +191,9 @@ def test_quantise__saturates_and_rounds_half_up(isa: str, rng: np.random.Generat
     assert np.array_equal(result[:, 1:-1, :20], quantised(x, steps))
     assert (result[:, [0, -1]] == CANARY).all()
     assert [*result[0, 1:7, 0]] == [0, 255, 0, 255, 0, steps.zero]
+    narrow = to_bf16(make_window(x))
+    native.quantise_rows(narrow, -1, result, 0, 0, H, steps, threads=2)
+    assert np.array_equal(result[:, 1:-1, :20], quantised(inside(narrow, 20)[1:-1], steps))
 
 
 @pytest.mark.parametrize("at_start", [True, False])
@@ -208,9 +243,7 @@ def test_invalid_arguments_are_refused() -> None:
             np.zeros((3, 6, 24), np.float32), -1, np.zeros((3, 6, 24), np.uint8), -1, 0, 1, UNSIGNED
         )
     with pytest.raises(ValueError, match="'x' must be float32"):
-        native.quantise_rows(exact.view(np.uint16)[..., :16].copy(), -1, out, -1, 0, 1, UNSIGNED)
-    with pytest.raises(ValueError, match="no kernel"):
-        native.conv_rows(packed, [(x, -1)], np.zeros((3, 6, 16), np.uint16), -1, 0, 1)
+        native.quantise_rows(out, -1, out, -1, 0, 1, UNSIGNED)
     with pytest.raises(ValueError, match="no kernel"):
         native.conv_rows(
             native.PackedConv(weight, None, [16]), [(exact, -1)], out, -1, 0, 1, out_steps=UNSIGNED

@@ -40,9 +40,13 @@ MODELS = [
 ]
 
 
-def int8(model, threads: int = 1) -> Session:
+RESTS = pytest.mark.parametrize("rest", ["fp32", "bf16"])
+"""Precision of what has no scales."""
+
+
+def int8(model, threads: int = 1, rest: str = "fp32") -> Session:
     """A session in int8, also on processors without the instructions."""
-    return Session(model, threads, "int8", emulate=True)
+    return Session(model, threads, "int8", rest=rest, emulate=True)
 
 
 def test_maps_between_int8_layers_are_quantised_and_others_copied():
@@ -57,6 +61,16 @@ def test_maps_between_int8_layers_are_quantised_and_others_copied():
     assert masked.types["head.0~u8"].zero == 0 and masked.types["head.2~u8"].zero == 128
 
 
+def test_other_maps_are_in_bf16_if_that_is_the_rest():
+    model = with_int8(smsr(16, modules=1, layers=3, seed=1))
+    masked, dense = prepare(model, "int8", "bf16")
+    for form, alone in zip((masked, dense), prepare(model, "int8"), strict=True):
+        quantised = {name for name, found in form.types.items() if found.name == "u8"}
+        assert quantised == set(alone.types) and form.copies == alone.copies
+        assert {"head.0", "head.2", "body.0", "collect.0.1"} <= set(form.types) - quantised
+        assert not {"image", "output"} & set(form.types)
+
+
 def test_layers_without_scales_stay_in_fp32():
     model = with_int8(smsr(16, modules=1, layers=2, seed=1))
     nodes = tuple(
@@ -69,14 +83,15 @@ def test_layers_without_scales_stay_in_fp32():
     assert set(masked.types) == {"body.0.layer0~u8"}
 
 
+@RESTS
 @pytest.mark.parametrize("index", range(len(MODELS)))
-def test_int8_is_close_to_fp32(index):
+def test_int8_is_close_to_fp32(index, rest):
     """With all pixels active: logits of random weights are so close to the threshold that many masks would flip."""
     model = MODELS[index]
     dense = any(node.op == "spatial_mask" for node in model.graph.nodes)
     image = random_image(24, 20, np.float32, seed=3)
     exact = Session(model, 2).run(image, dense=dense).image
-    short = int8(model, 2).run(image, dense=dense).image
+    short = int8(model, 2, rest).run(image, dense=dense).image
     error = np.sqrt(np.mean((exact - short) ** 2))
     assert 0 < error <= 0.1 * np.sqrt(np.mean((exact - exact.mean()) ** 2))
 
@@ -96,27 +111,29 @@ def test_borders_of_signed_maps_are_zero():
     assert max(error[:2].max(), error[-2:].max(), error[:, :2].max(), error[:, -2:].max()) < 3 * inner
 
 
+@RESTS
 @pytest.mark.parametrize("effort", [0.0, 0.4, 1.0])
-def test_inactive_pixels_are_as_in_fp32(effort):
+def test_inactive_pixels_are_as_in_fp32(effort, rest):
     """A masked network in int8 and fp32 agree if their masks do: with effort 0 and 1 they must."""
     model = with_int8(smsr(16, modules=2, layers=3, seed=2))
     image = random_image(30, 34, np.float32, seed=4)
     exact = Session(model, 1).run(image, effort=effort, keep_masks=True)
-    short = int8(model).run(image, effort=effort, keep_masks=True)
+    short = int8(model, rest=rest).run(image, effort=effort, keep_masks=True)
     same = [np.mean(a == b) for a, b in zip(exact.masks, short.masks, strict=True)]
     assert min(same) > 0.9
     if effort != 0.4:
         assert np.abs(exact.image - short.image).mean() < 0.05 * exact.image.std()
 
 
+@RESTS
 @pytest.mark.parametrize("threads", [1, 2])
-def test_copies_of_earlier_images_are_never_read(threads):
+def test_copies_of_earlier_images_are_never_read(threads, rest):
     """Only active pixels and their border are copied; a second image finds the copies of the first one elsewhere."""
     model = with_int8(residual_blocks())
     first, second = (random_image(30, 34, np.float32, seed=seed) for seed in (1, 2))
-    used = int8(model, threads)
+    used = int8(model, threads, rest)
     used.run(first, effort=1.0)
-    assert np.array_equal(used.run(second).image, int8(model).run(second).image)
+    assert np.array_equal(used.run(second).image, int8(model, rest=rest).run(second).image)
 
 
 def test_copies_of_a_trunk_are_made_where_they_are_read():
@@ -147,15 +164,16 @@ def test_steps_that_saturate_give_plausible_results():
     assert np.isfinite(int8(narrow).run(random_image(9, 9, np.float32)).image).all()
 
 
+@RESTS
 @pytest.mark.parametrize("isa", _native.cpu_features())
-def test_int8_layers_are_alike_with_every_instruction_set(isa):
+def test_int8_layers_are_alike_with_every_instruction_set(isa, rest):
     """Only fp32 layers differ in the last bits, which can move a value to the next step."""
     model = with_int8(plain())
     image = random_image(20, 24, np.float32, seed=3)
-    expected = int8(model).run(image).image
+    expected = int8(model, rest=rest).run(image).image
     before = _native.set_cpu(isa)
     try:
-        found = int8(model).run(image).image
+        found = int8(model, rest=rest).run(image).image
     finally:
         _native.set_cpu(before)
     assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
@@ -209,17 +227,20 @@ def test_auto_needs_scales(monkeypatch):
     assert session.precision == "fp32" and "no scales for int8" in session.precision_reason
 
 
+@RESTS
 @pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("index", range(len(MODELS)))
-def test_memory_is_as_peak_bytes_says(index, low_memory):
-    check_peak_is_allocated(int8(MODELS[index]), low_memory)
-    check_peak_without_full_plan(int8(MODELS[index]), low_memory)
+def test_memory_is_as_peak_bytes_says(index, low_memory, rest):
+    check_peak_is_allocated(int8(MODELS[index], rest=rest), low_memory)
+    check_peak_without_full_plan(int8(MODELS[index], rest=rest), low_memory)
 
 
-SESSIONS, PARALLEL = ([int8(model, threads) for model in MODELS] for threads in (1, 2))
+SESSIONS, PARALLEL = (
+    [int8(model, threads, rest) for rest in ("fp32", "bf16") for model in MODELS] for threads in (1, 2)
+)
 
 
-@settings(max_examples=60, deadline=None)
-@given(index=st.integers(0, len(MODELS) - 1), **WAYS_TO_RUN)
+@settings(max_examples=100, deadline=None)
+@given(index=st.integers(0, len(SESSIONS) - 1), **WAYS_TO_RUN)
 def test_bands_and_threads_change_no_bit(index, **way):
     check_same_bits(SESSIONS[index], PARALLEL[index], **way)

@@ -24,7 +24,7 @@ from sparsesr.modelfile.precision_cost import PrecisionCost
 from sparsesr.modelfile.validation import type_graph
 from sparsesr.runtime import precision
 from sparsesr.runtime.graph.number_types import bf16_maps
-from sparsesr.runtime.graph.precision_shares import precision_shares
+from sparsesr.runtime.graph.precision_work import PrecisionWork, precision_work
 from sparsesr.runtime.graph.prepared import fused_graph
 from sparsesr.runtime.session import Session
 
@@ -196,23 +196,65 @@ def test_gains_of_another_process_decide(monkeypatch):
     assert precision.gains() == {"bf16": 2.0, "int8": 0.0}
     assert precision.choose_precision("auto", facts).precision == "bf16"
     precision.adopt_gains({"bf16": 0.0})
-    chosen = precision.choose_precision("auto", facts)
-    assert chosen.precision == "fp32" and "not all processors at work have bf16 instructions" in chosen.reason
+    choice = precision.choose_precision("auto", facts)
+    assert choice.precision == "fp32" and "not all processors at work have bf16 instructions" in choice.reason
+
+
+TILES = {"bf16": 16.0, "int8": 32.0}
+"""Gains with AMX."""
+
+
+def chosen(monkeypatch, gains, works, bf16_db=0.0, int8_db=0.0):
+    monkeypatch.setattr(precision, "has_instructions", lambda _: True)
+    monkeypatch.setattr(precision, "gain", gains.__getitem__)
+    facts = MODELS[0].facts.with_costs("bf16", [costing(bf16_db)]).with_costs("int8", [costing(int8_db)])
+    return precision.choose_precision("auto", facts, works)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, "int8"), (0.9, "int8"), (0.4, "int8"), (0.05, "bf16")])
+def test_auto_takes_what_runs_the_whole_network_fastest(monkeypatch, share, expected):
+    """int8 is twice as fast as bf16 here, and leaves the rest to bf16; for little it is not worth its loss."""
+    works = {"bf16": PrecisionWork(1.0), "int8": PrecisionWork(share)}
+    choice = chosen(monkeypatch, TILES, works)
+    assert choice.precision == expected and choice.rest == ("bf16" if expected == "int8" else "fp32")
+    assert "times as fast as in" in choice.reason
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(32, "bf16"), (64, "int8")])
+def test_narrow_layers_that_copy_their_results_stay_in_bf16(monkeypatch, channels, expected):
+    """Of a residual block of two 3x3 convolutions, the second writes a copy, too."""
+    per_value = 1 / (9 * channels)
+    works = {
+        "bf16": PrecisionWork(1.0, per_value),
+        "int8": PrecisionWork(1.0, per_value, per_value / 2),
+    }
+    assert chosen(monkeypatch, TILES, works).precision == expected
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"), [(1.0, "int8"), (0.97, "int8"), (0.93, "bf16"), (0.1, "bf16")]
+    ("gains", "bf16_db", "int8_db", "rest"),
+    [
+        (TILES, 0.01, 0.02, "bf16"),
+        (TILES, 0.011, 0.02, "fp32"),
+        (TILES, -0.5, 0.03, "bf16"),
+        ({"bf16": 0.5, "int8": 4.0}, 0.0, 0.0, "fp32"),
+    ],
 )
-def test_auto_takes_what_multiplies_the_whole_network_fastest(monkeypatch, share, expected):
-    """int8 is twice as fast as bf16 here, but what it leaves to fp32 takes time, too."""
+def test_auto_leaves_the_rest_to_bf16_if_both_keep_the_quality(monkeypatch, gains, bf16_db, int8_db, rest):
+    choice = chosen(monkeypatch, gains, precision.ALL_OF_IT, bf16_db, int8_db)
+    assert (choice.precision, choice.rest) == ("int8", rest)
+
+
+def test_int8_that_was_asked_for_leaves_the_rest_to_bf16_where_it_is_faster(monkeypatch):
     monkeypatch.setattr(precision, "has_instructions", lambda _: True)
-    monkeypatch.setattr(precision, "gain", {"bf16": 16.0, "int8": 32.0}.__getitem__)
-    facts = MODELS[0].facts.with_costs("bf16", [costing(0.0)]).with_costs("int8", [costing(0.0)])
-    chosen = precision.choose_precision("auto", facts, {"bf16": 1.0, "int8": share})
-    assert chosen.precision == expected
-    assert f"{precision.network_gain('int8', {'int8': share}):.1f} times" in chosen.reason
+    monkeypatch.setattr(precision, "gain", TILES.__getitem__)
+    facts = MODELS[0].facts
+    assert precision.choose_precision("int8", facts).rest == "bf16"
+    assert precision.choose_precision("int8", facts, {"int8": PrecisionWork(0.5)}).rest == "fp32"
+    assert precision.choose_precision("int8", facts, emulate=True).rest == "fp32"
 
 
-def test_shares_count_the_multiply_adds_of_a_precision():
+def test_work_counts_multiply_adds_and_values_of_a_precision():
     """Of 3 to 8 and 8 to 12 channels, 216 and 864 per pixel, only the second reads a map that can be in bf16."""
-    assert precision_shares(plain(), fused_graph(plain())) == {"bf16": pytest.approx(0.8)}
+    work = precision_work(plain(), fused_graph(plain()))
+    assert work == {"bf16": PrecisionWork(pytest.approx(0.8), pytest.approx(12 / 1080))}

@@ -1,5 +1,6 @@
 // Convolution of quantised maps: products of int8 and exact sums.
 #include "kernels/conv/dense_tile_avx2.h"
+#include "kernels/conv/scalar.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
@@ -41,7 +42,7 @@ constinit const ConvKernels u8_conv__avx2_vnni = {
     .pack = pack_vectors<int8_t, kVectors * kLanes, 0>,
     .suits = nullptr,
     .to = {{"u8_f32_conv_6x16__avx2_vnni", u8_f32_conv_6x16__avx2_vnni},
-           {},
+           {"u8_bf16_conv_1x16__scalar", u8_bf16_conv_1x16__scalar},
            {"u8_conv_6x16__avx2_vnni", u8_conv_6x16__avx2_vnni}},
     .group_pixels = 24,
     .chunk_pixels = 240,

@@ -6,5 +6,6 @@
 namespace sparsesr {
 
 ConvKernel f32_bf16_conv_1x16__scalar;
+ConvKernel u8_bf16_conv_1x16__scalar;
 
 }  // namespace sparsesr

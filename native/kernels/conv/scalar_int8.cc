@@ -1,4 +1,5 @@
 // Reference implementation of the convolution of quantised maps: exact sums of whole numbers.
+#include "kernels/conv/scalar.h"
 #include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
@@ -54,8 +55,8 @@ static void u8_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& bloc
   convolve<float>(args, block, in_pixels, out_pixels, count);
 }
 
-static void u8_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-                                      const int32_t* out_pixels, int64_t count) {
+void u8_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                               const int32_t* out_pixels, int64_t count) {
   convolve<Bf16>(args, block, in_pixels, out_pixels, count);
 }
 

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from math import inf
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
 from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, PrecisionCost
 from sparsesr.modelfile.spec import Facts
+from sparsesr.runtime.graph.precision_work import PrecisionWork, Works
 
 PRECISIONS = ("auto", "fp32", *REDUCED_PRECISIONS)
 MIN_GAIN = 1.3
-"""``auto`` picks a precision if it multiplies at least this many times as fast as fp32..."""
+"""``auto`` picks a precision if it multiplies at least this many times as fast as fp32,..."""
+MIN_ADVANTAGE = 1.1
+"""...and int8 instead of bf16 if the whole network should be at least this many times as fast..."""
 MAX_COST_DB = {"bf16": 0.01, "int8": 0.03}
 """...and if no image it was measured on lost more PSNR-Y than this, in dB."""
 DTYPES = {"bf16": "bf16", "int8": "u8"}
 """Number type of the maps in each precision, as kernels name it."""
-ALL_OF_IT: Mapping[str, float] = {"bf16": 1.0, "int8": 1.0}
-"""Shares of a network that runs entirely in either precision."""
+ALL_OF_IT: Works = {"bf16": PrecisionWork(1.0), "int8": PrecisionWork(1.0)}
+"""Work of a network that runs entirely in either precision."""
+_SHARE_OF_PEAK = {"bf16": 0.45, "int8": 0.75}
+_WRITTEN = {"bf16": 28, "int8": 37}
+_COPIED = 40
+"""What a masked 3x3 convolution of 32 to 64 channels reaches with AMX besides the time that it takes per value that it
+writes, and per value of a quantised copy, in the time of that many multiply-adds in fp32."""
 _PROBE_MS = 3
 _adopted: dict[str, float] = {}
 
@@ -38,20 +46,20 @@ class PrecisionChoice:
 
 
 def choose_precision(
-    wanted: str, facts: Facts, shares: Mapping[str, float] = ALL_OF_IT, *, emulate: bool = False
+    wanted: str, facts: Facts, works: Works = ALL_OF_IT, *, emulate: bool = False
 ) -> PrecisionChoice:
     """Resolve a requested precision, which may be ``auto``, to ``fp32``, ``bf16`` or ``int8``.
 
     Always fp32 on a processor without the instructions, and for a network without a layer that can run in the
     precision. ``auto`` picks, of the precisions that multiply faster than fp32, measured in a few milliseconds (on some
     processors bf16 instructions are slower), and of which the model file says that they keep the quality, the one in
-    which this network's multiply-adds take least time. What int8 leaves over is in bf16 where that is faster; for
+    which this network should take least time. What int8 leaves over is in bf16 where that is faster; for
     ``auto``, both losses together must be small enough.
 
     Args:
         wanted: one of ``PRECISIONS``.
         facts: those of the model, with the measured costs.
-        shares: share of the network's multiply-adds that can run in each precision; missing: no layer can.
+        works: what of the network can run in each precision; missing: no layer can.
         emulate: allow precisions without the instructions; the plain kernels support all. What int8 leaves over
             then stays in fp32, so that results do not depend on the processor.
 
@@ -63,11 +71,11 @@ def choose_precision(
     if wanted == "fp32":
         return PrecisionChoice("fp32", "it was asked for")
     if wanted == "auto":
-        return _fastest(facts, shares, emulate)
-    obstacle = _obstacle(wanted, shares, emulate)
+        return _fastest(facts, works, emulate)
+    obstacle = _obstacle(wanted, works, emulate)
     if obstacle is None:
-        return PrecisionChoice(wanted, "it was asked for", _rest(wanted, shares, emulate))
-    if wanted == "int8" and wanted not in shares and (emulate or has_instructions(wanted)):
+        return PrecisionChoice(wanted, "it was asked for", _rest(wanted, works, emulate))
+    if wanted == "int8" and wanted not in works and (emulate or has_instructions(wanted)):
         raise UsageError(
             f"{facts.name} has no scales for int8",
             remedy="add them with `sparsesr models quantize`, or use another precision",
@@ -75,31 +83,29 @@ def choose_precision(
     return PrecisionChoice("fp32", obstacle)
 
 
-def _fastest(facts: Facts, shares: Mapping[str, float], emulate: bool) -> PrecisionChoice:
+def _fastest(facts: Facts, works: Works, emulate: bool) -> PrecisionChoice:
     """The fastest precision that ``auto`` may take; otherwise fp32, with a reason for each of the others."""
     against: list[str] = []
     allowed: list[str] = []
     for precision in REDUCED_PRECISIONS:
-        obstacle = _obstacle(precision, shares, emulate) or _too_slow(precision)
+        obstacle = _obstacle(precision, works, emulate) or _too_slow(precision)
         if obstacle is None and keeps_quality(precision, facts.cost(precision)):
             allowed.append(precision)
         else:
             against.append(obstacle or cost_words(precision, facts.cost(precision)))
     if not allowed:
         return PrecisionChoice("fp32", "; ".join(against))
-    rests = {precision: _rest(precision, shares, emulate, facts) for precision in allowed}
-    gains = {precision: network_gain(precision, shares, rests[precision]) for precision in allowed}
-    best = max(allowed, key=gains.__getitem__)
-    others = (f"{gain:.1f} times in {other}" for other, gain in gains.items() if other != best)
-    compared = "".join(
-        f"; it multiplies this network {gains[best]:.1f} times as fast as fp32, {x}" for x in others
-    )
+    rests = {precision: _rest(precision, works, emulate, facts) for precision in allowed}
+    gains = {precision: network_gain(precision, works, rests[precision]) for precision in allowed}
+    best = reduce(lambda one, other: other if gains[other] >= MIN_ADVANTAGE * gains[one] else one, allowed)
+    others = (f"{gains[best] / gain:.1f} times as fast as in {x}" for x, gain in gains.items() if x != best)
+    compared = "".join(f"; this network should be {other}" for other in others)
     return PrecisionChoice(best, cost_words(best, facts.cost(best)) + compared, rests[best])
 
 
-def _rest(precision: str, shares: Mapping[str, float], emulate: bool, promised: Facts | None = None) -> str:
+def _rest(precision: str, works: Works, emulate: bool, promised: Facts | None = None) -> str:
     """Precision of what int8 leaves over; `promised`: the losses of both together must keep the promise of ``auto``."""
-    if precision != "int8" or emulate or _obstacle("bf16", shares, emulate) or _too_slow("bf16"):
+    if precision != "int8" or emulate or _obstacle("bf16", works, emulate) or _too_slow("bf16"):
         return "fp32"
     return "bf16" if promised is None or _keep_quality_together(promised) else "fp32"
 
@@ -109,18 +115,22 @@ def _keep_quality_together(facts: Facts) -> bool:
     return sum(inf if cost is None else max(cost.worst_db, 0) for cost in costs) <= MAX_COST_DB["int8"]
 
 
-def network_gain(precision: str, shares: Mapping[str, float], rest: str = "fp32") -> float:
-    """Multiply-add throughput relative to fp32 of a network of which shares run in the precision and in `rest`."""
-    share, both = shares[precision], max(shares[precision], shares.get(rest, 0.0))
-    gain_of_rest = 1.0 if rest == "fp32" else gain(rest)
-    return 1 / (share / gain(precision) + (both - share) / gain_of_rest + 1 - both)
+def network_gain(precision: str, works: Works, rest: str = "fp32") -> float:
+    """Estimated speed of a network relative to its multiply-adds in fp32: some in the precision, some in `rest`."""
+    own = works[precision]
+    others = max(works[rest].share - own.share, 0.0) if rest in works else 0.0
+    time = own.share / (gain(precision) * _SHARE_OF_PEAK[precision])
+    time += own.written * _WRITTEN[precision] + own.copied * _COPIED
+    if others > 0:
+        time += others / (gain(rest) * _SHARE_OF_PEAK[rest])
+    return 1 / (time + 1 - own.share - others)
 
 
-def _obstacle(precision: str, shares: Mapping[str, float], emulate: bool) -> str | None:
+def _obstacle(precision: str, works: Works, emulate: bool) -> str | None:
     """What prevents a precision, as a clause; None if nothing does."""
     if not (emulate or has_instructions(precision)):
         return f"this processor has no {precision} instructions"
-    if precision in shares:
+    if precision in works:
         return None
     if precision == "int8":
         return "the file has no scales for int8 (`sparsesr models quantize` adds them)"

@@ -24,7 +24,7 @@ from sparsesr.runtime.changed_run import ChangedRun, KeptResult
 from sparsesr.runtime.executor import Execution
 from sparsesr.runtime.graph.changed_parts import changed_parts
 from sparsesr.runtime.graph.number_types import type_of
-from sparsesr.runtime.graph.precision_shares import precision_shares
+from sparsesr.runtime.graph.precision_work import precision_work
 from sparsesr.runtime.graph.prepared import PreparedGraph, fused_graph, prepared
 from sparsesr.runtime.graph.segments import is_vector_node
 from sparsesr.runtime.graph.zero_fill import MaskZeros
@@ -89,7 +89,7 @@ class Session:
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         fused = fused_graph(model)
-        choice = choose_precision(precision, model.facts, precision_shares(model, fused), emulate=emulate)
+        choice = choose_precision(precision, model.facts, precision_work(model, fused), emulate=emulate)
         self.wanted_precision, self.precision, self.precision_reason, best_rest = precision, *vars(choice).values()
         self.rest = best_rest if rest is None else rest
         masked, dense = prepared(fused, model.graph.output, self.precision, self.rest)

@@ -14,7 +14,7 @@ from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
 from sparsesr.runtime.graph.fusion import with_fused_activations
 from sparsesr.runtime.graph.known_outside import with_known_outside
 from sparsesr.runtime.graph.number_types import ALL_F32, MapTypes, types_in_bf16
-from sparsesr.runtime.graph.precision_shares import precision_shares
+from sparsesr.runtime.graph.precision_work import precision_work
 from sparsesr.runtime.graph.quantised import with_quantised_maps
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy, quantised_copies
 from sparsesr.runtime.graph.unmasked import without_masks
@@ -66,7 +66,7 @@ def prepared(
 
 def supported_precisions(model: ModelFile) -> frozenset[str]:
     """The precisions, besides fp32, in which any layer of the network can run; int8 needs scales in the file."""
-    return frozenset(precision_shares(model, fused_graph(model)))
+    return frozenset(precision_work(model, fused_graph(model)))
 
 
 def fused_graph(model: ModelFile) -> tuple[TypedNode, ...]:
