@@ -41,7 +41,8 @@ def random_bytes(rng: np.random.Generator, c: int) -> np.ndarray:
 
 @pytest.mark.parametrize("out_dtype", ["f32", "bf16"])
 @pytest.mark.parametrize(
-    ("dtype", "c_in", "c_out"), [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 64, 16), ("u8", 5, 9)]
+    ("dtype", "c_in", "c_out"),
+    [("f32", 3, 40), ("f32", 32, 32), ("u8", 32, 64), ("u8", 64, 16), ("u8", 5, 9)],
 )
 def test_conv__copies_its_result(
     isa: str, rng: np.random.Generator, dtype: str, c_in: int, c_out: int, out_dtype: str
@@ -105,7 +106,10 @@ def test_masked_conv__copies_inactive_pixels_whose_border_is_unknown(
 
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 def test_scale_add__copies_its_result(isa: str, rng: np.random.Generator, dtype: str) -> None:
-    x, scale = stored(make_window(random_map(rng, H, W, 24)), dtype), rng.standard_normal(24).astype(np.float32)
+    x, scale = (
+        stored(make_window(random_map(rng, H, W, 24)), dtype),
+        rng.standard_normal(24).astype(np.float32),
+    )
     out, copy = np.zeros_like(x), copy_window(24)
     native.scale_add_rows(x, -1, scale, (x, -1), out, -1, 2, H, (copy, 0, OUT), threads=2)
     assert np.array_equal(copy[2:, 1:-1, :24], quantised(numbers(out[3:-1, 1:-1, :24]), OUT))

@@ -249,7 +249,8 @@ def test_int8_that_was_asked_for_leaves_the_rest_to_bf16_where_it_is_faster(monk
     monkeypatch.setattr(precision, "has_instructions", lambda _: True)
     monkeypatch.setattr(precision, "gain", TILES.__getitem__)
     facts = MODELS[0].facts
-    assert precision.choose_precision("int8", facts).rest == "bf16"
+    choice = precision.choose_precision("int8", facts)
+    assert choice.rest == "bf16" and choice.reason == "it was asked for; the rest is in bf16"
     assert precision.choose_precision("int8", facts, {"int8": PrecisionWork(0.5)}).rest == "fp32"
     assert precision.choose_precision("int8", facts, emulate=True).rest == "fp32"
 

@@ -74,7 +74,7 @@ def choose_precision(
         return _fastest(facts, works, emulate)
     obstacle = _obstacle(wanted, works, emulate)
     if obstacle is None:
-        return PrecisionChoice(wanted, "it was asked for", _rest(wanted, works, emulate))
+        return _choice(wanted, "it was asked for", _rest(wanted, works, emulate))
     if wanted == "int8" and wanted not in works and (emulate or has_instructions(wanted)):
         raise UsageError(
             f"{facts.name} has no scales for int8",
@@ -100,7 +100,11 @@ def _fastest(facts: Facts, works: Works, emulate: bool) -> PrecisionChoice:
     best = reduce(lambda one, other: other if gains[other] >= MIN_ADVANTAGE * gains[one] else one, allowed)
     others = (f"{gains[best] / gain:.1f} times as fast as in {x}" for x, gain in gains.items() if x != best)
     compared = "".join(f"; this network should be {other}" for other in others)
-    return PrecisionChoice(best, cost_words(best, facts.cost(best)) + compared, rests[best])
+    return _choice(best, cost_words(best, facts.cost(best)) + compared, rests[best])
+
+
+def _choice(precision: str, reason: str, rest: str) -> PrecisionChoice:
+    return PrecisionChoice(precision, reason if rest == "fp32" else f"{reason}; the rest is in {rest}", rest)
 
 
 def _rest(precision: str, works: Works, emulate: bool, promised: Facts | None = None) -> str:

@@ -90,7 +90,10 @@ class Session:
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         fused = fused_graph(model)
         choice = choose_precision(precision, model.facts, precision_work(model, fused), emulate=emulate)
-        self.wanted_precision, self.precision, self.precision_reason, best_rest = precision, *vars(choice).values()
+        self.wanted_precision, self.precision, self.precision_reason, best_rest = (
+            precision,
+            *vars(choice).values(),
+        )
         self.rest = best_rest if rest is None else rest
         masked, dense = prepared(fused, model.graph.output, self.precision, self.rest)
         self._backend, self._clock = backend, clock
