@@ -8,7 +8,7 @@ import pytest
 from sparsesr.engine import estimate
 from sparsesr.engine.chop import chop
 from sparsesr.engine.estimate import expected_seconds
-from sparsesr.engine.execute import RunOptions
+from sparsesr.engine.execute import RunOptions, execute
 from sparsesr.engine.plan import MemoryNeeds, Mode, Plan
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError
@@ -75,3 +75,15 @@ def test_tiles_and_crops_count_what_they_compute(monkeypatch, everything_is_long
 def test_a_cancelled_job_ends_while_it_is_measured(upscaler, everything_is_long):
     with pytest.raises(CancelledError):
         expected(upscaler, photo(60, 80), cancelled=lambda: True)
+
+
+def test_time_is_measured_only_for_those_who_want_to_know(upscaler, monkeypatch, everything_is_long):
+    pixels, told = photo(30, 40), []
+    plan = upscaler.plan(pixels)
+    execute(upscaler.network, pixels, plan, RunOptions(on_long_run=lambda *told_of: told.append(told_of)))
+    [(told_plan, seconds)] = told
+    assert told_plan is plan and seconds > 0
+    monkeypatch.setattr(estimate, "_measured_seconds", None)
+    plans = []
+    execute(upscaler.network, pixels, plan, RunOptions(on_plan=plans.append))
+    assert plans == [plan]

@@ -67,7 +67,7 @@ def test_memory_is_asked_for_before_a_plan_is_announced(monkeypatch):
         return empty(shape, *rest, **named)
 
     monkeypatch.setattr("sparsesr.engine.network_pass.np.empty", limited)
-    options = RunOptions(on_plan=lambda plan, seconds: announced.append(plan))
+    options = RunOptions(on_plan=lambda plan: announced.append(plan))
     upscaler.upscale_planes(image, None, upscaler.planned_route(image), options)
     (plan,) = announced
     assert plan.mode is Mode.TILES

@@ -110,7 +110,7 @@ def test_efforts_are_those_of_the_model_of_the_file(upscaler):
 
 def test_the_plan_is_that_of_the_model_of_the_file(upscaler):
     announced = []
-    options = RunOptions(on_plan=lambda plan, seconds: announced.append(plan.peak_bytes))
+    options = RunOptions(on_plan=lambda plan: announced.append(plan.peak_bytes))
     for model, data in (("photo_x2", jpeg(60)), ("skim_fast_x2", png())):
         for each in (upscaler, Upscaler(model, threads=1)):
             upscale_file(each, data, None, options, PNG)

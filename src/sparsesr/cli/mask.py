@@ -72,8 +72,7 @@ def run(
         chosen = named or load_model(None, scale, photo.jpeg_quality)  # as `upscale` chooses
         upscaler = Upscaler(chosen, scale=scale, threads=threads, memory=limit)
         pixels = without_holes(photo.rgb, photo.alpha)
-        announce = None if quiet else warn_of_plan
-        run_options = RunOptions(effort, on_plan=announce, cancelled=cancelled)
+        run_options = RunOptions(effort, on_plan=None if quiet else warn_of_plan, cancelled=cancelled)
         report = measure_masks(upscaler, pixels, run_options, on_run=progress)
         view = DecodedImage(draw_mask_view(_opaque(photo), report))
         encode_to(view, destination, cancelled=cancelled)

@@ -110,8 +110,8 @@ def say(line: str, *, to_stderr: bool = False) -> None:
         silence(stream)
 
 
-def warn_of_plan(plan: Plan, seconds: float | None = None) -> None:
-    """Print the plan's warning, if any, on stderr before work starts; the time does not matter here."""
+def warn_of_plan(plan: Plan) -> None:
+    """Print the plan's warning, if any, on stderr before work starts."""
     warning = plan.warning()
     if warning is not None:
         say(f"note: {warning.worded(option_of)}", to_stderr=True)

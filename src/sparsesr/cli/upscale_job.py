@@ -30,13 +30,20 @@ _STDIN = "standard input"
 def watching(job: Job, source: Path | str) -> Generator[RunOptions, None, None]:
     """Wrap work on one file: announces it, shows progress, and names the file if Ctrl-C interrupts."""
     name, is_silent = printable(source), job.quiet or job.as_json
-    announce = None if is_silent else partial(_announce, name)
+    warn, announce = (None, None) if is_silent else (messages.warn_of_plan, partial(_announce, name))
     with (
         naming_interruptions(name),
         interruptible() as cancelled,
         progress_bar(name, quiet=is_silent) as progress,
     ):
-        yield RunOptions(job.effort, job.target_ms, on_plan=announce, progress=progress, cancelled=cancelled)
+        yield RunOptions(
+            job.effort,
+            job.target_ms,
+            on_plan=warn,
+            on_long_run=announce,
+            progress=progress,
+            cancelled=cancelled,
+        )
 
 
 def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
@@ -79,8 +86,6 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _announce(name: str, plan: Plan, seconds: float | None) -> None:
+def _announce(name: str, plan: Plan, seconds: float) -> None:
     """Announce work that will take long, with the reason."""
-    messages.warn_of_plan(plan)
-    if seconds is not None:
-        messages.say(f"{name}: about {duration(seconds)} ({plan.mode.value})", to_stderr=True)
+    messages.say(f"{name}: about {duration(seconds)} ({plan.mode.value})", to_stderr=True)

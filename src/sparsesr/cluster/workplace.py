@@ -60,7 +60,7 @@ class Workplace:
         return Done(record, state_of(item.target))
 
 
-def _put_off_tiles(plan: Plan, seconds: float | None) -> None:
+def _put_off_tiles(plan: Plan) -> None:
     """Tiles change results; alone on the machine, the image may not need them."""
     if plan.mode is Mode.TILES:
         raise LimitError("needs tiles in a share of the memory", remedy=Wording("raise {}", "memory"))

@@ -57,8 +57,10 @@ class RunOptions:
     keep_masks: bool = False
     attention: Attention | None = None
     """Channel attention vectors of another run, instead of the image's own; not for tiles and crops."""
-    on_plan: Callable[[Plan, float | None], None] | None = None
-    """Called with the plan before the work of a network starts, and with the expected seconds if they are many."""
+    on_plan: Callable[[Plan], None] | None = None
+    """Called before the work of a network starts."""
+    on_long_run: Callable[[Plan, float], None] | None = None
+    """Called then with the expected seconds, if they are many; measured on a part of the image only if this is set."""
     progress: Progress | None = None
     cancelled: Cancelled | None = None
 
@@ -76,7 +78,11 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         ResultError: that result is implausible too.
     """
     if options.on_plan is not None:
-        options.on_plan(plan, expected_seconds(network, pixels, plan, options))
+        options.on_plan(plan)
+    if options.on_long_run is not None:
+        seconds = expected_seconds(network, pixels, plan, options)
+        if seconds is not None:
+            options.on_long_run(plan, seconds)
     try:
         return replace(_execute(network, pixels, plan, options), effort=options.effort)
     except ResultError as error:

@@ -10,16 +10,18 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from sparsesr.engine.execute import RunOptions
-from sparsesr.engine.plan import Plan
 from sparsesr.errors import BackendError, SparsesrError, unexpected
 from sparsesr.jobs.child_process import start_child
 
 Result = TypeVar("Result")
 Work = Callable[[RunOptions], Result]
+_RELAYED = ("on_plan", "on_long_run", "progress")
+"""Options whose calls the process passes on."""
 _POLL_INTERVAL_S = 0.1
 
 
@@ -51,7 +53,8 @@ def _refusal(what: str) -> BackendError:
 
 def _outcome(connection: Connection, work: Work[Result], options: RunOptions) -> Result:
     """Send the work, and pass on its messages until the outcome arrives."""
-    connection.send((work, replace(options, on_plan=None, progress=None, cancelled=None)))
+    wanted = [name for name in _RELAYED if getattr(options, name) is not None]
+    connection.send((work, replace(options, **dict.fromkeys(_RELAYED), cancelled=None), wanted))
     is_cancelled = False
     while True:
         if not is_cancelled and options.cancelled is not None and options.cancelled():
@@ -65,9 +68,7 @@ def _outcome(connection: Connection, work: Work[Result], options: RunOptions) ->
             raise content
         if kind == "result":
             return content
-        callback: Any = getattr(options, kind)
-        if callback is not None:
-            callback(*content)
+        getattr(options, kind)(*content)
 
 
 def serve(number: int) -> None:
@@ -75,23 +76,21 @@ def serve(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for us handles Ctrl-C
     connection = Connection(number)
     try:
-        work, options = connection.recv()
-        connection.send(_done(connection, work, options))
+        work, options, wanted = connection.recv()
+        relays = {name: partial(_relay, connection, name) for name in wanted}
+        # A message, or the end of the other process, cancels.
+        connection.send(_done(work, replace(options, **relays, cancelled=connection.poll)))
     except (EOFError, OSError):
         return  # nobody waits any more
 
 
-def _done(connection: Connection, work: Work[Any], options: RunOptions) -> tuple[str, Any]:
-    def on_plan(plan: Plan, seconds: float | None) -> None:
-        connection.send(("on_plan", (plan, seconds)))
+def _relay(connection: Connection, callback: str, *arguments: Any) -> None:
+    connection.send((callback, arguments))
 
-    def progress(done: int, total: int) -> None:
-        connection.send(("progress", (done, total)))
 
-    # A message, or the end of the other process, cancels.
-    watched = replace(options, on_plan=on_plan, progress=progress, cancelled=connection.poll)
+def _done(work: Work[Any], options: RunOptions) -> tuple[str, Any]:
     try:
-        return "result", work(watched)
+        return "result", work(options)
     except (SparsesrError, MemoryError) as error:
         return "error", error
     except Exception as error:
