@@ -3,8 +3,8 @@
     python benchmarks/precisions.py PHOTO [--threads 1 2] [--lower avx512_vnni] [--repeats 7] [--write NAME]
                                           [--processor-time]
 
-The photograph is run whole and cropped to 256x256 around its centre. ``int8_lower`` are the same bits as ``int8``, by
-the vectors of the lower set; a run that differs is an error. Ratios are medians of those of neighbouring runs.
+The photograph is run whole and cropped to 256x256 around its centre. ``int8_lower`` is int8 by the vectors of the lower
+set, which may leave other layers to fp32. Ratios are medians of those of neighbouring runs.
 ``--processor-time`` leaves out the time of other programs, for one thread on a busy machine.
 """
 
@@ -26,7 +26,7 @@ from sparsesr.image.samples import to_eight_bit
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Image, Session
 
-MODELS = ("smsr_x2", "smsr_s_x2", "skim_fast_x2")
+MODELS = ("skim_best_x2", "skim_fast_x2", "smsr_x2", "smsr_s_x2")
 CROP_PX = 256
 WARM_UPS = 2
 
@@ -59,15 +59,12 @@ class Contenders:
     def round_ms(self, image: Image, clock: Callable[[], float]) -> dict[str, float]:
         """Milliseconds of one run of each."""
         times: dict[str, float] = {}
-        results: dict[str, Image] = {}
         for name, (session, cpu) in self._sessions.items():
             native.set_cpu(cpu)
             start = clock()
-            results[name] = session.run(image).image
+            session.run(image)
             times[name] = (clock() - start) * 1e3
         native.set_cpu(None)
-        if not np.array_equal(results["int8"], results["int8_lower"]):
-            raise SystemExit("int8 differs between instruction sets")
         return times
 
 

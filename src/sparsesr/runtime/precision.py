@@ -171,9 +171,8 @@ def gain(precision: str) -> float:
     """Multiply-add throughput of the instruction set in force in a precision, relative to fp32."""
     if precision in _adopted:
         return _adopted[precision]
-    return _gain(
-        precision, _native.kernel_table()["conv"], _native.kernel_table()[f"conv_{DTYPES[precision]}"]
-    )
+    kernels, dtype = _native.kernel_table(), DTYPES[precision]
+    return _peak(dtype, kernels[f"conv_{dtype}"]) / _peak("f32", kernels["conv"])
 
 
 def gains() -> dict[str, float]:
@@ -187,7 +186,6 @@ def adopt_gains(measured: Mapping[str, float]) -> None:
 
 
 @cache
-def _gain(precision: str, *kernels: str) -> float:
-    """Measured once for each pair of kernels."""
-    peaks = [_native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in ("f32", DTYPES[precision])]
-    return peaks[1] / peaks[0]
+def _peak(dtype: str, kernel: str) -> float:
+    """GFLOP/s of one thread, measured once for each kernel."""
+    return _native.multiply_add_peak(dtype, 1, _PROBE_MS)
