@@ -21,9 +21,11 @@ from sparsesr.measure.peers.peer_process import open_isolated
 from sparsesr.measure.peers.runtimes import PeerRuntime, as_tensor
 from sparsesr.modelfile.catalogue import load
 from sparsesr.modelfile.spec import ModelFile
+from sparsesr.runtime.graph.prepared import supported_precisions
 from sparsesr.runtime.session import Session
 
 PRECISIONS = ("fp32", "bf16") if _native.has_fast_bf16() else ("fp32",)
+"""Of peers, and of our models without scales for int8."""
 ROUNDS_TO_CHOOSE = 3
 OWN = "sparsesr"
 """Name of our runtime."""
@@ -109,12 +111,18 @@ def own_entry(model: ModelFile, precision: str, threads: int, effort: float | No
     return Entry(model.facts.name, OWN, precision, threads, method, effort)
 
 
+def own_precisions(model: ModelFile) -> tuple[str, ...]:
+    """Return the precisions in which this processor runs one of our models."""
+    has_int8 = _native.has_fast_int8() and "int8" in supported_precisions(model)
+    return (*PRECISIONS, "int8") if has_int8 else PRECISIONS
+
+
 def own_entries(
     model: ModelFile, image: Any, threads: int, efforts: Sequence[float | None]
 ) -> dict[Entry, Contender]:
     """Return a model in every precision and at every effort (None: dense), timed on an 8-bit image (H, W, 3)."""
     found: dict[Entry, Contender] = {}
-    for precision in PRECISIONS:
+    for precision in own_precisions(model):
         session = Session(model, threads, precision)
         session.keep_buffers(2 * session.peak_bytes(*image.shape[:2]))
         for effort in efforts:

@@ -102,6 +102,9 @@ class FakeSurvey:
     def has_changed(self, source: Path) -> bool:
         return source.name in self.machine.changed
 
+    def output_px(self, source: Path) -> int | None:
+        return 4 * PX
+
     def forecast(self, source: Path) -> Forecast:
         self.machine.now += LOOK_S
         self.machine.looks.append(source.name)

@@ -24,6 +24,7 @@ from sparsesr.image.jpeg_damage import jpeg_warnings
 from sparsesr.image.jpeg_quality import jpeg_quality
 from sparsesr.image.kept_metadata import gathered, without_false_properties
 from sparsesr.image.known_colours import ordinary_image, with_known_colours
+from sparsesr.image.loaders import LOADERS
 from sparsesr.image.orientation import upright
 from sparsesr.image.png_bytes import chunk
 from sparsesr.image.png_cgbi import as_plain_png, from_premultiplied_bgra, is_cgbi
@@ -42,15 +43,6 @@ from sparsesr.image.webp_chunks import is_lossless_webp
 from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 
-_LOADERS = {
-    "jpeg": "jpegload_source",
-    "png": "pngload_source",
-    "webp": "webpload_source",
-    "tiff": "tiffload_source",
-    "gif": "gifload_source",
-    "heif": "heifload_source",
-    "jxl": "jxlload_source",
-}
 _DEFAULT_LIMITS = ImageLimits()
 
 
@@ -220,7 +212,7 @@ def _scan_before_opening(
 
 def _opened(source: OpenSource, kind: str, limits: ImageLimits, state: _DecodeState) -> pyvips.Image:
     """Read the header of the image; pixels are decoded on demand."""
-    load = getattr(pyvips.Image, _LOADERS[kind], None)
+    load = getattr(pyvips.Image, LOADERS[kind], None)
     if load is None:
         raise no_loader(source, kind)
     page = {} if state.tiff is None else {"page": state.tiff.page.page, "subifd": state.tiff.page.subifd}

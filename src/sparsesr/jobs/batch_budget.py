@@ -142,8 +142,8 @@ class BatchBudget:
     def _choice(self, forecast: Forecast) -> _Choice:
         """The level of an image, and its expected cost, as the plan for all that is left has it."""
         known = [forecast, *filter(None, self._waiting.values())]
-        unknown = len(self._waiting) + 1 - len(known)
-        forecasts = [*known, *[typical(known)] * unknown]
+        unknown = [source for source, found in self._waiting.items() if found is None]
+        forecasts = [*known, *(typical(known, self._ready.output_px(source)) for source in unknown)]
         costs = self._ready.costs.of(forecasts)
         gains = np.stack([each.gains for each in forecasts])
         plan = allocate(gains, costs, max(self.left, 0.0) * self._units)

@@ -15,6 +15,7 @@ from sparsesr.engine.forecast import Forecast, Forecaster
 from sparsesr.engine.level_costs import LevelCosts, MacCosts, TimeCosts
 from sparsesr.engine.route import refuse_several_networks
 from sparsesr.engine.upscaler import Upscaler
+from sparsesr.image.header import stated_pixels
 from sparsesr.jobs.files import decoded
 from sparsesr.jobs.journal import State, state_of
 from sparsesr.limits import ImageLimits
@@ -29,6 +30,7 @@ class Survey:
         self._unit = unit
         self._forecasters: dict[str, Forecaster] = {}
         self._seen: dict[Path, State] = {}
+        self._stated: dict[Path, int | None] = {}
         self._costs: LevelCosts | None = MacCosts() if unit == "macs" else None
         self._forecaster(upscaler.network)
 
@@ -42,6 +44,13 @@ class Survey:
     def has_changed(self, source: Path) -> bool:
         """True if a file is no longer as it was when it was looked at."""
         return self._seen.get(source) != state_of(source)
+
+    def output_px(self, source: Path) -> float | None:
+        """Pixels of the result of a file, by what its header states; None if it does not."""
+        if source not in self._stated:
+            self._stated[source] = stated_pixels(source)
+        stated = self._stated[source]
+        return None if stated is None else stated * self._upscaler.scale**2
 
     def forecast(self, source: Path) -> Forecast:
         """Read a file and look at its pixels.
@@ -69,10 +78,16 @@ class Survey:
         return self._forecasters[key]
 
 
-def typical(forecasts: Sequence[Forecast]) -> Forecast:
-    """The mean of some forecasts, for a file that nobody has looked at yet."""
-    means = {
-        each.name: np.mean([getattr(one, each.name) for one in forecasts], axis=0)
-        for each in fields(Forecast)
+def typical(forecasts: Sequence[Forecast], output_px: float | None = None) -> Forecast:
+    """What the pixels of some forecasts are on average, for a file that nobody has looked at yet.
+
+    ``output_px``: pixels of its result; None: as many as the others have on average.
+    """
+    total_px = sum(each.output_px for each in forecasts)
+    wanted_px = total_px / len(forecasts) if output_px is None else output_px
+    totals = {
+        each.name: np.sum([getattr(one, each.name) for one in forecasts], axis=0) for each in fields(Forecast)
     }
-    return Forecast(**means)
+    totals["densities"] = np.sum([one.densities * one.output_px for one in forecasts], axis=0)
+    means = {name: total * (wanted_px / total_px) for name, total in totals.items()}
+    return Forecast(**means | {"densities": totals["densities"] / total_px})
