@@ -237,7 +237,7 @@ def test_narrow_layers_that_copy_their_results_stay_in_bf16(monkeypatch, channel
         (TILES, 0.01, 0.02, "bf16"),
         (TILES, 0.011, 0.02, "fp32"),
         (TILES, -0.5, 0.03, "bf16"),
-        ({"bf16": 0.5, "int8": 4.0}, 0.0, 0.0, "fp32"),
+        ({"bf16": 2.0, "int8": 8.0}, 0.0, 0.0, "fp32"),
     ],
 )
 def test_auto_leaves_the_rest_to_bf16_if_both_keep_the_quality(monkeypatch, gains, bf16_db, int8_db, rest):

@@ -15,11 +15,14 @@ from sparsesr.runtime.graph.precision_work import PrecisionWork, Works
 
 PRECISIONS = ("auto", "fp32", *REDUCED_PRECISIONS)
 MIN_GAIN = 1.3
-"""``auto`` picks a precision if it multiplies at least this many times as fast as fp32,..."""
-MIN_ADVANTAGE = 1.1
-"""...and int8 instead of bf16 if the whole network should be at least this many times as fast..."""
+"""``auto`` picks a precision if it multiplies at least this many times as fast as fp32..."""
 MAX_COST_DB = {"bf16": 0.01, "int8": 0.03}
-"""...and if no image it was measured on lost more PSNR-Y than this, in dB."""
+"""...and no image it was measured on lost more PSNR-Y than this, in dB."""
+MIN_GAIN_OF_REST = 4.0
+"""What int8 leaves over is in bf16 if the processor multiplies it this many times as fast as fp32: tiles do. Vectors
+round to bf16 in several instructions, which takes what they gain."""
+MIN_ADVANTAGE = 1.1
+"""It picks int8 instead of bf16 if the whole network should be at least this many times as fast."""
 DTYPES = {"bf16": "bf16", "int8": "u8"}
 """Number type of the maps in each precision, as kernels name it."""
 ALL_OF_IT: Works = {"bf16": PrecisionWork(1.0), "int8": PrecisionWork(1.0)}
@@ -42,7 +45,7 @@ class PrecisionChoice:
     reason: str
     """A clause that can follow "because"."""
     rest: str = "fp32"
-    """In int8, the precision of what has no scales: ``bf16`` where the processor multiplies it faster."""
+    """In int8, the precision of what has no scales: ``bf16`` where the processor multiplies that much faster."""
 
 
 def choose_precision(
@@ -109,7 +112,7 @@ def _choice(precision: str, reason: str, rest: str) -> PrecisionChoice:
 
 def _rest(precision: str, works: Works, emulate: bool, promised: Facts | None = None) -> str:
     """Precision of what int8 leaves over; `promised`: the losses of both together must keep the promise of ``auto``."""
-    if precision != "int8" or emulate or _obstacle("bf16", works, emulate) or _too_slow("bf16"):
+    if precision != "int8" or emulate or _obstacle("bf16", works, emulate) or gain("bf16") < MIN_GAIN_OF_REST:
         return "fp32"
     return "bf16" if promised is None or _keep_quality_together(promised) else "fp32"
 

@@ -74,7 +74,7 @@ class Session:
                 likewise) or ``auto`` (the fastest of which the model file says that it keeps the quality);
                 the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
             rest: precision of what has no scales in a network that runs in int8, ``fp32`` or ``bf16``; None: bf16 where
-                the processor multiplies it faster, unless `emulate` is set.
+                the processor multiplies it much faster, unless `emulate` is set.
             emulate: allow bf16 and int8 without the instructions; slow, for measuring their quality.
             backend: executes the runs.
             clock: returns seconds, for all times in the statistics. ``time.process_time`` leaves out what other
