@@ -3,72 +3,34 @@
 from __future__ import annotations
 
 import pickle
-import struct
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lab.cifar_batches import COUNT, LABELS, PIXELS, ROW_BYTES, contents, write_batch
 from sparsesr.errors import InputError
 from sparsesr.lab.data.cifar_batch import CLASSES, read_cifar_batch, source_of_batch
 from sparsesr.lab.data.labelled_images import decode_all
 
-COUNT = 12
-LABELS = [index % 10 for index in range(COUNT)]
-PIXELS = np.random.default_rng(3).integers(256, size=(COUNT, 32, 32, 3), dtype=np.uint8)
-ROW_BYTES = 3072
-
-
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
-    """Writes bytes as Python 2 did, and so as the original files have them."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
-
-    def save_bytes(self, value: bytes) -> None:
-        if len(value) < 256:
-            self.write(pickle.SHORT_BINSTRING + struct.pack("<B", len(value)) + value)
-        else:
-            self.write(pickle.BINSTRING + struct.pack("<i", len(value)) + value)
-        self.memoize(value)
-
-    dispatch[bytes] = save_bytes
-
-
-def contents(**changes: Any) -> dict[bytes, Any]:
-    """What such a file holds, in the order of the original ones."""
-    rows = PIXELS.transpose(0, 3, 1, 2).reshape(COUNT, ROW_BYTES)
-    filled = {"batch_label": b"testing batch 1 of 1", "labels": LABELS, "data": rows, "filenames": [b"a.png"]}
-    return {key.encode(): value for key, value in {**filled, **changes}.items() if value is not None}
-
-
-def write(path: Path, what: object, protocol: int = 2, keep: int | None = None) -> Path:
-    """Pickle; ``keep``: cut the file so that this many bytes of pixels are left."""
-    with path.open("wb") as file:
-        (Python2Pickler if protocol == 2 else pickle._Pickler)(file, protocol).dump(what)  # type: ignore[attr-defined]
-    if keep is not None:
-        data = path.read_bytes()
-        start = data.index(PIXELS[0].transpose(2, 0, 1).tobytes()[:64])
-        path.write_bytes(data[: start + keep])
-    return path
-
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_whole_batch(tmp_path, protocol: int) -> None:
-    pixels, labels = read_cifar_batch(write(tmp_path / "test_batch", contents(), protocol))
+    pixels, labels = read_cifar_batch(write_batch(tmp_path / "test_batch", contents(), protocol))
     assert np.array_equal(pixels, PIXELS) and labels == LABELS
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("rest", [0, 1, ROW_BYTES - 1])
 def test_a_batch_that_was_cut_short_gives_its_whole_images(tmp_path, protocol: int, rest: int) -> None:
-    path = write(tmp_path / "test_batch", contents(), protocol, keep=5 * ROW_BYTES + rest)
+    path = write_batch(tmp_path / "test_batch", contents(), protocol, keep=5 * ROW_BYTES + rest)
     pixels, labels = read_cifar_batch(path)
     assert np.array_equal(pixels, PIXELS[:5]) and labels == LABELS
 
 
 def test_labels_are_matched_by_the_names_of_the_classes(tmp_path) -> None:
-    path = write(tmp_path / "test_batch", contents(), keep=5 * ROW_BYTES)
+    path = write_batch(tmp_path / "test_batch", contents(), keep=5 * ROW_BYTES)
     lines: list[str] = []
     classes = ["bird", "airplane", "boat"]
     images, names = decode_all(source_of_batch(path, classes, lines.append), lines.append)
@@ -83,7 +45,7 @@ def test_nothing_in_the_file_is_run(tmp_path) -> None:
         def __reduce__(self) -> tuple[Any, ...]:
             return Path.touch, (tmp_path / "ran",)
 
-    path = write(tmp_path / "test_batch", contents(batch_label=Hostile()), 3)
+    path = write_batch(tmp_path / "test_batch", contents(batch_label=Hostile()), 3)
     assert len(read_cifar_batch(path)[0]) == COUNT
     assert not (tmp_path / "ran").exists()
 
@@ -100,7 +62,7 @@ def test_nothing_in_the_file_is_run(tmp_path) -> None:
     ],
 )
 def test_other_contents_are_refused(tmp_path, changes: dict[str, Any], says: str) -> None:
-    path = write(tmp_path / "test_batch", contents(**changes))
+    path = write_batch(tmp_path / "test_batch", contents(**changes))
     with pytest.raises(InputError, match=f"is no batch of CIFAR-10 images .*{says}") as caught:
         read_cifar_batch(path)
     assert "\n" not in str(caught.value)
@@ -122,7 +84,7 @@ def test_other_files_are_refused(tmp_path, data: bytes, says: str) -> None:
 
 
 def test_every_cut_is_refused_or_gives_whole_images(tmp_path) -> None:
-    data = write(tmp_path / "test_batch", contents(), keep=2 * ROW_BYTES).read_bytes()
+    data = write_batch(tmp_path / "test_batch", contents(), keep=2 * ROW_BYTES).read_bytes()
     header_bytes = len(data) - 2 * ROW_BYTES
     for length in (*range(header_bytes + 2), header_bytes + ROW_BYTES - 1):
         (tmp_path / "cut").write_bytes(data[:length])
@@ -133,7 +95,7 @@ def test_every_cut_is_refused_or_gives_whole_images(tmp_path) -> None:
 def test_a_file_that_is_missing_or_too_large(tmp_path, monkeypatch) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_cifar_batch(tmp_path / "nothing")
-    path = write(tmp_path / "test_batch", contents())
+    path = write_batch(tmp_path / "test_batch", contents())
     monkeypatch.setattr("sparsesr.lab.data.cifar_batch._MAX_FILE_BYTES", 1000)
     with pytest.raises(InputError, match="larger than"):
         read_cifar_batch(path)

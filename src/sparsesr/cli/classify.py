@@ -25,7 +25,7 @@ def run(
     images_in: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FOLDER|BATCH",
+            metavar="[IMAGES]",
             help="Folder of images; those in a folder named as a class are checked. Or a batch file of CIFAR-10"
             " (Python version). [default: the run's test images]",
         ),

@@ -121,14 +121,14 @@ def _read_header(data: bytes) -> _Header:
     """Follow the opcodes up to the first long string."""
     stream, header, after = io.BytesIO(data), _Header(), 0
     try:
-        for opcode, value, start in pickletools.genops(stream):
-            if data[start : start + 1] in _LONG_TEXT:
+        for opcode, value, _ in pickletools.genops(stream):
+            if data[after : after + 1] in _LONG_TEXT:
                 break
             header.before, after = opcode.name, stream.tell()
             if opcode.name in _TEXT:
                 header.texts.append(value.decode("latin-1") if isinstance(value, bytes) else str(value))
-            elif opcode.name in _INTEGERS and header.texts[-1:] == ["labels"]:
-                header.labels.append(int(value))
+            elif isinstance(value, int) and header.texts[-1:] == ["labels"] and opcode.name in _INTEGERS:
+                header.labels.append(value)
     except ValueError:  # cut short: the opcode that it ends in may be the one that is looked for
         pass
     if data[after : after + 1] in _LONG_TEXT:

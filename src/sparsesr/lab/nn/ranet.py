@@ -63,14 +63,13 @@ class RANet(ExitNetwork[Progress]):
         self.classifier = nn.ModuleList()
         low: list[list[int]] = []
         for subnet in range(len(config.scales)):
-            low = self._add_subnet(subnet, low)
+            low = self._add_subnet(config, subnet, low)
         self._stages = config.stages()
         for part in (self.scale_flows, self.classifier):
             part.apply(initialise)  # as in the authors' code, which leaves the first layer as torch makes it
 
-    def _add_subnet(self, subnet: int, low: list[list[int]]) -> list[list[int]]:
+    def _add_subnet(self, config: RANetConfig, subnet: int, low: list[list[int]]) -> list[list[int]]:
         """Append a sub-network beside one with channels ``low``, by block; returns its own channels."""
-        config = self.config
         growth, width = config.growth * config.factors[subnet], config.bottlenecks[subnet]
         channels = config.channels * config.factors[subnet]
         blocks, own = nn.ModuleList(), []
