@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lab.cifar_batches import ROW_BYTES, contents, write_batch
 from lab.labelled_folders import write_classes
 from sparsesr.cli.main import main
 from sparsesr.errors import InputError, ModelError, UsageError
@@ -107,6 +108,21 @@ def test_folders_of_images(digits, tmp_path, capsys) -> None:
     write_classes(tmp_path / "small", count=1, side_px=8)
     assert main(["classify", str(folder / "checkpoint.pt"), str(tmp_path / "small")]) == 2
     assert "takes 32x32" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_batch_file_of_cifar(digits, tmp_path, capsys) -> None:
+    """One that was cut short; none of its classes is a digit. Images that are lost make the status 3."""
+    path = write_batch(tmp_path / "test_batch", contents(), keep=5 * ROW_BYTES)
+    assert main(["classify", str(digits[0] / "checkpoint.pt"), str(path), "--json", "-j", "1"]) == 3
+    printed = capsys.readouterr()
+    *answers, summary = map(json.loads, printed.out.splitlines())
+    assert [answer["image"] for answer in answers] == [f"test_batch {index}" for index in range(5)]
+    assert summary["images"] == 5 and summary["accuracy"] is None
+    assert "holds 5 of 12 images" in printed.err
+    path.write_bytes(b"rubbish")
+    assert main(["classify", str(digits[0] / "checkpoint.pt"), str(path)]) == 3
+    assert "is no batch of CIFAR-10 images" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -22,10 +22,12 @@ def run(
     checkpoint: Annotated[
         Path, typer.Argument(help="Checkpoint of a run of `sparsesr train`, in its folder.")
     ],
-    folder: Annotated[
+    images_in: Annotated[
         Path | None,
         typer.Argument(
-            help="Images; those in a folder named as a class are checked. [default: the run's test images]"
+            metavar="[IMAGES]",
+            help="Folder of images; those in a folder named as a class are checked. Or a batch file of CIFAR-10"
+            " (Python version). [default: the run's test images]",
         ),
     ] = None,
     exit: Annotated[
@@ -68,7 +70,7 @@ def run(
 
     classifier = open_classifier(checkpoint, report)
     policy = Policy(exit, deadline_ms, mean_cost, batch or (1 if deadline_ms is not None else 256), threads)
-    images, names, is_complete = images_to_classify(classifier, folder)
+    images, names, is_complete = images_to_classify(classifier, images_in)
     result = classify(classifier, images, policy)
     if as_json:
         print_answers(result, names)

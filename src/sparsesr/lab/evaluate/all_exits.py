@@ -12,20 +12,20 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from sparsesr.lab.nn.ranet import RANet
+from sparsesr.lab.nn.exit_network import AnyExitNetwork
 
 _ROUNDS = 5
 
 
 @torch.inference_mode()
-def logits_of_all_exits(network: RANet, batches: Iterable[Tensor]) -> Tensor:
+def logits_of_all_exits(network: AnyExitNetwork, batches: Iterable[Tensor]) -> Tensor:
     """(E, N, K) of batches (B, 3, H, W) that are N images together."""
     return torch.cat([network(image_B3HW) for image_B3HW in batches], 1)
 
 
 @torch.inference_mode()
 def ms_by_exit(
-    network: RANet, image_B3HW: Tensor, clock: Callable[[], float] = time.perf_counter
+    network: AnyExitNetwork, image_B3HW: Tensor, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
     """Milliseconds per image up to each exit if the whole batch goes there; medians of a few rounds, rising."""
     rounds: list[list[float]] = []

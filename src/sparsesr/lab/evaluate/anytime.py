@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.evaluate.early_exit import Answers
-from sparsesr.lab.nn.ranet import RANet
+from sparsesr.lab.nn.exit_network import AnyExitNetwork
 
 _REMEMBERED = 5
 
@@ -30,7 +30,7 @@ class Anytime:
     """
 
     def __init__(
-        self, network: RANet, deadline_ms: float, clock: Callable[[], float] = time.perf_counter
+        self, network: AnyExitNetwork, deadline_ms: float, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         if not deadline_ms > 0 or math.isinf(deadline_ms):
             raise UsageError(f"{deadline_ms:g} must be a number above 0", where=Parameter("deadline_ms"))

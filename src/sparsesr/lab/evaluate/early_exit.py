@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsesr.lab.evaluate.confidence import confidence
-from sparsesr.lab.nn.ranet import RANet
+from sparsesr.lab.nn.exit_network import AnyExitNetwork
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Answers:
 
 
 @torch.inference_mode()
-def classify_early(network: RANet, image_B3HW: Tensor, thresholds_E: NDArray[np.float64]) -> Answers:
+def classify_early(network: AnyExitNetwork, image_B3HW: Tensor, thresholds_E: NDArray[np.float64]) -> Answers:
     """Each image leaves at the first exit whose confidence reaches the threshold; the last must be -inf.
 
     After each exit the images that stay are gathered with the features that later exits need, so the others are not

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sparsesr.lab.nn.ranet import RANet
-from sparsesr.lab.nn.ranet_config import RANetConfig
+from sparsesr.lab.nn.exit_network import AnyExitNetwork
 
 
-@lru_cache(maxsize=16)
-def multiply_adds_by_exit(config: RANetConfig) -> tuple[int, ...]:
+def multiply_adds_by_exit(network: AnyExitNetwork) -> tuple[int, ...]:
     """Everything that one image needs up to each exit, earlier classifiers and all base features included.
 
     Counted: convolutions without their biases, linear layers with theirs, one per input of a ReLU, and the window of
     each pooled value. Not counted: batch norm, resizing, concatenation, normalisation.
     """
-    with torch.device("meta"):
-        network = RANet(config).eval()
-        image = torch.zeros(1, 3, config.image_px, config.image_px)
+    network = deepcopy(network).to("meta").eval()
+    config = network.config
     total = 0
 
     def add(module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -31,7 +28,8 @@ def multiply_adds_by_exit(config: RANetConfig) -> tuple[int, ...]:
     for module in network.modules():
         if not list(module.children()):
             module.register_forward_hook(add)
-    progress, counts = network.start(image), []
+    image_B3HW = torch.zeros(1, 3, config.image_px, config.image_px, device="meta")
+    progress, counts = network.start(image_B3HW), []
     for _ in range(config.exits):
         _, progress = network.advance(progress)
         counts.append(total)

@@ -7,63 +7,18 @@ follows the code. Shape suffixes: B batch, C channels, H and W rows and columns,
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-from sparsesr.lab.nn.layers.dense_fusion import ConvUnit, DenseBlock, FusionBlock
+from sparsesr.lab.nn.exit_network import ExitNetwork, known_configuration
+from sparsesr.lab.nn.layers.dense_fusion import DenseBlock, FusionBlock
+from sparsesr.lab.nn.layers.exit_layers import CIFAR_CHANNELS, ExitClassifier, FirstLayer, initialise
 from sparsesr.lab.nn.network import Architecture, Networks, StateDict
 from sparsesr.lab.nn.ranet_config import RANetConfig
-
-_CIFAR_CHANNELS = 128
-"""Width of the classifiers' convolutions; for ImageNet it is that of their input."""
-
-
-class FirstLayer(nn.Module):
-    """Base features of all sub-networks, made from the highest resolution down."""
-
-    def __init__(self, config: RANetConfig) -> None:
-        super().__init__()
-        widths = [config.channels * factor for factor in reversed(config.factors)]
-        scales = config.scales[::-1]
-        self.layers = nn.ModuleList([_stem(widths[0]) if config.is_large else ConvUnit(3, widths[0])])
-        for index in range(1, len(scales)):
-            stride = 1 if scales[index] == scales[index - 1] else 2
-            self.layers.append(ConvUnit(widths[index - 1], widths[index], 3, stride))
-
-    def forward(self, image_B3HW: Tensor) -> list[Tensor]:
-        """Features by sub-network, the lowest resolution first."""
-        features = [image_B3HW]
-        for layer in self.layers:
-            features.append(layer(features[-1]))
-        return features[:0:-1]
-
-
-def _stem(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, channels, 7, 2, 3),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, 2, 1),
-    )
-
-
-class ExitClassifier(nn.Module):
-    """(B, C, H, W) -> logits (B, K); H and W are 8 (CIFAR) or 7 (ImageNet)."""
-
-    def __init__(self, channels: int, config: RANetConfig) -> None:
-        super().__init__()
-        inner = channels if config.is_large else _CIFAR_CHANNELS
-        self.m = nn.Sequential(ConvUnit(channels, inner, 3, 2), ConvUnit(inner, inner, 3, 2), nn.AvgPool2d(2))
-        self.linear = nn.Linear(inner, config.classes)
-
-    def forward(self, feat_BCHW: Tensor) -> Tensor:
-        """Classify a batch."""
-        return self.linear(self.m(feat_BCHW).flatten(1))
 
 
 @dataclass
@@ -95,30 +50,26 @@ class Progress:
         )
 
 
-class RANet(nn.Module):
-    """Images (B, 3, H, W) in 0..1 -> logits of all exits (E, B, K), the earliest first.
-
-    ``start`` and ``advance`` compute the same one exit at a time, so that images can leave in between.
-    """
-
-    is_classifier = True
+class RANet(ExitNetwork[Progress]):
+    """Images (B, 3, H, W) in 0..1 -> logits of all exits (E, B, K), the earliest first."""
 
     def __init__(self, config: RANetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or RANetConfig()
-        self.FirstLayer = FirstLayer(config)
+        scales, widths = config.scales[::-1], [config.channels * factor for factor in config.factors[::-1]]
+        strides = [1 if later == earlier else 2 for earlier, later in pairwise(scales)]
+        self.FirstLayer = FirstLayer(widths, strides, is_large=config.is_large)
         self.scale_flows = nn.ModuleList()
         self.classifier = nn.ModuleList()
         low: list[list[int]] = []
         for subnet in range(len(config.scales)):
-            low = self._add_subnet(subnet, low)
+            low = self._add_subnet(config, subnet, low)
         self._stages = config.stages()
         for part in (self.scale_flows, self.classifier):
-            part.apply(_initialise)
+            part.apply(initialise)  # as in the authors' code, which leaves the first layer as torch makes it
 
-    def _add_subnet(self, subnet: int, low: list[list[int]]) -> list[list[int]]:
+    def _add_subnet(self, config: RANetConfig, subnet: int, low: list[list[int]]) -> list[list[int]]:
         """Append a sub-network beside one with channels ``low``, by block; returns its own channels."""
-        config = self.config
         growth, width = config.growth * config.factors[subnet], config.bottlenecks[subnet]
         channels = config.channels * config.factors[subnet]
         blocks, own = nn.ModuleList(), []
@@ -130,33 +81,20 @@ class RANet(nn.Module):
                 )  # fmt: skip
             else:
                 block = DenseBlock(channels, plan.layers, growth, width, plan.has_transition)
-                self.classifier.append(ExitClassifier(block.channels_out, config))
+                self.classifier.append(_classifier(block.channels_out, config))
             channels = block.channels_out
             own.append(block.channels)
             blocks.append(block)
         self.scale_flows.append(blocks)
         return own
 
-    def forward(self, image_B3HW: Tensor) -> Tensor:
-        """Classify a batch at all exits."""
-        progress, logits = self.start(image_B3HW), []
-        for _ in self._stages:
-            logits_BK, progress = self.advance(progress)
-            logits.append(logits_BK)
-        return torch.stack(logits)
-
     def start(self, image_B3HW: Tensor) -> Progress:
         """Base features of a batch."""
-        mean, std = (image_B3HW.new_tensor(v).reshape(3, 1, 1) for v in (self.config.mean, self.config.std))
-        base = self.FirstLayer((image_B3HW - mean) / std)
+        base = self.FirstLayer(self._normalised(image_B3HW))
         return Progress(0, base, base[0], [], [])
 
     def advance(self, progress: Progress) -> tuple[Tensor, Progress]:
-        """Run to the next exit: its logits (B, K), and the progress there. The old progress must not be used again.
-
-        Raises:
-            IndexError: the last exit is passed.
-        """
+        """See :class:`ExitNetwork`."""
         subnet, blocks = self._stages[progress.stage]
         base, feat_BCHW, low, own = progress.base, progress.features, progress.low, progress.own
         if blocks.start == 0:
@@ -170,13 +108,8 @@ class RANet(nn.Module):
         return logits_BK, Progress(progress.stage + 1, base, feat_BCHW, low, own)
 
 
-def _initialise(module: nn.Module) -> None:
-    """Initial weights of the authors' code, which leaves the first layer as torch makes it."""
-    if isinstance(module, nn.Conv2d):
-        spread = math.sqrt(2 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels))
-        nn.init.normal_(module.weight, 0, spread)
-    elif isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
+def _classifier(channels: int, config: RANetConfig) -> ExitClassifier:
+    return ExitClassifier(channels, channels if config.is_large else CIFAR_CHANNELS, config.classes)
 
 
 _LARGE = RANetConfig(
@@ -202,15 +135,7 @@ CONFIGS: dict[str, RANetConfig] = {
 
 def _from_tensors(tensors: StateDict) -> nn.Module:
     """The published configuration with these shapes."""
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    classes = tensors["classifier.0.linear.bias"].shape[0]
-    for known in CONFIGS.values():
-        config = replace(known, classes=classes)
-        with torch.device("meta"):
-            expected = RANet(config).state_dict()
-        if shapes == {name: tensor.shape for name, tensor in expected.items()}:
-            return RANet(config)
-    raise ValueError(f"its sizes are none of {', '.join(CONFIGS)}")
+    return known_configuration(tensors, CONFIGS, RANet)
 
 
 ARCHITECTURE = Architecture(

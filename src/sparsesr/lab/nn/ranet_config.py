@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CIFAR10_MEAN_RGB = (0.4914, 0.4824, 0.4467)
-CIFAR10_STD_RGB = (0.2471, 0.2435, 0.2616)
+from sparsesr.lab.nn.exit_config import CIFAR10_MEAN_RGB, CIFAR10_STD_RGB
+
 STEP_MODES = ("even", "lg")
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from torch import nn
 
-from sparsesr.lab.nn import acnet, esrt, ranet, searched, skim, smsr
+from sparsesr.lab.nn import acnet, esrt, msdnet, ranet, searched, skim, smsr
 from sparsesr.lab.nn.genotype import read_genotype
 from sparsesr.lab.nn.network import Architecture, Networks
 
-_FILES = (smsr, skim, esrt, acnet, searched, ranet)
+_FILES = (smsr, skim, esrt, acnet, searched, ranet, msdnet)
 
 NETWORKS: Networks = {name: create for file in _FILES for name, create in file.NETWORKS.items()}
 ARCHITECTURES: tuple[Architecture, ...] = tuple(file.ARCHITECTURE for file in _FILES)

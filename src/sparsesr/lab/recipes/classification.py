@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparsesr.errors import UsageError
+from sparsesr.lab.data.cifar_batch import source_of_batch
 from sparsesr.lab.data.labelled_batches import images_B3HW, in_order
 from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
 from sparsesr.lab.data.labelled_sources import images_of_classes
@@ -78,15 +79,15 @@ class Classified:
 
 
 def images_to_classify(
-    classifier: TrainedClassifier, folder: Path | None
+    classifier: TrainedClassifier, place: Path | None
 ) -> tuple[LabelledImages, Sequence[str], bool]:
-    """The images of a folder, or the test images of the run: with names, and whether all could be read.
+    """The images of a folder or a CIFAR batch file, or the run's test images; names, and whether all could be read.
 
     Raises:
         InputError: no usable images, or not of the network's size.
     """
     skipped: list[str] = []
-    if folder is None:
+    if place is None:
         images = classifier.test_images()
         names: Sequence[str] = [str(index) for index in range(len(images))]
     else:
@@ -96,7 +97,9 @@ def images_to_classify(
             skipped.append(line)
             classifier.report(line)
 
-        images, names = decode_all(images_of_classes(folder, classes), report)
+        is_batch = place.is_file()
+        source = source_of_batch(place, classes, report) if is_batch else images_of_classes(place, classes)
+        images, names = decode_all(source, report)
     needed_px = classifier.network.config.image_px
     if images.side_px != needed_px:
         raise UsageError(
@@ -114,7 +117,7 @@ def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Poli
     """
     if policy.threads is not None:
         torch.set_num_threads(policy.threads)
-    costs = multiply_adds_by_exit(classifier.network.config)
+    costs = multiply_adds_by_exit(classifier.network)
     answer, expected = _answering(classifier, policy, costs)
     found: list[Answers] = []
     seconds = 0.0

@@ -17,8 +17,8 @@ from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, in_order
 from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.labelled_pack import open_labelled
+from sparsesr.lab.nn.exit_network import AnyExitNetwork
 from sparsesr.lab.nn.network import is_classifier
-from sparsesr.lab.nn.ranet import RANet
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
 from sparsesr.lab.train.task import Figures
 
@@ -71,7 +71,7 @@ class Classifying:
                 where=Parameter("recipe.network"),
                 remedy="choose a network such as ranet_cifar_anytime",
             )
-        config = cast(RANet, network).config
+        config = cast(AnyExitNetwork, network).config
         classes, needed_px = config.classes, config.image_px
         if classes != len(images.classes) or images.side_px != needed_px:
             raise UsageError(

@@ -23,7 +23,7 @@ from sparsesr.lab.data.labelled_pack import open_labelled
 from sparsesr.lab.data.labelled_sources import TEST
 from sparsesr.lab.evaluate.all_exits import logits_of_all_exits
 from sparsesr.lab.export.importer import load_network
-from sparsesr.lab.nn.ranet import RANet
+from sparsesr.lab.nn.exit_network import AnyExitNetwork, ExitNetwork
 from sparsesr.lab.train.checkpoint import stored_recipe
 from sparsesr.lab.train.classifying import packed_file
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
@@ -37,7 +37,7 @@ class TrainedClassifier:
     """A checkpoint of a run in its folder."""
 
     path: Path
-    network: RANet
+    network: AnyExitNetwork
     recipe: ClassifyingRecipe
     report: Callable[[str], None]
 
@@ -77,13 +77,15 @@ def open_classifier(path: Path, report: Callable[[str], None]) -> TrainedClassif
         ModelError: it cannot be read, or holds no classifier.
     """
     _, network = load_network(path)
-    if not isinstance(network, RANet):
-        raise ModelError("is no classifier", where=str(path), remedy="give a checkpoint of a RANet run")
+    if not isinstance(network, ExitNetwork):
+        raise ModelError(
+            "is no classifier", where=str(path), remedy="give a checkpoint of a run that classifies"
+        )
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainedClassifier(path, network, stored_recipe(path, ClassifyingRecipe), report)
 
 
-def logits_of_images(network: RANet, images: LabelledImages) -> NDArray[np.float32]:
+def logits_of_images(network: AnyExitNetwork, images: LabelledImages) -> NDArray[np.float32]:
     """Logits (E, N, K) of all exits for labelled images."""
     batches = (image_B3HW for image_B3HW, _ in in_order(images, _BATCH))
     return logits_of_all_exits(network, batches).numpy()
