@@ -169,22 +169,9 @@ def interrupt(verb: str, delay_s: float, extension: str) -> subprocess.Completed
         "main._guarded_dispatch = lambda *given: (print('started', flush=True), run(*given))[1];"
         "sys.exit(main.main())"
     )
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        verb,
-        "big.png",
-        "-j",
-        "1",
-        "-o",
-        f"out.{extension}",
-        "--effort",
-        "1",
-    ]
-    slow = os.environ | {
-        "SPARSESR_CPU": _native.cpu_features()[:2][-1]
-    }  # tiles would be done before a late Ctrl-C
+    command = [sys.executable, "-c", code, verb, "big.png", *f"-j 1 --effort 1 -o out.{extension}".split()]
+    # Tiles would be done before a late Ctrl-C.
+    slow = os.environ | {"SPARSESR_CPU": _native.cpu_features()[:2][-1]}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, env=slow) as process:
         assert process.stdout is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparsesr.engine.forecast import Forecast
-from sparsesr.jobs.survey import typical
+from sparsesr.jobs.survey import resized, typical
 
 SMALL = Forecast(100, np.float64([0, 10]), np.float64([0, 0.9]), 1e3, 4e3)
 LARGE = Forecast(300, np.float64([0, 70]), np.float64([0, 0.5]), 3e3, 8e3)
@@ -19,6 +19,7 @@ def test_a_typical_file_is_the_mean():
 
 
 def test_a_file_of_known_size_is_like_as_many_pixels_of_the_others():
-    large = typical([SMALL, LARGE], 800)
+    large = resized(typical([SMALL, LARGE]), 800)
     assert (large.output_px, large.inactive_macs, large.dense_macs) == (800, 8e3, 24e3)
     assert large.gains.tolist() == [0, 160] and large.densities.tolist() == [0, pytest.approx(0.6)]
+    assert resized(large, None) is large

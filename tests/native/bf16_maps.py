@@ -22,6 +22,16 @@ def from_bf16(bits: U16) -> F32:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
+def stored(values: F32, dtype: str) -> F32 | U16:
+    """Values as a map of `dtype` holds them."""
+    return to_bf16(values) if dtype == "bf16" else values
+
+
+def numbers(values: F32 | U16) -> F32:
+    """The values that a map of either type holds."""
+    return from_bf16(np.ascontiguousarray(values)) if values.dtype == np.uint16 else values
+
+
 def rounded(values: F32) -> F32:
     return from_bf16(to_bf16(values))
 
@@ -33,8 +43,7 @@ def empty(h: int, w: int, c: int, dtype: str) -> F32 | U16:
 
 
 def inside(window: F32 | U16, c: int | None = None) -> F32:
-    values = window[:, 1:-1, :c]
-    return from_bf16(np.ascontiguousarray(values)) if values.dtype == np.uint16 else values
+    return numbers(window[:, 1:-1, :c])
 
 
 def assert_border_untouched(window: F32 | U16) -> None:

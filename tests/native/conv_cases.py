@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from balanced_weights import balanced_weight
-from bf16_maps import assert_rounded, from_bf16, to_bf16
+from bf16_maps import assert_rounded, from_bf16, stored, to_bf16
 from int8_maps import SIGNED, Steps, activated, exact_sums, meant, narrowed, quantised, window_of
 from native_cases import F32, Map, conv_at, conv_reference, make_window, stride_of
 from numpy.typing import NDArray
@@ -145,7 +145,7 @@ class BuiltConv:
     def _stored(self, values: F32) -> Map:
         if self.dtype == "u8":
             return np.zeros(values.shape, np.uint8)
-        return to_bf16(values) if self.dtype == "bf16" else values
+        return stored(values, self.dtype)
 
     def _window(self, values: F32) -> Map:
         if self.dtype == "u8":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bf16_maps import from_bf16, to_bf16
+from bf16_maps import numbers, stored
 from guard_pages import guarded
 from int8_maps import SIGNED, UNSIGNED, Steps, exact_sums, quantised, window_of
 from native_cases import F32, border_of, make_window, mask_of, random_map, stride_of
@@ -24,15 +24,6 @@ def copy_window(channels: int) -> np.ndarray:
 
 def random_weight(rng: np.random.Generator, c_in: int, c_out: int) -> F32:
     return (rng.standard_normal((c_out, c_in, 3, 3)) / np.sqrt(c_in * 9)).astype(np.float32)
-
-
-def stored(values: F32, dtype: str) -> np.ndarray:
-    return to_bf16(values) if dtype == "bf16" else values
-
-
-def numbers(values: np.ndarray) -> F32:
-    """What is copied."""
-    return from_bf16(values) if values.dtype == np.uint16 else values
 
 
 def random_bytes(rng: np.random.Generator, c: int) -> np.ndarray:

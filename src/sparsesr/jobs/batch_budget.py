@@ -24,7 +24,7 @@ from sparsesr.errors import BackendError, Parameter, SparsesrError, UsageError, 
 from sparsesr.jobs.budget_share import BudgetShare
 from sparsesr.jobs.files import FileResult
 from sparsesr.jobs.pacing import Attempt
-from sparsesr.jobs.survey import Survey, typical
+from sparsesr.jobs.survey import Survey, resized, typical
 
 LOOK_SHARE = 0.05
 """Share of a time after which images are looked at only just before they are upscaled."""
@@ -143,7 +143,8 @@ class BatchBudget:
         """The level of an image, and its expected cost, as the plan for all that is left has it."""
         known = [forecast, *filter(None, self._waiting.values())]
         unknown = [source for source, found in self._waiting.items() if found is None]
-        forecasts = [*known, *(typical(known, self._ready.output_px(source)) for source in unknown)]
+        mean = typical(known)
+        forecasts = [*known, *(resized(mean, self._ready.output_px(source)) for source in unknown)]
         costs = self._ready.costs.of(forecasts)
         gains = np.stack([each.gains for each in forecasts])
         plan = allocate(gains, costs, max(self.left, 0.0) * self._units)

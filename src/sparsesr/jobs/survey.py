@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,16 +78,26 @@ class Survey:
         return self._forecasters[key]
 
 
-def typical(forecasts: Sequence[Forecast], output_px: float | None = None) -> Forecast:
-    """What the pixels of some forecasts are on average, for a file that nobody has looked at yet.
-
-    ``output_px``: pixels of its result; None: as many as the others have on average.
-    """
-    total_px = sum(each.output_px for each in forecasts)
-    wanted_px = total_px / len(forecasts) if output_px is None else output_px
-    totals = {
-        each.name: np.sum([getattr(one, each.name) for one in forecasts], axis=0) for each in fields(Forecast)
+def typical(forecasts: Sequence[Forecast]) -> Forecast:
+    """The mean of some forecasts, for a file that nobody has looked at yet."""
+    means = {
+        each.name: np.mean([getattr(one, each.name) for one in forecasts], axis=0)
+        for each in fields(Forecast)
     }
-    totals["densities"] = np.sum([one.densities * one.output_px for one in forecasts], axis=0)
-    means = {name: total * (wanted_px / total_px) for name, total in totals.items()}
-    return Forecast(**means | {"densities": totals["densities"] / total_px})
+    pixels = [each.output_px for each in forecasts]
+    means["densities"] = np.average([each.densities for each in forecasts], axis=0, weights=pixels)
+    return Forecast(**means)
+
+
+def resized(forecast: Forecast, output_px: float | None) -> Forecast:
+    """The forecast of an image with pixels of the same kind, but as many; None: unchanged."""
+    if output_px is None:
+        return forecast
+    factor = output_px / forecast.output_px
+    return replace(
+        forecast,
+        output_px=round(output_px),
+        gains=forecast.gains * factor,
+        inactive_macs=forecast.inactive_macs * factor,
+        dense_macs=forecast.dense_macs * factor,
+    )

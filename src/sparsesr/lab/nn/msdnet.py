@@ -18,7 +18,7 @@ from sparsesr.lab.nn.exit_network import ExitNetwork, known_configuration
 from sparsesr.lab.nn.layers.exit_layers import CIFAR_CHANNELS, ExitClassifier, FirstLayer, initialise
 from sparsesr.lab.nn.layers.multi_scale import MultiScaleLayer, ScaleTransition
 from sparsesr.lab.nn.msdnet_config import LayerPlan, MSDNetConfig
-from sparsesr.lab.nn.network import Architecture, Networks, StateDict
+from sparsesr.lab.nn.network import Architecture, Networks
 
 
 @dataclass
@@ -87,20 +87,9 @@ CONFIGS: dict[str, MSDNetConfig] = {
 """The configuration that RANet's paper compares with in its anytime figures, and one as small as ``ranet_tiny``."""
 
 
-def _from_tensors(tensors: StateDict) -> nn.Module:
-    """The known configuration with these shapes."""
-    return known_configuration(tensors, CONFIGS, MSDNet)
-
-
 ARCHITECTURE = Architecture(
     "msdnet",
     frozenset({"first_layer.layers.0.net.0.weight", "classifier.0.linear.bias"}),
-    _from_tensors,
+    partial(known_configuration, configs=CONFIGS, build=MSDNet),
 )
-
-
-def _create(name: str) -> nn.Module:
-    return MSDNet(CONFIGS[name])
-
-
-NETWORKS: Networks = {name: partial(_create, name) for name in CONFIGS}
+NETWORKS: Networks = {name: partial(MSDNet, config) for name, config in CONFIGS.items()}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sparsesr.lab.nn.exit_network import ExitNetwork, known_configuration
 from sparsesr.lab.nn.layers.dense_fusion import DenseBlock, FusionBlock
 from sparsesr.lab.nn.layers.exit_layers import CIFAR_CHANNELS, ExitClassifier, FirstLayer, initialise
-from sparsesr.lab.nn.network import Architecture, Networks, StateDict
+from sparsesr.lab.nn.network import Architecture, Networks
 from sparsesr.lab.nn.ranet_config import RANetConfig
 
 
@@ -133,20 +133,9 @@ CONFIGS: dict[str, RANetConfig] = {
 """The configurations of the authors' scripts, and ``ranet_tiny`` for tests. CIFAR-100 has ``classes=100``."""
 
 
-def _from_tensors(tensors: StateDict) -> nn.Module:
-    """The published configuration with these shapes."""
-    return known_configuration(tensors, CONFIGS, RANet)
-
-
 ARCHITECTURE = Architecture(
     "ranet",
     frozenset({"scale_flows.0.0.layers.0.conv_normal.net.0.weight", "classifier.0.linear.bias"}),
-    _from_tensors,
+    partial(known_configuration, configs=CONFIGS, build=RANet),
 )
-
-
-def _create(name: str) -> nn.Module:
-    return RANet(CONFIGS[name])
-
-
-NETWORKS: Networks = {name: partial(_create, name) for name in CONFIGS}
+NETWORKS: Networks = {name: partial(RANet, config) for name, config in CONFIGS.items()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sparsesr.modelfile.operations.registry import mask_of, operation_of
+from sparsesr.modelfile.operations.registry import mask_of
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.number_types import BF16, input_types, types_in_bf16
 from sparsesr.runtime.graph.quantised import reads_quantised, with_quantised_maps
+from sparsesr.runtime.graph.quantised_copies import quantised_copies
 
 _SIDE_PX = 64
 _DENSITY = 0.4
@@ -62,9 +63,8 @@ def precision_work(model: ModelFile, masked: Sequence[TypedNode]) -> Works:
 
 def _copied(masked: Sequence[TypedNode], output: str) -> list[TypedNode]:
     """The nodes whose results have quantised copies."""
-    nodes, _ = with_quantised_maps(masked, output)
-    copied = {entry.node.inputs[0] for entry in nodes if operation_of(entry.node).is_by_product}
-    return [entry for entry in masked if entry.node.output in copied]
+    copies = quantised_copies(*with_quantised_maps(masked, output))
+    return [entry for entry in masked if entry.node.output in copies]
 
 
 def _values(entries: Iterable[TypedNode]) -> float:
