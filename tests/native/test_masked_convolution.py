@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from balanced_weights import balanced_weight
 from bf16_maps import to_bf16
 from native_cases import Guarded, border_of, make_window, mask_of, masks, random_map, stride_of
 
@@ -67,14 +68,17 @@ def test_each_pixel_equals_its_plain_convolution(
             guarded.assert_only_written(np.ones((H, W), np.bool_))
 
 
+@pytest.mark.parametrize("is_balanced", [False, True])
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 def test_with_a_residual_inactive_pixels_stay_unchanged(
-    isa: str, rng: np.random.Generator, dtype: str, in_place: bool
+    isa: str, rng: np.random.Generator, dtype: str, in_place: bool, is_balanced: bool
 ) -> None:
-    weight = rng.standard_normal((48, 24, 3, 3)).astype(np.float32)
-    full = native.PackedConv(weight, None, [24], dtype)
-    x, y = make_window(random_map(rng, H, W, 24)), make_window(random_map(rng, H, W, 48))
+    weight = rng.standard_normal((48, 32, 3, 3)).astype(np.float32)
+    if is_balanced:
+        weight = balanced_weight(rng, 48, 32, 3, keep=2, block=16)
+    full = native.PackedConv(weight, None, [32], dtype)
+    x, y = make_window(random_map(rng, H, W, 32)), make_window(random_map(rng, H, W, 48))
     if dtype == "bf16":
         x, y = to_bf16(x), to_bf16(y)
     expected = np.zeros_like(y)

@@ -111,7 +111,12 @@ struct Tile {
         if constexpr (std::is_same_v<Out, U8>) {
           value = _mm256_add_ps(value, _mm256_set1_ps(args.out_offset));
         }
-        store_lanes(pixel_of<Out>(args.out, pixels[p]) + channel, stored, all_stored, value);
+        acc[p][v] = value;
+      }
+      // Afterwards: results may take the place of residuals, and a pixel may be listed twice.
+#pragma GCC unroll 12
+      for (int p = 0; p < kPixels; ++p) {
+        store_lanes(pixel_of<Out>(args.out, pixels[p]) + channel, stored, all_stored, acc[p][v]);
       }
     }
     if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
