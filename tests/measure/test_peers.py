@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +95,25 @@ def test_any_module_can_be_a_peer_in_a_process_of_its_own():
         for peer, same in zip(apart, here, strict=True):
             np.testing.assert_array_equal(peer.run(), same.run())
             assert peer.work() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the state of a process from /proc")
+def test_a_peer_is_stopped_between_its_turns():
+    """Threads of runtimes spin after a run, which would slow the next one."""
+
+    def is_stopped() -> bool:
+        (child,) = multiprocessing.active_children()
+        for _ in range(500):  # a signal takes a moment
+            if Path(f"/proc/{child.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "T":
+                return True
+            time.sleep(0.02)
+        return False
+
+    with isolated_peers([TURNING], MODEL, photo(8, 8), 1) as apart:
+        assert is_stopped()
+        for peer in apart:
+            peer.work()
+            assert is_stopped()
 
 
 def test_errors_of_a_peer_process_are_raised():

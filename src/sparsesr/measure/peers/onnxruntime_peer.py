@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from sparsesr import _native
 from sparsesr.extras import package
 from sparsesr.interchange.onnx_model import to_onnx
 from sparsesr.measure.peers.peer import F32, Peer, Task
@@ -65,9 +66,19 @@ def _quantised(serialized: bytes, image: F32) -> bytes:
         source, target = Path(folder, "model.onnx"), Path(folder, "quantised.onnx")
         source.write_bytes(serialized)
         quantization.quantize_static(
-            source, target, OneImage(), per_channel=True, op_types_to_quantize=["Conv", "ConvTranspose"]
+            source,
+            target,
+            OneImage(),
+            per_channel=True,
+            reduce_range=not _has_vnni(),
+            op_types_to_quantize=["Conv", "ConvTranspose"],
         )
         return target.read_bytes()
+
+
+def _has_vnni() -> bool:
+    """Without it, the runtime adds products in 16 bits, in which those of weights of 8 bits do not fit."""
+    return any(feature.endswith("vnni") for feature in _native.processor_features())
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Peers in processes of their own.
 
 Each runtime has its own threads, allocator and libraries, as in a program that uses only this runtime. Processes are
-spawned, not forked, so that they inherit nothing that we have loaded.
+spawned, not forked, so that they inherit nothing that we have loaded. Between its turns a process is stopped: threads
+of some runtimes spin for a while after a run, and would slow whatever runs next.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -106,6 +107,7 @@ class _RemotePeers:
 
     def run(self, index: int, wants_result: bool) -> Any:
         """Run a peer in the process; returns None unless the result is wanted."""
+        self._signal("SIGCONT")
         try:
             self._connection.send((index, wants_result))
         except OSError as error:
@@ -113,14 +115,21 @@ class _RemotePeers:
         return self.receive()
 
     def receive(self) -> Any:
-        """Receive a message from the process; raises it if it is an error."""
+        """Receive a message from the process, and stop it until the next run; raises the message if it is an error."""
         try:
             message = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._death() from error
         if isinstance(message, SparsesrError):
             raise message
+        self._signal("SIGSTOP")
         return message
+
+    def _signal(self, name: str) -> None:
+        """Send a signal to the process if it lives and the system has such signals."""
+        if self._process.pid is not None and hasattr(signal, name):
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, getattr(signal, name))
 
     def _death(self) -> BackendError:
         self._process.join()
