@@ -1,10 +1,11 @@
 """Bundled models in each precision, with the best instruction set and with a lower one, interleaved.
 
-    python benchmarks/precisions.py PHOTO [--threads 1 2] [--lower avx512_vnni] [--repeats 7] [--write NAME]
+    python benchmarks/precisions.py PHOTO [--threads 1 2] [--lower LEVEL] [--repeats 7] [--write NAME]
                                           [--processor-time]
 
-The photograph is run whole and cropped to 256x256 around its centre. ``int8_lower`` is int8 by the vectors of the lower
-set, which may leave other layers to fp32. Ratios are medians of those of neighbouring runs.
+The photograph is run whole and cropped to 256x256 around its centre, in the precisions for which the processor has
+instructions. ``int8_lower`` is int8 by the vectors of a lower set, which may leave other layers to fp32. Ratios are
+medians of those of neighbouring runs.
 ``--processor-time`` leaves out the time of other programs, for one thread on a busy machine.
 """
 
@@ -24,6 +25,8 @@ from sparsesr import _native as native
 from sparsesr.image.decode import decode
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.modelfile.catalogue import load
+from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS
+from sparsesr.runtime.precision import has_instructions
 from sparsesr.runtime.session import Image, Session
 
 MODELS = ("skim_best_x2", "skim_fast_x2", "smsr_x2", "smsr_s_x2")
@@ -39,7 +42,8 @@ class Row:
     input: str
     threads: int
     ms: dict[str, float]
-    int8_against_bf16: float
+    int8_against: dict[str, float]
+    """How many times as fast int8 is as each of the others."""
     auto: str
     """What ``--precision auto`` takes."""
 
@@ -47,8 +51,11 @@ class Row:
 class Contenders:
     """Sessions of one model, each with its instruction set."""
 
-    def __init__(self, model: str, threads: int, lower: str) -> None:
-        wanted = {"fp32": None, "bf16": None, "int8": None, "int8_lower": lower}
+    def __init__(self, model: str, threads: int, lower: str | None) -> None:
+        fast = [each for each in REDUCED_PRECISIONS if has_instructions(each)]
+        wanted: dict[str, str | None] = dict.fromkeys(["fp32", *fast])
+        if lower is not None:
+            wanted["int8_lower"] = lower
         self._sessions: dict[str, tuple[Session, str | None]] = {}
         for name, cpu in wanted.items():
             native.set_cpu(cpu)
@@ -79,8 +86,9 @@ def measure(model: str, name: str, image: Image, threads: int, chosen: argparse.
     clock = clock_of(chosen)
     rounds = [contenders.round_ms(image, clock) for _ in range(WARM_UPS + chosen.repeats)][WARM_UPS:]
     ms = {each: statistics.median(one[each] for one in rounds) for each in rounds[0]}
-    ratio = statistics.median(one["bf16"] / one["int8"] for one in rounds)
-    return Row(model, name, threads, ms, ratio, contenders.auto)
+    others = [each for each in ms if each != "int8"]
+    ratios = {each: statistics.median(one[each] / one["int8"] for one in rounds) for each in others}
+    return Row(model, name, threads, ms, ratios, contenders.auto)
 
 
 def inputs(photo: Path) -> dict[str, Image]:
@@ -96,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photo", type=Path)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--lower", choices=native.cpu_features(), default="avx512_vnni")
+    parser.add_argument("--lower", choices=native.cpu_features())
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--write", help="name of the result to write")
     parser.add_argument("--processor-time", action="store_true", help="time of this process only")
@@ -108,10 +116,8 @@ def main() -> None:
                 row = measure(model, name, image, threads, chosen)
                 rows.append(row)
                 times = "  ".join(f"{each} {ms:.1f}" for each, ms in row.ms.items())
-                print(
-                    f"{model:<13} {name} {threads} thread(s): {times} ms; int8 {row.int8_against_bf16:.2f}x",
-                    flush=True,
-                )
+                ratios = "  ".join(f"{ratio:.2f}x {each}" for each, ratio in row.int8_against.items())
+                print(f"{model:<13} {name} {threads} thread(s): {times} ms; int8 {ratios}", flush=True)
     if chosen.write:
         facts = record.circumstances("python benchmarks/precisions.py")
         kernels = {each: native.kernel_table()[each] for each in ("conv", "conv_bf16", "conv_u8")}

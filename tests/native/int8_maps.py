@@ -57,7 +57,8 @@ def exact_sums(
     splits = [m.shape[2] for m in maps]
     scales = np.repeat(np.float32([s.scale for s in steps]), splits)
     scaled = np.float32(weight) * scales[None, :, None, None]
-    per_output = np.abs(scaled).max(axis=(1, 2, 3)) / np.float32(127)
+    pairs = largest_pairs(scaled, splits) / np.float32(127.5)
+    per_output = np.maximum(np.abs(scaled).max(axis=(1, 2, 3)) / np.float32(127), pairs)
     divisors = np.where(per_output == 0, np.float32(1), per_output)[:, None, None, None]
     whole = np.clip(np.rint(scaled / divisors), -127, 127)
     centred = [m.astype(np.float64) - s.zero for m, s in zip(maps, steps, strict=True)]
@@ -65,6 +66,18 @@ def exact_sums(
     assert np.array_equal(sums, np.rint(sums))
     b = np.zeros(len(weight), np.float32) if bias is None else bias
     return sums.astype(np.float32) * (per_output * factor) + b * factor
+
+
+def largest_pairs(weight: F32, splits: Sequence[int]) -> F32:
+    """The largest sum of two weights of one sign whose products may be added in 16 bits, for each output."""
+    starts = np.cumsum([0, *splits[:-1]])
+    padded = [
+        np.pad(weight[:, start : start + c], ((0, 0), (0, c % 2), (0, 0), (0, 0)))
+        for start, c in zip(starts, splits, strict=True)
+    ]
+    both = np.concatenate(padded, axis=1)
+    one, other = both[:, ::2], both[:, 1::2]
+    return np.abs(np.where((one > 0) == (other > 0), one + other, 0)).max(axis=(1, 2, 3))
 
 
 def activated(values: F32, activation: str, slope: float = 0.0) -> F32:

@@ -72,6 +72,18 @@ def test_conv__sums_exactly(
         assert (listed[:, 1:-1][~mask] == -7.5).all()
 
 
+@pytest.mark.parametrize("pattern", [(1, 1), (1, -1), (-1, -1), (1, 0)])
+@pytest.mark.parametrize("c_in", [6, 16, 20])
+def test_conv__largest_products_do_not_overflow(isa: str, c_in: int, pattern: tuple[int, int]) -> None:
+    signs = np.resize(np.float32(pattern), c_in)
+    weight = np.broadcast_to(signs[None, :, None, None], (16, c_in, 3, 3)).copy()
+    x = np.full((H, W, c_in), 255, np.uint8)
+    packed = native.PackedConv(weight, None, [c_in], "u8", [UNSIGNED])
+    result = np.zeros((H, W + 2, 16), np.float32)
+    native.conv_rows(packed, [(window_of(x, UNSIGNED), -1)], result, 0, 0, H)
+    assert np.array_equal(result[:, 1:-1], exact_sums([x], weight, None, [UNSIGNED]))
+
+
 def test_conv__is_close_to_real_numbers(isa: str, rng: np.random.Generator) -> None:
     weight, x = random_weight(rng, 64, 64, 3), random_bytes(rng, 64)
     packed = native.PackedConv(weight, None, [64], "u8", [SIGNED])

@@ -7,12 +7,26 @@ namespace sparsesr {
 namespace {
 
 constexpr float kLargest = 127.0f;
+constexpr float kLargestPair = 127.5f;  // rounded, at most 128 steps: 255 times as much fits in 16 bits
 
 float largest_weight(const ConvSum& sum, int64_t output) {
   float largest = 0.0f;
   for (size_t tap = 0; tap < sum.tap_channels.size(); ++tap) {
     for (int64_t c = 0; c < sum.tap_channels[tap]; ++c) {
       largest = std::max(largest, std::abs(sum.weight_at(output, tap, c)));
+    }
+  }
+  return largest;
+}
+
+// The largest sum of weights of one sign in the pairs of channels whose products may be added in 16 bits.
+float largest_pair(const ConvSum& sum, int64_t output) {
+  float largest = 0.0f;
+  for (size_t tap = 0; tap < sum.tap_channels.size(); ++tap) {
+    for (int64_t c = 0; c + 1 < sum.tap_channels[tap]; c += 2) {
+      const float one = sum.weight_at(output, tap, c);
+      const float other = sum.weight_at(output, tap, c + 1);
+      if ((one > 0.0f) == (other > 0.0f)) largest = std::max(largest, std::abs(one + other));
     }
   }
   return largest;
@@ -34,7 +48,8 @@ QuantisedWeights::QuantisedWeights(const ConvWeights& weights)
 
 void QuantisedWeights::quantise(int64_t output, const ConvSum& sum) {
   const auto o = static_cast<size_t>(output);
-  const float scale = scales_[o] = largest_weight(sum, output) / kLargest;
+  const float scale = scales_[o] =
+      std::max(largest_weight(sum, output) / kLargest, largest_pair(sum, output) / kLargestPair);
   if (scale == 0.0f) return;
   int8_t* value = values_.data() + o * terms_;
   for (size_t tap = 0; tap < tap_channels_.size(); ++tap) {

@@ -1,7 +1,8 @@
 // Convolution weights as whole numbers, for inputs of type U8.
 //
 // Symmetric, with one scale per output: weight * scale of its input = value * scale of the output, value -127..127. The
-// scales of the inputs, which weights must already contain, thus do not appear in the sums.
+// scales of the inputs, which weights must already contain, thus do not appear in the sums. AVX2 without VNNI adds two
+// products in 16 bits (int8_products_avx2.h), so scales are large enough for any two of them to fit.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
 // Reference implementation of the indirect convolution.
-#include "kernels/conv/scalar.h"
 #include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
@@ -44,8 +43,8 @@ static void f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, 
   convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 
-void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-                                const int32_t* out_pixels, int64_t count) {
+static void f32_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                       const int32_t* out_pixels, int64_t count) {
   convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add<float>);
 }
 

@@ -1,5 +1,4 @@
 // Reference implementation of the convolution of quantised maps: exact sums of whole numbers.
-#include "kernels/conv/scalar.h"
 #include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
@@ -55,8 +54,8 @@ static void u8_f32_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& bloc
   convolve<float>(args, block, in_pixels, out_pixels, count);
 }
 
-void u8_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-                               const int32_t* out_pixels, int64_t count) {
+static void u8_bf16_conv_1x16__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                      const int32_t* out_pixels, int64_t count) {
   convolve<Bf16>(args, block, in_pixels, out_pixels, count);
 }
 

@@ -18,6 +18,9 @@ template <typename Product, typename Out, int kVectors, int kPixels>
 struct Tile {
   using In = typename Product::Value;
 
+  // Maps that are added have the type of `out`; nothing is added to one of type U8.
+  using Added = std::conditional_t<std::is_same_v<Out, U8>, float, Out>;
+
   static constexpr int64_t kLineValues = 64 / sizeof(In);
 
   __m256 acc[kPixels][kVectors];
@@ -44,7 +47,7 @@ struct Tile {
     }
   }
 
-  // Adds fp32 values; maps of other types are added to nothing.
+  // Adds the values of a map.
   __attribute__((always_inline)) void add_map(const NumberedMap& map, const ConvBlock& block, const int32_t* pixels) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
@@ -52,7 +55,7 @@ struct Tile {
       const bool all = block.valid >= (v + 1) * kLanes;
 #pragma GCC unroll 12
       for (int p = 0; p < kPixels; ++p) {
-        const float* added = pixel_of<const float>(map, pixels[p]) + block.first + v * kLanes;
+        const auto* added = pixel_of<const Added>(map, pixels[p]) + block.first + v * kLanes;
         acc[p][v] = _mm256_add_ps(acc[p][v], load_lanes(added, valid, all));
       }
     }
@@ -104,7 +107,7 @@ struct Tile {
       for (int p = 0; p < kPixels; ++p) {
         __m256 value = activate(acc[p][v], args.activation, slopes);
         if (args.residual.data != nullptr) {
-          const float* residual = pixel_of<const float>(args.residual, pixels[p]) + channel;
+          const auto* residual = pixel_of<const Added>(args.residual, pixels[p]) + channel;
           value = _mm256_add_ps(value, load_lanes(residual, valid, all_valid));
         }
         value = _mm256_and_ps(value, _mm256_castsi256_ps(valid));

@@ -18,14 +18,31 @@ inline __m256i lanes_below(int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(limit), index);
 }
 
-inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
-  return all ? _mm256_loadu_ps(source) : _mm256_maskload_ps(source, lanes);
-}
-
 inline __m256 load_all(const float* source) { return _mm256_loadu_ps(source); }
 inline __m256 load_all(const Bf16* source) {
   const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+}
+
+// Lanes outside `lanes` are zero.
+inline __m256 load_lanes(const float* source, __m256i lanes, bool all) {
+  return all ? load_all(source) : _mm256_maskload_ps(source, lanes);
+}
+
+inline __m256 load_lanes(const Bf16* source, __m256i lanes, bool all) {
+  if (all) return load_all(source);
+  float values[kLanes];
+  const int inside = _mm256_movemask_ps(_mm256_castsi256_ps(lanes));
+  for (int i = 0; i < kLanes; ++i) values[i] = (inside >> i & 1) != 0 ? widen(source[i]) : 0.0f;
+  return _mm256_loadu_ps(values);
+}
+
+inline __m256i load_bytes(const U8* source) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(source)); }
+
+// Four bytes in every lane. As a float, compilers broadcast them from memory; as an integer, often by way of a register.
+inline __m256i broadcast_four(const U8* source) {
+  using Four __attribute__((may_alias, aligned(1))) = float;
+  return _mm256_castps_si256(_mm256_set1_ps(*reinterpret_cast<const Four*>(source)));
 }
 
 // Stores the lanes in `lanes`.
@@ -34,6 +51,25 @@ inline void store_lanes(float* target, __m256i lanes, bool all, __m256 value) {
     _mm256_storeu_ps(target, value);
   } else {
     _mm256_maskstore_ps(target, lanes, value);
+  }
+}
+
+// Rounds like narrow<Bf16>.
+inline void store_lanes(Bf16* target, __m256i lanes, bool all, __m256 value) {
+  const __m256i bits = _mm256_castps_si256(value);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256 is_nan = _mm256_cmp_ps(value, value, _CMP_UNORD_Q);
+  const __m256 kept = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), is_nan);
+  const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(kept), 16);
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+  if (all) return _mm_storeu_si128(reinterpret_cast<__m128i*>(target), words);
+  Bf16 values[kLanes];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(values), words);
+  const int inside = _mm256_movemask_ps(_mm256_castsi256_ps(lanes));
+  for (int i = 0; i < kLanes; ++i) {
+    if ((inside >> i & 1) != 0) target[i] = values[i];
   }
 }
 
