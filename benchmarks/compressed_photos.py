@@ -1,4 +1,4 @@
-"""Quality on images that were JPEG files before they are upscaled, written into docs/models.md.
+"""Quality on images that were JPEG files before they are upscaled, written into docs/models.md: a table for each scale.
 
     python benchmarks/compressed_photos.py --data FOLDER [--data FOLDER2 ...] [--model photo_x2 ...] [--threads 2]
 
@@ -28,12 +28,11 @@ from sparsesr.measure.method import Method
 from sparsesr.measure.native import open_method
 from sparsesr.measure.protocol import EvaluationSet, Pair, Pixels, find_sets, load_pair
 
-RESULT = "compressed_photos"
 QUALITIES = (None, 90, 75, 50)
 WEIGHTS = (0.005, 0.01, 0.02, 0.04)
 """Strengths of the denoiser."""
 DENOISED = "denoised"
-BEGIN, END = "<!-- measured by benchmarks/compressed_photos.py -->", "<!-- end of JPEG -->"
+BEGIN, END = "<!-- measured by benchmarks/compressed_photos.py, x{} -->", "<!-- end of JPEG -->"
 PAGE = Path(__file__).parents[1] / "docs/models.md"
 Cells = dict[str, dict[str, float]]
 
@@ -47,8 +46,9 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
-    methods = {name: open_method(name, chosen.threads) for name in ("bicubic", *chosen.model)}
-    scale = methods[chosen.model[0]].model.facts.scale
+    models = {name: open_method(name, chosen.threads) for name in chosen.model}
+    scale = models[chosen.model[0]].model.facts.scale
+    methods = {"bicubic": open_method("bicubic", chosen.threads, scale=scale), **models}
     results: dict[str, Cells] = {}
     for folder in chosen.data:
         (images,) = find_sets(folder, scale)
@@ -59,8 +59,8 @@ def main() -> None:
                 column, {name: round(cell["psnr_y"], 2) for name, cell in results[column].items()}, flush=True
             )
     command = f"benchmarks/compressed_photos.py --data FOLDER --model {' --model '.join(chosen.model)}"
-    record.write(RESULT, {**record.circumstances(command), "columns": results})
-    replace(PAGE, table(results), BEGIN, END)
+    record.write(f"compressed_photos_x{scale}", {**record.circumstances(command), "columns": results})
+    replace(PAGE, table(results), BEGIN.format(scale), END)
 
 
 def _measured(

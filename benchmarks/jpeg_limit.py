@@ -1,6 +1,6 @@
 """Up to which quality of a JPEG its default model is the better one, written into docs/models.md.
 
-    python benchmarks/jpeg_limit.py --data FOLDER [--data FOLDER2 ...] [--threads 2]
+    python benchmarks/jpeg_limit.py --data FOLDER [--data FOLDER2 ...] [--scale 4] [--threads 2]
 
 LR images are made as in ``compressed_photos.py`` and saved at several qualities, with chroma at half the size (4:2:0)
 and not (4:4:4). The last rows have other quantisation tables, of mozjpeg, at the quality of its scale at which
@@ -24,12 +24,10 @@ from sparsesr.measure.native import open_method
 from sparsesr.measure.protocol import Pair, find_sets, load_pair
 from sparsesr.modelfile.catalogue import default_model_for
 
-RESULT = "jpeg_limit"
 QUALITIES = (75, 85, 90, 92, 93, 95, 98)
 TABLES = {1: "equal steps", 3: "ImageMagick", 4: "PSNR-HVS", 6: "Watson"}
 """Of mozjpeg, beside those of libjpeg."""
-SCALE = 2
-BEGIN, END = "<!-- measured by benchmarks/jpeg_limit.py -->", "<!-- end of limit -->"
+BEGIN, END = "<!-- measured by benchmarks/jpeg_limit.py, x{} -->", "<!-- end of limit -->"
 PAGE = Path(__file__).parents[1] / "docs/models.md"
 Row = dict[str, object]
 
@@ -38,9 +36,11 @@ def main() -> None:
     """Measure all qualities and tables on all sets and rewrite the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
-    entries = default_model_for(SCALE), default_model_for(SCALE, 1)
+    scale = chosen.scale
+    entries = default_model_for(scale), default_model_for(scale, 1)
     limit = entries[1].jpeg_quality_up_to or 0
     others, ours = (open_method(entry.name, chosen.threads) for entry in entries)
     cases = [(quality, quality, 0) for quality in QUALITIES]
@@ -49,18 +49,17 @@ def main() -> None:
         {"found": found, "quality": quality, "table": table} for found, quality, table in cases
     ]
     for folder in chosen.data:
-        (images,) = find_sets(folder, SCALE)
-        pairs = [load_pair(image, SCALE) for image in images.images]
+        (images,) = find_sets(folder, scale)
+        pairs = [load_pair(image, scale) for image in images.images]
         for row, (_, quality, table) in zip(rows, cases, strict=True):
             for subsampled in (True, False):
                 name = f"{images.name} {'4:2:0' if subsampled else '4:4:4'}"
                 row[name] = _gains(pairs, quality, table, others, ours, subsampled=subsampled)
             print(row, flush=True)
-    command = "benchmarks/jpeg_limit.py" + " --data FOLDER" * len(chosen.data)
-    record.write(
-        RESULT, {**record.circumstances(command), "models": [entry.name for entry in entries], "rows": rows}
-    )
-    replace(PAGE, table_of(rows), BEGIN, END)
+    command = "benchmarks/jpeg_limit.py" + " --data FOLDER" * len(chosen.data) + f" --scale {scale}"
+    models = [entry.name for entry in entries]
+    record.write(f"jpeg_limit_x{scale}", {**record.circumstances(command), "models": models, "rows": rows})
+    replace(PAGE, table_of(rows), BEGIN.format(scale), END)
 
 
 def _quality_for(found: int, table: int) -> int:
@@ -81,8 +80,8 @@ def _gains(
     gains: list[float] = []
     for pair in pairs:
         image = as_jpeg(to_eight_bit(pair.lr), quality, subsampled=subsampled, table=table)
-        pixels = to_eight_bit(image.rgb)
-        first, second = (psnr_y(each.upscale(pixels).image, pair.hr, SCALE) for each in (others, ours))
+        pixels, scale = to_eight_bit(image.rgb), ours.model.facts.scale
+        first, second = (psnr_y(each.upscale(pixels).image, pair.hr, scale) for each in (others, ours))
         gains.append(float(second - first))
     return {
         "mean": float(np.mean(gains)),

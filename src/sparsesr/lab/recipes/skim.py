@@ -94,6 +94,11 @@ def photo_x2() -> EnlargingRecipe:
     return replace(_continued(skim_best_x2(), 2), degradation="photo")
 
 
+def photo_x4() -> EnlargingRecipe:
+    """The same for x4; starts from the bundled one for x2."""
+    return replace(skim_best_x4(), init_from="photo_x2", degradation="photo")
+
+
 def _continued(start: EnlargingRecipe, scale: int) -> EnlargingRecipe:
     """From the bundled network of the recipe ``start``, for another scale or other images; masks go on as they are."""
     masks = start.sparsity or _MASKS
@@ -118,5 +123,6 @@ RECIPES = {
         skim_fast_x4,
         skim_best_x4,
         photo_x2,
+        photo_x4,
     )
 }
