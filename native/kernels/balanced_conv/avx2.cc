@@ -1,6 +1,5 @@
 // Convolution of fp32 maps with balanced weights for AVX2: 12 accumulators hold 12 pixels x 8 outputs.
 #include "kernels/balanced_conv/balanced_tile.h"
-#include "kernels/balanced_conv/scalar.h"
 #include "kernels/conv/tile_avx2.h"
 
 namespace sparsesr {
@@ -39,13 +38,18 @@ static void f32_balanced_conv_12x8__avx2(const ConvArgs& args, const ConvBlock& 
   convolve_balanced<Avx2, float>(args, block, in_pixels, out_pixels, count);
 }
 
+static void f32_bf16_balanced_conv_12x8__avx2(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                              const int32_t* out_pixels, int64_t count) {
+  convolve_balanced<Avx2, Bf16>(args, block, in_pixels, out_pixels, count);
+}
+
 constinit const ConvKernels f32_balanced_conv__avx2 = {
     .in = MapType::kF32,
     .needs = kNeedsAvx2,
     .pack = pack_balanced<float, Avx2::kLanes, Avx2::kVectors>,
     .suits = suits_balanced<float, Avx2::kLanes, Permutes::kOnePort>,
     .to = {{"f32_balanced_conv_12x8__avx2", f32_balanced_conv_12x8__avx2},
-           {"f32_bf16_balanced_conv_1x8__scalar", f32_bf16_balanced_conv_1x8__scalar}},
+           {"f32_bf16_balanced_conv_12x8__avx2", f32_bf16_balanced_conv_12x8__avx2}},
     .group_pixels = 2 * Avx2::kTilePixels,
     .chunk_pixels = 20 * Avx2::kTilePixels,
     .needs_balanced = true,

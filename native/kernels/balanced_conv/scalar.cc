@@ -1,6 +1,4 @@
 // Reference implementation of convolutions with balanced weights, in the layout with eight lanes.
-#include "kernels/balanced_conv/scalar.h"
-
 #include "kernels/balanced_conv/balanced_weights.h"
 #include "kernels/conv/scalar_pixel.h"
 
@@ -54,8 +52,8 @@ static void f32_balanced_conv_1x8__scalar(const ConvArgs& args, const ConvBlock&
   convolve<float>(args, block, in_pixels, out_pixels, count, multiply_add);
 }
 
-void f32_bf16_balanced_conv_1x8__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
-                                        const int32_t* out_pixels, int64_t count) {
+static void f32_bf16_balanced_conv_1x8__scalar(const ConvArgs& args, const ConvBlock& block, const int32_t* in_pixels,
+                                               const int32_t* out_pixels, int64_t count) {
   convolve<Bf16>(args, block, in_pixels, out_pixels, count, multiply_add);
 }
 
