@@ -40,6 +40,7 @@ from sparsesr.image.tiff_lab import is_lab8, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
 from sparsesr.image.vips_threads import claim
 from sparsesr.image.webp_chunks import is_lossless_webp
+from sparsesr.image.webp_quality import webp_quality
 from sparsesr.image.working_image import working_image
 from sparsesr.limits import ImageLimits
 
@@ -274,7 +275,8 @@ def _gather_metadata(
     state.metadata = without_false_properties(state.metadata, size, left_out, is_turned=is_turned)
     state.notes += note_of(left_out)
     state.is_lossless = kind == "webp" and is_lossless_webp(source)
-    state.jpeg_quality = jpeg_quality(source) if kind == "jpeg" else None
+    if quality_in := {"jpeg": jpeg_quality, "webp": webp_quality}.get(kind):
+        state.jpeg_quality = quality_in(source)
 
 
 def _decoded_image(samples: npt.NDArray[Any], kind: str, state: _DecodeState) -> DecodedImage:

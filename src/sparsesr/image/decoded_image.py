@@ -66,7 +66,8 @@ class DecodedImage:
     is_lossless: bool = False
     """True for a WebP without loss, which stays one."""
     jpeg_quality: int | None = None
-    """Of the file, in the sense of libjpeg (see :mod:`sparsesr.image.jpeg_quality`); None if it is no JPEG."""
+    """Of a JPEG, in the sense of libjpeg (see :mod:`sparsesr.image.jpeg_quality`); of a lossy WebP, that of a JPEG with
+    equal steps; None for other files."""
     notes: list[str] = field(default_factory=list[str])
     """Changes made while decoding, one sentence each, for the report."""
 

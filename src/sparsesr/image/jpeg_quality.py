@@ -41,7 +41,12 @@ def jpeg_quality(source: OpenSource) -> int | None:
         elif marker in _FRAMES:
             luma = _table_of_luma(source.read_at(at, length)[_COMPONENTS:])
     total = None if luma is None else totals.get(luma)
-    return None if total is None else min(range(1, 101), key=lambda quality: abs(_total_of(quality) - total))
+    return None if total is None else quality_with(total / _STEPS)
+
+
+def quality_with(mean_step: float) -> int:
+    """The quality at which libjpeg's steps for luma have a mean nearest to this."""
+    return min(range(1, 101), key=lambda quality: abs(_total_of(quality) - _STEPS * mean_step))
 
 
 def _table_of_luma(components: bytes) -> int | None:
