@@ -10,6 +10,7 @@ and not (4:4:4). The last rows have other quantisation tables, of mozjpeg, at th
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from sparsesr.image.metrics import psnr_y
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.measure.method import Method
 from sparsesr.measure.native import open_method
-from sparsesr.measure.protocol import Pair, find_sets, load_pair
+from sparsesr.measure.protocol import Pixels, find_sets, load_pair
 from sparsesr.modelfile.catalogue import default_model_for
 
 QUALITIES = (75, 85, 90, 92, 93, 95, 98)
@@ -54,7 +55,12 @@ def main() -> None:
         for row, (_, quality, table) in zip(rows, cases, strict=True):
             for subsampled in (True, False):
                 name = f"{images.name} {'4:2:0' if subsampled else '4:4:4'}"
-                row[name] = _gains(pairs, quality, table, others, ours, subsampled=subsampled)
+                files = (
+                    as_jpeg(to_eight_bit(pair.lr), quality, subsampled=subsampled, table=table)
+                    for pair in pairs
+                )
+                decoded = (to_eight_bit(file.rgb) for file in files)
+                row[name] = gains(zip(decoded, (pair.hr for pair in pairs), strict=True), others, ours)
             print(row, flush=True)
     command = "benchmarks/jpeg_limit.py" + " --data FOLDER" * len(chosen.data) + f" --scale {scale}"
     models = [entry.name for entry in entries]
@@ -73,20 +79,17 @@ def _quality_for(found: int, table: int) -> int:
     return min(range(1, 101), key=distance)
 
 
-def _gains(
-    pairs: list[Pair], quality: int, table: int, others: Method, ours: Method, *, subsampled: bool
-) -> dict[str, float]:
-    """Mean and least gain of PSNR-Y, and the share of images that gain."""
-    gains: list[float] = []
-    for pair in pairs:
-        image = as_jpeg(to_eight_bit(pair.lr), quality, subsampled=subsampled, table=table)
-        pixels, scale = to_eight_bit(image.rgb), ours.model.facts.scale
-        first, second = (psnr_y(each.upscale(pixels).image, pair.hr, scale) for each in (others, ours))
-        gains.append(float(second - first))
+def gains(compressed: Iterable[tuple[Pixels, Pixels]], others: Method, ours: Method) -> dict[str, float]:
+    """Mean and least gain of PSNR-Y over pairs of LR and HR images, and the share of images that gain."""
+    scale = ours.model.facts.scale
+    found: list[float] = []
+    for lr, hr in compressed:
+        first, second = (psnr_y(each.upscale(lr).image, hr, scale) for each in (others, ours))
+        found.append(float(second - first))
     return {
-        "mean": float(np.mean(gains)),
-        "least": float(np.min(gains)),
-        "share_better": float(np.mean(np.array(gains) > 0)),
+        "mean": float(np.mean(found)),
+        "least": float(np.min(found)),
+        "share_better": float(np.mean(np.array(found) > 0)),
     }
 
 
@@ -98,14 +101,15 @@ def table_of(rows: list[Row]) -> list[str]:
         name = str(row["found"])
         if row["table"]:
             name += f", {TABLES[int(str(row['table']))]}"
-        lines.append(f"| {name} | " + " | ".join(_cell(row[each]) for each in sets) + " |")
+        lines.append(f"| {name} | " + " | ".join(cell_of(row[each]) for each in sets) + " |")
     return lines
 
 
-def _cell(gains: object) -> str:
-    if not isinstance(gains, dict):
+def cell_of(gained: object) -> str:
+    """Text of a cell."""
+    if not isinstance(gained, dict):
         raise TypeError("a row lacks a set")
-    return f"{gains['mean']:+.2f} ({gains['least']:+.2f}, {100 * gains['share_better']:.0f} %)"
+    return f"{gained['mean']:+.2f} ({gained['least']:+.2f}, {100 * gained['share_better']:.0f} %)"
 
 
 if __name__ == "__main__":
