@@ -11,7 +11,7 @@ struct F32Product {
   static constexpr int kChannels = 1;
   static constexpr bool kWholeSums = false;
 
-  static __m256 load(const float* step, int vector) { return _mm256_load_ps(step + vector * kLanes); }
+  static __m256 load(const float* weights) { return _mm256_load_ps(weights); }
   static __m256 broadcast(const float* x) { return _mm256_broadcast_ss(x); }
   static __m256 add(__m256 acc, __m256 value, __m256 weights) { return _mm256_fmadd_ps(value, weights, acc); }
 };

@@ -1,18 +1,12 @@
 // Convolution of quantised maps: products of int8 and exact sums.
 #include "kernels/conv/dense_tile_avx2.h"
+#include "kernels/conv/int8_steps_avx2.h"
 #include "kernels/conv/vector_weights.h"
 
 namespace sparsesr {
 namespace {
 
-// Four channels per step.
-struct Int8Product {
-  using Value = U8;
-  static constexpr int kChannels = 4;
-  static constexpr bool kWholeSums = true;
-
-  static __m256i load(const U8* step, int vector) { return load_bytes(step + vector * kLanes * kChannels); }
-  static __m256i broadcast(const U8* x) { return broadcast_four(x); }
+struct Int8Product : FourChannels {
   static __m256 add(__m256 acc, __m256i value, __m256i weights) {
     return _mm256_castsi256_ps(_mm256_dpbusd_avx_epi32(_mm256_castps_si256(acc), value, weights));
   }

@@ -34,8 +34,8 @@ __attribute__((always_inline)) inline void multiply_add(Tile<Product, Out, kVect
       const In* w = weights;
       weights += (input.channels + Product::kChannels - 1) / Product::kChannels * kVectors * kWeights;
       for (; offset < end; offset += Product::kChannels, w += kVectors * kWeights) {
-        const auto w0 = Product::load(w, 0);
-        const auto w1 = Product::load(w, 1);
+        const auto w0 = Product::load(w);
+        const auto w1 = Product::load(w + kWeights);
 #pragma GCC unroll 6
         for (int p = 0; p < kPixels; ++p) {
           const auto value = Product::broadcast(x[p] + offset);

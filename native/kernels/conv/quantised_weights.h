@@ -2,7 +2,7 @@
 //
 // Symmetric, with one scale per output: weight * scale of its input = value * scale of the output, value -127..127. The
 // scales of the inputs, which weights must already contain, thus do not appear in the sums. AVX2 without VNNI adds two
-// products in 16 bits (int8_products_avx2.h), so scales are large enough for any two of them to fit.
+// products in 16 bits (int8_steps_avx2.h), so scales are large enough for any two of them to fit.
 #pragma once
 
 #include <cstdint>

@@ -37,14 +37,6 @@ inline __m256 load_lanes(const Bf16* source, __m256i lanes, bool all) {
   return _mm256_loadu_ps(values);
 }
 
-inline __m256i load_bytes(const U8* source) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(source)); }
-
-// Four bytes in every lane. As a float, compilers broadcast them from memory; as an integer, often by way of a register.
-inline __m256i broadcast_four(const U8* source) {
-  using Four __attribute__((may_alias, aligned(1))) = float;
-  return _mm256_castps_si256(_mm256_set1_ps(*reinterpret_cast<const Four*>(source)));
-}
-
 // Stores the lanes in `lanes`.
 inline void store_lanes(float* target, __m256i lanes, bool all, __m256 value) {
   if (all) {

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/conv/int8_products_avx2.h"
+#include "kernels/conv/int8_steps_avx2.h"
 #include "kernels/peak/independent_vectors.h"
 #include "kernels/peak/peak.h"
 
