@@ -35,11 +35,7 @@ Row = dict[str, object]
 
 def main() -> None:
     """Measure all qualities and tables on all sets and rewrite the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
+    chosen = options(__doc__ or "")
     scale = chosen.scale
     entries = default_model_for(scale), default_model_for(scale, 1)
     limit = entries[1].jpeg_quality_up_to or 0
@@ -66,6 +62,15 @@ def main() -> None:
     models = [entry.name for entry in entries]
     record.write(f"jpeg_limit_x{scale}", {**record.circumstances(command), "models": models, "rows": rows})
     replace(PAGE, table_of(rows), BEGIN.format(scale), END)
+
+
+def options(doc: str) -> argparse.Namespace:
+    """The folders, scale and threads of the command line; ``doc`` is that of the script."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
 
 
 def _quality_for(found: int, table: int) -> int:

@@ -8,11 +8,8 @@ JPEG with equal steps (:mod:`sparsesr.image.webp_quality`), by which the model i
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import record
-from jpeg_limit import cell_of, gains
+from jpeg_limit import PAGE, cell_of, gains, options
 from model_quality import replace
 
 from sparsesr.image.decode import decode
@@ -24,16 +21,11 @@ from sparsesr.modelfile.catalogue import default_model_for
 
 QUALITIES = (50, 75, 80, 85, 90)
 BEGIN, END = "<!-- measured by benchmarks/webp_limit.py, x{} -->", "<!-- end of WebP -->"
-PAGE = Path(__file__).parents[1] / "docs/models.md"
 
 
 def main() -> None:
     """Measure all qualities on all sets and rewrite the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
+    chosen = options(__doc__ or "")
     names = [default_model_for(chosen.scale, quality).name for quality in (None, 1)]
     others, ours = (open_method(name, chosen.threads) for name in names)
     rows: list[dict[str, object]] = [{"quality": quality} for quality in QUALITIES]
