@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import sparsesr
 from sparsesr import upscale
 from sparsesr.image.decode import decode
 from support.tiny_models import photo, tiny
@@ -326,3 +328,41 @@ def test_a_child_is_forked_while_a_thread_loads_a_network(source):
         source.parent,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_child_is_forked_while_a_thread_plans_a_run(source):
+    """Planning takes a lock for moments only, so that busy threads rarely hold it when a child is forked."""
+    done = forked(
+        """
+    from sparsesr.runtime.plan import planner
+    image, larger = np.zeros((8, 8, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)
+    upscaler = sparsesr.Upscaler()
+    expected = upscaler(image).image
+    planning, may_end, plan = threading.Event(), threading.Event(), planner.make_execution_plan
+    def plan_slowly(*arguments):
+        planning.set()
+        may_end.wait()
+        return plan(*arguments)
+    planner.make_execution_plan = plan_slowly
+    worker = threading.Thread(target=upscaler, args=(larger,))
+    worker.start()
+    planning.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(upscaler(image).image, expected) else 9)
+    assert os.waitpid(child, 0)[1] == 0
+    may_end.set()
+    worker.join()
+    """,
+        source.parent,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("package", ["engine", "image", "measure", "modelfile", "runtime"])
+def test_what_children_use_has_no_locks_that_stay_taken(package):
+    """Those of ``threading``, and of ``cached_property`` before Python 3.12, stay taken in a child without their holder."""
+    folder = Path(sparsesr.__file__).parent / package
+    taken = re.compile(r"threading\.R?Lock\b|\bcached_property\b")
+    found = [str(file) for file in folder.rglob("*.py") if taken.search(file.read_text(encoding="utf-8"))]
+    assert list(folder.rglob("*.py")) and not found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
 from sparsesr.image.colour import Table, coded_table
 from sparsesr.image.made_profile import (
@@ -66,7 +65,7 @@ class StatedColours:
             return Meaning.PROFILE if self.profile is not None else Meaning.ORDINARY
         return Meaning.ORDINARY if self.curve.is_like_srgb else Meaning.CONVERT
 
-    @cached_property
+    @property
     def profile(self) -> bytes | None:
         """An RGB profile that states the same; None if the primaries are nonsense."""
         return made_profile(self.chromaticities, self.curve)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from math import lcm
 
 from sparsesr.errors import LimitError, UsageError
+from sparsesr.forked import RenewedLock
 from sparsesr.limits import MEBIBYTE
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode
 from sparsesr.modelfile.padding import padding_of
@@ -51,7 +51,7 @@ class Planner:
     _plans: OrderedDict[tuple[Grid, PlanOptions], ExecutionPlan] = field(
         init=False, default_factory=OrderedDict[tuple[Grid, PlanOptions], ExecutionPlan]
     )
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _lock: RenewedLock = field(init=False, default_factory=RenewedLock)
 
     def __post_init__(self) -> None:
         self._padding = padding_of(self.facts, self.masked.typed)
