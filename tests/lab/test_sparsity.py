@@ -15,6 +15,7 @@ from benchmarks.fixed_masks import (  # noqa: E402
     random_source,
 )
 
+from lab.skim_cases import small_skim  # noqa: E402
 from lab.smsr_cases import small_smsr  # noqa: E402
 from sparsesr.lab.sparsity.control import DensityControl  # noqa: E402
 from sparsesr.lab.sparsity.gumbel import gumbel_noise_like, gumbel_softmax  # noqa: E402
@@ -218,6 +219,19 @@ def test_the_gap_of_a_module_can_be_moved_and_scaled():
     module(feature)
     found = [value.item() for value in mean_and_spread(gap_figures(module.last_gap_B1HW))]
     assert found == pytest.approx([0.5, 1.0], abs=1e-4)
+
+
+@pytest.mark.parametrize("network", [small_smsr(), small_skim()], ids=["smsr", "skim"])
+def test_masks_can_be_predicted_without_the_result(network):
+    image = torch.rand(2, 3, 12, 10)
+    with torch.no_grad():
+        network.eval()(image)
+        whole = [unit.last_gap_B1HW for unit in network.mask_units()]
+        network(1 - image)
+        network.predict_masks(image)
+    assert all(
+        torch.equal(unit.last_gap_B1HW, gap) for unit, gap in zip(network.mask_units(), whole, strict=True)
+    )
 
 
 def test_dense_channels_are_limited_but_never_added():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from lab.training_runs import acnet_recipe, quiet, tiny_acnet
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.several_scales import SeveralScales, scale_of_step
 from sparsesr.lab.train.ending import Ending
+from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.train.feeding import open_feed
 from sparsesr.lab.train.loop import train
 
@@ -70,15 +73,27 @@ def test_each_scale_gets_its_share_of_steps():
 def test_the_loss_is_that_of_the_recipe(tmp_path):
     found = [
         weights(train(acnet_recipe(tmp_path, 2, loss=loss), tmp_path / loss, report=quiet).checkpoint)
-        for loss in ("l1", "l2")
+        for loss in ("l1", "l2", "psnr")
     ]
-    assert not equal(*found)
+    assert not any(equal(*pair) for pair in combinations(found, 2))
+
+
+def test_the_psnr_loss_counts_decibels_of_every_image(tmp_path):
+    """It adds one grey level to every error, so that an exact image has 48.1 dB."""
+    errors_B3YX = torch.full((2, 3, 4, 4), 8.0) / 255
+    errors_B3YX[1] = 0
+    loss, figures = Enlarging(acnet_recipe(tmp_path, 2, loss="psnr")).loss(
+        errors_B3YX, torch.zeros_like(errors_B3YX)
+    )
+    decibels = [10 * math.log10(255**2 / (error**2 + 1)) for error in (8, 0)]
+    assert float(-255 * loss) == pytest.approx(sum(decibels) / 2, rel=1e-5)
+    assert float(figures["l1"]) == pytest.approx(4)
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"loss": "huber"}, "loss 'huber': use l1, l2"),
+        ({"loss": "huber"}, "loss 'huber': use l1, l2, psnr"),
         ({"noise_sigma_max": -1.0}, "noise_sigma_max -1.0 must be in 0..255"),
         ({"scales": (3, 4)}, "must include scale 2"),
         ({"scales": (2, 3), "packed": "x.bin"}, "do not set packed"),

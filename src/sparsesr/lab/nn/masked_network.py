@@ -20,6 +20,10 @@ class MaskedNetwork(nn.Module):
         """The masks in order of computation; empty if the network is built without masks."""
         raise NotImplementedError
 
+    def predict_masks(self, image_B3HW: Tensor) -> None:
+        """Compute and record the masks of a batch as a forward pass does; cheaper where masks need no features."""
+        self(image_B3HW)
+
     def density(self) -> Tensor:
         """Kept fraction of the last forward pass, averaged over masks: the sparsity loss (SMSR, section 3.3)."""
         return torch.stack([unit.last_density for unit in self.mask_units()]).mean()
@@ -71,6 +75,15 @@ class OneMaskNetwork(MaskedNetwork):
     def size_multiple(self) -> int:
         """2 with a mask, because the mask head works at half resolution."""
         return 1 if self.mask is None else 2
+
+    def centred(self, image_B3HW: Tensor) -> Tensor:
+        """The image less its mean colour, which is what the mask head sees."""
+        raise NotImplementedError
+
+    def predict_masks(self, image_B3HW: Tensor) -> None:
+        """Compute and record the mask, without the rest of the network."""
+        if self.mask is not None:
+            self.mask(self.centred(image_B3HW))
 
     def mask_units(self) -> list[SpatialMaskUnit]:
         """The mask unit, if the network has one."""

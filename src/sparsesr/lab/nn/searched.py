@@ -73,9 +73,13 @@ class Searched(OneMaskNetwork):
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Upscale a batch."""
-        mask_B1HW = None if self.mask is None else self.mask(self.frame.centred(image_B3HW))
+        mask_B1HW = None if self.mask is None else self.mask(self.centred(image_B3HW))
         hr_B3YX = self.frame(image_B3HW, partial(self._run_body, mask_B1HW))
         return self.depending_on_lesson(hr_B3YX)
+
+    def centred(self, image_B3HW: Tensor) -> Tensor:
+        """The image less its mean colour."""
+        return self.frame.centred(image_B3HW)
 
     def _run_body(self, mask_B1HW: Tensor | None, feat_BCHW: Tensor) -> Tensor:
         for block, level in zip(self.body, self.config.levels, strict=True):

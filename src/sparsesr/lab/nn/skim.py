@@ -66,11 +66,15 @@ class Skim(OneMaskNetwork):
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Upscale a batch."""
-        x_B3HW = self.sub_mean(image_B3HW)
+        x_B3HW = self.centred(image_B3HW)
         mask_B1HW = self.mask(x_B3HW) if self.mask is not None else None
         feat_BCHW = self.body(self.head(x_B3HW * TRUNK_RANGE), mask_B1HW)
         hr_B3YX = self.add_mean(self.tail(feat_BCHW) / TRUNK_RANGE + self.upsample(x_B3HW))
         return self.depending_on_lesson(hr_B3YX)
+
+    def centred(self, image_B3HW: Tensor) -> Tensor:
+        """The image less its mean colour."""
+        return self.sub_mean(image_B3HW)
 
 
 def _from_tensors(tensors: StateDict) -> nn.Module:

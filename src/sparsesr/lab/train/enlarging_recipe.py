@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sparsesr.lab.train.recipe import Recipe, check, check_at_least_one, check_choices
 
-LOSSES = ("l1", "l2")
+LOSSES = ("l1", "l2", "psnr")
 DEGRADATIONS = ("bicubic", "photo")
 
 
@@ -33,7 +33,8 @@ class EnlargingRecipe(Recipe):
     teacher: str = ""
     """Checkpoint, model file or model name of a network whose results are the target instead of HR; empty: none."""
     loss: str = "l1"
-    """l1 or l2: mean absolute or mean squared error on 0..1."""
+    """l1 or l2: mean absolute or mean squared error on 0..1; psnr: the mean PSNR of the patches, which weighs an easy patch
+    like a hard one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -81,7 +81,7 @@ class MaskThresholds:
     ) -> None:
         """Move the thresholds of the average one step; its logits differ from the network's, so it needs its own."""
         was_training = self.average.training
-        self.average.eval()(image_B3HW)
+        self.average.eval().predict_masks(image_B3HW)
         self.average.train(was_training)
         _follow(self.average, target, mean_over_processes)
 
