@@ -1,9 +1,10 @@
 """Speed of training: patches per second of the loader alone, and steps per second of each phase of a run.
 
-    python benchmarks/training.py --packed FILE [--network smsr_s_x2] [--batch 8] [--patch 48] [--threads 1]
+    python benchmarks/training.py --packed FILE [--network smsr_s_x2] [--batch 8] [--patch 48] [--threads 1] [--bf16]
 
 Processor time is that of this process, independent of other load. A step counts three times the multiply-adds of its
-forward pass (once for the result, twice for the gradients), for dense convolutions.
+forward pass (once for the result, twice for the gradients), for dense convolutions. With SPARSESR_CPU=avx512, torch
+computes what native kernels for AMX would.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from sparsesr.lab.data.batches import DeviceBatches, HostBatches
 from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.data.patches import PatchSampler
+from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.nn.registry import create
 
 
@@ -47,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--patch", type=int, default=48)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--bf16", action="store_true", help="steps in mixed precision")
     parser.add_argument("--loader-steps", type=int, default=100)
     return parser.parse_args()
 
@@ -58,21 +61,44 @@ def _measure_steps(options: argparse.Namespace, sampler: PatchSampler, device: t
 
     def step(number: int) -> None:
         lr, hr = batches.at(number)
-        loss = (network(lr) - hr).abs().mean() + 1e-4 * network.density()
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.bf16):
+            output = network(lr)
+        loss = (output.float() - hr).abs().mean() + 1e-4 * network.density()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
     gflop = 3 * 2e-9 * dense_macs(network, sampler.lr_patch_px) * options.batch
-    for phase in ("dense", "soft masks", "frozen channel masks"):
-        network.open_masks(phase == "dense")
-        if phase == "frozen channel masks":
-            network.freeze_channel_masks()
+    for phase, start in PHASES.items():
+        start(network)
         step(0)
         wall, cpu = _timed(step, options.steps)
         rate = f"{cpu:.3f} s of processor time a step, {gflop / cpu:.0f} GFLOP/s of {gflop:.1f} GFLOP"
         print(f"{options.network}, {phase}: {rate} ({1 / wall:.2f} steps per second)")
     batches.close()
+
+
+def _harden(network: MaskedNetwork) -> None:
+    """Masks as in evaluation, without dense channels, and without a gradient to their heads."""
+    layers = [name for name, _ in network.named_modules() if name.rpartition(".")[0].endswith("body.body")]
+    network.accept_dense_channels({_exported(name): 0 for name in layers})
+    network.harden_spatial_masks(is_straight_through=False)
+    network.teach_masks()
+
+
+def _exported(layer: str) -> str:
+    """The name at export of ``body.M.body.body.L``."""
+    _, module, _, _, number = layer.split(".")
+    return f"body.{module}.layer{number}"
+
+
+# In this order, as masks do not become soft again.
+PHASES: dict[str, Callable[[MaskedNetwork], None]] = {
+    "dense": lambda network: network.open_masks(),
+    "soft masks": lambda network: network.open_masks(False),
+    "frozen channel masks": lambda network: network.freeze_channel_masks(),
+    "hard masks": _harden,
+}
 
 
 def _timed(work: Callable[[int], object], count: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-// Training of residual-block chains, for the lab.
+// Training of chains of convolutions, for the lab.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -6,6 +6,7 @@
 #include "bindings/checks.h"
 #include "bindings/module.h"
 #include "core/kernel_table.h"
+#include "operators/relu_chain.h"
 #include "operators/residual_chain.h"
 #include "operators/sparse_chain.h"
 
@@ -21,8 +22,7 @@ using OutArrays = std::vector<OutArray>;
 template <typename Chain>
 struct Values;
 
-template <>
-struct Values<ResidualChain> {
+struct Bf16Values {
   using Array = uint16_t;  // bits of bf16
   using Map = Bf16;
 
@@ -33,6 +33,12 @@ struct Values<ResidualChain> {
 
   static const TrainConvKernels& kernels() { return *kernel_table(current_isa()).train_conv; }
 };
+
+template <>
+struct Values<ResidualChain> : Bf16Values {};
+
+template <>
+struct Values<ReluChain> : Bf16Values {};
 
 template <>
 struct Values<SparseChain> {
@@ -70,18 +76,33 @@ auto* biases_data(const Array& array, int64_t channels, std::string_view name) {
   return data;
 }
 
+// Data of a chain's weights; fails if no kernels here train so many channels.
+template <typename Chain>
+std::vector<const float*> read_weights(const InArrays& weights) {
+  const int64_t channels = weights[0].ndim() == 4 ? static_cast<int64_t>(weights[0].shape(0)) : 0;
+  if (!Values<Chain>::can_train(channels)) fail("there are no kernels here that train so many channels; see can_train_chain");
+  std::vector<const float*> data;
+  for (const InArray& array : weights) data.push_back(weights_data(array, channels, "weights"));
+  return data;
+}
+
 template <typename Chain>
 void make_chain(Chain* self, const InArrays& weights, const InArrays& biases, int threads) {
   if (weights.empty() || weights.size() % 2 != 0) fail("'weights' must be two arrays per block");
   if (biases.size() != weights.size()) fail("'biases' must be as many as 'weights'");
   check_threads(threads);
-  const int64_t channels = weights[0].ndim() == 4 ? static_cast<int64_t>(weights[0].shape(0)) : 0;
-  if (!Values<Chain>::can_train(channels)) fail("there are no kernels here that train so many channels; see can_train_chain");
-  std::vector<const float*> weights_data_;
+  const std::vector<const float*> read = read_weights<Chain>(weights);
+  const auto channels = static_cast<int64_t>(weights[0].shape(0));
   std::vector<const float*> biases_data_;
-  for (const InArray& array : weights) weights_data_.push_back(weights_data(array, channels, "weights"));
   for (const InArray& array : biases) biases_data_.push_back(biases_data(array, channels, "biases"));
-  new (self) Chain(Values<Chain>::kernels(), channels, weights_data_, biases_data_, threads);
+  new (self) Chain(Values<Chain>::kernels(), channels, read, biases_data_, threads);
+}
+
+void make_relu_chain(ReluChain* self, const InArrays& weights, int threads) {
+  if (weights.empty()) fail("'weights' must have an array per layer");
+  check_threads(threads);
+  const std::vector<const float*> read = read_weights<ReluChain>(weights);
+  new (self) ReluChain(Values<ReluChain>::kernels(), static_cast<int64_t>(weights[0].shape(0)), read, threads);
 }
 
 // Images x height x width x channels.
@@ -122,11 +143,19 @@ const uint8_t* mask_data(const std::optional<InArray>& mask, const BatchShape& s
   return data;
 }
 
+// Channels of a chain's result.
+template <typename Chain>
+int64_t result_channels(const Chain& chain) {
+  return chain.channels();
+}
+
+int64_t result_channels(const ReluChain& chain) { return chain.layers() * chain.channels(); }
+
 template <typename Chain>
 auto forward(const Chain& chain, const InArray& x, const OutArray& y, int threads,
                   const std::optional<InArray>& mask) {
   const BatchShape shape = batch_shape(x, chain.channels(), "x");
-  check_same(shape, batch_shape(y, chain.channels(), "y"), "y");
+  check_same(shape, batch_shape(y, result_channels(chain), "y"), "y");
   check_threads(threads);
   const auto* const from = read_batch<Chain>(x, "x");
   auto* const to = written_batch<Chain>(y, "y");
@@ -138,7 +167,7 @@ auto forward(const Chain& chain, const InArray& x, const OutArray& y, int thread
 template <typename Chain, typename Maps>
 void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, const OutArray& x_gradient,
               const OutArrays& weights, const OutArrays& biases, int threads) {
-  if (maps.channels() != chain.channels() || maps.layers() != chain.layers()) fail("'maps' are of another chain");
+  if (maps.channels() != chain.channels() || maps.count() != chain.layers()) fail("'maps' are of another chain");
   check_same(maps.shape(), batch_shape(y_gradient, chain.channels(), "y_gradient"), "y_gradient");
   check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
   check_threads(threads);
@@ -151,6 +180,21 @@ void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, c
   }
   const auto* const from = read_batch<Chain>(y_gradient, "y_gradient");
   auto* const to = written_batch<Chain>(x_gradient, "x_gradient");
+  const nb::gil_scoped_release no_gil;
+  chain.backward(maps, from, to, gradients, threads);
+}
+
+void relu_backward(const ReluChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
+                   const OutArrays& weights, int threads) {
+  if (maps.channels() != chain.channels() || maps.count() != chain.layers() + 1) fail("'maps' are of another chain");
+  check_same(maps.shape(), batch_shape(y_gradient, result_channels(chain), "y_gradient"), "y_gradient");
+  check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
+  check_threads(threads);
+  if (static_cast<int64_t>(weights.size()) != chain.layers()) fail("gradients must be as many as the chain has layers");
+  std::vector<float*> gradients;
+  for (const OutArray& array : weights) gradients.push_back(weights_data(array, chain.channels(), "weights"));
+  const auto* const from = read_batch<ReluChain>(y_gradient, "y_gradient");
+  auto* const to = written_batch<ReluChain>(x_gradient, "x_gradient");
   const nb::gil_scoped_release no_gil;
   chain.backward(maps, from, to, gradients, threads);
 }
@@ -172,6 +216,10 @@ void bind_training(nb::module_& m) {
   using namespace nb::literals;
   m.def("can_train_chain", &can_train_chain, "channels"_a, "dtype"_a);
   bind_chain<ResidualChain, ChainMaps>(m, "ResidualChain", "ChainMaps");
+  nb::class_<ReluChain>(m, "ReluChain")
+      .def("__init__", &make_relu_chain, "weights"_a, "threads"_a = 1)
+      .def("forward", &forward<ReluChain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
+      .def("backward", &relu_backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "threads"_a = 1);
   bind_chain<SparseChain, SparseChainMaps>(m, "SparseChain", "SparseChainMaps");
 }
 

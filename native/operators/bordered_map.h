@@ -62,6 +62,21 @@ struct BorderedShape {
     });
   }
 
+  // Copies pixels, wherever they are, into or out of a map.
+  void copy(const TrainMap<const Bf16>& from, const TrainMap<Bf16>& to) const {
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = 0; x < width; ++x) {
+        std::memcpy(to.first + y * to.row + x * to.pixel, from.first + y * from.row + x * from.pixel,
+                    channels * sizeof(Bf16));
+      }
+    }
+  }
+
+  // Clears values where those of a map with the same borders are zero.
+  void clear_where_zero(const Bf16* other, Bf16* map) const {
+    for (int64_t i = first(); i < size(); ++i) map[i].bits = other[i].bits != 0 ? map[i].bits : 0;
+  }
+
   void take(const Bf16* plain_map, Bf16* map) const {
     for (int64_t y = 0; y < height; ++y) {
       std::memcpy(map + first() + y * row(), plain_map + y * plain_row(), plain_row() * sizeof(Bf16));

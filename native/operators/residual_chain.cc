@@ -5,29 +5,9 @@
 
 #include "core/kernel_thread.h"
 #include "core/openmp_threads.h"
-#include "operators/bordered_map.h"
-#include "operators/gradient_groups.h"
 
 namespace sparsesr {
 namespace {
-
-TrainConvArgs conv_args(const BorderedShape& shape, const Bf16* in, const Bf16* weights, const float* bias,
-                        std::byte* scratch) {
-  TrainConvArgs args{};
-  args.in = in;
-  args.in_row = shape.row();
-  args.channels = shape.channels;
-  args.height = shape.height;
-  args.width = shape.width;
-  args.weights = weights;
-  args.bias = bias;
-  args.scratch = scratch;
-  return args;
-}
-
-BorderedShape bordered(const BatchShape& shape, int64_t channels) {
-  return {shape.height, shape.width, channels};
-}
 
 // Backward pass of one group; all its gradients stay in the thread's caches.
 class GroupBackward {
@@ -63,7 +43,7 @@ class GroupBackward {
     TrainConvArgs to_hidden = conv_args(shape_, branch_gradient, b, zeros, scratch_);
     to_hidden.finish = TrainFinish::kMask;
     to_hidden.out = shape_.pixels(hidden_gradient());
-    to_hidden.other = shape_.pixels(hidden);
+    to_hidden.kept = shape_.pixels(hidden);
     to_hidden.next = input;
     kernels_.convolve(to_hidden);
     add_weights(hidden, branch_gradient, image, layer + 1);
@@ -102,17 +82,8 @@ class GroupBackward {
   }
 
   void add_weights(const Bf16* in, const Bf16* gradient, int64_t image, int64_t layer) const {
-    TrainWeightArgs args{};
-    args.in = in;
-    args.gradient = gradient + shape_.first();
-    args.row = shape_.row();
-    args.channels = shape_.channels;
-    args.height = shape_.height;
-    args.width = shape_.width;
-    args.sums = sums_.weights_of(layer, number_);
-    args.bias_sums = sums_.biases_of(layer, number_);
+    TrainWeightArgs args = weight_args(shape_, in, gradient, sums_, layer, number_, scratch_);
     args.is_first = image == group_.begin;
-    args.scratch = scratch_;
     kernels_.add_weight_gradient(args);
   }
 
@@ -128,62 +99,33 @@ class GroupBackward {
 
 }  // namespace
 
-ChainMaps::ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers, const uint8_t* mask)
-    : shape_(shape), channels_(channels), layers_(layers) {
-  if (mask != nullptr) mask_.assign(mask, mask + shape.images * shape.height * shape.width);
-  const BorderedShape map = bordered(shape, channels);
-  const int64_t size = shape.images * layers * map.size();
-  bytes_ = pooled_bytes((size + map.slack()) * sizeof(Bf16));
-  std::memset(bytes_.get() + size * sizeof(Bf16), 0, map.slack() * sizeof(Bf16));
-}
-
-Bf16* ChainMaps::map(int64_t image, int64_t layer) const {
-  const int64_t number = image * layers_ + layer;
-  return reinterpret_cast<Bf16*>(bytes_.get()) + number * bordered(shape_, channels_).size();
-}
-
-const uint8_t* ChainMaps::mask(int64_t image) const {
-  return mask_.empty() ? nullptr : mask_.data() + image * shape_.height * shape_.width;
-}
-
 ResidualChain::ResidualChain(const TrainConvKernels& kernels, int64_t channels,
                              const std::vector<const float*>& weights, const std::vector<const float*>& biases,
                              int threads)
-    : kernels_(&kernels), channels_(channels), zeros_(channels) {
+    : weights_(kernels, channels, weights, threads), zeros_(channels) {
   for (const float* bias : biases) biases_.emplace_back(bias, bias + channels);
-  packed_ = pooled_bytes(layers() * 2 * 9 * channels * channels * sizeof(Bf16));
-  parallel_for_by_openmp(threads, 0, layers(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t layer = begin; layer < end; ++layer) {
-      kernels_->pack(weights[layer], channels_, const_cast<Bf16*>(packed(layer, true)),
-                     const_cast<Bf16*>(packed(layer, false)));
-    }
-  });
-}
-
-const Bf16* ResidualChain::packed(int64_t layer, bool is_forward) const {
-  const int64_t number = 2 * layer + (is_forward ? 0 : 1);
-  return reinterpret_cast<const Bf16*>(packed_.get()) + number * 9 * channels_ * channels_;
 }
 
 ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y, const uint8_t* mask,
                                  int threads) const {
-  ChainMaps maps(shape, channels_, layers(), mask);
-  const BorderedShape map = bordered(shape, channels_);
+  ChainMaps maps(shape, channels(), layers(), mask);
+  const BorderedShape map = bordered(shape, channels());
+  const TrainConvKernels& kernels = weights_.kernels();
   parallel_for_by_openmp(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
-    const KernelThread thread(kernels_->thread);
+    const KernelThread thread(kernels.thread);
     for (int64_t image = begin; image < end; ++image) {
       for (int64_t layer = 0; layer < layers(); ++layer) map.clear_border(maps.map(image, layer));
       map.take(x + image * map.plain_size(), maps.map(image, 0));
       for (int64_t layer = 0; layer < layers(); ++layer) {
         const bool is_last = layer + 1 == layers();
-        TrainConvArgs args = conv_args(map, maps.map(image, layer), packed(layer, true), biases_[layer].data(),
+        TrainConvArgs args = conv_args(map, maps.map(image, layer), weights_.forward(layer), biases_[layer].data(),
                                        thread.scratch());
         args.out = is_last ? map.plain(y + image * map.plain_size()) : map.pixels(maps.map(image, layer + 1));
         args.finish = layer % 2 == 0 ? TrainFinish::kRelu : TrainFinish::kAdd;
         args.other = map.pixels(static_cast<const Bf16*>(maps.map(image, layer / 2 * 2)));
         args.next = layer + 2 < layers() ? maps.map(image, layer + 2) : nullptr;
         args.next_is_written = true;
-        kernels_->convolve(args);
+        kernels.convolve(args);
         if (mask == nullptr) continue;
         if (layer % 2 == 0) {
           map.clear_inactive(args.out, maps.mask(image));
@@ -198,34 +140,26 @@ ChainMaps ResidualChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y
 
 void ResidualChain::backward(const ChainMaps& maps, const Bf16* y_gradient, Bf16* x_gradient,
                              const std::vector<LayerGradients>& gradients, int threads) const {
-  const int64_t groups = std::min(maps.shape().images, kMostGroups);
-  const int64_t weights_size = 9 * channels_ * channels_;
-  const PooledBytes sums_bytes = pooled_bytes(layers() * groups * weights_size * sizeof(float));
-  std::vector<float> bias_sums(layers() * groups * channels_);
-  const GradientSums sums{weights_size, channels_, groups, reinterpret_cast<float*>(sums_bytes.get()),
-                          bias_sums.data()};
-  parallel_for_by_openmp(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
-    const KernelThread thread(kernels_->thread);
+  const GradientSumsBuffer buffer(maps.shape().images, layers(), weights_.size(), channels());
+  const GradientSums& sums = buffer.sums();
+  const TrainConvKernels& kernels = weights_.kernels();
+  parallel_for_by_openmp(threads, 0, sums.groups, 1, [&](int64_t begin, int64_t end) {
+    const KernelThread thread(kernels.thread);
     for (int64_t number = begin; number < end; ++number) {
-      const Group group = group_of(maps.shape().images, groups, number);
-      const GroupBackward pass(*kernels_, maps, sums, group, number, thread.scratch());
+      const Group group = group_of(maps.shape().images, sums.groups, number);
+      const GroupBackward pass(kernels, maps, sums, group, number, thread.scratch());
       pass.take(y_gradient);
       for (int64_t layer = layers() - 2; layer >= 0; layer -= 2) {
         for (int64_t image = group.begin; image < group.end; ++image) {
-          pass.pass_block(image, layer, packed(layer, false), packed(layer + 1, false), zeros_.data());
+          pass.pass_block(image, layer, weights_.backward(layer), weights_.backward(layer + 1), zeros_.data());
         }
       }
       pass.give(x_gradient);
     }
   });
-  parallel_for_by_openmp(threads, 0, layers() * channels_, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row += 16) {
-      const int64_t layer = row / channels_;
-      const TrainGradientArgs args{sums.weights_of(layer, 0), groups, weights_size, channels_,
-                                   gradients[layer].weights};
-      kernels_->unpack_gradient(args, row % channels_, row % channels_ + 16);
-    }
-  });
+  std::vector<float*> weights;
+  for (const LayerGradients& layer : gradients) weights.push_back(layer.weights);
+  weights_.give(sums, weights, threads);
   for (int64_t layer = 0; layer < layers(); ++layer) add_groups(sums, layer, gradients[layer].biases);
 }
 

@@ -5,36 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/page_pool.h"
-#include "kernels/train_conv/train_conv.h"
+#include "operators/chain_maps.h"
 
 namespace sparsesr {
-
-struct BatchShape {
-  int64_t images;
-  int64_t height;
-  int64_t width;
-};
-
-// Inputs of every convolution of a batch as bordered maps, kept from the forward to the backward pass.
-class ChainMaps {
- public:
-  // `mask`: one byte per pixel of all images, 0 if inactive; null without a mask. It is copied.
-  ChainMaps(const BatchShape& shape, int64_t channels, int64_t layers, const uint8_t* mask);
-
-  const BatchShape& shape() const { return shape_; }
-  int64_t channels() const { return channels_; }
-  int64_t layers() const { return layers_; }
-  Bf16* map(int64_t image, int64_t layer) const;
-  const uint8_t* mask(int64_t image) const;  // null without one
-
- private:
-  BatchShape shape_;
-  int64_t channels_;
-  int64_t layers_;
-  PooledBytes bytes_;
-  std::vector<uint8_t> mask_;
-};
 
 // Gradients of a layer: weights (channels, 3, 3, channels) and biases.
 struct LayerGradients {
@@ -49,8 +22,8 @@ class ResidualChain {
   ResidualChain(const TrainConvKernels& kernels, int64_t channels, const std::vector<const float*>& weights,
                 const std::vector<const float*>& biases, int threads);
 
-  int64_t channels() const { return channels_; }
-  int64_t layers() const { return static_cast<int64_t>(biases_.size()); }
+  int64_t channels() const { return weights_.channels(); }
+  int64_t layers() const { return weights_.layers(); }
 
   // `x` and `y`: (images, height, width, channels) without borders; `mask` as in ChainMaps. Returns the maps that
   // backward() needs.
@@ -62,13 +35,9 @@ class ResidualChain {
                 const std::vector<LayerGradients>& gradients, int threads) const;
 
  private:
-  const Bf16* packed(int64_t layer, bool is_forward) const;
-
-  const TrainConvKernels* kernels_;
-  int64_t channels_;
+  ChainWeights weights_;
   std::vector<std::vector<float>> biases_;
   std::vector<float> zeros_;
-  PooledBytes packed_;  // per layer: forward, then backward
 };
 
 }  // namespace sparsesr

@@ -271,17 +271,12 @@ SparseChainMaps SparseChain::forward(const BatchShape& shape, const float* x, fl
 
 void SparseChain::backward(const SparseChainMaps& maps, const float* y_gradient, float* x_gradient,
                            const std::vector<LayerGradients>& gradients, int threads) const {
-  const int64_t groups = std::min(maps.shape().images, kMostGroups);
-  const int64_t weights_size = kTaps * channels_ * channels_;
-  const auto sums_size = static_cast<size_t>(layers() * groups * weights_size) * sizeof(float);
-  const PooledBytes sums_bytes = pooled_bytes(sums_size);
-  std::vector<float> bias_sums(static_cast<size_t>(layers() * groups * channels_));
-  const GradientSums sums{weights_size, channels_, groups, reinterpret_cast<float*>(sums_bytes.get()),
-                          bias_sums.data()};
-  std::memset(sums_bytes.get(), 0, sums_size);
-  parallel_for_by_openmp(threads, 0, groups, 1, [&](int64_t begin, int64_t end) {
+  const GradientSumsBuffer buffer(maps.shape().images, layers(), kTaps * channels_ * channels_, channels_);
+  const GradientSums& sums = buffer.sums();
+  std::memset(sums.weights, 0, static_cast<size_t>(layers() * sums.groups * sums.weights_size) * sizeof(float));
+  parallel_for_by_openmp(threads, 0, sums.groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t number = begin; number < end; ++number) {
-      const Group group = group_of(maps.shape().images, groups, number);
+      const Group group = group_of(maps.shape().images, sums.groups, number);
       ImageBackward pass(isa_, maps, sums, number);
       for (int64_t image = group.begin; image < group.end; ++image) {
         pass.start(image, y_gradient);

@@ -22,7 +22,7 @@ class SparseChainMaps {
 
   const BatchShape& shape() const { return shape_; }
   int64_t channels() const { return channels_; }
-  int64_t layers() const { return layers_; }
+  int64_t count() const { return layers_; }  // of maps per image
   const TrainedPixels& pixels(int64_t image) const { return *pixels_[static_cast<size_t>(image)]; }
   float* map(int64_t image, int64_t layer) const;
 

@@ -547,6 +547,34 @@ class ResidualChain:
     ) -> None:
         """Write the gradients of the input, weights and biases, computed from the gradient of the output."""
 
+class ReluChain:
+    """A chain of convolutions ``f = m relu(w(f before))``, in bf16; the maps of all layers are results.
+
+    Feature maps are as those of `ResidualChain`.
+    """
+
+    def __init__(self, weights: Sequence[F32], threads: int = 1) -> None:
+        """Take the weights of each layer, (outputs, 3, 3, inputs), both `channels`."""
+
+    def forward(
+        self,
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        threads: int = 1,
+        mask: NDArray[np.uint8] | None = None,
+    ) -> ChainMaps:
+        """Write the maps of all layers side by side to `y`, (images, height, width, layers * channels)."""
+
+    def backward(
+        self,
+        maps: ChainMaps,
+        y_gradient: NDArray[np.uint16],
+        x_gradient: NDArray[np.uint16],
+        weights: Sequence[F32],
+        threads: int = 1,
+    ) -> None:
+        """Write the gradients of the input and the weights, computed from the gradient of `y`."""
+
 class SparseChainMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
 

@@ -361,7 +361,7 @@ def test_a_child_is_forked_while_a_thread_plans_a_run(source):
 
 @pytest.mark.parametrize("package", ["engine", "image", "measure", "modelfile", "runtime"])
 def test_what_children_use_has_no_locks_that_stay_taken(package):
-    """Those of ``threading``, and of ``cached_property`` before Python 3.12, stay taken in a child without their holder."""
+    """As those of ``threading`` do in a forked child, and that of ``cached_property`` before Python 3.12."""
     folder = Path(sparsesr.__file__).parent / package
     taken = re.compile(r"threading\.R?Lock\b|\bcached_property\b")
     found = [str(file) for file in folder.rglob("*.py") if taken.search(file.read_text(encoding="utf-8"))]

@@ -21,6 +21,12 @@ def convolve(x: F64, weight: F64) -> F64:
     return sum(tap @ weight[:, i, j].T for i, j, tap in taps_of(x))  # type: ignore[return-value]
 
 
+def weight_gradient(gradient: F64, x: F64) -> F64:
+    """Of a convolution of x, (outputs, 3, 3, inputs), from the gradient of its result."""
+    taps = np.stack([np.tensordot(gradient, tap, ((0, 1, 2),) * 2) for *_, tap in taps_of(x)])
+    return taps.reshape(3, 3, *taps.shape[1:]).transpose(2, 0, 1, 3)
+
+
 class ReferenceChain:
     """Blocks ``x + m b(m relu(a(x)))``; ``store`` is applied to the maps and to the weights."""
 
@@ -49,13 +55,11 @@ class ReferenceChain:
         skip = gradient
         for layer in reversed(range(len(self.weights))):
             gradient = mask * gradient
-            taps = [np.tensordot(gradient, tap, ((0, 1, 2),) * 2) for *_, tap in taps_of(maps[layer])]
-            weights.append(np.stack(taps))
+            weights.append(weight_gradient(gradient, maps[layer]))
             biases.append(gradient.sum((0, 1, 2)))
             gradient = convolve(gradient, self.weights[layer][:, ::-1, ::-1].transpose(3, 1, 2, 0))
             if layer % 2 == 0:
                 gradient = skip = self.store(gradient + skip)
             else:
                 gradient = self.store(gradient * (maps[layer] > 0))
-        shaped = [w.reshape(3, 3, *w.shape[1:]).transpose(2, 0, 1, 3) for w in weights]
-        return gradient, shaped[::-1], biases[::-1]
+        return gradient, weights[::-1], biases[::-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from bf16_bits import from_bits, rounded, to_bits
 from chain_reference import F64, ReferenceChain
 from numpy.typing import NDArray
 
@@ -16,20 +17,6 @@ needs_kernels = pytest.mark.skipif(
 )
 # Sizes around the edges of blocks (4 x 16 pixels) and of strips (pairs of 12 x 16).
 SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (1, 12, 15), (3, 13, 33), (1, 3, 50), (9, 2, 7), (2, 48, 48)]
-
-
-def to_bits(values: F64) -> NDArray[np.uint16]:
-    """Bits of the values rounded to bf16, ties to even."""
-    bits = values.astype(np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def from_bits(bits: NDArray[np.uint16]) -> F64:
-    return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-
-
-def rounded(values: F64) -> F64:
-    return from_bits(to_bits(values))
 
 
 class Chain(ReferenceChain):

@@ -32,7 +32,11 @@ struct Results {
   const float* bias;
   Bf16* out;
   const Bf16* other;
+  const Bf16* kept;
 };
+
+constexpr bool adds(TrainFinish finish) { return finish == TrainFinish::kAdd || finish == TrainFinish::kAddMask; }
+constexpr bool masks(TrainFinish finish) { return finish == TrainFinish::kMask || finish == TrainFinish::kAddMask; }
 
 inline __m512 widen16(const Bf16* from) {
   const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
@@ -41,15 +45,15 @@ inline __m512 widen16(const Bf16* from) {
 
 template <TrainFinish kFinish>
 __attribute__((always_inline)) inline void finish_pixel(const float* sums, __m512 bias, Bf16* out,
-                                                        const Bf16* other) {
+                                                        const Bf16* other, const Bf16* kept) {
   __m512 value = _mm512_load_ps(sums);
-  if constexpr (kFinish != TrainFinish::kMask) value = _mm512_add_ps(value, bias);
+  if constexpr (!masks(kFinish)) value = _mm512_add_ps(value, bias);
   if constexpr (kFinish == TrainFinish::kRelu) value = _mm512_max_ps(value, _mm512_setzero_ps());
-  if constexpr (kFinish == TrainFinish::kAdd) value = _mm512_add_ps(value, widen16(other));
+  if constexpr (adds(kFinish)) value = _mm512_add_ps(value, widen16(other));
   auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value));
-  if constexpr (kFinish == TrainFinish::kMask) {
-    const __m256i kept = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(other));
-    rounded = _mm256_maskz_mov_epi16(_mm256_test_epi16_mask(kept, kept), rounded);
+  if constexpr (masks(kFinish)) {
+    const __m256i results = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kept));
+    rounded = _mm256_maskz_mov_epi16(_mm256_test_epi16_mask(results, results), rounded);
   }
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), rounded);
 }
@@ -59,7 +63,8 @@ __attribute__((always_inline)) inline void finish_at(const TrainConvArgs& args, 
                                                      int64_t y, int64_t x) {
   finish_pixel<kFinish>(r.sums + (y * kBlockPixels + x) * kBlockOutputs, bias,
                         r.out + y * args.out.row + x * args.out.pixel,
-                        r.other + y * args.other.row + x * args.other.pixel);
+                        adds(kFinish) ? r.other + y * args.other.row + x * args.other.pixel : nullptr,
+                        masks(kFinish) ? r.kept + y * args.kept.row + x * args.kept.pixel : nullptr);
 }
 
 template <TrainFinish kFinish, int kFrom, int kTo>
@@ -171,7 +176,8 @@ class MapConvolution {
       multiply<false, 0>(pixels, weights, sums);
     }
     waiting_ = {sums, args_.bias + output, args_.out.first + y * args_.out.row + x * args_.out.pixel + output,
-                args_.other.first + y * args_.other.row + x * args_.other.pixel + output};
+                adds(kFinish) ? args_.other.first + y * args_.other.row + x * args_.other.pixel + output : nullptr,
+                masks(kFinish) ? args_.kept.first + y * args_.kept.row + x * args_.kept.pixel + output : nullptr};
     const int64_t rows = smaller(args_.height - y, kBlockRows);
     const int64_t columns = smaller(args_.width - x, kBlockPixels);
     is_waiting_ = rows == kBlockRows && columns == kBlockPixels;
@@ -210,10 +216,14 @@ void convolve_map(const TrainConvArgs& args) {
   switch (args.finish) {
     case TrainFinish::kRelu:
       return MapConvolution<kHalves, TrainFinish::kRelu>(args).run();
+    case TrainFinish::kBias:
+      return MapConvolution<kHalves, TrainFinish::kBias>(args).run();
     case TrainFinish::kAdd:
       return MapConvolution<kHalves, TrainFinish::kAdd>(args).run();
     case TrainFinish::kMask:
       return MapConvolution<kHalves, TrainFinish::kMask>(args).run();
+    case TrainFinish::kAddMask:
+      return MapConvolution<kHalves, TrainFinish::kAddMask>(args).run();
   }
 }
 

@@ -21,9 +21,11 @@ constexpr int64_t kTrainSlackPixels = 32;
 
 // Operation on a convolution's sum before it is rounded to bf16.
 enum class TrainFinish {
-  kRelu,  // bias, then ReLU
-  kAdd,   // bias, then the other map is added
-  kMask,  // zero wherever the other map, the result of a ReLU, is zero
+  kRelu,     // bias, then ReLU
+  kBias,     // bias
+  kAdd,      // bias, then the other map is added
+  kMask,     // zero wherever the kept map, the result of a ReLU, is zero
+  kAddMask,  // the other map is added, then as kMask
 };
 
 // Pixel (0, 0) of a map, and the distances in values to the next row and the next pixel.
@@ -44,7 +46,8 @@ struct TrainConvArgs {
   const float* bias;    // one per channel
   TrainFinish finish;
   TrainMap<Bf16> out;
-  TrainMap<const Bf16> other;  // for kAdd and kMask
+  TrainMap<const Bf16> other;  // for kAdd and kAddMask
+  TrainMap<const Bf16> kept;   // for kMask and kAddMask
   // Map needed next, prefetched meanwhile for reading or for overwriting. May be null.
   const void* next;
   bool next_is_written;

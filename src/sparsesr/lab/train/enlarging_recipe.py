@@ -33,8 +33,8 @@ class EnlargingRecipe(Recipe):
     teacher: str = ""
     """Checkpoint, model file or model name of a network whose results are the target instead of HR; empty: none."""
     loss: str = "l1"
-    """l1 or l2: mean absolute or mean squared error on 0..1; psnr: the mean PSNR of the patches, which weighs an easy patch
-    like a hard one."""
+    """l1 or l2: mean absolute or mean squared error on 0..1; psnr: the mean PSNR of the patches, in which easy patches
+    weigh as much as hard ones."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

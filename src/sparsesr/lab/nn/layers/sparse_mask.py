@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsesr.lab.nn.layers.channel_attention import ChannelAttention
+from sparsesr.lab.nn.layers.relu_chain import can_train_natively, relu_chain
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit, density
 from sparsesr.lab.nn.lowering import Lowering
 from sparsesr.lab.sparsity.gumbel import gumbel_softmax
@@ -68,6 +69,8 @@ class MaskedConvolutions(nn.Module):
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor, dense_CL: Tensor) -> Tensor:
         """Apply the block with soft (training) or 0/1 (evaluation) masks."""
         is_hard = not self.training or self.is_channel_mask_frozen
+        if is_hard and self._trains_natively(feat_BCHW, mask_B1HW) and not self.is_dense_CL().any():
+            return self.collect(self._maps_BKHW(feat_BCHW, mask_B1HW))
         outputs: list[Tensor] = []
         feat = feat_BCHW
         for layer, conv in enumerate(self.body):
@@ -84,12 +87,21 @@ class MaskedConvolutions(nn.Module):
 
     def forward_open(self, feat_BCHW: Tensor) -> Tensor:
         """The block with every pixel and channel kept."""
+        if self._trains_natively(feat_BCHW, None):
+            return self.collect(self._maps_BKHW(feat_BCHW, None))
         outputs: list[Tensor] = []
         feat = feat_BCHW
         for conv in self.body:
             feat = functional.relu(conv(feat))
             outputs.append(feat)
         return self.collect(torch.cat(outputs, dim=1))
+
+    def _trains_natively(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None) -> bool:
+        return self.training and can_train_natively(feat_BCHW, mask_B1HW)
+
+    def _maps_BKHW(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None) -> Tensor:
+        weights = [cast(Tensor, conv.weight) for conv in self.body]
+        return relu_chain(feat_BCHW, mask_B1HW, weights)  # type: ignore[call-arg]
 
     def _convolve_soft(
         self, conv: nn.Module, feat: Tensor, layer: int, mask_B1HW: Tensor, dense_CL: Tensor
