@@ -31,7 +31,9 @@ def plain(upscaler: Upscaler, image, effort):
 @pytest.mark.parametrize("model", ["tiny", "skim_fast_x2"])
 def test_every_step_equals_the_plain_run_bit_for_bit(model, precision):
     upscaler = Upscaler(tiny() if model == "tiny" else model, threads=1, precision=precision)
-    image = np.asarray(Image.open(SAMPLE).crop((230, 40, 280, 100)))  # edges of a cup: every effort has its mask
+    image = np.asarray(
+        Image.open(SAMPLE).crop((230, 40, 280, 100))
+    )  # edges of a cup: every effort has its mask
     first, *steps = upscaler.refine(image, efforts=EFFORTS)
     assert first.is_bicubic and np.array_equal(first.image, imresize(image, 2))
     assert [step.effort for step in steps] == list(EFFORTS)
