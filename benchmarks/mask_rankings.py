@@ -36,9 +36,8 @@ LUMA = (0.257, 0.504, 0.098)
 class GivenMask(torch.nn.Module):
     """Stands in for the unit of a network: the mask is given, whatever the image."""
 
-    def __init__(self, unit: SpatialMaskUnit) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.unit = unit
         self.mask_B1HW: Tensor | None = None
 
     def forward(self, image_B3HW: Tensor) -> Tensor | None:
@@ -65,7 +64,7 @@ def main() -> None:
 
 def _report(network: OneMaskNetwork, pairs: list[Pair]) -> None:
     unit = network.mask
-    given = network.mask = GivenMask(unit)
+    given = network.mask = GivenMask()
     scale = network.config.scale
     rankings: dict[str, list[Tensor]] = {}
     for pair in pairs:

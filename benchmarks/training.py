@@ -20,6 +20,7 @@ import torch
 from sparsesr.lab.data.batches import DeviceBatches, HostBatches
 from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.data.patches import PatchSampler
+from sparsesr.lab.nn.layers.sparse_mask import SparseMaskModule
 from sparsesr.lab.nn.masked_network import MaskedNetwork
 from sparsesr.lab.nn.registry import create
 
@@ -80,16 +81,11 @@ def _measure_steps(options: argparse.Namespace, sampler: PatchSampler, device: t
 
 def _harden(network: MaskedNetwork) -> None:
     """Masks as in evaluation, without dense channels, and without a gradient to their heads."""
-    layers = [name for name, _ in network.named_modules() if name.rpartition(".")[0].endswith("body.body")]
-    network.accept_dense_channels({_exported(name): 0 for name in layers})
+    for unit in network.mask_units():
+        if isinstance(unit, SparseMaskModule):
+            unit.body.fix_dense([0] * unit.body.layers)
     network.harden_spatial_masks(is_straight_through=False)
     network.teach_masks()
-
-
-def _exported(layer: str) -> str:
-    """The name at export of ``body.M.body.body.L``."""
-    _, module, _, _, number = layer.split(".")
-    return f"body.{module}.layer{number}"
 
 
 # In this order, as masks do not become soft again.

@@ -301,52 +301,31 @@ def test_arrays_are_upscaled_in_children_forked_while_threads_are_busy(source, t
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_child_is_forked_while_a_thread_loads_a_network(source):
-    """The loading thread holds a lock that every other call needs for a moment."""
+@pytest.mark.parametrize(
+    ("module", "function", "settings", "other_size"),
+    [
+        pytest.param("engine.networks", "load_model", "width=16", (8, 6), id="loads a network of x3"),
+        pytest.param("runtime.plan.planner", "make_execution_plan", "", (16, 16), id="plans a run"),
+    ],
+)
+def test_a_child_is_forked_while_a_thread_holds_a_lock(source, module, function, settings, other_size):
+    """A lock that every other call needs for a moment, so that busy threads rarely hold it when a child is forked."""
     done = forked(
-        """
-    from sparsesr.engine import networks
-    image, narrow = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 6, 3), np.uint8)
-    upscaler = sparsesr.Upscaler(width=16)  # the narrow image needs the network of x3
+        f"""
+    from sparsesr.{module} import {function} as work
+    import sparsesr.{module} as module
+    image, other = np.zeros((8, 8, 3), np.uint8), np.zeros({(*other_size, 3)}, np.uint8)
+    upscaler = sparsesr.Upscaler({settings})
     expected = upscaler(image).image
-    loading, may_end, load = threading.Event(), threading.Event(), networks.load_model
-    def load_slowly(*arguments):
-        loading.set()
+    working, may_end = threading.Event(), threading.Event()
+    def work_slowly(*arguments):
+        working.set()
         may_end.wait()
-        return load(*arguments)
-    networks.load_model = load_slowly
-    worker = threading.Thread(target=upscaler, args=(narrow,))
+        return work(*arguments)
+    module.{function} = work_slowly
+    worker = threading.Thread(target=upscaler, args=(other,))
     worker.start()
-    loading.wait()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if np.array_equal(upscaler(image).image, expected) else 9)
-    assert os.waitpid(child, 0)[1] == 0
-    may_end.set()
-    worker.join()
-    """,
-        source.parent,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_child_is_forked_while_a_thread_plans_a_run(source):
-    """Planning takes a lock for moments only, so that busy threads rarely hold it when a child is forked."""
-    done = forked(
-        """
-    from sparsesr.runtime.plan import planner
-    image, larger = np.zeros((8, 8, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)
-    upscaler = sparsesr.Upscaler()
-    expected = upscaler(image).image
-    planning, may_end, plan = threading.Event(), threading.Event(), planner.make_execution_plan
-    def plan_slowly(*arguments):
-        planning.set()
-        may_end.wait()
-        return plan(*arguments)
-    planner.make_execution_plan = plan_slowly
-    worker = threading.Thread(target=upscaler, args=(larger,))
-    worker.start()
-    planning.wait()
+    working.wait()
     child = os.fork()
     if child == 0:
         os._exit(0 if np.array_equal(upscaler(image).image, expected) else 9)

@@ -53,8 +53,9 @@ class Enlarging:
     def loss(self, output: Tensor, target: Tensor) -> tuple[Tensor, Figures]:
         """The recipe's loss of images on 0..1; logged is ``l1`` on 0..255."""
         difference_B3YX = output - target
-        l1 = difference_B3YX.detach().abs().mean()
-        return _LOSSES[self.recipe.loss](difference_B3YX), {"l1": 255 * l1}
+        l1 = difference_B3YX.abs().mean()
+        fidelity = l1 if self.recipe.loss == "l1" else _OTHER_LOSSES[self.recipe.loss](difference_B3YX)
+        return fidelity, {"l1": 255 * l1.detach()}
 
     def validation(self, network: nn.Module, part: tuple[int, int]) -> PairValidation | None:
         """Whole images of the validation folder."""
@@ -75,8 +76,7 @@ def _psnr_loss(difference_B3YX: Tensor) -> Tensor:
     return 10 / 255 * mean_squares_B.log10().mean()
 
 
-_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
-    "l1": lambda difference_B3YX: difference_B3YX.abs().mean(),
+_OTHER_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "l2": lambda difference_B3YX: difference_B3YX.square().mean(),
     "psnr": _psnr_loss,
 }
