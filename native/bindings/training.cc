@@ -164,13 +164,20 @@ auto forward(const Chain& chain, const InArray& x, const OutArray& y, int thread
   return chain.forward(shape, from, to, active, threads);
 }
 
+// `count`: maps per image that the chain's forward pass keeps.
+template <typename Chain, typename Maps>
+void check_backward(const Chain& chain, const Maps& maps, int64_t count, const InArray& y_gradient,
+                    const OutArray& x_gradient, int threads) {
+  if (maps.channels() != chain.channels() || maps.count() != count) fail("'maps' are of another chain");
+  check_same(maps.shape(), batch_shape(y_gradient, result_channels(chain), "y_gradient"), "y_gradient");
+  check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
+  check_threads(threads);
+}
+
 template <typename Chain, typename Maps>
 void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, const OutArray& x_gradient,
               const OutArrays& weights, const OutArrays& biases, int threads) {
-  if (maps.channels() != chain.channels() || maps.count() != chain.layers()) fail("'maps' are of another chain");
-  check_same(maps.shape(), batch_shape(y_gradient, chain.channels(), "y_gradient"), "y_gradient");
-  check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
-  check_threads(threads);
+  check_backward(chain, maps, chain.layers(), y_gradient, x_gradient, threads);
   const auto layers = static_cast<size_t>(chain.layers());
   if (weights.size() != layers || biases.size() != layers) fail("gradients must be as many as the chain has layers");
   std::vector<LayerGradients> gradients;
@@ -186,10 +193,7 @@ void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, c
 
 void relu_backward(const ReluChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
                    const OutArrays& weights, int threads) {
-  if (maps.channels() != chain.channels() || maps.count() != chain.layers() + 1) fail("'maps' are of another chain");
-  check_same(maps.shape(), batch_shape(y_gradient, result_channels(chain), "y_gradient"), "y_gradient");
-  check_same(maps.shape(), batch_shape(x_gradient, chain.channels(), "x_gradient"), "x_gradient");
-  check_threads(threads);
+  check_backward(chain, maps, chain.layers() + 1, y_gradient, x_gradient, threads);
   if (static_cast<int64_t>(weights.size()) != chain.layers()) fail("gradients must be as many as the chain has layers");
   std::vector<float*> gradients;
   for (const OutArray& array : weights) gradients.push_back(weights_data(array, chain.channels(), "weights"));

@@ -1,6 +1,5 @@
 #include "operators/residual_chain.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/kernel_thread.h"

@@ -1,6 +1,5 @@
 #include "operators/sparse_chain.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/kernel_table.h"
