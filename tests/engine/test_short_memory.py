@@ -117,7 +117,7 @@ def test_buffers_that_cannot_be_had_are_an_error_that_names_no_option_that_does_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on addresses that is kept")
 def test_a_limit_on_addresses_is_met_by_tiles():
-    """In a process of its own; 200 MB beside what it has loaded are too little for the whole image."""
+    """In a process of its own, whose limit leaves half of what a run in parts needs beside what it has loaded."""
     code = """
 import resource, sys, numpy as np
 from pathlib import Path
@@ -125,7 +125,8 @@ from sparsesr import Upscaler
 upscaler, image = Upscaler("smsr_s_x2", threads=1, memory=10**10), np.zeros((600, 800, 3), np.uint8)
 upscaler(image[:32, :32])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 200_000_000, -1))
+left = upscaler.network.session.peak_bytes(600, 800, low_memory=True) // 2
+resource.setrlimit(resource.RLIMIT_AS, (used + left, -1))
 result = upscaler(image)
 print(result.image.shape, result.plan.mode.value, result.notes[0])
 """
