@@ -20,8 +20,10 @@ struct Int8Product {
   static __m512i broadcast(const U8* x) {
     return _mm512_castps_si512(_mm512_set1_ps(*reinterpret_cast<const FourBytes*>(x)));
   }
+  // By the intrinsic, GCC 12 stores sums at every step, since they change between two types.
   static __m512 add(__m512 acc, __m512i value, __m512i weights) {
-    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), value, weights));
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(value), "v"(weights));
+    return acc;
   }
 };
 
