@@ -52,6 +52,7 @@ __attribute__((noinline)) void run_tile(const ConvArgs& args, const ConvBlock& b
                                         const int32_t* in_pixels, const int32_t* next_pixels,
                                         const int32_t* out_pixels, uint32_t taps) {
   Tile<Product, Out, kVectors, kPixels> tile;
+  tile.prefetch_output(args, block, out_pixels);
   tile.start(args, block, out_pixels);
   multiply_add(tile, args, block, in_pixels, next_pixels, taps);
   tile.finish(args, block, out_pixels);

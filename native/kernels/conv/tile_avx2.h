@@ -91,6 +91,12 @@ struct Tile {
     }
   }
 
+  // Prefetches the cache lines that the tile will write, which often hold its residuals, well in advance.
+  static __attribute__((always_inline)) void prefetch_output(const ConvArgs& args, const ConvBlock& block,
+                                                             const int32_t* pixels) {
+    for (int p = 0; p < kPixels; ++p) __builtin_prefetch(pixel_of<const Out>(args.out, pixels[p]) + block.first, 1);
+  }
+
   __attribute__((always_inline)) void finish(const ConvArgs& args, const ConvBlock& block,
                                              const int32_t* pixels) {
     if constexpr (Product::kWholeSums) scale_sums(args, block, pixels);
