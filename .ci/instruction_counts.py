@@ -4,7 +4,7 @@
 
 PROGRAM is ``instruction_counts`` from native/bench. Counts, unlike times, do not depend on the load of the machine.
 The scalar and AVX2 kernels are counted by valgrind (callgrind), which does not support AVX-512; the AVX-512 kernels
-are single-stepped on the processor itself, if it has AVX-512 and processes may be traced.
+are single-stepped on the processor itself, if it has their instructions and processes may be traced.
 
 With the compiler of the figures (same name and major version) a count may be 2 % above its figure; with another one
 25 %, since compilers unroll and spill differently. ``--update`` writes new figures: use it after an intended change
@@ -32,8 +32,9 @@ RUNS = (
     "balanced3x3_64_64_rows",
     "balanced3x3_64_64_list",
 )
-EMULATED = ("scalar", "avx2")
-STEPPED = ("avx512",)
+INT8_RUNS = ("int8_conv3x3_64_64_rows", "int8_conv3x3_32_32_rows")
+EMULATED = {"scalar": RUNS, "avx2": (*RUNS, *INT8_RUNS)}
+STEPPED = {"avx512": RUNS, "avx512_vnni": INT8_RUNS}
 
 
 def main() -> int:
@@ -54,9 +55,9 @@ def count_all(program: str) -> dict[str, int]:
     """Instruction counts by "run instruction_set"."""
     if shutil.which("valgrind") is None:
         sys.exit("error: valgrind is missing (Debian: apt install valgrind)")
-    counts = {f"{run} {isa}": emulate(program, run, isa) for isa in EMULATED for run in RUNS}
-    for isa in STEPPED:
-        for run in RUNS:
+    counts = {f"{run} {isa}": emulate(program, run, isa) for isa, runs in EMULATED.items() for run in runs}
+    for isa, runs in STEPPED.items():
+        for run in runs:
             steps = step(program, run, isa)
             if steps is None:
                 break
@@ -106,7 +107,7 @@ def compare(counts: dict[str, int], figures: dict, compiler: str) -> int:
             "WORSE" if change > tolerance else "better; update the figure" if change < -tolerance else ""
         )
         worse += change > tolerance
-        print(f"{name:<28} {count:>12,} {change:+8.2%}  {verdict}".rstrip())
+        print(f"{name:<35} {count:>12,} {change:+8.2%}  {verdict}".rstrip())
     if worse:
         print(f"error: {worse} counts rose; if that is intended: make instruction-counts ARGS=--update")
     return 1 if worse else 0

@@ -32,14 +32,21 @@ struct Run {
   int64_t c_out;
   int kernel;
   double density;  // 0: all pixels, row by row
-  int64_t kept;    // weights of every 8 inputs; 0: dense
+  int64_t kept = 0;  // weights of every 8 inputs; 0: dense
+  sparsesr::MapType in = sparsesr::MapType::kF32;
 };
 
 constexpr Run kRuns[] = {
-    {"conv3x3_64_64_rows", 64, 64, 3, 0.0, 0},     {"conv3x3_64_64_list", 64, 64, 3, 0.4, 0},
-    {"conv1x1_64_64_rows", 64, 64, 1, 0.0, 0},     {"conv3x3_3_64_rows", 3, 64, 3, 0.0, 0},
-    {"conv3x3_64_12_rows", 64, 12, 3, 0.0, 0},     {"conv3x3_24_9_list", 24, 9, 3, 0.6, 0},
-    {"balanced3x3_64_64_rows", 64, 64, 3, 0.0, 2}, {"balanced3x3_64_64_list", 64, 64, 3, 0.4, 2},
+    {"conv3x3_64_64_rows", 64, 64, 3, 0.0},
+    {"conv3x3_64_64_list", 64, 64, 3, 0.4},
+    {"conv1x1_64_64_rows", 64, 64, 1, 0.0},
+    {"conv3x3_3_64_rows", 3, 64, 3, 0.0},
+    {"conv3x3_64_12_rows", 64, 12, 3, 0.0},
+    {"conv3x3_24_9_list", 24, 9, 3, 0.6},
+    {"balanced3x3_64_64_rows", 64, 64, 3, 0.0, 2},
+    {"balanced3x3_64_64_list", 64, 64, 3, 0.4, 2},
+    {"int8_conv3x3_64_64_rows", 64, 64, 3, 0.0, 0, sparsesr::MapType::kU8},
+    {"int8_conv3x3_32_32_rows", 32, 32, 3, 0.0, 0, sparsesr::MapType::kU8},
 };
 
 const Run* find_run(std::string_view name) {
@@ -66,7 +73,7 @@ constexpr int kMark = SIGTERM;  // stops a traced process instead of ending it
 
 void measure(const Run& run, Size size, bool stops) {
   sparsesr::SmallConvolution conv(size.height, size.width, run.c_in, run.c_out, run.kernel,
-                                  sparsesr::current_isa(), sparsesr::MapType::kF32, run.kept);
+                                  sparsesr::current_isa(), run.in, run.kept);
   const std::vector<int32_t> pixels = conv.random_pixels(run.density);
   if (stops) std::raise(kMark);
   sparsesr_measured_run(conv, run.density == 0.0 ? nullptr : &pixels);
