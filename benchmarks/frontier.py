@@ -9,7 +9,8 @@ large. They and the networks of ``--dense``, run dense, use ``--runtimes``; each
 ``time`` writes results/NAME.json: median times of one photo, all kept entries taking turns. It needs a machine at rest.
 ``--again`` takes the runtimes, and the quality of the peers, from the earlier result of that name. ``quality`` adds
 what is missing of PSNR-Y and density, means over a set (``:10``: every tenth image), in the same runtime and precision.
-``plot`` draws NAME.svg: every network in its fastest precision; with ``--precision fp32``, in that one.
+``plot`` draws NAME.svg: every network in its fastest precision, and in slower ones that are better; with ``--precision
+fp32``, in that one.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ from sparsesr.modelfile.catalogue import load
 PHOTO = Path(__file__).parents[1] / "samples" / "coffee.jpg"
 OWN_MODELS = ("skim_fast_x2", "skim_best_x2", "smsr_s_x2")
 EFFORTS = (0.25, 0.375, 0.5, 0.6)
+EQUAL_DB = 0.03
+"""A precision that costs no more is drawn alone, if it is faster."""
 Row = dict[str, Any]
 
 
@@ -75,7 +78,7 @@ def main() -> None:
         verb.add_argument("--scale", type=int, default=2)
         verb.add_argument("--threads", type=int, default=2)
     plot = _verb(verbs, "plot", draw)
-    plot.add_argument("--precision", help="of all networks [the fastest of each]")
+    plot.add_argument("--precision", help="of all networks [the fastest of each, and better ones]")
     plot.add_argument("--sets", nargs="+", help="one panel each [all]")
     plot.add_argument("-o", "--output", type=Path, help="[results/NAME.svg]")
     chosen = parser.parse_args()
@@ -222,7 +225,7 @@ def draw(chosen: argparse.Namespace) -> None:
         rows = [row for row in rows if row["precision"] == chosen.precision]
     points = [
         point
-        for row in _in_best_precision(rows)
+        for row in _worthwhile(rows)
         for point in _points(row)
         if not chosen.sets or point.set in chosen.sets
     ]
@@ -233,14 +236,15 @@ def draw(chosen: argparse.Namespace) -> None:
     print(path)
 
 
-def _in_best_precision(rows: Sequence[Row]) -> list[Row]:
-    """Rows of the fastest runtime and precision, for each network and effort."""
-    best: dict[tuple[str, float | None], Row] = {}
-    for row in rows:
-        key = (row["network"], row["effort"])
-        if key not in best or row["ms"] < best[key]["ms"]:
-            best[key] = row
-    return list(best.values())
+def _worthwhile(rows: Sequence[Row]) -> list[Row]:
+    """All rows but those of networks that are faster, and as good, in another precision or runtime."""
+    return [row for row in rows if not any(_replaces(other, row) for other in rows)]
+
+
+def _replaces(other: Row, row: Row) -> bool:
+    is_same = (other["network"], other["effort"]) == (row["network"], row["effort"])
+    losses = (psnr - other["psnr_y_db"][name] for name, psnr in row["psnr_y_db"].items())
+    return is_same and other["ms"] < row["ms"] and all(loss <= EQUAL_DB for loss in losses)
 
 
 def _points(row: Row) -> list[TableRow]:
