@@ -42,10 +42,10 @@ def test_a_named_model_is_for_all_images():
     [
         ({"scale": 1.5}, ["photo_x2"]),
         ({"width": 25}, ["photo_x2"]),
-        ({"scale": 3}, ["skim_best_x3"]),
+        ({"scale": 3}, ["photo_x3"]),
         ({"scale": 4}, ["photo_x4"]),
         ({"scale": 6}, ["photo_x2", "skim_best_x3"]),
-        ({"width": 60}, ["skim_best_x3"]),
+        ({"width": 60}, ["photo_x3"]),
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 
 from sparsesr.engine.network_pass import NetworkPass
 from sparsesr.errors import UsageError, Wording
@@ -65,6 +66,12 @@ class Networks:
                 model = load_model(self._model or name, scale)
                 self._loaded[name, scale] = NetworkPass(model, **self._settings)  # pyright: ignore[reportArgumentType]
             return self._loaded[name, scale]
+
+    def along(self, scales: Sequence[int]) -> list[NetworkPass]:
+        """The networks of a route: the first enlarges the image, the others its result, which is clean."""
+        first, *others = scales
+        clean = self.for_jpeg(None)
+        return [self[first], *(clean[scale] for scale in others)]
 
     def _default_for(self, scale: int) -> str:
         key = scale, self._jpeg_quality

@@ -80,14 +80,14 @@ def planned(
     input_bytes = size[0] * size[1] * channels * dtype.itemsize
     result_bytes = route.size[0] * route.size[1] * channels * dtype.itemsize
     plans: list[Plan] = []
-    for index, scale in enumerate(route.scales):
+    for index, network in enumerate(networks.along(route.scales)):
         beside = input_bytes if index else 0  # held until the end, for its metadata
         if index == len(route.scales) - 1:
             resize_bytes = result_bytes + RESIZE_BYTES if route.is_resized else 0
             beside += max(encoder_bytes, resize_bytes)
-        plan = networks[scale].plan(size, dtype, limit_bytes, has_alpha=has_alpha, beside_bytes=beside)
+        plan = network.plan(size, dtype, limit_bytes, has_alpha=has_alpha, beside_bytes=beside)
         plans.append(plan)
-        size = (size[0] * scale, size[1] * scale)
+        size = (size[0] * network.scale, size[1] * network.scale)
     return replace(route, plans=tuple(plans))
 
 
@@ -111,15 +111,14 @@ def follow(
     if options.target_ms is not None:
         refuse_several_networks(route, "target_ms", "target")
     results: list[UpscaleResult] = []
-    shares = _shares(route.scales)
-    for scale, plan, share in zip(route.scales, route.plans, shares, strict=True):
-        network = networks[scale]
+    passes = networks.along(route.scales)
+    for network, plan, share in zip(passes, route.plans, _shares(route.scales), strict=True):
         networks.release_buffers(but=network)
         here = replace(options, progress=_part_of(options.progress, share))
         result, alpha = network.upscale(rgb, alpha, plan, here, budget)
         rgb = result.image
         results.append(result)
-    done = _joined(results, [networks[scale] for scale in route.scales])
+    done = _joined(results, passes)
     if route.is_resized:
         product = math.prod(route.scales)
         down, across = (factor / product for factor in route.factors)

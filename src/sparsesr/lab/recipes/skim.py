@@ -91,12 +91,22 @@ def skim_best_x4() -> EnlargingRecipe:
 
 def photo_x2() -> EnlargingRecipe:
     """For everyday photographs, compressed and resized; starts from the bundled best network."""
-    return replace(_continued(skim_best_x2(), 2), degradation="photo")
+    return _for_photographs(skim_best_x2())
+
+
+def photo_x3() -> EnlargingRecipe:
+    """The same for x3."""
+    return _for_photographs(skim_best_x3())
 
 
 def photo_x4() -> EnlargingRecipe:
-    """The same for x4; starts from the bundled one for x2."""
-    return replace(skim_best_x4(), init_from="photo_x2", degradation="photo")
+    """The same for x4."""
+    return _for_photographs(skim_best_x4())
+
+
+def _for_photographs(clean: EnlargingRecipe) -> EnlargingRecipe:
+    """From the bundled network of the recipe ``clean``, with degraded LR patches; masks go on as they are."""
+    return replace(_continued(clean, clean.scale), degradation="photo")
 
 
 def _continued(start: EnlargingRecipe, scale: int) -> EnlargingRecipe:
@@ -123,6 +133,7 @@ RECIPES = {
         skim_fast_x4,
         skim_best_x4,
         photo_x2,
+        photo_x3,
         photo_x4,
     )
 }
