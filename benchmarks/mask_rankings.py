@@ -11,21 +11,17 @@ broadcast axis.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+from trained_network import open_network
 
 from sparsesr.image.metrics import psnr_y
 from sparsesr.lab.export.torch_run import upscale_eight_bit
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
 from sparsesr.lab.nn.masked_network import OneMaskNetwork
-from sparsesr.lab.nn.registry import create
-from sparsesr.lab.train import checkpoint
-from sparsesr.lab.train.validation import PairValidation
 from sparsesr.measure.protocol import Pair
 
 KEPT = (0.3, 0.45, 0.6)
@@ -46,20 +42,10 @@ class GivenMask(torch.nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("network", help="such as skim_fast_x2")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--weights", help="default: the bundled model of this name")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.set_grad_enabled(False)
-    network = create(options.network).eval()
-    checkpoint.warm_start(network, options.weights or options.network)
+    network, pairs = open_network(__doc__ or "", example="skim_fast_x2")
     if not isinstance(network, OneMaskNetwork) or network.mask is None:
-        parser.error(f"{options.network} has no single mask")
-    validation = PairValidation(options.data, network.config.scale, size_multiple=network.size_multiple)
-    _report(network, validation.pairs)
+        raise SystemExit("error: this network has no single mask")
+    _report(network, pairs)
 
 
 def _report(network: OneMaskNetwork, pairs: list[Pair]) -> None:

@@ -11,44 +11,31 @@ Shape suffixes: B batch, H and W rows and columns of the LR image, 3 colours, 1 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from trained_network import open_network
 
 from sparsesr.image.metrics import psnr_y
 from sparsesr.lab.export.torch_run import upscale_eight_bit
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit
-from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.smsr import SMSR
-from sparsesr.lab.train import checkpoint
-from sparsesr.lab.train.validation import PairValidation
 from sparsesr.measure.protocol import Pair
 
 KEPT = (0.3, 0.45, 0.6)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("network", help="such as smsr_x2")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--weights", help="default: the bundled model of this name")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.set_grad_enabled(False)
-    network = create(options.network).eval()
-    checkpoint.warm_start(network, options.weights or options.network)
+    network, pairs = open_network(__doc__ or "", example="smsr_x2")
     if not isinstance(network, SMSR):
-        parser.error(f"{options.network} is no SMSR")
-    validation = PairValidation(options.data, network.config.scale, size_multiple=network.size_multiple)
-    _report(network, validation)
+        raise SystemExit("error: this network is no SMSR")
+    _report(network, pairs)
 
 
-def _report(network: SMSR, validation: PairValidation) -> None:
+def _report(network: SMSR, pairs: list[Pair]) -> None:
     scale = network.config.scale
     first, *others = network.mask_units()
 
@@ -56,13 +43,13 @@ def _report(network: SMSR, validation: PairValidation) -> None:
         return upscale_eight_bit(network, pair.lr, scale, network.size_multiple)
 
     def quality() -> float:
-        found = [psnr_y(upscale(pair), pair.hr, scale) for pair in validation.pairs]
+        found = [psnr_y(upscale(pair), pair.hr, scale) for pair in pairs]
         return sum(found) / len(found)
 
     def keep(unit: SpatialMaskUnit, share: float) -> None:
         """Choose the threshold of a module; those before it must have theirs."""
         gaps: list[Tensor] = []
-        for pair in validation.pairs:
+        for pair in pairs:
             upscale(pair)
             if unit.last_gap_B1HW is not None:
                 gaps.append(unit.last_gap_B1HW.flatten())
