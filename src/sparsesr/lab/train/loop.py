@@ -16,6 +16,7 @@ from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, decaying
+from sparsesr.lab.train.freed_memory import keep_freed_memory
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
@@ -62,7 +63,8 @@ def train(
     """Train until the last step or until ``ending`` is due; the state is saved either way.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
-    and, unless the recipe sets ``packed``, the packed images. ``method`` replaces ordinary training.
+    and, unless the recipe sets ``packed``, the packed images. ``method`` replaces ordinary training. From here on the
+    process keeps memory that it frees.
 
     Raises:
         UsageError: the folder already holds a run and ``resume`` is not set; the recipe does not fit the images.
@@ -71,6 +73,7 @@ def train(
         BackendError: another process of the run died.
     """
     # ---- processes, device and run folder ----
+    keep_freed_memory()
     method, ending = method or Training(), ending or Ending()
     ending.check(recipe)
     if threads is not None:
