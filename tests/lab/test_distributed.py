@@ -26,6 +26,7 @@ def mine():
     return tiny_recipe(Path(__file__).parent)
 """
 PATIENCE_S = 60
+LESSON = ("control=threshold", "lesson_fraction=0.1", "lesson_weight=10")
 
 
 @pytest.fixture
@@ -54,8 +55,12 @@ def figures(folder, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "control",
-    [("control=weight",), ("control=threshold", "lesson_fraction=0.1", "lesson_weight=10")],
-    ids=["weight", "threshold"],
+    [
+        ("control=weight",),
+        LESSON,
+        (*LESSON, "straight_through=false", "freeze_fraction=0.1", "hard_fraction=0.1"),
+    ],
+    ids=["weight", "threshold", "taught only"],
 )
 def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(recipe_file, tmp_path, control):
     # Masks start early and are under density pressure, so that noise and controller must agree too.

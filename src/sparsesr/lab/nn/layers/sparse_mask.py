@@ -183,7 +183,7 @@ class SparseMaskModule(SpatialMaskUnit):
         mask_B1HW = self.predict(feat_BCHW)
         dense_CL = self.body.dense_shares_CL(self.temperature).to(mask_B1HW.dtype)
         self.last_density, self.last_dense_CL = density(mask_B1HW, dense_CL), dense_CL.detach()
-        return self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW
+        return self.depending_on_lesson(self.ca(self.body(feat_BCHW, mask_B1HW, dense_CL)) + feat_BCHW)
 
     def hard_dense_CL(self) -> Tensor:
         """Boolean (C, L): channels computed at every pixel in evaluation."""

@@ -94,13 +94,15 @@ class SpatialMaskUnit(nn.Module):
         self.last_gap_B1HW = logit_gap_B1HW(self._logits_B2HW(feat_BCHW)) if self.is_taught else None
 
     def depending_on_lesson(self, output: Tensor) -> Tensor:
-        """``output``, unchanged, but connected to the mask head in the autograd graph while an open mask is taught.
+        """``output``, unchanged, but connected to the mask head in the autograd graph while the head is taught.
 
-        With several processes, DDP expects gradients only of parameters that the output depends on.
+        With several processes, DDP expects gradients only of parameters that the output depends on, and without
+        straight-through gradients it depends on the head through the lesson alone.
         """
-        if self.last_gap_B1HW is None or not self.is_open:
+        gap_B1HW = self.last_gap_B1HW
+        if self.batch_part[1] == 1 or gap_B1HW is None or not gap_B1HW.requires_grad:
             return output
-        return output + 0 * self.last_gap_B1HW.mean()
+        return output + 0 * gap_B1HW.mean()
 
     def hard_dense_CL(self) -> Tensor:
         """Boolean (C, L): channels computed at every pixel in evaluation; none here."""
