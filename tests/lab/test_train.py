@@ -238,11 +238,9 @@ def test_learning_rates(recipe):
     assert cycle[0] < 0.15 and max(cycle) == cycle[9] == 1 and cycle[99] < 0.001
 
 
-def test_a_run_decays_in_time_for_a_deadline(recipe, tmp_path, monkeypatch):
-    """By a clock on which each step takes 20 ms, however busy this machine is."""
-    recipe = replace(
-        recipe, steps=100_000, schedule="wsd", lr_decay_steps=30, lr_warmup_fraction=0.0, sparsity=None
-    )
+@pytest.fixture
+def wsd(recipe, monkeypatch):
+    """A long run by a clock on which each step takes 20 ms, however busy this machine is."""
     now_s = 0.0
 
     def timed(*arguments):
@@ -252,12 +250,26 @@ def test_a_run_decays_in_time_for_a_deadline(recipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr("sparsesr.lab.train.method.train_step", timed)
     monkeypatch.setattr(Ending, "_elapsed_s", lambda self: now_s)
-    outcome = run(recipe, tmp_path / "run", finish_within=2.4 / 60)
+    return replace(
+        recipe, steps=100_000, schedule="wsd", lr_decay_steps=30, lr_warmup_fraction=0.0, sparsity=None
+    )
+
+
+def test_a_run_decays_in_time_for_a_deadline(wsd, tmp_path):
+    outcome = run(wsd, tmp_path / "run", finish_within=2.4 / 60)
     assert outcome.finished and outcome.step == pytest.approx(120, abs=1)
     rates = log_of(tmp_path / "run", "learning_rate")
-    decay = [rate for rate in rates.values() if rate < recipe.learning_rate]
+    decay = [rate for rate in rates.values() if rate < wsd.learning_rate]
     assert len(decay) == pytest.approx(30, abs=1) and decay == sorted(decay, reverse=True)
-    assert rates[outcome.step] == pytest.approx(recipe.learning_rate / len(decay), rel=0.1)
+    assert rates[outcome.step] == pytest.approx(wsd.learning_rate / len(decay), rel=0.1)
+
+
+def test_a_decay_for_a_deadline_goes_on_after_an_interruption(wsd, tmp_path):
+    run(wsd, tmp_path / "run", finish_within=2.4 / 60, should_stop=StopAfter(105))
+    outcome = run(wsd, tmp_path / "run", resume=True)
+    assert outcome.finished and outcome.step == pytest.approx(120, abs=1)
+    rates = list(log_of(tmp_path / "run", "learning_rate").values())
+    assert rates[92:] == sorted(rates[92:], reverse=True) and rates[-1] < 0.1 * wsd.learning_rate
 
 
 def test_a_deadline_needs_a_decay(recipe, tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.train.recipe import Recipe
@@ -65,3 +66,15 @@ class Ending:
 def decaying(recipe: Recipe, step: int, decay_steps: int) -> Recipe:
     """The recipe with its decay starting after ``step``."""
     return replace(recipe, steps=step + decay_steps, lr_decay_steps=decay_steps)
+
+
+def length(recipe: Recipe) -> list[int]:
+    """What a decay for a deadline changes."""
+    return [recipe.steps, recipe.lr_decay_steps]
+
+
+def continued(recipe: Recipe, stored: Mapping[str, Any]) -> Recipe:
+    """The recipe with the decay that a deadline had begun in a checkpoint, unless another length is asked for now."""
+    if stored.get("asked_length") != length(recipe):
+        return recipe
+    return replace(recipe, **{name: stored["recipe"][name] for name in ("steps", "lr_decay_steps")})

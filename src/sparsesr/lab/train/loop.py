@@ -15,7 +15,7 @@ from torch import nn
 from sparsesr.errors import InputError, ModelError, UsageError, Wording
 from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.train import checkpoint
-from sparsesr.lab.train.ending import Ending, decaying
+from sparsesr.lab.train.ending import Ending, continued, decaying, length
 from sparsesr.lab.train.freed_memory import keep_freed_memory
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.optimisation import make_average
@@ -84,6 +84,9 @@ def train(
     path = run_folder / CHECKPOINT
     make_run_folder(run_folder, resume)
     stored = checkpoint.load(path, recipe) if path.exists() else None
+    asked_length = length(recipe)
+    if stored is not None:
+        recipe = continued(recipe, stored)
 
     # ---- images ----
     part = (fabric.global_rank, processes)
@@ -122,7 +125,7 @@ def train(
     def save(step: int) -> None:
         if is_first:
             checkpoint.save(
-                path, recipe, step,
+                path, recipe, step, asked_length=asked_length,
                 network=plain.state_dict(), ema=average.module.state_dict(),
                 optimizer=optimizer.state_dict(), masks=masks.state(), pruning=pruner.state(),
             )  # fmt: skip
@@ -159,8 +162,10 @@ def train(
                         )
                 if step % look_every == 0 or step == recipe.steps:
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
-                    wishes = [float(ending.is_due()), ending.decay_steps(recipe, step, step - start)]
-                    wish, decay = mean_over(fabric, torch.tensor(wishes, device=fabric.device)).tolist()
+                    # Clocks differ, so the first process alone decides about the decay.
+                    decay_steps = ending.decay_steps(recipe, step, step - start) if is_first else 0
+                    wishes = torch.tensor([float(ending.is_due()), decay_steps], device=fabric.device)
+                    wish, decay = sum_over(fabric, wishes).tolist()
                     stopped = wish > 0
                     if decay >= 1:
                         recipe = decaying(recipe, step, int(decay))
