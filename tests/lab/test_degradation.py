@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,14 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from PIL import Image  # noqa: E402
 from skimage import data  # noqa: E402
 
+from sparsesr.errors import UsageError  # noqa: E402
 from sparsesr.image.resize import imresize  # noqa: E402
 from sparsesr.lab.data import degradation  # noqa: E402
 from sparsesr.lab.data.degradation import DegradedPatches, degraded, jpeg  # noqa: E402
 from sparsesr.lab.data.pack import PackedPairs, pack  # noqa: E402
 from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix  # noqa: E402
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
+from sparsesr.lab.train.feeding import open_feed  # noqa: E402
 from training_images import write_images  # noqa: E402
 
 
@@ -91,6 +95,26 @@ def test_processes_share_a_batch(pairs):
     parts = [DegradedPatches(pairs, 16, 2, seed=3, part=(index, 2)).batch_at(5) for index in range(2)]
     for both, expected in zip(zip(*parts, strict=True), whole, strict=True):
         assert torch.equal(torch.cat(both), expected)
+
+
+def test_the_advice_for_patches_that_do_not_fit_counts_the_margin(pairs):
+    largest = min(min(pair.lr_height, pair.lr_width) for pair in pairs.pairs) - 2 * degradation.MARGIN_PX
+    with pytest.raises(UsageError, match=f"lr_patch_px to at most {largest},"):
+        DegradedPatches(pairs, largest + 1, 2, seed=3)
+    assert DegradedPatches(pairs, largest, 2, seed=3).batch_at(1)[0].shape[2:] == (largest, largest)
+
+
+def test_images_too_small_for_the_margin_are_not_packed(tmp_path):
+    write_images(tmp_path / "photos", 3)
+    recipe = EnlargingRecipe("x", 1, scale=2, degradation="photo", folders=(str(tmp_path / "photos"),))
+    larger = tmp_path / "photos/larger.png"
+    Image.fromarray(data.astronaut()[:200, :200]).save(larger)
+    side = 100 - 2 * degradation.MARGIN_PX  # only the new image is large enough, to the pixel
+    feed = open_feed(
+        replace(recipe, lr_patch_px=side, batch=1), tmp_path, (0, 1), torch.device("cpu"), lambda line: None
+    )
+    assert feed.at(1)[0].shape[2:] == (side, side)
+    assert len(PackedPairs(tmp_path / "packed_x2.bin").pairs) == 1
 
 
 def test_the_recipe_knows_both_kinds():

@@ -43,7 +43,7 @@ class DegradedPatches:
         part: tuple[int, int] = (0, 1),
         candidates: int = 1,
     ) -> None:
-        self._patches = PatchSampler(pairs, lr_patch_px + 2 * MARGIN_PX, batch, seed, part, candidates)
+        self._patches = PatchSampler(pairs, lr_patch_px, batch, seed, part, candidates, margin_px=MARGIN_PX)
         self._size_px, self._scale, self._seed, self._part = lr_patch_px, pairs.scale, seed, part
 
     def batch_at(self, step: int) -> Batch:

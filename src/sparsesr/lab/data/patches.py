@@ -35,7 +35,7 @@ class PatchSampler:
     large parts of photographs are sky or out of focus and teach little.
 
     ``part`` (i, n): process i of n. Every process plans n batches and takes its own share, so n processes together see
-    the same patches as one process with an n times larger batch.
+    the same patches as one process with an n times larger batch. Patches have ``margin_px`` more pixels on every side.
     """
 
     def __init__(
@@ -46,19 +46,21 @@ class PatchSampler:
         seed: int,
         part: tuple[int, int] = (0, 1),
         candidates: int = 1,
+        *,
+        margin_px: int = 0,
     ) -> None:
         self.pairs = pairs
-        self.lr_patch_px = lr_patch_px
+        self.lr_patch_px = lr_patch_px + 2 * margin_px
         self.batch = batch
         self.seed = seed
         self.part = part
         self.candidates = candidates
         self._heights = np.array([pair.lr_height for pair in pairs.pairs])
         self._widths = np.array([pair.lr_width for pair in pairs.pairs])
-        smallest = min(self._heights.min(), self._widths.min())
+        smallest = min(self._heights.min(), self._widths.min()) - 2 * margin_px
         if smallest < lr_patch_px:
             raise UsageError(
-                f"patches of {lr_patch_px} LR pixels do not fit into images with sides down to {smallest}: "
+                f"patches of {lr_patch_px} LR pixels do not fit into the smallest image: "
                 f"set lr_patch_px to at most {smallest}, or pack the images again for this size"
             )
         areas = self._heights.astype(np.float64) * self._widths

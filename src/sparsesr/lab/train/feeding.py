@@ -9,7 +9,7 @@ import torch
 
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.batches import Batches, HostBatches, open_batches
-from sparsesr.lab.data.degradation import DegradedPatches
+from sparsesr.lab.data.degradation import MARGIN_PX, DegradedPatches
 from sparsesr.lab.data.noise import with_blind_noise
 from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.data.patches import Batch, PatchSampler
@@ -95,4 +95,5 @@ def _open_pairs(
 ) -> PackedPairs:
     packed = Path(recipe.packed) if recipe.packed else run_folder / f"packed_x{scale}.bin"
     folders = [Path(folder) for folder in recipe.folders]
-    return open_training_set(folders, packed, scale, recipe.lr_patch_px, report, packs=packs)
+    margin_px = MARGIN_PX if recipe.degradation == "photo" else 0
+    return open_training_set(folders, packed, scale, recipe.lr_patch_px + 2 * margin_px, report, packs=packs)
