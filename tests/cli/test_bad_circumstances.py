@@ -125,6 +125,33 @@ def test_the_input_as_output(capsys, verb):
     assert "is the input itself" in refusal(capsys, 2, verb, "a.png", "-o", "link.png", "--overwrite")
 
 
+LONG = "x" * 300 + ".png"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_names_that_are_too_long(capsys, verb):
+    assert "name is too long" in refusal(capsys, 3, verb, "a.png", "-o", LONG)
+
+
+def test_names_out_of_reach_do_not_stop_the_others(capsys):
+    Path("loop.png").symlink_to("loop.png")
+    assert main(["upscale", LONG, "*" + LONG, ".", "-o", "out/", "-n", "tiny", "-q"]) == 3
+    err = capsys.readouterr().err
+    for name in (LONG, "*" + LONG, "loop.png"):
+        assert f"error: {name}: " in err
+    assert [path.name for path in Path("out").iterdir()] == ["a_x2.png"]
+
+
+@pytest.mark.parametrize("name", ["", "file://"])
+def test_an_empty_name_is_not_the_current_folder(capsys, name):
+    assert "has no name" in refusal(capsys, 3, "upscale", name)
+
+
+def test_masks_at_another_effort():
+    assert main(["mask", "a.png", "--effort", "0.3", "-n", "tiny", "-q"]) == 0
+    assert Path("a_mask.png").exists()
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_folder_as_output_receives_the_file(verb):
     Path("taken").mkdir()

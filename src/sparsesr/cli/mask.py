@@ -23,7 +23,7 @@ from sparsesr.image.destination import checked_destination
 from sparsesr.image.encode import encode_to
 from sparsesr.image.source import check_readable, printable
 from sparsesr.jobs.destinations import default_output, refuse_same
-from sparsesr.jobs.local_names import local_name
+from sparsesr.jobs.local_names import is_folder, local_name
 from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
 from sparsesr.measure.mask_view import draw_mask_view
 
@@ -54,7 +54,7 @@ def run(
     check_readable(image)
     default = default_output(image, "mask", format="png")
     target = default if output is None else Path(local_name(output, is_output=True))
-    if target.is_dir():
+    if is_folder(target):
         target = target / default.name
     refuse_same(image, target)
     destination = checked_destination(target, overwrite=overwrite)

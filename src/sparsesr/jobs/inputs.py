@@ -11,7 +11,7 @@ from pathlib import Path
 from sparsesr.errors import InputError, Wording
 from sparsesr.image.source import printable
 from sparsesr.jobs.identity import Identities
-from sparsesr.jobs.local_names import local_name
+from sparsesr.jobs.local_names import exists, is_file, is_folder, local_name
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
@@ -95,12 +95,12 @@ class _Listing:
 
     def _expanded(self, name: str) -> list[tuple[Path, Path]]:
         path = Path(name)
-        if path.is_dir():
+        if is_folder(path):
             return self._images_in(path)
-        if path.exists() or not glob.has_magic(name):
+        if exists(path) or not glob.has_magic(name):
             return self._without_companions([path])
         matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
-        files = [match for match in matches if match.is_file()]
+        files = [match for match in matches if is_file(match)]
         if not files:
             raise InputError(
                 "no file matches the pattern", where=printable(name), remedy="check it, and quote it"
@@ -133,8 +133,8 @@ class _Listing:
             if entry.is_dir(follow_symlinks=False):
                 if self._recursive and self._is_entered(path):
                     yield from self._walk(path)
-            elif has_image_suffix(path) and entry.is_file() and not _is_companion(path):
-                yield path
+            elif has_image_suffix(path) and not _is_companion(path) and (is_file(path) or not exists(path)):
+                yield path  # a link that leads nowhere is reported when it is opened
 
     def _is_entered(self, folder: Path) -> bool:
         name = folder.name.lower()

@@ -1,4 +1,8 @@
-"""Names of files as people give them: with ``~``, as ``file://`` addresses, or as addresses of other machines."""
+"""Names of files as people give them: with ``~``, as ``file://`` addresses, or as addresses of other machines.
+
+``Path.is_dir`` and its like raise OSError for names that are too long or out of reach. Here these are neither folders
+nor files: whoever opens them reports them.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +23,34 @@ def local_name(name: str | os.PathLike[str], *, is_output: bool = False) -> str:
     A name that exists as it stands is never changed. A trailing separator is kept.
 
     Raises:
-        InputError: it is the address of something that is not a file of this machine.
+        InputError: it is empty, or the address of something that is not a file of this machine.
     """
     text = os.fspath(name)
     if os.path.lexists(text):
         return text
     if _FILE_ADDRESS.match(text):
-        return _of_file_address(text, is_output)
-    if _ADDRESS.match(text):
+        text = _of_file_address(text, is_output)
+    elif _ADDRESS.match(text):
         raise _not_local(text, is_output)
+    if not text:  # a Path of it would be the current folder
+        what = "the output" if is_output else "an input"
+        raise InputError(f"{what} has no name", remedy="name a file or folder; is a variable empty?")
     return os.path.expanduser(text)  # noqa: PTH111 - a Path would lose a trailing separator
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a folder that can be reached."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: str | os.PathLike[str] | os.DirEntry[str]) -> bool:
+    """Whether it is a regular file that can be reached."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether it can be reached."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _of_file_address(address: str, is_output: bool) -> str:

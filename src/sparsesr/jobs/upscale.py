@@ -12,7 +12,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.jobs.destinations import default_output, refuse_same
 from sparsesr.jobs.files import WriteOptions, upscale_file
-from sparsesr.jobs.local_names import local_name
+from sparsesr.jobs.local_names import is_folder, local_name
 
 
 def upscale(
@@ -78,7 +78,7 @@ def _target(source: Path, output: str | os.PathLike[str] | None, label: str, for
     if not output:
         return default_output(source, label, format=format)
     target = Path(local_name(output, is_output=True))
-    return default_output(source, label, folder=target, format=format) if target.is_dir() else target
+    return default_output(source, label, folder=target, format=format) if is_folder(target) else target
 
 
 def _refuse_write_options(write_options: WriteOptions, output: str | os.PathLike[str] | None) -> None:

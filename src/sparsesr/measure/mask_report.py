@@ -110,7 +110,9 @@ def _alternate(
     for turn in range(2 * repeats):
         is_dense = turn % 2 == 1
         keep = turn == 0
-        done = execute(upscaler.network, rgb, plan, replace(options, dense=is_dense, keep_masks=keep))
+        effort = None if is_dense else options.effort
+        turn_options = replace(options, dense=is_dense, effort=effort, keep_masks=keep)
+        done = execute(upscaler.network, rgb, plan, turn_options)
         options = replace(options, on_plan=None)  # report the plan once
         masks = done.masks or [] if keep else masks
         runs[is_dense].append(done.stats)
