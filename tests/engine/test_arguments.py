@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ WRONG = [
     ({"threads": "2"}, "threads: must be a whole number, not '2'"),
     ({"threads": 1.5}, "threads: must be a whole number, not 1.5"),
     ({"memory": "2GB"}, "memory: must be a number, not '2GB'"),
+    ({"memory": float("nan")}, "memory: must be a number of bytes, not nan"),
+    ({"memory": float("inf")}, "memory: must be a number of bytes, not inf"),
     ({"effort": "0.5"}, "effort: must be a number, not '0.5'"),
     ({"target_ms": "9"}, "target_ms: must be a number, not '9'"),
     ({"quality": "90"}, "quality: must be a whole number, not '90'"),
@@ -61,6 +64,16 @@ def test_any_layout_of_memory_is_understood(dtype):
         assert result.dtype == expected.dtype and result.dtype.isnative
         np.testing.assert_array_equal(result, expected)
         np.testing.assert_array_equal(session.run(same).image, expected)
+
+
+def test_a_matrix_is_an_array():
+    grey = photo(6, 8)[..., 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        matrix = np.asmatrix(grey)
+    result = sparsesr.upscale(matrix, model=tiny())
+    assert type(result) is np.ndarray
+    np.testing.assert_array_equal(result, sparsesr.upscale(grey, model=tiny()))
 
 
 def test_swapped_alpha_and_grey():

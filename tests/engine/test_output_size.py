@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,38 @@ def test_sizes(wanted, expected, label):
     """Of an image of 150 x 100; fractions of pixels are rounded up."""
     assert size(100, 150, **wanted) == expected
     assert OutputSize(**wanted).label == label
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"scale": np.float32(1.5)}, (150, 225)),
+        ({"scale": Fraction(3, 2)}, (150, 225)),
+        ({"width": np.uint8(200), "height": np.uint16(60_000)}, (60_000, 200)),
+        ({"fit": np.array([300, 300], np.uint16)}, (200, 300)),
+    ],
+)
+def test_numbers_of_other_types(wanted, expected):
+    assert size(100, 150, **wanted) == expected
+    assert OutputSize(**wanted).label in ("x1.5", "200x60000", "fit300x300")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "parameter"),
+    [
+        ({"width": 200_000, "height": 3}, "width"),
+        ({"width": 3, "height": 200_000}, "height"),
+        ({"height": 200_000}, "height"),
+        ({"fit": (200_000, 200_000)}, "fit"),
+        ({"scale": 64}, "scale"),
+    ],
+)
+def test_what_is_out_of_reach_is_named(wanted, parameter):
+    asked = OutputSize(**wanted)
+    factors = asked.factors(2, 3)
+    assert asked.parameter_of(factors) == parameter
+    with pytest.raises(UsageError, match=f"^{parameter}: an .* out of reach; choose a smaller {parameter}$"):
+        passes_for(Fraction(200_000, 3), (2, 3, 4), parameter)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 9000), st.integers(1, 9000))
@@ -87,6 +120,11 @@ def test_networks_are_enough_and_no_fewer_would_be(factor, scales):
         ({"fit": (10, -1)}, "fit: must be 1 to 1000000 pixels, not -1"),
         ({"scale": 2, "width": 10}, "width: the size is given twice; leave out scale or width"),
         ({"fit": (10, 10), "height": 10}, "the size is given twice"),
+        ({"scale": Fraction(1, 2)}, "scale: must be 1 to 64, not 1/2"),
+        ({"fit": 100}, "fit: must be a width and a height, not 100"),
+        ({"fit": (100,)}, "fit: must be a width and a height, not (100,)"),
+        ({"fit": (None, 100)}, "fit: must be a width and a height, not (None, 100)"),
+        ({"fit": (1, 2, 3)}, "fit: must be a width and a height, not (1, 2, 3)"),
     ],
 )
 def test_wrong_values(wanted, message):

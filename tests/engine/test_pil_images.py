@@ -244,6 +244,47 @@ def test_info_is_kept_and_what_would_be_false_is_not(upscaler):
     assert image.info["loop"] == 0, "the caller's image is not touched"
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"exif": "Exif"},
+        {"exif": b"junk"},
+        {"exif": "x", "Raw profile type exif": "y"},
+        {"Raw profile type exif": 5},
+        {"gamma": "0.45"},
+        {"gamma": None, "chromaticity": ("a",) * 8},
+        {"icc_profile": "sRGB"},
+        {"transparency": "red"},
+        {"transparency": (1.5, 2.5, 3.5)},
+    ],
+    ids=str,
+)
+def test_odd_entries_are_ignored(upscaler, info):
+    image = Image.fromarray(PHOTO)
+    image.info |= info
+    result = upscaler(image).image
+    np.testing.assert_array_equal(np.asarray(result)[..., :3], upscaler(PHOTO).image)
+    assert "exif" not in result.info and "icc_profile" not in result.info
+
+
+@pytest.mark.parametrize("name", ["xmp", "XML:com.adobe.xmp"])
+def test_xmp_with_half_a_character_is_kept(upscaler, name):
+    image = Image.fromarray(PHOTO)
+    image.info[name] = 'a\ud800 tiff:ImageWidth="56"'
+    assert upscaler(image).image.info[name] == 'a\ud800 tiff:ImageWidth="112"'
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_the_print_resolution_is_turned_with_the_image(orientation):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A], exif[0x011B] = orientation, 300, 150
+    image = Image.fromarray(PHOTO)
+    image.info |= {"exif": exif.tobytes(), "dpi": (300, 150)}
+    result, expected = unchanged(image), (150, 300) if orientation == 6 else (300, 150)
+    assert result.info["dpi"] == expected
+    assert (result.getexif()[0x011A], result.getexif()[0x011B]) == expected
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_upright(upscaler, orientation):
     exif = Image.Exif()

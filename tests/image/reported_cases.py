@@ -262,7 +262,12 @@ SAMPLES = (
     Case(
         "8 bits in 32", "libvips/libvips#534", tiff(PHOTO.astype(np.uint32)), Refused("32-bit samples reach")
     ),
-    Case("signed", "libvips/libvips#534", tiff(PHOTO.astype(np.int16)), Refused("samples of type int16")),
+    Case(
+        "signed",
+        "libvips/libvips#534",
+        tiff(PHOTO.astype(np.int16)),
+        Refused("int16 are not supported; save it with unsigned samples"),
+    ),
     Case(
         "12 bits",
         "libvips/libvips#664",

@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 
-from sparsesr.errors import InputError, LimitError
+from sparsesr.errors import InputError, LimitError, UsageError
 from sparsesr.image import destination
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
@@ -82,6 +82,13 @@ def test_unusable_destinations_are_reported_before_any_work(tmp_path):
             checked_destination(path, overwrite=True, format="png")
         assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["pipe.png"]
+
+
+def test_a_folder_without_a_format(tmp_path):
+    with pytest.raises(InputError, match="is a folder; name the file to write with output"):
+        checked_destination(tmp_path, overwrite=False)
+    with pytest.raises(UsageError, match="cannot write the format"):
+        checked_destination(tmp_path / "new", overwrite=False)
 
 
 def test_no_permission(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from image.tagged_files import (
     text_png,
     webp,
 )
-from sparsesr.errors import LimitError
+from sparsesr.errors import InputError, LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.encode import EncodeOptions, encode
 from sparsesr.image.gif_comments import gif_comments
@@ -255,6 +255,76 @@ class TestExif:
         data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), format)
         tags = pillow(data).getexif()
         assert (tags[0x010F], tags[0x8298]) == ("Cam", "me")
+
+    @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif"])
+    def test_directories_that_link_to_themselves(self, format):
+        def linked(at: int) -> bytes:
+            link = (0xA005, LONG, 1, struct.pack("<I", at))
+            return exif_with("<", (0x010F, 2, 4, b"Cam\0"), link, inner=(link,))
+
+        at = struct.unpack_from("<I", linked(0), linked(0).index(struct.pack("<HH", 0x8769, LONG)) + 8)[0]
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + linked(at)), format)
+        assert pillow(data).getexif()[0x010F] == "Cam"
+
+    def test_only_the_exif_directory_links_to_interoperability(self):
+        link = (0xA005, LONG, 1, struct.pack("<I", 8))
+        block = exif_with("<", (0x0100, LONG, 1, struct.pack("<I", WIDTH)), inner=(link,))
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        assert pillow(data).getexif()[0x0100] == 2 * WIDTH
+
+
+def saved(kind: str, **options) -> bytes:
+    """The photograph by Pillow."""
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def dpi_of(data: bytes) -> tuple[float, float] | None:
+    stated = pillow(data).info.get("dpi")
+    return None if stated is None else tuple(round(float(each)) for each in stated)
+
+
+class TestPrintResolution:
+    @pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "TIFF"])
+    @pytest.mark.parametrize("format", ["png", "jpeg", "tiff"])
+    def test_it_is_kept(self, kind, format):
+        assert dpi_of(enlarged(saved(kind, dpi=(300, 150)), format)[0]) == (300, 150)
+
+    @pytest.mark.parametrize("format", ["png", "jpeg", "tiff"])
+    @pytest.mark.parametrize("has_profile", [False, True])
+    def test_none_is_made_up(self, format, has_profile, odd_inputs_dir):
+        profile = decode(odd_inputs_dir / "photo_icc_500.png").metadata.icc if has_profile else None
+        data, _ = enlarged(saved("PNG", icc_profile=profile), format)
+        assert dpi_of(data) is None
+        assert pillow(data).info.get("icc_profile") == profile
+        assert decode(data).metadata.pixels_per_mm is None
+        np.testing.assert_array_equal(decode(data).rgb.shape, doubled().shape)
+
+    def test_none_is_made_up_in_bigtiff_nor_beside_other_tags(self, monkeypatch):
+        beside = enlarged(tagged_tiff((315, 2, 4, b"Ann\0")), "tiff")[0]
+        assert (tags_of(beside)[296], tags_of(beside)[315]) == (1, "Ann")
+        monkeypatch.setattr("sparsesr.image.tiff_tags._BIG_ABOVE_BYTES", 0)
+        assert tags_of(enlarged(text_png(), "tiff")[0])[296] == 1
+
+    @pytest.mark.parametrize("phys", [struct.pack(">IIB", 2, 1, 0), struct.pack(">IIB", 0, 0, 1), b"ab"])
+    def test_a_png_may_state_no_size(self, phys):
+        try:
+            metadata = decode(text_png((b"pHYs", phys))).metadata
+        except InputError:
+            assert phys == b"ab"
+        else:
+            assert metadata.pixels_per_mm is None
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+    @pytest.mark.parametrize("orientation", [3, 6])
+    def test_it_is_turned_with_the_image(self, kind, orientation):
+        exif = Image.Exif()
+        exif[0x0112], exif[0x011A], exif[0x011B], exif[0x0128] = orientation, 300, 150, 2
+        data, _ = enlarged(saved(kind, dpi=(300, 150), exif=exif), "jpeg")
+        expected = (150, 300) if orientation == 6 else (300, 150)
+        assert dpi_of(data) == expected
+        assert (pillow(data).getexif()[0x011A], pillow(data).getexif()[0x011B]) == expected
 
 
 class TestTiff:

@@ -97,6 +97,14 @@ def test_bmp_with_an_alpha_mask():
     assert decoded.alpha.tolist() == [[4]]
 
 
+def test_bmp_masks_beyond_the_word():
+    masks = struct.pack("<IIII", 0xF800, 0x07E0, 0xFF001F, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", 56, 1, 1, 1, 16, 3, 0, 0, 0, 0, 0) + masks
+    decoded = decode(b"BM" + struct.pack("<IHHI", 74, 0, 0, 70) + head + struct.pack("<HH", 0xF81F, 0))
+    assert decoded.rgb.tolist() == [[[255, 0, 255]]]
+    assert decoded.alpha is None
+
+
 def test_bmp_run_lengths():
     # two of colour 1, an absolute run of three, end of line, skip to column 2, one of colour 3, end
     body = bytes([2, 1, 0, 3, 4, 5, 6, 0, 0, 0, 0, 2, 2, 0, 1, 3, 0, 1])

@@ -45,7 +45,7 @@ def unpack(image: Any) -> Unpacked:
     if is_pil(image):
         return _unpack_pil(image)
     if isinstance(image, np.ndarray):
-        return _unpack_array(cast("Pixels", image))
+        return _unpack_array(np.asarray(cast("Pixels", image)))  # a matrix would stay one, of two dimensions
     raise InputError(
         f"cannot upscale a {type(image).__name__}",
         remedy="pass a numpy array or a PIL image, or a path to sparsesr.upscale",

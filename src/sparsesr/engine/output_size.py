@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from sparsesr.engine.arguments import check_numbers, check_whole_numbers
 from sparsesr.errors import InputError, Parameter, UsageError, Wording
@@ -49,6 +50,15 @@ class OutputSize:
         _check_scale(self.scale)
         for name, value in (("width", self.width), ("height", self.height), *_sides(self.fit)):
             _check_side(name, value)
+        self._take_plain_numbers()
+
+    def _take_plain_numbers(self) -> None:
+        """Replace numbers of other libraries, which fractions do not take or which overflow."""
+        for name, kind in (("scale", float), ("width", int), ("height", int)):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else kind(value))
+        if self.fit is not None:
+            object.__setattr__(self, "fit", (int(self.fit[0]), int(self.fit[1])))
 
     @property
     def is_in_pixels(self) -> bool:
@@ -86,19 +96,27 @@ class OutputSize:
         if 0 < max(down, across) < 1:
             raise InputError(
                 f"has {width}x{height} px already, and would have to shrink",
-                remedy=Wording("ask for a larger {}, or use a program that shrinks", self._parameter),
+                remedy=Wording(
+                    "ask for a larger {}, or use a program that shrinks", self.parameter_of((down, across))
+                ),
             )
         return down, across
 
-    @property
-    def _parameter(self) -> str:
-        return "fit" if self.fit is not None else "height" if self.width is None else "width"
+    def parameter_of(self, factors: tuple[Fraction, Fraction]) -> str:
+        """The parameter that asks for these factors, the larger of them."""
+        if not self.is_in_pixels:
+            return "scale"
+        if self.fit is not None:
+            return "fit"
+        is_height = self.width is None or (self.height is not None and factors[0] > factors[1])
+        return "height" if is_height else "width"
 
 
-def passes_for(factor: Fraction, scales: Sequence[int]) -> tuple[int, ...]:
+def passes_for(factor: Fraction, scales: Sequence[int], parameter: str = "scale") -> tuple[int, ...]:
     """The scales of networks to run in sequence for an enlargement by at least ``factor``.
 
     As few as possible; of those, the smallest product; the smallest scale first, since later passes cost more.
+    ``parameter`` asks for the factor.
 
     Raises:
         UsageError: no sequence of six is enough.
@@ -112,9 +130,9 @@ def passes_for(factor: Fraction, scales: Sequence[int]) -> tuple[int, ...]:
         if enough:
             return min(enough, key=math.prod)
     raise UsageError(
-        f"an enlargement by {float(factor):.4g} is out of reach",
-        where=Parameter("scale"),
-        remedy=Wording("choose a smaller {}", "scale"),
+        f"an enlargement by {float(factor):.6g} is out of reach",
+        where=Parameter(parameter),
+        remedy=Wording("choose a smaller {}", parameter),
     )
 
 
@@ -123,14 +141,22 @@ def enlarged_size(height: int, width: int, factors: tuple[Fraction, Fraction]) -
     return math.ceil(height * factors[0]), math.ceil(width * factors[1])
 
 
-def _sides(fit: tuple[int, int] | None) -> list[tuple[str, int]]:
-    return [] if fit is None else [("fit", side) for side in fit]
+def _sides(fit: Any) -> list[tuple[str, int]]:
+    if fit is None:
+        return []
+    try:
+        width, height = fit
+    except (TypeError, ValueError):
+        width = height = None
+    if width is None or height is None:
+        raise UsageError(f"must be a width and a height, not {fit!r}", where=Parameter("fit"))
+    return [("fit", width), ("fit", height)]
 
 
 def _check_scale(scale: float | None) -> None:
     check_numbers(scale=scale)
     if scale is not None and not 1 <= scale <= MAX_SCALE:
-        raise UsageError(f"must be 1 to {MAX_SCALE}, not {scale:g}", where=Parameter("scale"))
+        raise UsageError(f"must be 1 to {MAX_SCALE}, not {scale}", where=Parameter("scale"))
 
 
 def _check_side(name: str, value: int | None) -> None:

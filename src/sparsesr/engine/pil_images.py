@@ -6,6 +6,8 @@ Images are recognised by their methods; PIL is imported only to make a result, w
 from __future__ import annotations
 
 import importlib
+import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -33,9 +35,13 @@ _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB",
 _ALPHA_MODES = ("LA", "RGBA")
 # What would be false in the result: one still image, whose transparency is a channel.
 _OUTDATED = ("transparency", "background", "mp", "mpoffset", "loop", "duration", "bbox", "disposal", "blend")
-_OUTDATED_COLOURS = ("gamma", "chromaticity", "srgb", "icc_profile")
+_OUTDATED_COLOURS = ("gamma", "chromaticity", "srgb")
 _RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 _XMP = ("xmp", "XML:com.adobe.xmp")
+_TEXT_CODING = "utf-8", "surrogatepass"
+"""Text of damaged files may hold halves of characters, which must not stop the work."""
+_RESOLUTIONS = ("dpi", "resolution", "jfif_density", "aspect")
+"""Entries (horizontal, vertical)."""
 
 
 def is_pil(image: object) -> bool:
@@ -78,7 +84,7 @@ def read_pil(image: Any) -> PilImage:
     notes: list[str] = []
     info = dict(cast("dict[str, Any]", image.info))
     samples, mode = _samples(image)
-    icc = info.get("icc_profile") or None
+    icc = _bytes_of(info, "icc_profile")
     original = _as_vips(samples, mode, icc)
     known = with_known_colours(original, icc, _stated(info), notes)
     if known.image is not original:
@@ -93,6 +99,8 @@ def read_pil(image: Any) -> PilImage:
         notes.append("16 bits reduced to 8: PIL has no 16-bit image with alpha")
     left_out: list[str] = []
     kept = _without_references(_still_true(info, known, block), left_out, is_turned=turn != 1)
+    if turn >= 5:
+        kept |= _turned_resolutions(kept)
     return PilImage(decoded, kept, notes + note_of(left_out))
 
 
@@ -102,17 +110,37 @@ def _without_references(info: dict[str, Any], left_out: list[str], *, is_turned:
     for name in _XMP:
         packet = info.get(name)
         if isinstance(packet, (str, bytes)):
-            raw = packet.encode() if isinstance(packet, str) else packet
+            raw = packet.encode(*_TEXT_CODING) if isinstance(packet, str) else packet
             raw, what = without_references(raw, is_turned=is_turned)
-            info[name] = raw.decode() if isinstance(packet, str) else raw
+            info[name] = raw.decode(*_TEXT_CODING) if isinstance(packet, str) else raw
             left_out += [each for each in what if each not in left_out]
     return info
 
 
+def _turned_resolutions(info: dict[str, Any]) -> dict[str, Any]:
+    """The print resolutions of an image that was turned by a quarter."""
+    pairs = {name: info[name] for name in _RESOLUTIONS if name in info}
+    return {name: pair[::-1] for name, pair in pairs.items() if isinstance(pair, tuple)}
+
+
+def _bytes_of(info: dict[str, Any], name: str) -> bytes | None:
+    """An entry of bytes; None if it is absent, empty or anything else, since ``info`` may hold whatever it likes."""
+    value = info.get(name)
+    return value or None if isinstance(value, bytes) else None
+
+
+def _numbers_of(value: Any) -> tuple[float, ...]:
+    """The numbers of one or a sequence of them; none if there is anything else."""
+    parts: tuple[Any, ...] = (
+        tuple(cast("Sequence[Any]", value)) if isinstance(value, (tuple, list)) else (value,)
+    )
+    return parts if all(isinstance(part, numbers.Real) for part in parts) else ()
+
+
 def _still_true(info: dict[str, Any], known: KnownColours, block: bytes | None) -> dict[str, Any]:
     """The entries of ``info`` that hold after the conversion."""
-    outdated = (*_OUTDATED, *_RAW_EXIF)
-    if known.is_converted or known.icc != (info.get("icc_profile") or None):
+    outdated = (*_OUTDATED, *_RAW_EXIF, "exif", "icc_profile")
+    if known.is_converted or known.icc != _bytes_of(info, "icc_profile"):
         outdated += _OUTDATED_COLOURS
     kept = {name: value for name, value in info.items() if name not in outdated}
     if known.icc is not None:
@@ -154,8 +182,8 @@ def _samples(image: Any) -> tuple[Pixels, str]:
 
 def _alpha_of(samples: Pixels, key: Any) -> Pixels:
     """Alpha (H, W) by the one transparent colour that ``info`` names, as tRNS does in a PNG."""
-    colour, peak = np.atleast_1d(np.asarray(key)), int(np.iinfo(samples.dtype).max)
-    if len(colour) != samples.shape[2]:
+    colour, peak = np.asarray(_numbers_of(key)), int(np.iinfo(samples.dtype).max)
+    if len(colour) != samples.shape[2] or colour.dtype.kind not in "iu":
         return np.full(samples.shape[:2], peak, samples.dtype)
     if int(colour.max()) > peak:
         colour = colour >> 8  # PIL keeps the high bytes of 16-bit samples, but the whole key
@@ -172,13 +200,14 @@ def _as_vips(samples: Pixels, mode: str, icc: bytes | None) -> pyvips.Image:
 def _stated(info: dict[str, Any]) -> StatedColours | None:
     if "srgb" in info or not ("gamma" in info or "chromaticity" in info):
         return None
-    return of_gamma(info.get("gamma"), info.get("chromaticity"))
+    gamma = (*_numbers_of(info.get("gamma")), None)[0]
+    return of_gamma(gamma, _numbers_of(info.get("chromaticity")) or None)
 
 
 def _exif(image: Any, info: dict[str, Any]) -> bytes | None:
     """The EXIF block, from its TIFF header on."""
-    block = exif.normalised(info.get("exif"))
-    if block is None and any(name in info for name in _RAW_EXIF):
+    block = exif.normalised(_bytes_of(info, "exif"))
+    if info.get("exif") is None and any(isinstance(info.get(name), str) for name in _RAW_EXIF):
         block = exif.normalised(image.getexif().tobytes())
     return block
 
@@ -192,7 +221,8 @@ def _resized(info: dict[str, Any], result: DecodedImage, before: tuple[int, int]
     for name in _XMP:
         packet = info.get(name)
         if isinstance(packet, str):
-            info[name] = xmp.updated(packet.encode(), height, width, before).decode()
+            raw = packet.encode(*_TEXT_CODING)
+            info[name] = xmp.updated(raw, height, width, before).decode(*_TEXT_CODING)
         elif isinstance(packet, bytes):
             info[name] = xmp.updated(packet, height, width, before)
     return info

@@ -62,7 +62,8 @@ def route_to(wanted: OutputSize, networks: Networks, height: int, width: int) ->
     factors = wanted.factors(height, width)
     if max(factors) == 0:
         factors = (Fraction(networks.default_scale), Fraction(networks.default_scale))
-    return Route(passes_for(max(factors), networks.scales), enlarged_size(height, width, factors), factors)
+    scales = passes_for(max(factors), networks.scales, wanted.parameter_of(factors))
+    return Route(scales, enlarged_size(height, width, factors), factors)
 
 
 def planned(

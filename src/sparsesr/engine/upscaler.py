@@ -68,7 +68,7 @@ class Upscaler:
         ``budget``: working memory that this and other upscalers share, so that they wait for each other; None: one of
         its own. Raises ModelError for unknown or refused models, and UsageError for other values.
         """
-        check_numbers(memory=memory)
+        memory_bytes = _whole_bytes(memory)
         check_whole_numbers(threads=threads)
         if inference not in INFERENCE:
             raise UsageError(
@@ -87,7 +87,7 @@ class Upscaler:
         self._standing_bytes = PROCESS_BYTES + self._first.weight_bytes
         """Memory held even when idle."""
         self._is_memory_given = memory is not None
-        self.memory = default_memory_bytes() if memory is None else int(memory)
+        self.memory = default_memory_bytes() if memory_bytes is None else memory_bytes
         self.budget = budget or MemoryBudget(self.memory - self._standing_bytes)
 
     def _smallest_scale(self) -> int:
@@ -259,6 +259,14 @@ class Upscaler:
         The caller has reserved the memory, and upscaled an image of the whole size before.
         """
         return execute(self.network_for(route.scales[0]), rgb, route.plans[0], options)
+
+
+def _whole_bytes(memory: float | None) -> int | None:
+    check_numbers(memory=memory)
+    try:
+        return None if memory is None else int(memory)
+    except (ValueError, OverflowError):  # not a number, infinity
+        raise UsageError(f"must be a number of bytes, not {memory}", where=Parameter("memory")) from None
 
 
 def _rebuilt(model: ModelLike | None, settings: dict[str, Any], jpeg_quality: int | None) -> Upscaler:

@@ -60,6 +60,15 @@ def embedded_profile(source: OpenSource, limits: ImageLimits) -> bytes | None:
     return source.read_at(14 + offset, min(size, limits.max_metadata_bytes)) or None
 
 
+def print_resolution(source: OpenSource) -> tuple[float, float] | None:
+    """Horizontal and vertical pixels per mm; None if the header states none."""
+    head = source.read_at(14, 32)
+    if len(head) < 32 or struct.unpack_from("<I", head)[0] < 40:
+        return None
+    across, down = struct.unpack_from("<ii", head, 24)
+    return (across / 1000, down / 1000) if min(across, down) > 0 else None
+
+
 def _damaged(source: OpenSource, what: str) -> InputError:
     return InputError(what, where=source.name, remedy="convert the file to PNG, or copy it again")
 
@@ -85,7 +94,9 @@ def _read_header(source: OpenSource, limits: ImageLimits) -> _Header:
     masks = _DEFAULT_MASKS.get(bits, (0, 0, 0, 0))
     if compression in (_MASKS, _ALPHA_MASKS):
         red, green, blue, alpha = struct.unpack_from("<IIII", head, 54)
-        masks = (red, green, blue, alpha if size >= 56 or compression == _ALPHA_MASKS else 0)
+        has_alpha = size >= 56 or compression == _ALPHA_MASKS
+        word = (1 << bits) - 1  # some writers set bits beyond it
+        masks = (red & word, green & word, blue & word, alpha & word if has_alpha else 0)
     palette = _palette(source, 14 + size, min(colours or 1 << bits, 256), entry) if bits <= 8 else _NO_PALETTE
     return _Header(abs(height), width, height > 0, bits, compression, masks, palette, data_at)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from typing import BinaryIO
 
 from sparsesr.image.decoded_image import Metadata
 from sparsesr.image.iptc import raw_profile
@@ -14,7 +16,7 @@ from sparsesr.image.jpeg_segments import (
     segment,
     xmp_segments,
 )
-from sparsesr.image.png_bytes import chunk
+from sparsesr.image.png_bytes import FRAME_BYTES, chunk
 from sparsesr.image.png_text import IPTC_KEYWORD, XMP_KEYWORD, comment_chunk
 from sparsesr.image.source import in_memory
 from sparsesr.image.webp_chunks import webp_chunks
@@ -53,6 +55,21 @@ def insert_in_png(head: bytes, metadata: Metadata) -> bytes:
         parts.append(chunk(b"zTXt", IPTC_KEYWORD + b"\0\0" + zlib.compress(raw_profile(metadata.iptc))))
     parts += [comment_chunk(comment) for comment in metadata.comments]
     return head[:HEAD_BYTES] + b"".join(parts) + metadata.text + head[HEAD_BYTES:]
+
+
+def clear_png_resolution(file: BinaryIO) -> None:
+    """Let a finished PNG state square pixels of no size; libvips always writes a size."""
+    at = HEAD_BYTES
+    file.seek(at)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"pHYs":
+            file.seek(at)
+            file.write(chunk(kind, struct.pack(">IIB", 1, 1, 0)))
+            break
+        at += length + FRAME_BYTES
+        file.seek(at)
+    file.seek(0, io.SEEK_END)
 
 
 def webp_with_exif(data: bytes, exif: bytes, height: int, width: int, has_alpha: bool) -> bytes:

@@ -13,7 +13,7 @@ import pyvips
 
 from sparsesr.errors import InputError, LimitError, check_cancelled
 from sparsesr.image import colour, exif, vips
-from sparsesr.image.bmp import embedded_profile, read_bmp
+from sparsesr.image.bmp import embedded_profile, print_resolution, read_bmp
 from sparsesr.image.colour import Table
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer, note_of
@@ -162,7 +162,7 @@ def _choose_page(source: OpenSource, limits: ImageLimits, state: _DecodeState) -
 
 def _bmp_samples(source: OpenSource, limits: ImageLimits, state: _DecodeState) -> npt.NDArray[Any]:
     samples = read_bmp(source, limits)
-    state.metadata = Metadata(icc=embedded_profile(source, limits))
+    state.metadata = Metadata(icc=embedded_profile(source, limits), pixels_per_mm=print_resolution(source))
     image = ordinary_image(samples, state.metadata.icc)
     converted = _with_known_colours(image, state)
     return samples if converted is image else vips.pixels_of(converted, state.cancelled)
@@ -272,6 +272,9 @@ def _gather_metadata(
     if is_turned:
         state.notes.append(f"turned upright (EXIF orientation {state.orientation})")
     size = (image.width, image.height) if state.orientation >= 5 else (image.height, image.width)
+    if state.orientation >= 5 and state.metadata.pixels_per_mm is not None:
+        across, down = state.metadata.pixels_per_mm
+        state.metadata = replace(state.metadata, pixels_per_mm=(down, across))
     state.metadata = without_false_properties(state.metadata, size, left_out, is_turned=is_turned)
     state.notes += note_of(left_out)
     state.is_lossless = kind == "webp" and is_lossless_webp(source)

@@ -65,6 +65,8 @@ def checked_destination(path: Path | None, *, overwrite: bool, format: str | Non
         InputError: the file exists, is a folder, its folder is missing, or permission is missing.
         UsageError: the format is unknown.
     """
+    if path is not None:
+        _mode_of_file(path)  # first: the name of a folder says no format
     destination = Destination(path, resolve_format(path, format), overwrite)
     if path is not None:
         check_path(path, overwrite)
@@ -87,16 +89,7 @@ def resolve_format(path: Path | None, wanted: str | None) -> str:
 def check_path(path: Path, overwrite: bool) -> None:
     """Raise InputError unless a file can be written there; see :func:`checked_destination`."""
     name = printable(path)
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        mode = None
-    except (OSError, ValueError) as error:
-        raise write_error(path, error) from None
-    if mode is not None and stat.S_ISDIR(mode):
-        raise InputError(
-            "is a folder", where=name, remedy=Wording("name the file to write with {}", "output")
-        )
+    mode = _mode_of_file(path)
     if mode is not None and not overwrite:
         raise _exists(path)
     if mode is not None and not stat.S_ISREG(mode):
@@ -110,6 +103,20 @@ def check_path(path: Path, overwrite: bool) -> None:
         raise InputError(f"the folder {printable(folder)} does not exist", where=name, remedy=remedy)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(_NO_PERMISSION, where=name, remedy=_ELSEWHERE)
+
+
+def _mode_of_file(path: Path) -> int | None:
+    """None if nothing is there; InputError for a folder, and for a path that leads nowhere."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise write_error(path, error) from None
+    if stat.S_ISDIR(mode):
+        remedy = Wording("name the file to write with {}", "output")
+        raise InputError("is a folder", where=printable(path), remedy=remedy)
+    return mode
 
 
 def _exists(path: Path) -> InputError:

@@ -22,6 +22,7 @@ from sparsesr.image.savers import SAVERS, Prepared
 from sparsesr.image.stored_planes import stored_planes
 
 DEFAULT_QUALITY = 95
+# If the source states none: libvips completes the EXIF of AVIF by it, as the standard demands. PNG and TIFF state none.
 _SCREEN_PIXELS_PER_MM = 72 / 25.4
 _WORKING_BYTES_AT_LEAST = 16_000_000
 _MAX_QUALITY = 100

@@ -11,8 +11,12 @@ from fractions import Fraction
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION, _EXIF_IFD, _INTEROPERABILITY_IFD = 0x0112, 0x8769, 0xA005
+_INNER = (_EXIF_IFD, _INTEROPERABILITY_IFD)
+"""Links to directories inside: from the main one, then from that of EXIF."""
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002, 0x1001), (0x0101, 0xA003, 0x1002)
 _SUBJECT_AREA, _SUBJECT_LOCATION = 0x9214, 0xA214
+_X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B
+"""Of the print."""
 _FOCAL_PLANE_X, _FOCAL_PLANE_Y = 0xA20E, 0xA20F
 """Resolution of the sensor, in pixels of the image."""
 _WINDOWS_PREVIEW = range(0x5012, 0x5035)
@@ -57,6 +61,8 @@ class _Update:
         self._exif, self._out, self._order = exif, bytearray(exif), _order(exif)
         self._sizes = dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
         self._turned = orientation(exif)
+        self._seen: set[int] = set()
+        """Directories; in a damaged block, one may link to itself."""
         self._down, self._across = (
             (Fraction(1), Fraction(1))
             if before is None
@@ -65,19 +71,24 @@ class _Update:
 
     def block(self) -> bytes:
         first = _first_ifd(self._exif)
-        self._directory(first, is_main=True)
+        self._directory(first)
         _unlink_thumbnail(self._out, self._order, first)
         return bytes(self._out)
 
-    def _directory(self, ifd: int, *, is_main: bool = False) -> None:
+    def _directory(self, ifd: int, depth: int = 0) -> None:
+        if ifd in self._seen:
+            return
+        self._seen.add(ifd)
+        is_main = depth == 0
         false: list[int] = []
         for tag, kind, position in _entries(self._exif, ifd):
             if tag == _ORIENTATION and is_main:
                 struct.pack_into(self._order + "HIHH", self._out, position + 2, _SHORT, 1, 1, 0)
             elif tag in self._sizes:
                 struct.pack_into(self._order + "HII", self._out, position + 2, _LONG, 1, self._sizes[tag])
-            elif (tag == _EXIF_IFD and is_main) or (tag == _INTEROPERABILITY_IFD and not is_main):
-                self._directory(int(struct.unpack_from(self._order + "I", self._exif, position + 8)[0]))
+            elif tag in _INNER[depth : depth + 1]:
+                inner = int(struct.unpack_from(self._order + "I", self._exif, position + 8)[0])
+                self._directory(inner, depth + 1)
             elif tag in (_SUBJECT_AREA, _SUBJECT_LOCATION):
                 if self._turned != 1:
                     false.append(position)
@@ -88,7 +99,19 @@ class _Update:
                 self._scale_resolution(position, self._across if is_across else self._down)
             elif tag in _WINDOWS_PREVIEW and is_main:
                 false.append(position)
+        if is_main and self._turned >= 5:
+            self._swap_print_resolutions(ifd)
         self._remove(ifd, false)
+
+    def _swap_print_resolutions(self, ifd: int) -> None:
+        """Exchange all but the tags of two entries: types, counts, and values or where these are."""
+        at = {tag: position for tag, _, position in _entries(self._exif, ifd)}
+        x, y = at.get(_X_RESOLUTION), at.get(_Y_RESOLUTION)
+        if x is not None and y is not None:
+            self._out[x + 2 : x + 12], self._out[y + 2 : y + 12] = (
+                self._exif[y + 2 : y + 12],
+                self._exif[x + 2 : x + 12],
+            )
 
     def _scale_positions(self, position: int) -> None:
         """x and y, then nothing, a diameter, or width and height."""

@@ -48,7 +48,9 @@ def to_integers(name: str, samples: Samples, notes: list[str], *, has_profile: b
             check_float_range(samples, name)
         return _from_floats(samples, notes)
     raise InputError(
-        f"samples of type {samples.dtype} are not supported", where=name, remedy="save it with 8 or 16 bits"
+        f"samples of type {samples.dtype} are not supported",
+        where=name,
+        remedy="save it with unsigned samples of 8 or 16 bits",
     )
 
 

@@ -93,5 +93,6 @@ def _of_png(facts: PngFacts, metadata: Metadata, left_out: list[str]) -> Metadat
         exif=metadata.exif or named_exif,
         xmp=facts.xmp or stored.get("xmp") or metadata.xmp,
         iptc=iptc.resources_of(stored.get("iptc") or stored.get("8bim")),
+        pixels_per_mm=facts.pixels_per_mm or metadata.pixels_per_mm,
         text=facts.text,
     )

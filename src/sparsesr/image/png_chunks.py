@@ -22,6 +22,7 @@ _EXPECTED = frozenset(
     b" bKGD hIST sBIT sPLT tIME oFFs vpAg caNv iDOT orNT CgBI".split()
 )
 _MAX_NAMES = 20
+_PHYS_BYTES, _METRE = 9, 1
 
 
 @dataclass
@@ -33,6 +34,8 @@ class PngFacts:
     text: bytes = b""
     """Whole text chunks, which PNG output repeats."""
     xmp: bytes | None = None
+    pixels_per_mm: tuple[float, float] | None = None
+    """Horizontal and vertical print resolution, if the file states one; libvips does not tell."""
     profiles: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Profiles that ImageMagick stored as text, by their lower-case names: exif, app1, iptc, xmp."""
     is_animated: bool = False
@@ -55,11 +58,21 @@ def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
                 _take_text(facts, kind, body, limits)
         elif kind in _COLOUR_CHUNKS and each.length <= 64:
             facts.colour += source.read_at(each.at, each.length + FRAME_BYTES)
+        elif kind == b"pHYs":
+            facts.pixels_per_mm = _print_resolution(each.body(source, _PHYS_BYTES))
         elif kind not in _EXPECTED and kind.isalpha() and len(facts.left_out) < _MAX_NAMES:
             facts.left_out.append(kind.decode("ascii"))
         facts.is_animated = facts.is_animated or kind == b"acTL"
         facts.has_credentials = facts.has_credentials or kind == b"caBX"
     return facts
+
+
+def _print_resolution(body: bytes) -> tuple[float, float] | None:
+    """Pixels per mm; None for a chunk that states the shape of a pixel only."""
+    if len(body) < _PHYS_BYTES:
+        return None
+    across, down, unit = struct.unpack(">IIB", body)
+    return (across / 1000, down / 1000) if unit == _METRE and min(across, down) > 0 else None
 
 
 def _take_text(facts: PngFacts, kind: bytes, body: bytes, limits: ImageLimits) -> None:

@@ -9,10 +9,16 @@ from typing import Any, BinaryIO
 import pyvips
 
 from sparsesr.image import iptc, vips
-from sparsesr.image.containers import HEAD_BYTES, insert_in_jpeg, insert_in_png, webp_with_exif
+from sparsesr.image.containers import (
+    HEAD_BYTES,
+    clear_png_resolution,
+    insert_in_jpeg,
+    insert_in_png,
+    webp_with_exif,
+)
 from sparsesr.image.decoded_image import Metadata, Pixels
 from sparsesr.image.tiff_kept import IPTC_TAG, PHOTOSHOP_TAG
-from sparsesr.image.tiff_tags import Tag, append_tags, is_written_big
+from sparsesr.image.tiff_tags import Tag, append_tags, clear_resolution_unit, is_written_big
 
 _ICC, _XMP, _EXIF = (
     pyvips.enums.ForeignKeep.ICC,
@@ -20,6 +26,7 @@ _ICC, _XMP, _EXIF = (
     pyvips.enums.ForeignKeep.EXIF,
 )
 _BYTES, _UNDEFINED = 1, 7
+_ONE_PER_CM = 0.1
 
 
 @dataclass
@@ -90,6 +97,8 @@ def _save_png(prepared: Prepared, file: BinaryIO) -> None:
         )
 
     _stream(save, file, lambda head: insert_in_png(head, prepared.metadata))
+    if prepared.metadata.pixels_per_mm is None:
+        clear_png_resolution(file)
 
 
 def _save_webp(prepared: Prepared, file: BinaryIO) -> None:
@@ -108,11 +117,20 @@ def _save_webp(prepared: Prepared, file: BinaryIO) -> None:
 def _save_tiff(prepared: Prepared, file: BinaryIO) -> None:
     image, metadata = prepared.image, prepared.metadata
     is_big = is_written_big(image.height, image.width, image.bands)
+    has_unit = metadata.pixels_per_mm is not None
+    resolution: dict[str, Any] = {} if has_unit else {"xres": _ONE_PER_CM, "yres": _ONE_PER_CM}
     file.write(
         image.tiffsave_buffer(
-            compression="deflate", predictor="horizontal", level=4, keep=_ICC | _XMP, bigtiff=is_big
+            compression="deflate",
+            predictor="horizontal",
+            level=4,
+            keep=_ICC | _XMP,
+            bigtiff=is_big,
+            **resolution,
         )
     )
+    if not has_unit:
+        clear_resolution_unit(file)
     order = "<" if metadata.geo is None else metadata.geo.order
     extra = {} if metadata.geo is None else dict(metadata.geo.tags)
     if metadata.iptc is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_tags import (
-    BIG,
     BITS,
     CLASSIC,
     COMPRESSION,
@@ -34,6 +33,7 @@ from sparsesr.image.tiff_tags import (
     Form,
     integers,
     next_directory,
+    read_any_header,
     read_directory,
 )
 from sparsesr.limits import ImageLimits
@@ -121,7 +121,7 @@ class ChosenPage:
 
 def tiff_pages(source: OpenSource, limits: ImageLimits) -> list[TiffPage]:
     """All pages with their SubIFDs, as far as they can be read; the chain is followed up to ``max_frames``."""
-    header = _header(source)
+    header = read_any_header(source.read_at)
     if header is None:
         return []
     order, form, offset = header
@@ -158,7 +158,7 @@ def chosen_page(pages: list[TiffPage]) -> ChosenPage:
 
 def read_page(source: OpenSource, number: int) -> TiffPage:
     """A page of the chain with all its tags, but values of more than a mebibyte; without tags if it is missing."""
-    header = _header(source)
+    header = read_any_header(source.read_at)
     if header is None:
         return TiffPage({}, "<", CLASSIC, 0, number)
     order, form, offset = header
@@ -177,17 +177,6 @@ def _with_larger_sub_pages(pages: list[TiffPage]) -> set[int]:
     sizes = {page.page: page.size for page in pages if page.subifd < 0}
     subs = (page for page in pages if page.subifd >= 0 and not page.is_auxiliary)
     return {sub.page for sub in subs if all(a > b for a, b in zip(sub.size, sizes[sub.page], strict=True))}
-
-
-def _header(source: OpenSource) -> tuple[str, Form, int] | None:
-    """Byte order, form, and offset of the first directory."""
-    head = source.read_at(0, 16)
-    if len(head) < 8 or head[:2] not in (b"II", b"MM"):
-        return None
-    order = "<" if head[:2] == b"II" else ">"
-    if struct.unpack(order + "H", head[2:4])[0] != 43:
-        return order, CLASSIC, int(struct.unpack(order + "I", head[4:8])[0])
-    return (order, BIG, int(struct.unpack(order + "Q", head[8:16])[0])) if len(head) == 16 else None
 
 
 def _directory(source: OpenSource, order: str, offset: int, form: Form) -> Directory:

@@ -23,6 +23,7 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 
 MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
 WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
+_RESOLUTION_UNIT, _NO_UNIT = 296, 1
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
 DESCRIPTION = 0x010E
@@ -117,6 +118,17 @@ def read_header(read_at: ReadAt) -> tuple[str, int] | None:
     return order, int(struct.unpack(order + "I", head[4:])[0])
 
 
+def read_any_header(read_at: ReadAt) -> tuple[str, Form, int] | None:
+    """Byte order, form, and offset of the first directory, of classic TIFF and BigTIFF."""
+    head = read_at(0, 16)
+    if len(head) < 8 or head[:2] not in (b"II", b"MM"):
+        return None
+    order = "<" if head[:2] == b"II" else ">"
+    if struct.unpack(order + "H", head[2:4])[0] != 43:
+        return order, CLASSIC, int(struct.unpack(order + "I", head[4:8])[0])
+    return (order, BIG, int(struct.unpack(order + "Q", head[8:16])[0])) if len(head) == 16 else None
+
+
 def read_directory(
     read_at: ReadAt,
     order: str,
@@ -174,10 +186,7 @@ def exif_of_tiff(
 def append_tags(file: BinaryIO, exif: bytes | None, extra: Directory, extra_order: str) -> None:
     """Append the tags of an EXIF block and ``extra`` ones to a finished classic TIFF file as new directories."""
 
-    def read_file(offset: int, count: int) -> bytes:
-        file.seek(offset)
-        return file.read(count)
-
+    read_file = _reader(file)
     target = read_header(read_file)
     if target is None:
         return
@@ -191,6 +200,29 @@ def append_tags(file: BinaryIO, exif: bytes | None, extra: Directory, extra_orde
     file.seek(4)
     file.write(struct.pack(order + "I", base))
     file.seek(0, 2)
+
+
+def clear_resolution_unit(file: BinaryIO) -> None:
+    """Let a finished TIFF file state the shape of its pixels but no size; libvips always writes a unit."""
+    read_file = _reader(file)
+    header = read_any_header(read_file)
+    if header is None:
+        return
+    order, form, offset = header
+    count, at = _entry_count(read_file, order, offset, form)
+    for entry in range(at, at + form.entry_bytes * count, form.entry_bytes):
+        if _unpacked(order + "H", read_file(entry, 2)) == _RESOLUTION_UNIT:
+            file.seek(entry + form.entry_bytes - form.inline_bytes)
+            file.write(struct.pack(order + "H", _NO_UNIT))
+    file.seek(0, 2)
+
+
+def _reader(file: BinaryIO) -> ReadAt:
+    def read_file(offset: int, count: int) -> bytes:
+        file.seek(offset)
+        return file.read(count)
+
+    return read_file
 
 
 def _tags_of_exif(exif: bytes, order: str) -> tuple[Directory, dict[int, Directory]]:
