@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 
 from cli.test_jobs_again import interrupt_after, signals_are_handled  # noqa: F401
-from sparsesr.cli.budget_option import arrivals_of, parse_time
+from sparsesr.cli.budget_option import ArrivingFiles, parse_time
 from sparsesr.cli.main import main
 from sparsesr.cli.options import parse_count
 from sparsesr.errors import UsageError
+from sparsesr.image import encode as encode_module
 from sparsesr.jobs.inputs import expand
 from sparsesr.jobs.pairing import pair
 from sparsesr.modelfile.catalogue import install_model, load
-from support.tiny_models import photo, tiny
+from support.tiny_models import photo, size_of, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -171,13 +172,31 @@ def test_skip_existing_spends_on_the_rest(capsys):
     assert ["skipped" in record for record in records(capsys)] == [True, True, False, True]
 
 
+def arriving(now: list[float], refused: list | None = None, **naming) -> ArrivingFiles:
+    """What arrives in ``d`` at the time ``now``; ``naming``: arguments of :func:`pair`."""
+    named = {"output": "out/", "label": "x2", **naming}
+    found = expand(["d"], recursive=False)
+    return ArrivingFiles(
+        found,
+        pair(found, **named).targets,
+        lambda: expand(["d"], recursive=False),
+        lambda again: pair(again, **named),
+        lambda source, error: [] if refused is None else refused.append((source.name, str(error))),
+        lambda: now[0],
+    )
+
+
+def listed_twice(arrivals: ArrivingFiles, now: list[float]) -> dict[str, str]:
+    """Names of what has arrived and is complete."""
+    now[0] += 10
+    assert arrivals() == {}
+    now[0] += 10
+    return {source.name: target.name for source, target in arrivals().items()}
+
+
 def test_files_that_arrive_while_it_runs_are_upscaled_once_they_are_complete(folder):
     now = [0.0]
-    found = expand(["d"], recursive=False)
-    first = pair(found, "out/", "x2")
-    arrivals = arrivals_of(
-        first, lambda: expand(["d"], recursive=False), lambda again: pair(again, "out/", "x2"), lambda: now[0]
-    )
+    arrivals = arriving(now)
     assert arrivals() == {}
     Image.fromarray(photo(9, 9)).save("d/new.png")
     assert arrivals() == {}, "folders are not listed all the time"
@@ -200,6 +219,54 @@ def test_results_beside_their_inputs_do_not_count_as_arrivals(monkeypatch, capsy
     monkeypatch.setattr("sparsesr.cli.budget_option._LISTING_S", 0.0)
     assert main(["upscale", "-n", "skim_fast_x2", "d", "--budget", "1min", "--json"]) == 0
     assert len(records(capsys)) == 4
+
+
+def test_results_do_not_count_as_arrivals_once_their_inputs_have_been_moved_away():
+    Image.fromarray(photo(9, 9)).save("d/0_x4.png")  # an earlier result, left out at first
+    now = [0.0]
+    arrivals = arriving(now, output=None)
+    for number in (0, 1):
+        Image.fromarray(photo(40, 60)).save(f"d/{number}_x2.png")
+        Path(f"d/{number}.png").unlink()
+    assert listed_twice(arrivals, now) == {}
+    Image.fromarray(photo(9, 9)).save("d/new.png")
+    assert listed_twice(arrivals, now) == {"new.png": "new_x2.png"}
+    Image.fromarray(photo(9, 9)).save("d/new_x2.png")
+    Path("d/new.png").unlink()
+    assert listed_twice(arrivals, now) == {}
+
+
+def test_an_arrival_never_replaces_a_result_of_the_same_call():
+    refused, now = [], [0.0]
+    arrivals = arriving(now, refused, format="png")
+    Path("d/0.png").unlink()
+    Image.fromarray(photo(9, 9)).save("d/0.jpg")
+    assert listed_twice(arrivals, now) == {}
+    assert refused == [
+        (
+            "0.jpg",
+            "d/0.jpg: would become out/0_x2.png, as another input did;"
+            " upscale it separately, into another folder",
+        )
+    ]
+
+
+def test_an_arrival_that_has_no_output_is_reported_and_the_budget_too(monkeypatch, capsys):
+    monkeypatch.setattr("sparsesr.cli.budget_option._LISTING_S", 0.0)
+    monkeypatch.setattr("sparsesr.cli.budget_option.ArrivingFiles._settled", lambda self, new: set(new))
+    for number in (1, 2, 3):
+        Path(f"d/{number}.png").rename(f"{number}.png")
+    write = encode_module._write
+
+    def write_while_one_arrives(*args):
+        Path("1.png").rename("d/1.png")
+        write(*args)
+
+    monkeypatch.setattr(encode_module, "_write", write_while_one_arrives)
+    assert main(["upscale", "-n", "skim_fast_x2", "d", "-o", "one.png", "--budget", "1min"]) == 3
+    err = capsys.readouterr().err
+    assert "one.png: 2 inputs cannot become one file" in err and "1 of 2 images upscaled, 1 failed" in err
+    assert "of 60.0 s used" in err and size_of("one.png") == (60, 40)
 
 
 def test_the_order_of_magnitude_is_right(capsys):

@@ -15,7 +15,8 @@ from PIL import Image
 from cli.reported_jobs import APPLE_DOUBLE, CASES, Case
 from sparsesr.cli.main import main
 from sparsesr.image import encode as encode_module
-from support.tiny_models import photo, size_of
+from sparsesr.modelfile.catalogue import install_model
+from support.tiny_models import photo, size_of, tiny
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".gif": "GIF", ".bmp": "BMP"}
 
@@ -165,6 +166,25 @@ def test_only_the_same_job_is_continued(monkeypatch, capsys, signals_are_handled
     save("a.png", 10, 10)
     assert up("a.png", "b.png") == 3, "the input has changed since"
     assert "a_x2.png: exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["weights", "version"])
+def test_a_job_is_not_continued_with_other_weights_or_another_version(
+    change, monkeypatch, capsys, signals_are_handled
+):
+    for name in ("a.png", "b.png"):
+        save(name)
+    with monkeypatch.context() as patched:
+        interrupt_after(1, signal.SIGTERM, patched)
+        assert up("a.png", "b.png", "--overwrite") == 143
+    first = states()
+    if change == "weights":
+        install_model(tiny(detail=0.04), "tiny", overwrite=True)
+    else:
+        monkeypatch.setattr("sparsesr.cli.upscale.__version__", "99")
+    assert up("a.png", "b.png", "--overwrite") == 0
+    assert states()["a_x2.png"] != first["a_x2.png"]
+    assert "2 of 2 images upscaled, 0 failed" in capsys.readouterr().err
 
 
 def test_a_result_older_than_its_input_is_skipped_with_a_word(capsys):

@@ -70,6 +70,23 @@ def test_lost_output_alone_is_an_error():
     assert done.returncode == 3 and done.stderr.count("\n") == 1 and LOST in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("extra", "status", "error"),
+    [
+        (
+            "--json",
+            3,
+            "error: standard output: cannot be written: it is closed; its contents are incomplete\n",
+        ),
+        ("--quiet", 0, ""),
+    ],
+)
+def test_a_record_for_a_closed_stream_is_lost(extra, status, error):
+    done = shell(f"sparsesr upscale a.png -n tiny {extra} >&-")
+    assert (done.returncode, done.stderr) == (status, error)
+    assert size_of("a_x2.png") == (16, 12)
+
+
 @pytest.mark.parametrize("pipe", ["| true", "2>&1 | true", "--json | true"])
 def test_a_reader_that_is_gone_does_not_stop_the_work(pipe):
     # The reader ends before anything is printed: it does not wait for input.

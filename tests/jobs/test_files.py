@@ -15,6 +15,7 @@ from sparsesr.image import destination
 from sparsesr.image.decode import decode
 from sparsesr.jobs.destinations import default_output
 from sparsesr.jobs.files import WriteOptions, upscale_file
+from sparsesr.jobs.record import record_of
 from sparsesr.limits import ImageLimits
 from support.tiny_models import photo, tiny
 
@@ -41,6 +42,20 @@ def test_an_image_too_large_to_decode_in_the_memory_is_refused_with_a_remedy(tmp
         upscale_file(upscaler, save(tmp_path / "a.png"), None, RunOptions(), WriteOptions())
     assert caught.value.where == str(tmp_path / "a.png")
     assert caught.value.asks_for("memory") and not caught.value.asks_for("max_pixels")
+    assert "needs at least 91 MB of memory, but the limit is 90 MB" in str(caught.value)
+    data = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(LimitError, match="of 0, which is what 90 MB of memory leave"):
+        upscale_file(upscaler, data, None, RunOptions(), WriteOptions())
+
+
+@pytest.mark.parametrize(("model", "effort"), [("acnet_noise_x2", None), ("skim_fast_x2", 0.1)])
+def test_an_effort_is_reported_if_it_had_a_meaning(tmp_path, model, effort):
+    upscaler, source = Upscaler(model, threads=1), save(tmp_path / "a.png")
+    done = upscale_file(upscaler, source, None, RunOptions(0.1), WriteOptions())
+    assert record_of(done, "a.png", "b.png")["effort"] == effort
+    note = "the effort changed nothing: acnet_noise_x2 computes every pixel"
+    assert (note in done.upscaled.notes) == (effort is None)
+    assert not upscale_file(upscaler, source, None, RunOptions(), WriteOptions()).upscaled.notes
 
 
 def test_a_destination_is_checked_once_and_before_the_input_is_decoded(tmp_path, monkeypatch):

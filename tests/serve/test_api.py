@@ -14,6 +14,7 @@ from PIL import Image
 from sparsesr.cli.main import main
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.image.decode import decode
+from sparsesr.serve.savings import Savings
 from support.sites import encoded, eventually, pixels
 from support.tiny_models import photo, tiny
 
@@ -142,7 +143,8 @@ def test_a_preview_is_a_part_upscaled(site):
     answer = site.client.get(f"/v1/images/{image['id']}/preview", params=part)
     expected = Upscaler(tiny(), threads=1)(photo(50, 70, channels=4)[7:41, 11:60], effort=0.2).image
     np.testing.assert_array_equal(pixels(answer.content), expected)
-    for wrong in ({"right": 71}, {"left": -1}, {"bottom": 7}):
+    sizes = ({"width": 200}, {"height": 40}, {"fit": "50x50"})  # of the whole image, not of a part
+    for wrong in ({"right": 71}, {"left": -1}, {"bottom": 7}, *sizes):
         assert (
             site.client.get(f"/v1/images/{image['id']}/preview", params={**part, **wrong}).status_code == 400
         )
@@ -162,6 +164,20 @@ def test_job_preview_and_savings_take_the_default_model_for_the_file(site, quali
     assert job["result"]["record"]["passes"] == [{"model": model, "scale": 2}]
     facts = site.client.get(f"/v1/jobs/{job['id']}/savings").json()
     assert facts["macs_dense"] == expected.stats.macs_dense and facts["ms"] > 0
+
+
+def test_savings_are_measured_with_the_effort_that_a_target_chose(site, monkeypatch):
+    measured = []
+
+    def measure(upscaler, image, effort, network_ms, task):
+        measured.append((effort, network_ms))
+        return Savings(network_ms, 2 * network_ms, 1)
+
+    monkeypatch.setattr("sparsesr.serve.service.measure_savings", measure)
+    job = job_of(site, encoded(40, 60), target_ms=0.001)
+    record = job["result"]["record"]
+    assert site.client.get(f"/v1/jobs/{job['id']}/savings").json()["ms_saved"] > 0
+    assert measured == [(0.0, 1000 * record["network_seconds"])] and record["effort"] == 0.0
 
 
 def test_several_jobs_of_one_image_and_their_zip(site):

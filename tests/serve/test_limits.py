@@ -119,6 +119,10 @@ def test_forms_are_refused_with_advice(site):
         ("model=nobody", "model: is unknown; use one of"),
         ("model=../../etc/passwd", "model: is unknown"),
         ("model=%2Fetc%2Fpasswd", "model: is unknown"),
+        ("target-ms=5", "no parameter 'target-ms'; did you mean target_ms?"),
+        ("efort=0.1", "did you mean effort?"),
+        ("scale=2&Scale=4", "no parameter 'Scale'; did you mean scale?"),
+        ("%0A%FF=1", "; use name, model, scale, "),
     ],
 )
 def test_wrong_options_are_named(site, query, words):
@@ -126,6 +130,21 @@ def test_wrong_options_are_named(site, query, words):
     assert answer.status_code == 400, answer.text
     assert words in answer.json()["error"]["message"]
     assert site.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        ("/v1/jobs?imgae=1", "did you mean image?"),
+        ("/v1/images?scale=2", "no parameter 'scale'; use name"),
+    ],
+)
+def test_unknown_parameters_are_refused_by_every_route(site, route, words):
+    answer = site.post(route, encoded())
+    assert answer.status_code == 400 and words in answer.json()["error"]["message"]
+    assert site.is_empty()
+    asked = site.client.get("/v1/jobs/x?y=1")
+    assert asked.status_code == 400 and "leave it out" in asked.json()["error"]["message"]
 
 
 def test_a_model_is_never_a_path(site, tmp_path):

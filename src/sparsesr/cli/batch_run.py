@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -26,6 +25,7 @@ from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import CancelledError, SparsesrError
 from sparsesr.free_memory import free_bytes
 from sparsesr.jobs.inputs import Inputs
+from sparsesr.jobs.journal import weights_digest
 from sparsesr.jobs.pairing import Pairing
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.processor import usable_threads
@@ -103,7 +103,7 @@ class BatchRun:
     def _settled_settings(self) -> dict[str, Any]:
         """All that results depend on; the precision that ``auto`` has become, and the contents of the model."""
         written = {key: value for key, value in vars(self.job.write_options).items() if key != "overwrite"}
-        weights = None if self.model is None else _digest(self.model)
+        weights = None if self.model is None else weights_digest(self.model)
         chosen = self.upscaler().settings
         return {**written, **chosen, "effort": self.job.effort, "weights": weights, "sparsesr": __version__}
 
@@ -150,11 +150,3 @@ class BatchRun:
         counts = {"images": tally.count, "done": tally.done, "skipped": tally.skipped, "failed": tally.failed}
         summary = {**counts, "interrupted": tally.was_cancelled, "seconds": round(seconds, 3)}
         return messages.print_json({"summary": {**summary, "manifest": str(manifest)}})
-
-
-def _digest(model: ModelFile) -> str:
-    hashed = hashlib.sha256()
-    for name in sorted(model.tensors):
-        hashed.update(name.encode())
-        hashed.update(model.tensors[name].tobytes())
-    return hashed.hexdigest()[:12]

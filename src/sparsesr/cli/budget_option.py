@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sparsesr.cli import messages, options
 from sparsesr.cli.upscale_report import Job
 from sparsesr.engine.networks import ModelLike
-from sparsesr.errors import UsageError
-from sparsesr.jobs.batch import Arrivals
+from sparsesr.errors import SparsesrError, UsageError
+from sparsesr.image.source import printable
 from sparsesr.jobs.batch_budget import BatchBudget
+from sparsesr.jobs.identity import Identities
 from sparsesr.jobs.inputs import Inputs
 from sparsesr.jobs.journal import State, state_of
-from sparsesr.jobs.pairing import Pairing
+from sparsesr.jobs.pairing import Pairing, Targets
 from sparsesr.modelfile.catalogue import load
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.spec import ModelFile
 
+Refuse = Callable[[Path, SparsesrError], None]
+"""Told of an input that has no output, and why."""
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _LISTING_S = 2.0
 """Folders are listed again at most this often."""
@@ -76,42 +79,71 @@ def ready_for_budget(model: str | ModelFile | None, threads: int | None) -> Mode
     return with_gain_tables(loaded, threads=threads)
 
 
-def arrivals_of(
-    first: Pairing,
-    list_again: Callable[[], Inputs],
-    pair_again: Callable[[Inputs], Pairing],
-    clock: Callable[[], float] = time.monotonic,
-) -> Arrivals:
+class ArrivingFiles:
     """Lists the inputs again from time to time; a new file counts once its size and time have stopped changing."""
-    known = {*first.targets, *(source for source, _ in first.failures)}
-    growing: dict[Path, State] = {}
-    listed = clock()
 
-    def arrivals() -> dict[Path, Path]:
-        nonlocal listed
-        if clock() - listed < _LISTING_S:
+    def __init__(
+        self,
+        found: Inputs,
+        targets: Mapping[Path, Path],
+        list_again: Callable[[], Inputs],
+        pair_again: Callable[[Inputs], Pairing],
+        refuse: Refuse,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``found`` and ``targets``: what is known from the start; ``refuse`` is told of files that have no output."""
+        self._known = {path for path, _ in found.files}
+        self._real = Identities()
+        self._results = {self._real.of_output(target) for target in targets.values()}
+        self._list_again, self._pair_again, self._refuse = list_again, pair_again, refuse
+        self._growing: dict[Path, State] = {}
+        self._clock, self._listed = clock, clock()
+
+    def __call__(self) -> Targets:
+        """Inputs, with their outputs, that were not there at the last call."""
+        if self._clock() - self._listed < _LISTING_S:
             return {}
-        listed = clock()
-        found = list_again()
-        new = {path for path, _ in found.files if path not in known}
-        if not new:
-            return {}
-        settled = _settled(new, growing)
-        targets = {
-            source: target for source, target in pair_again(found).targets.items() if source in settled
+        self._listed = self._clock()
+        found = self._list_again()
+        new = [path for path, _ in found.files if path not in self._known and not self._is_result(path)]
+        settled = self._settled(new)
+        self._known |= settled
+        return self._paired(found, settled) if settled else {}
+
+    def _is_result(self, path: Path) -> bool:
+        """True for a result of this call: no input, even if its own input has been moved away."""
+        return self._real.of_output(path) in self._results
+
+    def _settled(self, new: Iterable[Path]) -> set[Path]:
+        """Those that are as they were at the last call."""
+        before = self._growing
+        self._growing = {path: state_of(path) for path in new}
+        return {
+            path for path, state in self._growing.items() if state is not None and before.get(path) == state
         }
-        known.update(targets)
-        return targets
 
-    return arrivals
+    def _paired(self, found: Inputs, settled: set[Path]) -> Targets:
+        try:
+            pairing = self._pair_again(found)
+        except SparsesrError as error:  # such as one file as the output of what are several inputs by now
+            for source in sorted(settled):
+                self._refuse(source, error)
+            return {}
+        for source, error in pairing.failures:
+            if source in settled:
+                self._refuse(source, error)
+        wanted = {source: target for source, target in pairing.targets.items() if source in settled}
+        return {source: target for source, target in wanted.items() if self._takes(source, target)}
 
-
-def _settled(new: set[Path], growing: dict[Path, State]) -> set[Path]:
-    """Those that are as they were at the last call; ``growing`` holds their states."""
-    before = dict(growing)
-    growing.clear()
-    growing.update({path: state_of(path) for path in new})
-    return {path for path, state in growing.items() if state is not None and before.get(path) == state}
+    def _takes(self, source: Path, target: Path) -> bool:
+        """Whether the output is free: an input that is gone may have become this very file."""
+        if self._is_result(target):
+            what = f"would become {printable(target)}, as another input did"
+            remedy = "upscale it separately, into another folder"
+            self._refuse(source, UsageError(what, where=printable(source), remedy=remedy))
+            return False
+        self._results.add(self._real.of_output(target))
+        return True
 
 
 def report_budget(budget: BatchBudget, job: Job) -> None:

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Any, BinaryIO
-
-import typer
+from typing import Any, BinaryIO
 
 from sparsesr.cli import messages, options, shared_options
 from sparsesr.cli.int8_scales import ready_for
@@ -34,12 +32,8 @@ def run(
     precision: shared_options.Precision = "auto",
     memory: shared_options.Memory = None,
     threads: shared_options.Threads = None,
-    format: Annotated[
-        str | None, typer.Option("-f", "--format", help="jpg, png, webp or tif. [default: as the input]")
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option(help="Quality of JPEG and WebP, 1 to 100. [default: 95]")
-    ] = None,
+    format: shared_options.Format = None,
+    quality: shared_options.Quality = None,
     depth: shared_options.Depth = None,
 ) -> int:
     """Upscale images from standard input to standard output until it ends; the model is loaded once.

@@ -5,6 +5,7 @@ What a command prints is less than what it does: work goes on, and the exit stat
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,6 +23,8 @@ class _TolerantFile(io.FileIO):
     failure: OSError | None = None
 
     def write(self, data: Any) -> int:
+        if was_closed(self.fileno()):
+            self.failure = self.failure or OSError(errno.EBADF, "it is closed")
         if self.failure is None:
             try:
                 return super().write(data) or 0

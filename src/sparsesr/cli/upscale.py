@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sparsesr import __version__
 from sparsesr.cli import options, shared_options
-from sparsesr.cli.budget_option import arrivals_of, make_budget, ready_for_budget, report_budget
+from sparsesr.cli.budget_option import ArrivingFiles, Refuse, make_budget, ready_for_budget, report_budget
 from sparsesr.cli.int8_scales import ready_for
+from sparsesr.cli.tally import Tally
 from sparsesr.cli.upscale_job import Job, run_stdin, watching
-from sparsesr.cli.upscale_report import report_beforehand, report_outcome, report_problems, report_tally
+from sparsesr.cli.upscale_report import (
+    report_beforehand,
+    report_error,
+    report_outcome,
+    report_problems,
+    report_tally,
+)
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import UsageError
-from sparsesr.jobs.batch import Arrivals, upscale_files
+from sparsesr.errors import SparsesrError, UsageError
+from sparsesr.image.source import printable
+from sparsesr.jobs.batch import Arrivals, located, upscale_files
 from sparsesr.jobs.batch_budget import BatchBudget
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.jobs.inputs import Inputs, expand
-from sparsesr.jobs.journal import Journal, common_folder
+from sparsesr.jobs.journal import Journal, common_folder, weights_digest
 from sparsesr.jobs.local_names import local_name
 from sparsesr.jobs.pairing import Pairing, pair
 
@@ -113,8 +123,9 @@ def run(
     pairing = again(found)
     if limit is None:
         return _run_all(upscaler, found, pairing, job)
-    arrivals = arrivals_of(pairing, partial(expand, named, recursive=recursive, output=output), again)
-    return _run_all(upscaler, found, pairing, job, limit, arrivals)
+    listing = partial(expand, named, recursive=recursive, output=output)
+    arriving = partial(ArrivingFiles, found, pairing.targets, listing, again)
+    return _run_all(upscaler, found, pairing, job, limit, arriving)
 
 
 def _is_stdin(named: list[str]) -> bool:
@@ -132,7 +143,7 @@ def _run_all(
     pairing: Pairing,
     job: Job,
     budget: BatchBudget | None = None,
-    arrivals: Arrivals | None = None,
+    arriving: Callable[[Refuse], Arrivals] | None = None,
 ) -> int:
     tally = report_beforehand(inputs, pairing, job)
     watch = partial(watching, job)
@@ -144,7 +155,7 @@ def _run_all(
         skip_existing=job.skip_existing,
         journal=_journal(upscaler, pairing, job, budget),
         budget=budget,
-        arrivals=arrivals,
+        arrivals=None if arriving is None else arriving(partial(_refuse, tally, job)),
     )
     for source, target, outcome in batch:
         tally.count += source not in pairing.targets
@@ -156,12 +167,21 @@ def _run_all(
     return tally.exit_status
 
 
+def _refuse(tally: Tally, job: Job, source: Path, error: SparsesrError) -> None:
+    """Count and report a file that has arrived but has no output."""
+    tally.count += 1
+    tally.add(error)
+    report_error(located(error, printable(source)), source, job)
+
+
 def _journal(upscaler: Upscaler, pairing: Pairing, job: Job, budget: BatchBudget | None) -> Journal | None:
     """A journal for several files; a single one is either done or not."""
     folder = common_folder(pairing.targets.values())
     if folder is None or len(pairing.targets) < 2:
         return None
-    settings = {**vars(job.write_options), **upscaler.settings, "effort": job.effort, "target": job.target_ms}
+    made_by = {"weights": weights_digest(upscaler.model), "sparsesr": __version__}
+    asked = {**vars(job.write_options), "effort": job.effort, "target": job.target_ms}
+    settings = {**asked, **upscaler.settings, **made_by}
     if budget is not None:
         settings |= {"budget": budget.amount, "unit": budget.unit}
     return Journal(folder, settings)

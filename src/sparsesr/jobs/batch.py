@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sparsesr.errors import CancelledError, LimitError, SparsesrError, Wording, 
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import remove_stale
 from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
-from sparsesr.jobs.journal import Journal
+from sparsesr.jobs.journal import Journal, state_of
 from sparsesr.jobs.pacing import Attempt, Pacing
 
 
@@ -110,13 +111,12 @@ def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal |
 def existing(source: Path, target: Path) -> Skipped | None:
     """The outcome if an output that exists is taken as done; None if there is none."""
     try:
-        size, made = target.stat().st_size, target.stat().st_mtime
-        changed = source.stat().st_mtime
+        found, changed = target.stat(), source.stat().st_mtime
     except (OSError, ValueError):
         return None
-    if size == 0:  # no image, and never one of ours; writing reports that the file exists
+    if not stat.S_ISREG(found.st_mode) or found.st_size == 0:  # none of ours; writing reports what is there
         return None
-    return Skipped("exists, but is older than the input" if changed > made else "exists")
+    return Skipped("exists, but is older than the input" if changed > found.st_mtime else "exists")
 
 
 def attempt_file(
@@ -135,7 +135,7 @@ def attempt_file(
             return upscale_file(upscaler, source, target, chosen, write_options)
 
     outcome = attempted(work, printable(source))
-    return _in_batch(outcome) if isinstance(outcome, SparsesrError) else outcome
+    return _in_batch(outcome, target) if isinstance(outcome, SparsesrError) else outcome
 
 
 def attempted(work: Callable[[], FileResult], name: str) -> Attempt:
@@ -156,8 +156,15 @@ def located(error: SparsesrError, name: str) -> SparsesrError:
     return error
 
 
-def _in_batch(error: SparsesrError) -> SparsesrError:
-    """The error, with the remedy that only batches have."""
-    if error.asks_for("overwrite"):
+def _in_batch(error: SparsesrError, target: Path) -> SparsesrError:
+    """The error, with the remedy that only batches have; an empty file is never taken as done."""
+    if error.asks_for("overwrite") and _is_empty(target):
+        error.what = f"{error.what}, but is empty"
+    elif error.asks_for("overwrite"):
         error.remedy = Wording("pass {}, {} or another {}", "overwrite", "skip_existing", "output")
     return error
+
+
+def _is_empty(path: Path) -> bool:
+    state = state_of(path)
+    return state is not None and state[0] == 0

@@ -20,12 +20,15 @@ from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.destination import Destination, checked_destination, resolve_format
 from sparsesr.image.encode import EncodeOptions, check_lossless, encode_to, working_bytes
 from sparsesr.image.formats import FORMATS
+from sparsesr.image.header import stated_pixels
 from sparsesr.image.source import check_readable
 from sparsesr.image.vips_threads import is_lost
 from sparsesr.jobs.budget_share import BudgetShare
 from sparsesr.limits import ImageLimits
+from sparsesr.modelfile.operations.registry import mask_names
 
 _LIMITS = ImageLimits()
+_MEGABYTE = 1_000_000
 Seen = Callable[[DecodedImage, DecodedImage], None]
 """Called with the input and the finished image, before that is encoded."""
 
@@ -89,6 +92,12 @@ class _PreparedFile:
     """The one for such images."""
     destination: Destination
     route: Route
+
+    @property
+    def has_masks(self) -> bool:
+        """True if an effort changes the work of any network for it."""
+        networks = map(self.upscaler.network_for, self.route.scales)
+        return any(mask_names(network.model.graph) for network in networks)
 
     def result(self, upscaled: UpscaleResult) -> FileResult:
         """The report about it."""
@@ -191,6 +200,8 @@ def _upscaled(
         result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.route, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
+    if options.effort is not None and not prepared.has_masks:
+        result = _without_effort(result)
     finished = image.with_pixels(result.image, alpha)
     if seen is not None:
         seen(image, finished)
@@ -201,6 +212,13 @@ def _upscaled(
         written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     output = written.data if prepared.destination.path is None else prepared.destination.path
     return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
+
+
+def _without_effort(result: UpscaleResult) -> UpscaleResult:
+    """The result of networks that no effort changes."""
+    names = " and ".join(dict.fromkeys(each.model for each in result.passes))
+    note = f"the effort changed nothing: {names} computes every pixel"
+    return replace(result, effort=None, notes=(*result.notes, note))
 
 
 def decoded(
@@ -215,17 +233,18 @@ def decoded(
     taken = upscaler.idle_bytes + upscaler.budget.reserved_bytes
     free = _within(limits, upscaler.memory - taken, upscaler.scale)
     if free == most:
-        return _decoded_within(most, limits, source, name, cancelled)
+        return _decoded_within(most, limits, upscaler, source, name, cancelled)
     with contextlib.suppress(LimitError):
         return decode(source, free, cancelled, name)
     with upscaler.budget.reserved(upscaler.budget.total_bytes, cancelled):
         upscaler.release_buffers()
-        return _decoded_within(most, limits, source, name, cancelled)
+        return _decoded_within(most, limits, upscaler, source, name, cancelled)
 
 
 def _decoded_within(
     most: ImageLimits,
     limits: ImageLimits,
+    upscaler: Upscaler,
     source: Path | bytes,
     name: str | None,
     cancelled: Cancelled | None,
@@ -237,17 +256,31 @@ def _decoded_within(
         if not (error.asks_for("max_pixels") or error.asks_for("max_file_bytes")):
             raise
         # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
-        is_of_memory = most.max_pixels < limits.max_pixels and error.asks_for("max_pixels")
-        remedy = (
-            Wording("shrink it or raise {}", "memory") if is_of_memory else "shrink it or cut it into parts"
-        )
-        raise LimitError(error.what, where=error.where, remedy=remedy) from None
+        if most.max_pixels < limits.max_pixels and error.asks_for("max_pixels"):
+            what, remedy = _memory_needed(error, upscaler, source), Wording("shrink it or raise {}", "memory")
+            raise LimitError(what, where=error.where, remedy=remedy) from None
+        raise LimitError(error.what, where=error.where, remedy="shrink it or cut it into parts") from None
+
+
+def _memory_needed(error: LimitError, upscaler: Upscaler, source: Path | bytes) -> str:
+    """What is wrong with an image whose pixels alone take more than the memory: how much it needs, if that is known."""
+    limit = f"{upscaler.memory // _MEGABYTE} MB"
+    pixels = stated_pixels(source) if isinstance(source, Path) else None
+    least = PROCESS_BYTES + (pixels or 0) * _bytes_per_pixel(upscaler.scale)
+    if least <= upscaler.memory or pixels is None:
+        return f"{error.what}, which is what {limit} of memory leave"
+    return f"needs at least {-(-least // _MEGABYTE)} MB of memory, but the limit is {limit}"
 
 
 def _within(limits: ImageLimits, memory: int, scale: int) -> ImageLimits:
     """The limits with the pixels of the largest input that fits into the memory together with its result."""
-    fitting = max((memory - PROCESS_BYTES) // (3 + 3 * scale**2), 1)
+    fitting = max((memory - PROCESS_BYTES) // _bytes_per_pixel(scale), 1)
     return replace(limits, max_pixels=min(fitting, limits.max_pixels))
+
+
+def _bytes_per_pixel(scale: int) -> int:
+    """Of an input, together with its result."""
+    return 3 + 3 * scale**2
 
 
 def _format(image: DecodedImage, write_options: WriteOptions) -> str:

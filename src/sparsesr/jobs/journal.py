@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsesr.jobs.json_lines import append_lines, read_lines
+from sparsesr.modelfile.spec import ModelFile
 
 State = list[int] | None
 """Size in bytes and time of change in ns of a file; None if there is none."""
@@ -81,6 +82,15 @@ def digest_of(settings: Mapping[str, Any]) -> str:
     """A short name for the settings of a batch."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def weights_digest(model: ModelFile) -> str:
+    """A short name for the weights of a model: its name stays when another one is imported under it."""
+    hashed = hashlib.sha256()
+    for name in sorted(model.tensors):
+        hashed.update(name.encode())
+        hashed.update(model.tensors[name].tobytes())
+    return hashed.hexdigest()[:12]
 
 
 def state_of(path: Path) -> State:

@@ -13,7 +13,7 @@ from sparsesr.image.source import printable
 from sparsesr.jobs.destinations import default_output, results_among
 from sparsesr.jobs.identity import Identities
 from sparsesr.jobs.inputs import Inputs, has_image_suffix, shown
-from sparsesr.jobs.local_names import is_folder
+from sparsesr.jobs.local_names import exists, is_folder
 
 Targets = dict[Path, Path]
 _ELSEWHERE = Wording("choose another {}", "output")
@@ -76,7 +76,7 @@ def _is_folder(output: str, files: list[tuple[Path, Path]]) -> bool:
 
 
 def _looks_like_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or is_folder(output) or not Path(output).suffix
+    return output.endswith(("/", os.sep)) or is_folder(output) or not (Path(output).suffix or exists(output))
 
 
 def _looks_like_file(output: str) -> bool:

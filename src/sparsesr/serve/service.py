@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -82,12 +82,16 @@ class Service:
         work = self._work(name, upload.read, wishes, has_views=False)
         return self._submit(self.job_lane, "upscale", work)
 
-    def measure_savings(self, job: Job, network_ms: float) -> Task:
-        """Measure what the masks of a job saved; the outcome is a Savings or None. Raises BusyError."""
+    def measure_savings(self, job: Job, record: Mapping[str, Any]) -> Task:
+        """Measure what the masks of a job saved; the outcome is a Savings or None. Raises BusyError.
+
+        ``record``: of its result, which has the effort that a target chose.
+        """
+        effort, network_ms = record["effort"], 1000 * record["network_seconds"]
 
         def work(task: Task) -> Savings | None:
             upscaler = self.upscalers.find(job.wishes.networks).for_jpeg(job.image.jpeg_quality)
-            return measure_savings(upscaler, job.image, job.wishes.run.effort, network_ms, task)
+            return measure_savings(upscaler, job.image, effort, network_ms, task)
 
         return self._submit(self.view_lane, "savings", work)
 

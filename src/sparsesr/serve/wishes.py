@@ -46,16 +46,22 @@ def known_model(name: str | None) -> str | None:
     return name
 
 
+ModelName = Annotated[
+    str | None, Query(description="Name of a model. Default: the bundled one for the file.")
+]
+Scale = Annotated[float | None, Query(description="Upscaling factor. Default: 2.")]
+Precision = Annotated[str, Query(description="auto, fp32, bf16 or int8.")]
+Inference = Annotated[str, Query(description="auto, whole or chopped.")]
+
+
 def network_wishes(
-    model: Annotated[
-        str | None, Query(description="Name of a model. Default: the bundled one for the file.")
-    ] = None,
-    scale: Annotated[float | None, Query(description="Upscaling factor. Default: 2.")] = None,
+    model: ModelName = None,
+    scale: Scale = None,
     width: Annotated[int | None, Query(description="Width of the result in pixels.")] = None,
     height: Annotated[int | None, Query(description="Height of the result in pixels.")] = None,
     fit: Annotated[str | None, Query(description="Largest result within a box, like 1920x1080.")] = None,
-    precision: Annotated[str, Query(description="auto, fp32, bf16 or int8.")] = "auto",
-    inference: Annotated[str, Query(description="auto, whole or chopped.")] = "auto",
+    precision: Precision = "auto",
+    inference: Inference = "auto",
 ) -> NetworkWishes:
     """Options that choose networks and a size."""
     box = None if fit is None else written_size(fit)
@@ -63,6 +69,16 @@ def network_wishes(
         remedy = "write width and height, like 1920x1080"
         raise UsageError(f"{fit!r} is not a size", where=Parameter("fit"), remedy=remedy)
     return NetworkWishes(known_model(model), scale, width, height, box, precision, inference)
+
+
+def preview_networks(
+    model: ModelName = None,
+    scale: Scale = None,
+    precision: Precision = "auto",
+    inference: Inference = "auto",
+) -> NetworkWishes:
+    """Options that choose networks for a part of an image: a size in pixels would be that of the whole."""
+    return NetworkWishes(known_model(model), scale, None, None, None, precision, inference)
 
 
 def run_wishes(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
 from sparsesr.engine.execute import RunOptions
+from sparsesr.errors import UsageError
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.serve.answers import ErrorAnswer
 from sparsesr.serve.errors import unknown
@@ -15,6 +17,9 @@ from sparsesr.serve.service import Service
 from sparsesr.serve.settings import Settings
 from sparsesr.serve.views import View
 from sparsesr.serve.wishes import NetworkWishes, Wishes, network_wishes, run_wishes, write_wishes
+
+_SHOWN = 40
+"""Characters of an unknown name in a message."""
 
 
 def service_of(request: Request) -> Service:
@@ -25,6 +30,29 @@ def service_of(request: Request) -> Service:
 def settings_of(request: Request) -> Settings:
     """The settings of the app."""
     return request.app.state.settings
+
+
+async def check_parameters(request: Request) -> None:
+    """Raise UsageError for a parameter that the route does not have: a misspelled option would be ignored unsaid."""
+    known = _parameters_of(request)
+    unknown_name = next((name for name in request.query_params if name not in known), None)
+    if unknown_name is not None:
+        raise UsageError(
+            f"there is no parameter {unknown_name[:_SHOWN]!r}", remedy=_hint(unknown_name, known)
+        )
+
+
+def _parameters_of(request: Request) -> list[str]:
+    """Names of the parameters of the query, as the description of the API has them."""
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name[:_SHOWN].lower(), known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"use {', '.join(known)}" if known else "leave it out"
 
 
 def upload_name(

@@ -17,13 +17,14 @@ from sparsesr.serve.routes.dependencies import (
     PNG,
     TheService,
     UploadName,
+    check_parameters,
     tile_answer,
 )
 from sparsesr.serve.service import Service
 from sparsesr.serve.waiting import outcome_of
-from sparsesr.serve.wishes import NetworkWishes, network_wishes, run_wishes
+from sparsesr.serve.wishes import NetworkWishes, preview_networks, run_wishes
 
-router = APIRouter(tags=["images"], responses=ERRORS)
+router = APIRouter(tags=["images"], responses=ERRORS, dependencies=[Depends(check_parameters)])
 
 
 async def taken_in(request: Request, service: Service, name: str) -> tuple[str, SourceImage]:
@@ -73,7 +74,7 @@ async def preview(
     request: Request,
     image_id: str,
     part: Annotated[Part, Depends()],
-    networks: Annotated[NetworkWishes, Depends(network_wishes)],
+    networks: Annotated[NetworkWishes, Depends(preview_networks)],
     run: Annotated[RunOptions, Depends(run_wishes)],
     service: TheService,
 ) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from sparsesr.errors import UsageError
@@ -20,6 +20,7 @@ from sparsesr.serve.routes.dependencies import (
     TheService,
     TheWishes,
     UploadName,
+    check_parameters,
     tile_answer,
 )
 from sparsesr.serve.routes.images import taken_in
@@ -29,7 +30,7 @@ from sparsesr.serve.upscaling import Result
 from sparsesr.serve.waiting import outcome_of
 from sparsesr.serve.zip_stream import zip_blocks
 
-router = APIRouter(tags=["jobs"], responses=ERRORS)
+router = APIRouter(tags=["jobs"], responses=ERRORS, dependencies=[Depends(check_parameters)])
 JobIds = Annotated[list[str], Query(alias="job", description="Id of a job; repeatable.")]
 
 
@@ -127,7 +128,7 @@ async def savings(request: Request, job_id: str, service: TheService) -> Savings
     if finished(job).mask is None:
         raise RefusedError("the network of this job has no masks", status=404)
     if job.savings is None:
-        task = service.measure_savings(job, 1000 * record["network_seconds"])
+        task = service.measure_savings(job, record)
         job.savings = cast("Savings | None", await outcome_of(task, service.view_lane, request))
     measured = job.savings
     if measured is None:

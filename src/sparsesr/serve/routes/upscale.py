@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
 from sparsesr.serve.bodies import received
@@ -16,11 +16,12 @@ from sparsesr.serve.routes.dependencies import (
     TheService,
     TheWishes,
     UploadName,
+    check_parameters,
 )
 from sparsesr.serve.upscaling import Result
 from sparsesr.serve.waiting import outcome_of
 
-router = APIRouter(tags=["upscale"])
+router = APIRouter(tags=["upscale"], dependencies=[Depends(check_parameters)])
 
 
 @router.post(
