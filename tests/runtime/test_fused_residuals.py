@@ -81,16 +81,17 @@ def test_no_bit_changes_in_fp32(threads, dense, monkeypatch):
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_overwriting_the_residual_changes_no_bit(threads, precision, monkeypatch):
+@pytest.mark.parametrize("dense", [False, True])
+def test_overwriting_maps_changes_no_bit(threads, precision, dense, monkeypatch):
     """Compared with separate windows, into which the residual is copied."""
     one, other = (Session(MODEL, threads, precision, emulate=True) for _ in range(2))
     monkeypatch.setattr(execution_plan, "window_groups", _separate_windows)
     images = [random_image(*size, seed=size[0]) for size in SIZES]
-    expected = [other.run(image, band_rows=len(image)).image for image in images]
+    expected = [other.run(image, band_rows=len(image), dense=dense).image for image in images]
     monkeypatch.undo()
     for image, values in zip(images, expected, strict=True):
         for band_rows in (1, 2, 3, 5, 8, 32):
-            np.testing.assert_array_equal(one.run(image, band_rows=band_rows).image, values)
+            np.testing.assert_array_equal(one.run(image, band_rows=band_rows, dense=dense).image, values)
 
 
 def _separate_windows(segment, bands, grid, rolling, layout, types) -> list[list[int]]:
@@ -129,6 +130,17 @@ def test_hidden_maps_under_one_mask_share_a_window_and_its_zeros():
         state.claim_fill(name, fill)
     assert [state.fills[f"block{index}.a"] for index in range(3)] == [BORDER, NOWHERE, EVERYWHERE]
     assert state.fills["activated.a"] is NOWHERE
+
+
+def test_hidden_maps_of_a_dense_run_share_windows_too():
+    planner = Session(MODEL, 1)._planner
+    plan = planner.plan(planner.grid(64, 30), PlanOptions(dense=True, band_rows=8))
+    (segment,) = plan.segments
+    assert len({segment.places[f"block{index}.a"].buffer for index in range(3)}) == 1
+    masked, dense = (
+        planner.buffer_bytes(planner.grid(640, 480), PlanOptions(dense=d)) for d in (False, True)
+    )
+    assert dense <= masked
 
 
 def test_layers_keep_names_densities_and_multiply_adds():

@@ -2,8 +2,9 @@
 
 The trunk of a residual network needs one window: a block first reads its input around a pixel, and later only at that
 pixel, to add its result. Hidden maps under one mask share another: the zeros around active pixels are the same for all
-of them, so they are written once. Quantised copies of a trunk share a third, which then stays in a near cache. A shared
-window is never higher than those it replaces.
+of them, so they are written once. Quantised copies of a trunk share a third, which then stays in a near cache. Maps
+without a mask share windows too: nothing is left of what they overwrite. A shared window is never higher than those it
+replaces.
 """
 
 from __future__ import annotations
@@ -69,11 +70,17 @@ def _candidates(entry: TypedNode, segment: Segment, last_written: Sequence[int])
     mask = _zeros_outside(node)
     alike = [other.output for other in others if mask is not None and _zeros_outside(other) == mask]
     copies = [other.output for other in others if _is_copy(node) and _is_copy(other)]
-    return [*own, *alike, *copies]
+    complete = [other.output for other in others if _is_complete(node) and _is_complete(other)]
+    return [*own, *alike, *copies, *complete]
 
 
 def _is_copy(node: Node) -> bool:
     return operation_of(node).is_by_product
+
+
+def _is_complete(node: Node) -> bool:
+    """True if every pixel of the output is written, so nothing of what was there before is left."""
+    return mask_of(node) is None and not _is_copy(node)
 
 
 def _zeros_outside(node: Node) -> str | None:
