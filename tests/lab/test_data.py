@@ -128,6 +128,11 @@ def test_a_packed_file_is_checked(pairs, tmp_path):
         open_training_set(folders, tmp_path / "p.bin", 3, 16, print)
     with pytest.raises(UsageError, match="packed from"):
         open_training_set([tmp_path], tmp_path / "p.bin", 2, 16, print)
+    index = (tmp_path / "p.json").read_text()
+    (tmp_path / "p.json").write_text(index.replace('"format": 2', '"format": 1'))
+    with pytest.raises(ModelError, match="delete it to pack the images again"):
+        PackedPairs(tmp_path / "p.bin")
+    (tmp_path / "p.json").write_text(index)
     (tmp_path / "p.bin").write_bytes(b"1234")
     with pytest.raises(ModelError, match="truncated"):
         PackedPairs(tmp_path / "p.bin")

@@ -19,7 +19,12 @@ from sparsesr.cli.main import main
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.nn.registry import NETWORKS
 from sparsesr.lab.nn.smsr import SMSR
+from sparsesr.lab.recipes import RECIPES
+from sparsesr.lab.recipes.pruned_run import recipe_of_new
+from sparsesr.lab.recipes.pruning import pruning_recipe
+from sparsesr.lab.sparsity.balance import Balance
 from sparsesr.lab.train import step as step_module
+from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.modelfile.balanced_storage import balanced_weights
 from sparsesr.modelfile.catalogue import load
 from sparsesr.modelfile.writer import write_model
@@ -84,6 +89,17 @@ def test_a_pruned_model_is_pruned_further(model, tmp_path, capsys):
         for pattern, _ in balanced_weights(load("second/narrow_8of16_4of16.safetensors").graph).values()
     }
     assert patterns == {4}
+
+
+def test_a_model_is_fine_tuned_by_the_recipe_of_its_own_name(model, tmp_path, monkeypatch):
+    own = EnlargingRecipe("narrow_x2", 10, scale=2, degradation="photo")
+    monkeypatch.setitem(RECIPES, "narrow", lambda: own)
+    settings = ("lr_patch_px=12", "batch=1")
+    found = recipe_of_new(model, tmp_path / "run", Balance(4, 16), ["photos"], settings, print)
+    assert found.degradation == "photo" and found.network == "narrow_x2"
+    assert pruning_recipe("skim_best_x2", 2, "", Balance(4, 16), True, "photo_x2").degradation == "photo"
+    other = pruning_recipe("skim_fast_x2", 2, "", Balance(4, 16), True, "photo_x2")
+    assert other.degradation == "bicubic" and other.network == "skim_fast_x2"
 
 
 def test_termination_saves(model, tmp_path, capsys, monkeypatch):

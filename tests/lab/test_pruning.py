@@ -15,6 +15,7 @@ from lab.pruning_runs import PRUNED, narrow, narrow_recipe, run  # noqa: E402
 from lab.smsr_cases import small_smsr  # noqa: E402
 from sparsesr.errors import ModelError, UsageError  # noqa: E402
 from sparsesr.lab.export.exporter import export  # noqa: E402
+from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS, create  # noqa: E402
 from sparsesr.lab.sparsity.balance import Balance  # noqa: E402
 from sparsesr.lab.sparsity.balanced import balanced_mask  # noqa: E402
@@ -22,7 +23,7 @@ from sparsesr.lab.train import step as step_module  # noqa: E402
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.overrides import with_overrides  # noqa: E402
 from sparsesr.lab.train.prunable import prunable_weights  # noqa: E402
-from sparsesr.lab.train.pruning import pruning_events  # noqa: E402
+from sparsesr.lab.train.pruning import GradualPruning, Surroundings, pruning_events  # noqa: E402
 from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
 from sparsesr.lab.train.refit import gram_matrices, refitted  # noqa: E402
 from sparsesr.modelfile.balanced import detect  # noqa: E402
@@ -90,6 +91,16 @@ def test_resuming_gives_the_same_weights(tmp_path, settings):
     for kind in ("network", "ema"):
         assert all(torch.equal(whole[kind][name], halves[kind][name]) for name in whole[kind])
     assert all(most_kept(halves["ema"][f"{name}.weight"]) <= 4 for name in PRUNED)
+
+
+def test_a_restored_choice_is_on_the_device_of_the_weights():
+    """A run makes the pruner before it moves the network; ``meta`` stands for a GPU."""
+    around = Surroundings(narrow(), narrow(), torch.optim.SGD(narrow().parameters()), lambda step: None)
+    pruner = GradualPruning(around, Pruning(), 10)
+    state = pruner.state()
+    pruner.weights = {name: weight.to("meta") for name, weight in pruner.weights.items()}
+    pruner.restore(state)
+    assert {dropped.device.type for dropped in pruner.dropped.values()} == {"meta"}
 
 
 def test_straight_through_trains_hidden_weights_until_the_choice_is_final(tmp_path, monkeypatch):
@@ -162,6 +173,30 @@ def test_the_refit_keeps_outputs_closer_than_dropping_alone(tmp_path):
             return float((before.head(image) - after.head(image)).square().mean())
 
     assert error(4) < 0.7 * error(0)
+
+
+@pytest.mark.parametrize("dense", [(0, 0, 0), (5, 3, 2)])
+def test_masked_layers_are_observed_with_and_without_dense_channels(dense):
+    torch.manual_seed(3)
+    unit = MaskedConvolutions(16, 3).eval()
+    unit.fix_dense(dense)
+    feat, mask = torch.rand(1, 16, 12, 10), (torch.rand(1, 1, 12, 10) < 0.5).float()
+    read = []
+    hook = unit.collect.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    grams = gram_matrices(
+        unit, dict.fromkeys(("body.0", "body.1", "body.2")), lambda: unit(feat, mask, unit.dense_shares_CL(1))
+    )
+    hook.remove()
+    for name, image in zip(sorted(grams), [feat, *read[0].split(16, dim=1)[:2]], strict=True):
+        columns = torch.nn.functional.unfold(image, 3, padding=1)[0].double()
+        torch.testing.assert_close(grams[name], columns @ columns.T, rtol=1e-4, atol=1e-4)
+        assert grams[name].any()
+
+
+def test_every_pruned_layer_is_refitted():
+    network, image = narrow().eval(), torch.rand(1, 3, 16, 16)
+    weights = prunable_weights(network, Pruning())
+    assert gram_matrices(network, weights, lambda: network(image)).keys() == weights.keys()
 
 
 def test_a_dead_input_does_not_break_the_refit():

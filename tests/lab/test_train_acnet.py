@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -12,6 +13,7 @@ import torch
 from lab.training_runs import acnet_recipe, quiet, tiny_acnet
 from sparsesr.errors import UsageError
 from sparsesr.lab.data.several_scales import SeveralScales, scale_of_step
+from sparsesr.lab.nn.registry import create
 from sparsesr.lab.train.ending import Ending
 from sparsesr.lab.train.enlarging import Enlarging
 from sparsesr.lab.train.feeding import open_feed
@@ -48,6 +50,14 @@ def test_all_scales_are_trained(tmp_path):
         name = f"upsample.up{scale}.body.0.weight"
         assert not torch.equal(before[name], after[name])
     assert torch.equal(before["sub_mean.shifter.bias"], after["sub_mean.shifter.bias"])
+
+
+@pytest.mark.parametrize("trained", [(2, 3), ()])
+def test_any_scale_of_several_is_validated(tmp_path, trained):
+    recipe = replace(acnet_recipe(tmp_path, 2, 3, steps=2, validate_every=1), scale=3, scales=trained)
+    train(recipe, tmp_path / "run", report=quiet)
+    lines = map(json.loads, (tmp_path / "run/log.jsonl").read_text().splitlines())
+    assert sum("psnr_y" in line for line in lines) == 2
 
 
 def test_patches_have_the_scale_of_the_step(tmp_path):
@@ -108,3 +118,10 @@ def test_a_network_of_one_scale_is_not_trained_for_several(tmp_path):
     recipe = replace(acnet_recipe(tmp_path, 2), scales=(2, 3))
     with pytest.raises(UsageError, match="does not support the scales"):
         train(recipe, tmp_path / "run", report=quiet)
+
+
+@pytest.mark.parametrize("network", ["tiny_acnet", "skim_fast_dense_x3", "smsr_s_x3", "esrt_x3"])
+def test_a_recipe_of_another_scale_than_the_network_is_refused(tmp_path, network):
+    recipe = replace(acnet_recipe(tmp_path, 3), network=network, scale=2)
+    with pytest.raises(UsageError, match=r"enlarges x3, the recipe x2; .*recipe\.scale=3"):
+        Enlarging(recipe).check(create(network))

@@ -74,3 +74,6 @@ def test_sessions_are_contenders():
     contender = session_contender(session, image, out_dtype=np.float32)
     assert (contender.threads, contender.precision) == (1, "fp32")
     np.testing.assert_array_equal(contender.run().image, session.run(image, out_dtype=np.float32).image)
+    kept = time_in_turns({"session": contender}, 2).results["session"]
+    assert [result.image.nbytes for result in kept] == [0, 0]
+    assert all(result.stats.macs == contender.run().stats.macs > 0 for result in kept)

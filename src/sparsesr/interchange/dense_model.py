@@ -20,7 +20,7 @@ from sparsesr.modelfile.operations.attributes import (
 )
 from sparsesr.modelfile.operations.registry import feature_inputs
 from sparsesr.modelfile.spec import Graph, ModelFile, Node, Tensor
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 from sparsesr.runtime.graph.unmasked import without_masks
 
 
@@ -30,8 +30,7 @@ def dense_model(model: ModelFile) -> ModelFile:
     Raises:
         ModelError: the graph is not valid.
     """
-    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    typed = without_masks(type_graph(model.graph, shapes), model.graph.output)
+    typed = without_masks(typed_nodes(model.graph, model.tensors), model.graph.output)
     nodes, tensors = _merge_chains([entry.node for entry in typed], dict(model.tensors))
     used = {name for node in nodes for name in node.weights.values()}
     graph = Graph(model.graph.input, model.graph.output, tuple(nodes))

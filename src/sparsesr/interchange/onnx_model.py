@@ -16,7 +16,7 @@ from sparsesr.interchange.onnx_rules import RULES
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import Graph, ModelFile
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 OPSET = 17
 _IR_VERSION = 8  # that of opset 17
@@ -40,8 +40,7 @@ def to_onnx(model: ModelFile, size: Size | None = None) -> Any:
         ModelError: an operation has no form in ONNX, or the graph is not valid.
     """
     model = _with_free_ends(model)
-    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    typed = type_graph(model.graph, shapes)
+    typed = typed_nodes(model.graph, model.tensors)
     padding, build = padding_of(model.facts, typed), OnnxBuilder(model)
     build.image = _padded(build, padding, size)
     for entry in typed:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from sparsesr.measure.machine import Machine, this_machine
 from sparsesr.runtime.backend.interface import Image
-from sparsesr.runtime.session import Session
+from sparsesr.runtime.session import RunResult, Session
 
 Clock = Callable[[], float]
+
+
+def _whole(result: Any) -> Any:
+    return result
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,22 @@ class Contender:
     run: Callable[[], Any]
     threads: int
     precision: str = "fp32"
+    keep: Callable[[Any], Any] = _whole
+    """What is kept of a result for :attr:`Timing.results`; not timed."""
 
 
 def session_contender(session: Session, image: Image, **options: Any) -> Contender:
-    """Return a contender that runs a session on an image; ``options`` are those of :meth:`Session.run`."""
-    return Contender(lambda: session.run(image, **options), session.threads, session.precision)
+    """Return a contender that runs a session on an image; ``options`` are those of :meth:`Session.run`.
+
+    Of its results, all but the images are kept: those of large photographs would fill the memory.
+    """
+    return Contender(
+        lambda: session.run(image, **options), session.threads, session.precision, _without_image
+    )
+
+
+def _without_image(result: RunResult) -> RunResult:
+    return replace(result, image=np.empty((0, 0, 3), result.image.dtype))
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,7 @@ class Timing:
     contenders: Mapping[str, Contender]
     rounds_ms: Mapping[str, Sequence[float]]
     results: Mapping[str, Sequence[Any]]
-    """Return values of the timed runs."""
+    """What the contenders keep of the results of the timed runs."""
 
     def ms(self, name: str) -> float:
         """Median time over the rounds."""
@@ -87,7 +104,15 @@ def time_in_turns(
     results: dict[str, list[Any]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
-            start = clock()
-            results[name].append(contender.run())
-            rounds_ms[name].append((clock() - start) * 1000)
+            kept, ms = _timed(contender, clock)
+            results[name].append(kept)
+            rounds_ms[name].append(ms)
     return Timing(this_machine(), contenders, rounds_ms, results)
+
+
+def _timed(contender: Contender, clock: Clock) -> tuple[Any, float]:
+    """What is kept of a result, and milliseconds; the rest is freed before the next contender runs."""
+    start = clock()
+    result = contender.run()
+    ms = (clock() - start) * 1000
+    return contender.keep(result), ms

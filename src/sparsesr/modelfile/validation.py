@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from sparsesr.errors import ModelError
 from sparsesr.limits import ModelLimits
@@ -76,6 +77,11 @@ def type_graph(graph: Graph, shapes: Shapes) -> tuple[TypedNode, ...]:
             raise ModelError(f"node {shown(node.name)} ({shown(node.op)[1:-1]}): {error}") from None
         types[node.output] = typed[-1].output
     return tuple(typed)
+
+
+def typed_nodes(graph: Graph, tensors: Mapping[str, Any]) -> tuple[TypedNode, ...]:
+    """As :func:`type_graph`, with the shapes of these tensors, of numpy or torch."""
+    return type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
 
 
 def _type_node(node: Node, types: Mapping[str, ValueType], shapes: Shapes) -> TypedNode:

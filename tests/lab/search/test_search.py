@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graphs import plain
 from lab.search.spaces import SMALL_RESIDUAL
 from sparsesr.cli.main import main
 from sparsesr.errors import InputError, UsageError
 from sparsesr.lab.data.pack import PackedPairs
 from sparsesr.lab.nn.genotype import read_genotype
 from sparsesr.lab.recipes import SEARCHES, find_search_recipe
+from sparsesr.lab.search.architecture import Mixture
 from sparsesr.lab.search.method import SearchMethod, without_gradients
 from sparsesr.lab.search.order import ORDERS
 from sparsesr.lab.search.prices import Counted
@@ -28,6 +30,7 @@ from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import start_fabric
 from sparsesr.lab.train.step import Trainee
 from sparsesr.modelfile.catalogue import load
+from sparsesr.modelfile.writer import write_model
 from training_images import write_images
 
 
@@ -128,6 +131,36 @@ def test_a_step_trains_both_on_their_own_batch(recipe):
     for name, value in network.architecture.state_dict().items():
         assert not torch.equal(value, architecture[name]), name
         assert torch.equal(average.module.architecture.state_dict()[name], value), name
+
+
+def test_prices_are_on_the_device_that_the_network_moves_to(recipe):
+    """A run makes the policy before it moves the network; ``meta`` stands for a GPU."""
+    network, average = Supernet(recipe.space, 2), Supernet(recipe.space, 2)
+    policy = SearchMethod(Counted("macs", "residual", 16, 2)).policy(recipe, network, average)
+    mixture = network.architecture.mixture(0.0)
+    network.to("meta")
+    moved = Mixture(mixture.nodes_N.to("meta"), [weights.to("meta") for weights in mixture.operations])
+    assert policy.cost.expected(network.architecture, moved).device.type == "meta"
+
+
+def test_both_halves_share_a_teacher(recipe, tmp_path, monkeypatch):
+    model = plain()
+    write_model(tmp_path / "teacher.safetensors", model.facts, model.graph, model.tensors)
+    opened = []
+    monkeypatch.setattr(
+        "sparsesr.lab.train.teacher.load", lambda source: opened.append(source) or load(source)
+    )
+    taught = replace(recipe, teacher=str(tmp_path / "teacher.safetensors"))
+    method, device = SearchMethod(Counted("macs", "residual", 16, 2)), torch.device("cpu")
+    feeds = [method.open_feed(Enlarging(r), tmp_path, (0, 1), device, print) for r in (recipe, taught)]
+    try:
+        plain_halves, halves = (feed.at(1) for feed in feeds)
+    finally:
+        for feed in feeds:
+            feed.close()
+    assert len(opened) == 1
+    for (lr, hr), (same_lr, target) in zip(plain_halves, halves, strict=True):
+        assert torch.equal(lr, same_lr) and target.shape == hr.shape and not torch.equal(target, hr)
 
 
 def test_frozen_parameters_stay_frozen():

@@ -16,7 +16,7 @@ from sparsesr.errors import BackendError, InputError, UsageError
 from sparsesr.image.decode import decode
 from sparsesr.image.resize import imresize
 from sparsesr.image.samples import to_eight_bit
-from sparsesr.lab.data.pack import SUFFIXES
+from sparsesr.measure.protocol import SUFFIXES
 
 TRAIN, TEST = "train", "test"
 _DIGITS_TRAINED = 1437

@@ -21,8 +21,8 @@ from sparsesr.image.decode import decode
 from sparsesr.image.destination import atomic_file
 from sparsesr.image.resize import imresize
 from sparsesr.image.samples import to_eight_bit
+from sparsesr.measure.protocol import SUFFIXES
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"))
 FORMAT = 2
 
 
@@ -47,9 +47,10 @@ class PackedPairs:
     def __init__(self, path: Path) -> None:
         try:
             index = json.loads(path.with_suffix(".json").read_text())
+            if index["format"] != FORMAT:
+                raise ValueError(f"format {index['format']}")
             self.scale: int = index["scale"]
             self.folders: list[str] = index.get("folders", [])
-            self.min_lr_side_px: int = index.get("min_lr_side_px", 0)
             self.pairs = [PackedPair(**entry) for entry in index["pairs"]]
             #: The whole file, (N,) uint8.
             self.bytes = np.memmap(path, dtype=np.uint8, mode="c")  # torch wants writable memory

@@ -16,7 +16,7 @@ from sparsesr.modelfile.balanced import Pattern, detect
 from sparsesr.modelfile.operations.attributes import BALANCED
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.spec import Graph, Node
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 BLOCKS = (16, 8, 32, 4)
 """Block lengths that are looked for; of patterns with equal density the first wins, as kernels have it."""
@@ -42,7 +42,7 @@ def declare_balanced(graph: Graph, tensors: Mapping[str, Any]) -> Graph:
 
 def _feature_channels(graph: Graph, tensors: Mapping[str, Any]) -> dict[str, list[int]]:
     """Channels of the inputs that each node convolves; a block lies inside one of them."""
-    typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
+    typed = typed_nodes(graph, tensors)
     types = {entry.node.output: entry.output for entry in typed}
     return {node.output: [types[name].channels for name in feature_inputs(node)] for node in graph.nodes}
 

@@ -23,7 +23,7 @@ from sparsesr.lab.nn.network import is_classifier
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import FULL
 from sparsesr.modelfile.spec import Facts, Graph, ModelFile
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 from sparsesr.modelfile.writer import encode_model
 
 OUTPUT = "output"
@@ -221,7 +221,7 @@ def _finish(state: LoweringState, value: object) -> tuple[int, Graph, Tensors]:
 
 def _size_multiple(graph: Graph, tensors: Tensors) -> int:
     """Multiple that image sizes must have, because of maps at a fraction of the size that are upscaled again."""
-    typed = type_graph(graph, {name: tensor.shape for name, tensor in tensors.items()})
+    typed = typed_nodes(graph, tensors)
     upscaled = (entry.inputs[0].resolution or FULL for entry in typed if operation_of(entry.node).upscales)
     return lcm(*(resolution.down for resolution in upscaled))
 

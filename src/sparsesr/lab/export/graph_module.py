@@ -29,7 +29,7 @@ from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import ModelFile, Node
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 Weights = Mapping[str, Tensor]
 Values = Mapping[str, Tensor]
@@ -45,9 +45,8 @@ class GraphModule(nn.Module):
         self.names = {name: f"tensor_{index}" for index, name in enumerate(sorted(model.tensors))}
         for name, attribute in self.names.items():
             self.register_buffer(attribute, torch.tensor(model.tensors[name]))
-        shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
         #: Smaller images are padded to this size, as in the runtime.
-        self.least_size_px = padding_of(model.facts, type_graph(model.graph, shapes)).least_px
+        self.least_size_px = padding_of(model.facts, typed_nodes(model.graph, model.tensors)).least_px
         #: Masks of the last forward pass by tensor name, (1, 1, H, W).
         self.last_masks: dict[str, Tensor] = {}
         #: Masks used instead of the predicted ones, by tensor name.

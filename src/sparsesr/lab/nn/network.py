@@ -29,6 +29,12 @@ def size_multiple(network: nn.Module) -> int:
     return int(getattr(network, "size_multiple", 1))
 
 
+def scales_of(network: nn.Module) -> tuple[int, ...]:
+    """Scales that a network says it enlarges by: its ``scales``, or the ``scale`` of its ``config``; else none."""
+    one = getattr(getattr(network, "config", None), "scale", None)
+    return tuple(getattr(network, "scales", () if one is None else (one,)))
+
+
 def is_classifier(network: nn.Module) -> bool:
     """True for a network that gives logits instead of an image: it has an attribute of this name."""
     return bool(getattr(network, "is_classifier", False))

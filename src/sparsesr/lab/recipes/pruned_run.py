@@ -69,7 +69,12 @@ def recipe_of_new(
     start = export(network, "unpruned", check=False)
     write_model(run_folder / START, model.facts, start.graph, start.tensors)
     recipe = pruning_recipe(
-        name, model.facts.scale, str(run_folder / START), balance, with_masks(network) is not None
+        name,
+        model.facts.scale,
+        str(run_folder / START),
+        balance,
+        with_masks(network) is not None,
+        model.facts.name,
     )
     recipe = with_overrides(replace(recipe, folders=tuple(folders)), settings)
     if recipe.sparsity is None or any(setting.partition("=")[0].strip() == _TARGET for setting in settings):

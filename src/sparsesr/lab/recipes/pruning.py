@@ -16,14 +16,14 @@ _DENSITY = 0.5
 
 
 def pruning_recipe(
-    network: str, scale: int, start: str, balance: Balance, has_masks: bool
+    network: str, scale: int, start: str, balance: Balance, has_masks: bool, model: str = ""
 ) -> EnlargingRecipe:
     """Prune ``network``, which starts from the model file ``start``, and keep its masks.
 
-    The target density is that of the network's recipe; networks without one get the defaults.
+    The other settings, such as degradations and the target density, are those of the recipe named like the model
+    ``model``, if that is one for ``network``, else of the one named like the network; without either, defaults.
     """
-    found = RECIPES[network]() if network in RECIPES else None
-    base = found if isinstance(found, EnlargingRecipe) else EnlargingRecipe(network, STEPS, scale=scale)
+    base = _recipe_of(network, model) or EnlargingRecipe(network, STEPS, scale=scale)
     return replace(
         base,
         steps=STEPS,
@@ -36,6 +36,14 @@ def pruning_recipe(
         sparsity=_kept_masks(base.sparsity or Sparsity()) if has_masks else None,
         pruning=Pruning(balance.keep, balance.block),
     )
+
+
+def _recipe_of(network: str, model: str) -> EnlargingRecipe | None:
+    for name in (model, network):
+        found = RECIPES[name]() if name in RECIPES else None
+        if isinstance(found, EnlargingRecipe) and found.network == network:
+            return found
+    return None
 
 
 def _kept_masks(trained: Sparsity) -> Sparsity:

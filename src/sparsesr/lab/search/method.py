@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,20 +31,27 @@ from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.step import Losses, Trainee, train_step
 from sparsesr.lab.train.task import Task
+from sparsesr.lab.train.teacher import Teacher, open_teacher
 
 PASSES = 3
 """Passes of the supernet in training."""
 
 
 class TwoFeeds:
-    """Batches of both halves of the images: those for the weights, then those for the architecture."""
+    """Batches of both halves of the images: those for the weights, then those for the architecture.
 
-    def __init__(self, weights: PatchFeed, architecture: PatchFeed) -> None:
-        self._halves = weights, architecture
+    Both have the same teacher, if any.
+    """
+
+    def __init__(self, weights: PatchFeed, architecture: PatchFeed, teacher: Teacher | None = None) -> None:
+        self._halves, self._teacher = (weights, architecture), teacher
 
     def at(self, step: int) -> Any:
         """A pair of batches."""
-        return tuple(half.at(step) for half in self._halves)
+        return tuple(self._taught(*half.at(step)) for half in self._halves)
+
+    def _taught(self, lr_B3HW: torch.Tensor, hr_B3YX: torch.Tensor) -> Batch:
+        return lr_B3HW, hr_B3YX if self._teacher is None else self._teacher.target(lr_B3HW, hr_B3YX)
 
     def close(self) -> None:
         """Stop working ahead."""
@@ -57,14 +66,24 @@ class ArchitectureTraining(NoMasks):
     """
 
     def __init__(self, recipe: SearchRecipe, network: Supernet, average: Supernet, prices: Prices) -> None:
-        self.recipe, self.network, self.average = recipe, network, average
-        self.cost = MixtureCost(recipe.space, prices, network.architecture.node_logits.device)
-        self.largest = self.cost.largest_network(network.architecture)
-        self.everything = self.cost.everything(network.architecture)
+        self.recipe, self.network, self.average, self.prices = recipe, network, average, prices
         settings = recipe.search
         self.optimizer = torch.optim.Adam(
             network.architecture.parameters(), settings.learning_rate, (settings.betas[0], settings.betas[1])
         )
+
+    @cached_property
+    def cost(self) -> MixtureCost:
+        """Prices on the network's device, to which a run moves it after making this object."""
+        return MixtureCost(self.recipe.space, self.prices, self.network.architecture.node_logits.device)
+
+    @cached_property
+    def _largest(self) -> float:
+        return self.cost.largest_network(self.network.architecture)
+
+    @cached_property
+    def _everything(self) -> float:
+        return self.cost.everything(self.network.architecture)
 
     def start_step(self, step: int) -> None:
         """Set the radius for ``step``, counted from 1."""
@@ -89,7 +108,7 @@ class ArchitectureTraining(NoMasks):
         settings, architecture = self.recipe.search, self.network.architecture
         mixture = cast(Mixture, self.network.last_mixture)
         order = ORDERS[settings.order](architecture, mixture)
-        cost = (self.cost.expected(architecture, mixture) - settings.cost_target) / self.largest
+        cost = (self.cost.expected(architecture, mixture) - settings.cost_target) / self._largest
         cost = torch.abs(cost) if settings.cost_target else cost
         return settings.order_weight * order + settings.cost_weight * cost
 
@@ -109,7 +128,7 @@ class ArchitectureTraining(NoMasks):
             "radius": architecture.radius,
             self.recipe.search.objective: float(self.cost.expected(architecture, mixture)),
             "nodes": float((mixture.nodes_N > 0).sum()),
-            "active_share": active / self.everything,
+            "active_share": active / self._everything,
         }
 
     def state(self) -> dict[str, Any]:
@@ -144,8 +163,12 @@ class SearchMethod(Training):
         recipe = cast(Enlarging, task).recipe
         if part[1] > 1:
             raise UsageError("a search runs in one process; start it without torchrun")
-        halves = [open_feed(recipe, run_folder, part, device, report, (half, 2)) for half in (0, 1)]
-        return TwoFeeds(*halves)
+        teacher = None
+        if recipe.teacher:
+            teacher = open_teacher(recipe.teacher, recipe.scale, recipe.lr_patch_px, device)
+        untaught = replace(recipe, teacher="")  # or each half would load the teacher
+        halves = [open_feed(untaught, run_folder, part, device, report, (half, 2)) for half in (0, 1)]
+        return TwoFeeds(halves[0], halves[1], teacher)
 
     def optimizer(self, recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of the weights alone."""

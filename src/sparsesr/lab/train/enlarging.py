@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sparsesr.errors import Parameter, UsageError
+from sparsesr.errors import Parameter, UsageError, Wording
 from sparsesr.lab.data.several_scales import scale_of_step
-from sparsesr.lab.nn.network import is_classifier, size_multiple
+from sparsesr.lab.nn.network import is_classifier, scales_of, size_multiple
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.task import Figures
@@ -34,21 +34,30 @@ class Enlarging:
         return open_feed(self.recipe, run_folder, part, device, report)
 
     def check(self, network: nn.Module) -> None:
-        """Raise UsageError if the network does not enlarge, or lacks a scale of the recipe."""
+        """Raise UsageError if the network does not enlarge, or lacks the scale, or one, of the recipe."""
         if is_classifier(network):
             raise UsageError(
                 f"{self.recipe.network} classifies",
                 where=Parameter("recipe.network"),
                 remedy="choose a network that enlarges, or a recipe such as ranet_cifar10",
             )
-        scales = self.recipe.scales
+        scales, known = self.recipe.scales, scales_of(network)
         if scales and set(scales) - set(getattr(network, "scales", ())):
             raise UsageError(f"recipe: {self.recipe.network} does not support the scales {scales}")
+        if known and self.recipe.scale not in known:
+            own = " and ".join(f"x{scale}" for scale in known)
+            raise UsageError(
+                f"{self.recipe.network} enlarges {own}, the recipe x{self.recipe.scale}",
+                where=Parameter("recipe.network"),
+                remedy=Wording(f"give a network of the recipe's scale, or {{}}={known[0]}", "recipe.scale"),
+            )
 
     def start_step(self, network: nn.Module, step: int) -> None:
-        """Set the scale of the step, if there are several."""
-        if self.recipe.scales:
-            network.active_scale = scale_of_step(self.recipe.scales, self.recipe.seed, step)  # type: ignore[assignment]
+        """Set the scale of the step, if the network has several."""
+        recipe = self.recipe
+        if hasattr(network, "active_scale"):
+            scale = scale_of_step(recipe.scales, recipe.seed, step) if recipe.scales else recipe.scale
+            network.active_scale = scale  # type: ignore[assignment]
 
     def loss(self, output: Tensor, target: Tensor) -> tuple[Tensor, Figures]:
         """The recipe's loss of images on 0..1; logged is ``l1`` on 0..255."""

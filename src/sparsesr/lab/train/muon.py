@@ -2,7 +2,8 @@
 
 Every singular direction of a layer moves by the same amount, which helps the small gradients of edges and textures.
 Updates are scaled to the size of Adam's (Liu et al., 2025, arXiv:2502.16982, section 2.2), so learning rates carry
-over. Only feature-to-feature convolutions use Muon; first and last layers, biases and mask heads use Adam.
+over. Convolutions with at least 16 channels in and out use Muon: those between features, and also the last layer for x3
+and x4 and the wide layers of mask heads. First layers, the last one for x2, biases and all other weights use Adam.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ class GradualPruning:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state`."""
-        for name, dropped in self.dropped.items():
-            dropped.copy_(state[name])
+        for name, weight in self.weights.items():  # on their device by now, unlike when this object was made
+            self.dropped[name] = state[name].to(weight.device)
 
 
 class StraightThroughPruning(GradualPruning):

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions
+
 _DAMPING = 1e-3
 """Added to the diagonal, relative to its mean: inputs that are nearly always zero leave the matrix singular."""
 _PIXELS = 4096
@@ -33,7 +35,12 @@ def gram_matrices(network: nn.Module, names: Mapping[str, Any], run: Callable[[]
 
 @contextmanager
 def _watching(network: nn.Module, names: Mapping[str, Any], grams: dict[str, Tensor]) -> Generator[None]:
-    hooks = [network.get_submodule(name).register_forward_pre_hook(_adding_to(grams, name)) for name in names]
+    places = _inside_masked(network)
+    hooks: list[Any] = []
+    for name in names:
+        layer: Any = network.get_submodule(name)
+        reader, part = places.get(layer, (layer, None))
+        hooks.append(reader.register_forward_pre_hook(_adding_to(grams, name, layer, part)))
     try:
         yield
     finally:
@@ -41,9 +48,29 @@ def _watching(network: nn.Module, names: Mapping[str, Any], grams: dict[str, Ten
             hook.remove()
 
 
-def _adding_to(grams: dict[str, Tensor], name: str) -> Callable[[Any, Any], None]:
-    def add(layer: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
-        columns_PK = _columns(layer, inputs[0])
+def _inside_masked(network: nn.Module) -> dict[nn.Module, tuple[nn.Module, slice]]:
+    """For every masked convolution but the first ones, a module that reads its input too, and among which channels.
+
+    With dense channels these convolutions are computed together with others, so they are never called themselves.
+    """
+    places: dict[nn.Module, tuple[nn.Module, slice]] = {}
+    for unit in network.modules():
+        if isinstance(unit, MaskedConvolutions):
+            width = unit.collect.out_channels
+            for index in range(1, unit.layers):
+                # ``collect`` reads the results of all layers, one after another.
+                places[unit.body[index]] = unit.collect, slice((index - 1) * width, index * width)
+    return places
+
+
+def _adding_to(
+    grams: dict[str, Tensor], name: str, layer: nn.Conv2d, part: slice | None
+) -> Callable[[Any, Any], None]:
+    """A hook for a module that reads the input of ``layer``, as a ``part`` of its channels or on its own."""
+
+    def add(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        feat_BCHW = inputs[0] if part is None else inputs[0][:, part]
+        columns_PK = _columns(layer, feat_BCHW)
         gram = (columns_PK.T @ columns_PK).double()
         grams[name] = grams[name] + gram if name in grams else gram
 

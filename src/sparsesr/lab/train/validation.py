@@ -42,6 +42,8 @@ class PairValidation:
         """
         was_training, masked, hidden = network.training, with_masks(network), HiddenChannels(network)
         network.eval()
+        if hasattr(network, "active_scale"):
+            network.active_scale = self.scale  # type: ignore[assignment]
         totals = torch.zeros(3, dtype=torch.float64)
         with hidden.watched():
             for pair in self.pairs:

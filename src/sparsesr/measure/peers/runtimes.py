@@ -20,7 +20,7 @@ from sparsesr.interchange.dense_model import dense_model
 from sparsesr.measure.peers.peer import F32, Peer, Task
 from sparsesr.modelfile.padding import Padding, padding_of
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def open_peers(
 
 
 def _padding(model: ModelFile) -> Padding:
-    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    return padding_of(model.facts, type_graph(model.graph, shapes))
+    return padding_of(model.facts, typed_nodes(model.graph, model.tensors))
 
 
 def as_tensor(image: npt.NDArray[Any], padding: Padding = _NO_PADDING) -> F32:

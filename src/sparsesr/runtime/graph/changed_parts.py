@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import lcm
 
 import numpy as np
 
 from sparsesr.modelfile.operations.attributes import TO_RESULT
 from sparsesr.modelfile.operations.registry import operation_of
 from sparsesr.modelfile.operations.value_types import FULL, Kind, TypedNode
-from sparsesr.runtime.graph.receptive_field import needed_rows
+from sparsesr.runtime.graph.receptive_field import needed_rows, row_period
 from sparsesr.runtime.pixel_sets import PixelSet, spread
 
 
@@ -94,9 +93,7 @@ def changed_parts(typed: Sequence[TypedNode], output: str) -> ChangedParts | Non
     masks = [entry.node.output for entry in typed if entry.output.kind is Kind.MASK]
     if len(masks) != 1:
         return None
-    # Maps at 1/n of the resolution see the image in blocks of n rows, so reaches repeat with their common multiple.
-    period = lcm(*((entry.output.resolution or FULL).down for entry in typed))
-    rows = [needed_rows([e.node for e in typed], masks[0], row, row + 1) for row in range(period)]
+    rows = [needed_rows([e.node for e in typed], masks[0], row, row + 1) for row in range(row_period(typed))]
     image = next(entry.node.output for entry in typed if operation_of(entry.node).is_source)
     before = [entry for entry in typed if entry.node.output in rows[0]]
     behind = [entry for entry in typed if entry.node.output not in rows[0]]

@@ -14,7 +14,7 @@ from sparsesr.modelfile.operations.segment_attention import segment_tokens
 from sparsesr.modelfile.operations.value_types import Resolution, TypedNode
 from sparsesr.modelfile.padding import padding_of
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 Densities = Mapping[str, float]
 """Fraction of active pixels of each mask, by the name of its tensor (the output of ``spatial_mask``)."""
@@ -111,13 +111,9 @@ def count_macs(
     Raises:
         ValueError: a mask's density is missing or outside 0..1.
     """
-    nodes = _typed(model) if typed is None else typed
+    nodes = typed_nodes(model.graph, model.tensors) if typed is None else typed
     rows, columns = padding_of(model.facts, nodes).size(height, width)
     return Cost(tuple(node_work(entry, rows, columns).cost(densities) for entry in nodes))
-
-
-def _typed(model: ModelFile) -> tuple[TypedNode, ...]:
-    return type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
 
 
 def _pairs(tokens: int, segments: int) -> int:
@@ -148,7 +144,9 @@ def paper_density(model: ModelFile, densities: Densities, typed: Sequence[TypedN
     Raises:
         ValueError: as :func:`count_macs`.
     """
-    return mean_density(dense_channels(_typed(model) if typed is None else typed), densities)
+    return mean_density(
+        dense_channels(typed_nodes(model.graph, model.tensors) if typed is None else typed), densities
+    )
 
 
 def dense_channels(typed: Sequence[TypedNode]) -> list[tuple[str, float]]:

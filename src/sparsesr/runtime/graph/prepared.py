@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 from sparsesr.runtime.graph.fused_endings import with_fused_ending
 from sparsesr.runtime.graph.fused_masks import with_fused_masks
 from sparsesr.runtime.graph.fused_residuals import with_fused_residuals
@@ -71,8 +71,7 @@ def supported_precisions(model: ModelFile) -> frozenset[str]:
 
 def fused_graph(model: ModelFile) -> tuple[TypedNode, ...]:
     """The network with everything fused; ModelError if the graph is not valid."""
-    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
-    typed = with_fused_activations(type_graph(model.graph, shapes), model.graph.output)
+    typed = with_fused_activations(typed_nodes(model.graph, model.tensors), model.graph.output)
     return with_fused_ending(with_fused_residuals(typed, model.graph.output), model.graph.output)
 
 

@@ -7,9 +7,9 @@ from math import lcm
 
 from sparsesr.modelfile.operations.facts import Rows
 from sparsesr.modelfile.operations.registry import input_rows, operation_of
-from sparsesr.modelfile.operations.value_types import FULL
+from sparsesr.modelfile.operations.value_types import FULL, TypedNode
 from sparsesr.modelfile.spec import Graph, ModelFile, Node
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 
 
 def halo_px(model: ModelFile) -> int:
@@ -18,10 +18,8 @@ def halo_px(model: ModelFile) -> int:
     Ignores whole-image operations (see :func:`sees_whole_image`), which no halo makes exact. Rows and columns have the
     same halo, since every operation is symmetric in them.
     """
-    typed = type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
-    # Maps at 1/n of the resolution see the image in blocks of n rows, so reaches repeat with their common multiple.
-    period = lcm(*((entry.output.resolution or FULL).down for entry in typed))
-    reaches = [_reach(model.graph, row, model.facts.scale) for row in range(period)]
+    typed = typed_nodes(model.graph, model.tensors)
+    reaches = [_reach(model.graph, row, model.facts.scale) for row in range(row_period(typed))]
     return max(max(above, below) for above, below in reaches)
 
 
@@ -35,6 +33,11 @@ def _reach(graph: Graph, row: int, scale: int) -> tuple[int, int]:
     needed = needed_rows(graph.nodes, graph.output, row * scale, (row + 1) * scale)
     first, end = needed.get(graph.input, (row, row + 1))
     return row - first, end - row - 1
+
+
+def row_period(typed: Sequence[TypedNode]) -> int:
+    """Rows after which reaches repeat: maps at 1/n of the resolution see the image in blocks of n rows."""
+    return lcm(*((entry.output.resolution or FULL).down for entry in typed))
 
 
 def needed_rows(nodes: Sequence[Node], target: str, r0: int, r1: int) -> dict[str, Rows]:
