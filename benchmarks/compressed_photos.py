@@ -12,29 +12,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import record
+from degraded_photos import Cells, measured, rounded, table
 from model_quality import replace
 from skimage.restoration import denoise_tv_chambolle
 
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
-from sparsesr.image.metrics import psnr_y
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.vips import image_over
-from sparsesr.measure.method import Method
 from sparsesr.measure.native import open_method
 from sparsesr.measure.protocol import EvaluationSet, Pair, Pixels, find_sets, load_pair
 
 QUALITIES = (None, 90, 75, 50)
 WEIGHTS = (0.005, 0.01, 0.02, 0.04)
 """Strengths of the denoiser."""
-DENOISED = "denoised"
 BEGIN, END = "<!-- measured by benchmarks/compressed_photos.py, x{} -->", "<!-- end of JPEG -->"
 PAGE = Path(__file__).parents[1] / "docs/models.md"
-Cells = dict[str, dict[str, float]]
 
 
 def main() -> None:
@@ -49,29 +46,20 @@ def main() -> None:
     models = {name: open_method(name, chosen.threads) for name in chosen.model}
     scale = models[chosen.model[0]].model.facts.scale
     methods = {"bicubic": open_method("bicubic", chosen.threads, scale=scale), **models}
+    denoisers = [partial(_smoothed, weight=weight) for weight in WEIGHTS]
     results: dict[str, Cells] = {}
     for folder in chosen.data:
         (images,) = find_sets(folder, scale)
         for quality in QUALITIES:
             column = f"{images.name} {'clean' if quality is None else f'JPEG {quality}'}"
-            results[column] = _measured(images, quality, methods, chosen.model[0], scale)
+            pairs = list(_pairs(images, quality, scale))
+            results[column] = measured(pairs, methods, chosen.model[0], denoisers)
             print(
                 column, {name: round(cell["psnr_y"], 2) for name, cell in results[column].items()}, flush=True
             )
     command = f"benchmarks/compressed_photos.py --data FOLDER --model {' --model '.join(chosen.model)}"
     record.write(f"compressed_photos_x{scale}", {**record.circumstances(command), "columns": results})
     replace(PAGE, table(results), BEGIN.format(scale), END)
-
-
-def _measured(
-    images: EvaluationSet, quality: int | None, methods: dict[str, Method], first: str, scale: int
-) -> dict[str, dict[str, float]]:
-    """Mean PSNR-Y and density of each method on a set at one quality."""
-    pairs = list(_pairs(images, quality, scale))
-    cells = {name: _mean(method, pairs, scale) for name, method in methods.items()}
-    strengths = (_mean(methods[first], _denoised(pairs, weight), scale) for weight in WEIGHTS)
-    cells[DENOISED] = max(strengths, key=lambda cell: cell["psnr_y"])
-    return cells
 
 
 def _pairs(images: EvaluationSet, quality: int | None, scale: int) -> Iterator[Pair]:
@@ -91,31 +79,8 @@ def as_jpeg(lr: Pixels, quality: int, *, subsampled: bool, table: int = 0) -> De
     return decode(data)
 
 
-def _denoised(pairs: list[Pair], weight: float) -> list[Pair]:
-    return [Pair(_smoothed(pair.lr, weight), pair.hr) for pair in pairs]
-
-
-def _smoothed(lr: np.ndarray, weight: float) -> Pixels:
-    smooth = denoise_tv_chambolle(lr / 255.0, weight=weight, channel_axis=-1)
-    return np.rint(smooth * 255).clip(0, 255).astype(np.uint8)
-
-
-def _mean(method: Method, pairs: list[Pair], scale: int) -> dict[str, float]:
-    done = [(method.upscale(pair.lr), pair.hr) for pair in pairs]
-    return {
-        "psnr_y": float(np.mean([psnr_y(each.image, hr, scale) for each, hr in done])),
-        "density": float(np.mean([each.density for each, _ in done])),
-    }
-
-
-def table(results: dict[str, Cells]) -> list[str]:
-    """Lines of the table: a row for each method, PSNR-Y in dB."""
-    lines = ["| | " + " | ".join(results) + " |", "|---" * (1 + len(results)) + "|"]
-    for name in next(iter(results.values())):
-        cells = (f"{column[name]['psnr_y']:.2f}" for column in results.values())
-        shown = name if name in ("bicubic", DENOISED) else f"`{name}`"
-        lines.append(f"| {shown} | " + " | ".join(cells) + " |")
-    return lines
+def _smoothed(lr: Pixels, weight: float) -> Pixels:
+    return rounded(denoise_tv_chambolle(lr / 255.0, weight=weight, channel_axis=-1))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from sparsesr.modelfile.catalogue import bundled_models_dir, list_models, load
 
 RESULT = "model_quality"
 SETS = ("Set5", "Set14", "B100", "Urban100")
-NOISE_MODELS = frozenset({"acnet_noise_x2"})
-"""Trained for noisy images; their cards have tables of their own."""
+NOISE_MODELS = frozenset({"noise_x2", "acnet_noise_x2"})
+"""Trained for noisy images, which ``noisy_photos.py`` measures."""
 BEGIN, END = "<!-- measured by benchmarks/model_quality.py -->", "<!-- end -->"
 PAGE = Path(__file__).parents[1] / "docs/models.md"
 Row = Mapping[str, float]

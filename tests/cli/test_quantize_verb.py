@@ -49,6 +49,17 @@ def test_scales_and_their_cost_are_stored(capsys):
     assert Path("home/models/tiny.safetensors").read_bytes() == written, "the same file again"
 
 
+def test_scales_hold_for_noisy_images_if_asked(capsys):
+    def head_scale(*more: str) -> float:
+        assert main(["models", "quantize", "tiny", *more]) == 0
+        graph = load("tiny").graph
+        return max(scale for node in graph.nodes for scale in node.attrs.get("int8_scales", ()))
+
+    assert head_scale("--noise-sigma", "100") > 1.05 * head_scale()
+    assert main(["models", "quantize", "tiny", "--noise-sigma", "-1"]) == 2
+    assert "--noise-sigma must be 0 to 255" in capsys.readouterr().err
+
+
 def test_output_and_its_refusals(capsys):
     bundled = default_model_for(2)
     before = bundled.path.read_bytes()

@@ -95,7 +95,9 @@ def test_every_pattern_is_upscaled(model, precision):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["smsr_x2", "smsr_x3", "smsr_x4", "skim_best_x4", "acnet_noise_x2"])
+@pytest.mark.parametrize(
+    "model", ["smsr_x2", "smsr_x3", "smsr_x4", "skim_best_x4", "noise_x2", "acnet_noise_x2"]
+)
 def test_patterns_are_upscaled_by_the_other_models(model):
     upscaler = Upscaler(model)
     for side in (2, 7, 16):

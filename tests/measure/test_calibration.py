@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphs import smsr
+from graphs import GraphBuilder, smsr
 from runtime.random_graphs import only_bicubic, random_image
 from sparsesr.errors import UsageError
 from sparsesr.measure import calibration, observed_maps
@@ -15,6 +15,7 @@ from sparsesr.measure.calibration import calibrate, quantisable_layers, with_int
 from sparsesr.measure.observed_maps import observe
 from sparsesr.modelfile.operations.attributes import INT8_SCALES
 from sparsesr.modelfile.operations.registry import feature_inputs
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile
 from sparsesr.runtime.session import Session
 
 MODEL = smsr(16, modules=2, layers=2, seed=1)
@@ -92,6 +93,29 @@ def test_the_rule_with_the_least_error_wins(monkeypatch):
         found = calibrate(MODEL, {2: IMAGES}, 1)
         errors[rules] = found.error
     assert errors[99.9, 100.0] == min(errors.values())
+
+
+def _two_tails() -> ModelFile:
+    """A layer that x2 and x3 share reads ``trunk``."""
+    build = GraphBuilder()
+    trunk = build.conv([build.add("image", (), "image")], "trunk", 3, 16, activation="relu")
+    shared = build.conv([trunk], "shared", 16, 16)
+    tails = {scale: build.conv([shared], f"tail{scale}", 16, 3 * scale**2) for scale in (2, 3)}
+    two, three = (
+        build.add("pixel_shuffle", [tail], f"output{scale}", scale=scale) for scale, tail in tails.items()
+    )
+    facts = Facts(name="two_tails", architecture="plain", scale=2)
+    return ModelFile(facts, Graph("image", two, tuple(build.nodes), {3: three}), build.tensors)
+
+
+def test_images_of_all_scales_count_for_the_maps_that_scales_share(monkeypatch):
+    monkeypatch.setattr(calibration, "has_instructions", lambda _: False)
+    bright, dark = IMAGES, [image * np.float32(0.1) for image in IMAGES]
+    found = [
+        calibrate(_two_tails(), images, 1).scales["trunk"]
+        for images in ({2: bright, 3: dark}, {3: dark, 2: bright}, {2: dark, 3: dark})
+    ]
+    assert found[0] == found[1] > 2 * found[2]
 
 
 def test_bundled_photographs_calibrate_a_model_of_several_scales():

@@ -28,7 +28,6 @@ from sparsesr.measure.tables import TableRow, format_table, table_row
 from sparsesr.modelfile.catalogue import default_model_for, load
 from sparsesr.modelfile.spec import Facts, ModelFile
 
-_MAX_SIGMA = 255
 _CHECKPOINTS = (".pt", ".pth", ".ckpt")
 _FORMS = ("native", "torch")
 
@@ -49,8 +48,7 @@ class _Request:
         """Raise UsageError for invalid values or combinations."""
         options.check_positive("-j", self.threads)
         options.check_precision(self.precision)
-        if not 0 <= self.noise_sigma <= _MAX_SIGMA:
-            raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {self.noise_sigma:g}")
+        options.check_noise_sigma(self.noise_sigma)
         if self.inference not in INFERENCE:
             raise UsageError(f"--inference {self.inference!r} is unknown; use {', '.join(INFERENCE)}")
         if self.form not in _FORMS:
@@ -94,13 +92,7 @@ def run(
         str,
         typer.Option(help="whole, chopped (into crops), or auto: as the network's authors measure it."),
     ] = "auto",
-    noise_sigma: Annotated[
-        float,
-        typer.Option(
-            "--noise-sigma",
-            help="Standard deviation of noise added to the LR images, of 255; identical in each run.",
-        ),
-    ] = 0.0,
+    noise_sigma: shared_options.NoiseSigma = 0.0,
     threads: shared_options.Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per set.")] = False,
     outputs: Annotated[

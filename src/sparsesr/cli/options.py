@@ -55,6 +55,7 @@ def parse_count(option: str, text: str) -> float:
     return count
 
 
+_MAX_SIGMA = 255
 MOST_SIDE_PX = 8192
 """Of sizes at which something is made or measured."""
 
@@ -93,6 +94,12 @@ def check_effort(effort: float | None) -> None:
     """Raise UsageError unless ``effort`` is None or in 0..1."""
     if effort is not None and not 0 <= effort <= 1:
         raise UsageError(f"--effort {effort:g} is not between 0 and 1")
+
+
+def check_noise_sigma(sigma: float) -> None:
+    """Raise UsageError unless ``sigma``, of 255, is in 0..255."""
+    if not 0 <= sigma <= _MAX_SIGMA:
+        raise UsageError(f"--noise-sigma must be 0 to {_MAX_SIGMA}, not {sigma:g}")
 
 
 def check_target(target_ms: float | None, effort: float | None) -> None:

@@ -22,6 +22,7 @@ def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name or .safetensors file.")],
     output: shared_options.ChangedModel = None,
     data: shared_options.CalibrationFolder = None,
+    noise_sigma: shared_options.NoiseSigma = 0.0,
     overwrite: shared_options.OverwriteModel = False,
     threads: shared_options.Threads = None,
 ) -> int:
@@ -30,9 +31,10 @@ def run(
     The weights stay as they are: in fp32 and bf16 the model computes the same as before.
     """
     options.check_positive("-j", threads)
+    options.check_noise_sigma(noise_sigma)
     entry = catalogue.resolve(model)
     target = file_to_write(entry, output, overwrite=overwrite)
-    quantised = with_int8_scales(catalogue.load(model), data or PHOTOGRAPHS, threads)
+    quantised = with_int8_scales(catalogue.load(model), data or PHOTOGRAPHS, threads, noise_sigma)
     quantised = with_costs(quantised, threads=threads, precisions=["int8"])
     write_model(target, quantised.facts, quantised.graph, quantised.tensors, storage_type(entry))
     print(f"{target}: {int8_layers(quantised.graph)} layers can run in int8")

@@ -37,6 +37,13 @@ CalibrationFolder = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of HR images to calibrate on. [default: four bundled photographs]"),
 ]
+NoiseSigma = Annotated[
+    float,
+    typer.Option(
+        "--noise-sigma",
+        help="Standard deviation of noise added to the LR images, of 255; identical in each run.",
+    ),
+]
 OverwriteModel = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Inference = Annotated[
     str, typer.Option(help="whole, chopped (into crops), or auto: as the model's authors use it.")

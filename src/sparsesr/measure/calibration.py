@@ -8,6 +8,7 @@ comparison would take very long, least squares do.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.shared_rules import int8_obstacle
 from sparsesr.modelfile.operations.value_types import TypedNode
 from sparsesr.modelfile.spec import ModelFile, Node
-from sparsesr.modelfile.validation import type_graph
+from sparsesr.modelfile.validation import typed_nodes
 from sparsesr.runtime.backend.interface import F32, Image
 from sparsesr.runtime.graph.cost import count_macs
 from sparsesr.runtime.graph.prepared import prepare
@@ -54,13 +55,16 @@ class Calibration:
     """Mean squared difference between int8 and fp32 results (0..1) on the images."""
 
 
-def with_int8_scales(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None) -> ModelFile:
+def with_int8_scales(
+    model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | None = None, noise_sigma: float = 0.0
+) -> ModelFile:
     """Return the model with scales for every convolution that can run in int8, without records of what int8 costs.
 
     Args:
         model: the model; scales that it has already are replaced.
         data: folder of HR images, one set, laid out as :func:`find_sets` expects; only their LR images matter.
         threads: threads of the runtime; None: all processors.
+        noise_sigma: standard deviation (of 255) of noise added to the LR images, for a model that removes it.
 
     Raises:
         UsageError: no layer of the model can run in int8.
@@ -69,7 +73,7 @@ def with_int8_scales(model: ModelFile, data: Path = PHOTOGRAPHS, threads: int | 
     layers = quantisable_layers(model)
     if not layers:
         raise UsageError(f"{model.facts.name} has no layer that can run in int8", remedy="use fp32 or bf16")
-    images = {scale: _lr_images(model.at_scale(scale), data) for scale in model.scales}
+    images = {scale: _lr_images(model.at_scale(scale), data, noise_sigma) for scale in model.scales}
     found = calibrate(model, images, threads)
     facts = replace(model.facts, int8_costs=())
     return replace(with_scales(model, found.scales), facts=facts)
@@ -87,12 +91,14 @@ def calibrate(
     """
     plain = with_scales(model, {})
     names = {name for node in quantisable_layers(model) for name in feature_inputs(node)}
-    samples: dict[str, F32] = {}
+    found_values: dict[str, list[F32]] = defaultdict(list)
     largest: dict[str, int] = {}
     for scale, some in images.items():
-        samples.update(observe(plain.at_scale(scale), some, names, threads))
+        for name, values in observe(plain.at_scale(scale), some, names, threads).items():
+            found_values[name].append(values)  # scales share most maps
         for entry in prepare(plain.at_scale(scale))[0].typed:
             largest[entry.node.output] = LARGEST_UNSIGNED if is_positive(entry.node) else LARGEST_SIGNED
+    samples = {name: np.concatenate(parts) for name, parts in found_values.items()}
     exact = {scale: _outputs(plain.at_scale(scale), some, "fp32", threads) for scale, some in images.items()}
     found: list[Calibration] = []
     for rule in (*PERCENTILES, LEAST_SQUARES) if has_instructions("int8") else (LEAST_SQUARES,):
@@ -112,7 +118,7 @@ def quantisable_layers(model: ModelFile) -> list[Node]:
     A layer whose result is about to become an image would write its rounding error into it. Layers with few of the
     network's multiply-adds, such as the end of a mask head, stay exact for nothing.
     """
-    typed = type_graph(model.graph, {name: tensor.shape for name, tensor in model.tensors.items()})
+    typed = typed_nodes(model.graph, model.tensors)
     to_image = {name for e in typed if operation_of(e.node).upscales for name in e.node.inputs}
     macs = {cost.output: cost.macs_dense for cost in count_macs(model, *_COUNTED_AT, typed=typed).nodes}
     least = _LEAST_SHARE * sum(macs.values())
@@ -169,9 +175,9 @@ def _rounding_error(values: F32, scale: float, largest: int) -> float:
     return float(np.mean(np.square(np.clip(steps, -largest, largest) * np.float32(scale) - values)))
 
 
-def _lr_images(model: ModelFile, data: Path) -> list[Image]:
+def _lr_images(model: ModelFile, data: Path, noise_sigma: float) -> list[Image]:
     facts = model.facts
-    pairs = load_pairs(only_set(data, facts.scale), facts.scale, facts.size_multiple)
+    pairs = load_pairs(only_set(data, facts.scale), facts.scale, facts.size_multiple, noise_sigma)
     return [pair.lr for _, pair in pairs]
 
 

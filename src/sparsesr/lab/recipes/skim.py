@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sparsesr.lab.recipes.acnet import SIGMA_MAX
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.recipe import Sparsity
 
@@ -104,6 +105,22 @@ def photo_x4() -> EnlargingRecipe:
     return _for_photographs(skim_best_x4())
 
 
+def noise_x2() -> EnlargingRecipe:
+    """Upscaling x2 and removal of noise of unknown level, up to a standard deviation of 55 of 255.
+
+    Starts from the bundled best network, without its mask: noise is everywhere, so every pixel needs the work.
+    """
+    return replace(
+        skim_best_dense_x2(),
+        init_from="skim_best_x2",
+        steps=20_000,
+        lr_decay_steps=20_000,
+        loss="psnr",
+        noise_sigma_max=SIGMA_MAX,
+        validation_sigma=25.0,
+    )
+
+
 def _for_photographs(clean: EnlargingRecipe) -> EnlargingRecipe:
     """From the bundled network of the recipe ``clean``, with degraded LR patches; masks go on as they are."""
     return replace(_continued(clean, clean.scale), degradation="photo")
@@ -135,5 +152,6 @@ RECIPES = {
         photo_x2,
         photo_x3,
         photo_x4,
+        noise_x2,
     )
 }
