@@ -43,7 +43,7 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
-def is_file(path: str | os.PathLike[str] | os.DirEntry[str]) -> bool:
+def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether it is a regular file that can be reached."""
     return os.path.isfile(path)  # noqa: PTH113
 
