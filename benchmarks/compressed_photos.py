@@ -10,56 +10,28 @@ quality, which flatters it.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-import record
-from degraded_photos import Cells, measured, rounded, table
-from model_quality import replace
+from degraded_photos import Degradation, Study, rounded
 from skimage.restoration import denoise_tv_chambolle
 
 from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage
 from sparsesr.image.samples import to_eight_bit
 from sparsesr.image.vips import image_over
-from sparsesr.measure.native import open_method
-from sparsesr.measure.protocol import EvaluationSet, Pair, Pixels, find_sets, load_pair
+from sparsesr.measure.protocol import EvaluationSet, Pair, Pixels, load_pair
 
 QUALITIES = (None, 90, 75, 50)
 WEIGHTS = (0.005, 0.01, 0.02, 0.04)
 """Strengths of the denoiser."""
-BEGIN, END = "<!-- measured by benchmarks/compressed_photos.py, x{} -->", "<!-- end of JPEG -->"
-PAGE = Path(__file__).parents[1] / "docs/models.md"
 
 
-def main() -> None:
-    """Measure all methods on all sets and rewrite the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument(
-        "--model", action="append", required=True, help="repeatable; the first one follows the denoiser"
-    )
-    parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
-    models = {name: open_method(name, chosen.threads) for name in chosen.model}
-    scale = models[chosen.model[0]].model.facts.scale
-    methods = {"bicubic": open_method("bicubic", chosen.threads, scale=scale), **models}
+def _degradations(images: EvaluationSet, scale: int) -> Iterator[Degradation]:
     denoisers = [partial(_smoothed, weight=weight) for weight in WEIGHTS]
-    results: dict[str, Cells] = {}
-    for folder in chosen.data:
-        (images,) = find_sets(folder, scale)
-        for quality in QUALITIES:
-            column = f"{images.name} {'clean' if quality is None else f'JPEG {quality}'}"
-            pairs = list(_pairs(images, quality, scale))
-            results[column] = measured(pairs, methods, chosen.model[0], denoisers)
-            print(
-                column, {name: round(cell["psnr_y"], 2) for name, cell in results[column].items()}, flush=True
-            )
-    command = f"benchmarks/compressed_photos.py --data FOLDER --model {' --model '.join(chosen.model)}"
-    record.write(f"compressed_photos_x{scale}", {**record.circumstances(command), "columns": results})
-    replace(PAGE, table(results), BEGIN.format(scale), END)
+    for quality in QUALITIES:
+        name = "clean" if quality is None else f"JPEG {quality}"
+        yield Degradation(name, list(_pairs(images, quality, scale)), denoisers)
 
 
 def _pairs(images: EvaluationSet, quality: int | None, scale: int) -> Iterator[Pair]:
@@ -84,4 +56,4 @@ def _smoothed(lr: Pixels, weight: float) -> Pixels:
 
 
 if __name__ == "__main__":
-    main()
+    Study("compressed_photos", _degradations, "<!-- end of JPEG -->").run(__doc__ or "")

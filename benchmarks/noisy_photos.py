@@ -9,52 +9,25 @@ strength is the best one for each set and level.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-import record
-from degraded_photos import Cells, measured, rounded, table
-from model_quality import replace
+from degraded_photos import Degradation, Study, rounded
 from skimage.restoration import denoise_nl_means
 
-from sparsesr.measure.native import open_method
-from sparsesr.measure.protocol import Pixels, find_sets, load_pairs
+from sparsesr.measure.protocol import EvaluationSet, Pixels, load_pairs
 
 SIGMAS = (0.0, 15.0, 25.0, 35.0, 50.0)
 """Standard deviations of the noise, of 255."""
 STRENGTHS = (0.4, 0.6, 0.8)
 """Filter strengths of the denoiser, times the standard deviation."""
-SCALE = 2
-BEGIN, END = "<!-- measured by benchmarks/noisy_photos.py -->", "<!-- end of noise -->"
-PAGE = Path(__file__).parents[1] / "docs/models.md"
 
 
-def main() -> None:
-    """Measure all methods on all sets and rewrite the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument(
-        "--model", action="append", required=True, help="repeatable; the first one follows the denoiser"
-    )
-    parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
-    models = {name: open_method(name, chosen.threads) for name in chosen.model}
-    methods = {"bicubic": open_method("bicubic", chosen.threads, scale=SCALE), **models}
-    results: dict[str, Cells] = {}
-    for folder in chosen.data:
-        (images,) = find_sets(folder, SCALE)
-        for sigma in SIGMAS:
-            pairs = [pair for _, pair in load_pairs(images, SCALE, 1, sigma)]
-            denoisers = [partial(_smoothed, sigma=sigma / 255, strength=strength) for strength in STRENGTHS]
-            column = f"{images.name}, {sigma:g}"
-            results[column] = measured(pairs, methods, chosen.model[0], denoisers if sigma else [_unchanged])
-            print(
-                column, {name: f"{cell['psnr_y']:.2f}" for name, cell in results[column].items()}, flush=True
-            )
-    command = f"benchmarks/noisy_photos.py --data FOLDER --model {' --model '.join(chosen.model)}"
-    record.write("noisy_photos_x2", {**record.circumstances(command), "columns": results})
-    replace(PAGE, table(results), BEGIN, END)
+def _degradations(images: EvaluationSet, scale: int) -> Iterator[Degradation]:
+    for sigma in SIGMAS:
+        pairs = [pair for _, pair in load_pairs(images, scale, 1, sigma)]
+        denoisers = [partial(_smoothed, sigma=sigma / 255, strength=strength) for strength in STRENGTHS]
+        yield Degradation(f"sigma {sigma:g}", pairs, denoisers if sigma else [_unchanged])
 
 
 def _smoothed(lr: Pixels, sigma: float, strength: float) -> Pixels:
@@ -70,4 +43,4 @@ def _unchanged(lr: Pixels) -> Pixels:
 
 
 if __name__ == "__main__":
-    main()
+    Study("noisy_photos", _degradations, "<!-- end of noise -->").run(__doc__ or "")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -25,33 +24,26 @@ from sparsesr.lab.search.projections import radius_at
 from sparsesr.lab.search.recipe import SearchRecipe
 from sparsesr.lab.search.supernet import Supernet
 from sparsesr.lab.train.enlarging import Enlarging
-from sparsesr.lab.train.feeding import PatchFeed, open_feed
+from sparsesr.lab.train.feeding import PatchFeed, open_feed, teacher_of
 from sparsesr.lab.train.masks import NoMasks
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.step import Losses, Trainee, train_step
 from sparsesr.lab.train.task import Task
-from sparsesr.lab.train.teacher import Teacher, open_teacher
 
 PASSES = 3
 """Passes of the supernet in training."""
 
 
 class TwoFeeds:
-    """Batches of both halves of the images: those for the weights, then those for the architecture.
+    """Batches of both halves of the images: those for the weights, then those for the architecture."""
 
-    Both have the same teacher, if any.
-    """
-
-    def __init__(self, weights: PatchFeed, architecture: PatchFeed, teacher: Teacher | None = None) -> None:
-        self._halves, self._teacher = (weights, architecture), teacher
+    def __init__(self, weights: PatchFeed, architecture: PatchFeed) -> None:
+        self._halves = weights, architecture
 
     def at(self, step: int) -> Any:
         """A pair of batches."""
-        return tuple(self._taught(*half.at(step)) for half in self._halves)
-
-    def _taught(self, lr_B3HW: torch.Tensor, hr_B3YX: torch.Tensor) -> Batch:
-        return lr_B3HW, hr_B3YX if self._teacher is None else self._teacher.target(lr_B3HW, hr_B3YX)
+        return tuple(half.at(step) for half in self._halves)
 
     def close(self) -> None:
         """Stop working ahead."""
@@ -163,12 +155,9 @@ class SearchMethod(Training):
         recipe = cast(Enlarging, task).recipe
         if part[1] > 1:
             raise UsageError("a search runs in one process; start it without torchrun")
-        teacher = None
-        if recipe.teacher:
-            teacher = open_teacher(recipe.teacher, recipe.scale, recipe.lr_patch_px, device)
-        untaught = replace(recipe, teacher="")  # or each half would load the teacher
-        halves = [open_feed(untaught, run_folder, part, device, report, (half, 2)) for half in (0, 1)]
-        return TwoFeeds(halves[0], halves[1], teacher)
+        teacher = teacher_of(recipe, device)  # once for both halves
+        halves = [open_feed(recipe, run_folder, part, device, report, (half, 2), teacher) for half in (0, 1)]
+        return TwoFeeds(*halves)
 
     def optimizer(self, recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of the weights alone."""

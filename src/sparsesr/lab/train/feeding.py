@@ -54,10 +54,11 @@ def open_feed(
     device: torch.device,
     report: Callable[[str], None],
     images: tuple[int, int] = (0, 1),
+    teacher: Teacher | None = None,
 ) -> PatchFeed:
     """Open the feed of process ``part[0]`` of ``part[1]``, packing the images if needed.
 
-    ``images`` (i, n): use the i-th of n equal parts of the images.
+    ``images`` (i, n): use the i-th of n equal parts of the images. ``teacher``: the recipe's, if it is open already.
 
     Raises:
         UsageError: the recipe does not fit the images, or it trains several scales in several processes.
@@ -71,9 +72,7 @@ def open_feed(
     def sampler(scale: int) -> PatchSampler:
         return PatchSampler(pairs(scale), *_sampling(recipe, part))
 
-    teacher = None
-    if recipe.teacher:
-        teacher = open_teacher(recipe.teacher, recipe.scale, recipe.lr_patch_px, device)
+    teacher = teacher or teacher_of(recipe, device)
     if recipe.degradation == "photo":
         degraded = DegradedPatches(pairs(recipe.scale), *_sampling(recipe, part))
         return PatchFeed(recipe, HostBatches(degraded, device), part[0], teacher)
@@ -83,6 +82,13 @@ def open_feed(
         raise UsageError("several scales are trained by one process; start it without torchrun")
     several = SeveralScales({scale: sampler(scale) for scale in recipe.scales}, recipe.seed)
     return PatchFeed(recipe, HostBatches(several, device), part[0])
+
+
+def teacher_of(recipe: EnlargingRecipe, device: torch.device) -> Teacher | None:
+    """The recipe's teacher, opened; None if it has none."""
+    if not recipe.teacher:
+        return None
+    return open_teacher(recipe.teacher, recipe.scale, recipe.lr_patch_px, device)
 
 
 def _sampling(recipe: EnlargingRecipe, part: tuple[int, int]) -> tuple[int, int, int, tuple[int, int], int]:
