@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,19 +21,18 @@ class MeanShift(nn.Conv2d):
             self.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
         self.bias = nn.Parameter(sign * value_range * torch.tensor(DIV2K_MEAN_RGB))
         self.requires_grad_(False)
-        self._is_identity = True
-
-    def _load_from_state_dict(self, *args: Any, **settings: Any) -> None:
-        super()._load_from_state_dict(*args, **settings)
-        self._is_identity = torch.equal(self.weight.flatten(1).cpu(), torch.eye(3, dtype=self.weight.dtype))
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, 3, H, W) -> the same shape, never in bf16: its steps are as coarse as those of 8-bit images."""
         x_B3HW = input.to(self.weight.dtype)
-        if self._is_identity:  # a convolution of a whole HR batch takes a twentieth of a training step
+        if self.training and x_B3HW.device.type == "cpu" and self._is_identity():
+            # A convolution of a whole HR batch takes a twentieth of a training step.
             return x_B3HW + self.bias[:, None, None]  # type: ignore[index]
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(x_B3HW)
+
+    def _is_identity(self) -> bool:
+        return bool((self.weight.flatten(1) == torch.eye(3)).all())
 
 
 class UnitRange(nn.Module):
