@@ -132,9 +132,12 @@ struct Tile {
   }
 
   static void clear_rest(const ConvArgs& args, int64_t first, const int32_t* pixels) {
-    for (int p = 0; p < kPixels; ++p) {
-      Out* out = pixel_of<Out>(args.out, pixels[p]);
-      for (int64_t c = first; c < args.clear_end; ++c) out[c] = narrow<Out>(args.out_offset);
+    const __m256 cleared = _mm256_set1_ps(args.out_offset);
+    for (int64_t c = first; c < args.clear_end; c += kLanes) {
+      const bool all = args.clear_end - c >= kLanes;
+      for (int p = 0; p < kPixels; ++p) {
+        store_lanes(pixel_of<Out>(args.out, pixels[p]) + c, lanes_below(args.clear_end - c), all, cleared);
+      }
     }
   }
 };
