@@ -56,8 +56,8 @@ def segment(marker: int, body: bytes) -> bytes:
 def tagged_tiff(*tags: tuple, **options) -> bytes:
     """A TIFF with extra tags, as for tifffile."""
     buffer = io.BytesIO()
-    options = {"metadata": None, **options}
-    tifffile.imwrite(buffer, PHOTO, photometric="rgb", extratags=[(*tag, True) for tag in tags], **options)
+    options = {"metadata": None, "photometric": "rgb", **options}
+    tifffile.imwrite(buffer, PHOTO, extratags=[(*tag, True) for tag in tags], **options)
     return buffer.getvalue()
 
 

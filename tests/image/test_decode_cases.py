@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -10,9 +11,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from image.made_files import PHOTO, tiff, with_short
 from sparsesr.errors import InputError, LimitError, SparsesrError
 from sparsesr.image import decode as decode_module
 from sparsesr.image.decode import decode
@@ -77,6 +81,46 @@ class TestFileErrors:
         path.write_bytes(b"x")
         monkeypatch.setattr(os, "open", refuse)
         assert "no permission" in self.message(path)
+
+    @pytest.mark.parametrize("reads", [0, 1])
+    def test_a_failing_disk(self, reads, tmp_path, monkeypatch):
+        def fail(*arguments):
+            left.append(None)
+            if len(left) > reads:
+                raise OSError(5, "Input/output error")
+            return pread(*arguments)
+
+        left, pread = [], os.pread
+        path = tmp_path / "a.png"
+        path.write_bytes(png(1, 1, body=b"\0\0"))
+        monkeypatch.setattr(os, "pread", fail)
+        assert "a.png: cannot be read (Input/output error); " in self.message(path)
+
+    def test_a_disk_that_fails_under_libvips(self, tmp_path, monkeypatch):
+        def fail(*_arguments):
+            monkeypatch.setattr(os, "pread", refuse)
+            raise pyvips.Error("unable to read", "read error")
+
+        def refuse(*_arguments):
+            raise OSError(5, "Input/output error")
+
+        path = tmp_path / "a.png"
+        path.write_bytes(png(1, 1, body=b"\0\0"))
+        monkeypatch.setattr("sparsesr.image.vips.pixels_of", fail)
+        assert "cannot be read (Input/output error)" in self.message(path)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1) + bytes(40),
+            b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**63 - 2) + bytes(40),
+            b"\0\0\0\x14ftypavif\0\0\0\0avif" + struct.pack(">I4sQ", 1, b"free", 2**64 - 16) + bytes(40),
+        ],
+    )
+    def test_places_that_no_file_can_have(self, data, tmp_path):
+        path = tmp_path / "a"
+        path.write_bytes(data)
+        assert "damaged" in self.message(path)
 
     def test_any_file_name(self, tmp_path):
         path = tmp_path / os.fsdecode(b"\xff\xfe \xc3\xa4 \n name.png")
@@ -209,10 +253,56 @@ class TestSamples:
         decoded = decode(bytes(image_over(values).copy(interpretation="scrgb").tiffsave_buffer()))
         assert decoded.rgb[0, :, 0].tolist() == [0, 0, 32768, 0, 65535]
 
+    @pytest.mark.parametrize(
+        "options", [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg", "quality": 95}]
+    )
+    def test_tiff_in_ycbcr(self, options):
+        buffer = io.BytesIO()
+        Image.fromarray(PHOTO).convert("YCbCr").save(buffer, "TIFF", **options)
+        decoded = decode(buffer.getvalue())
+        assert np.abs(decoded.rgb.astype(int) - PHOTO).max() <= 6
+        assert decoded.alpha is None
+
+    def test_tiff_in_ycbcr_of_another_range(self):
+        red, green, blue = PHOTO.astype(float).transpose(2, 0, 1)  # by BT.709, in the range of video
+        luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        blueness, redness = (blue - luma) / 1.8556, (red - luma) / 1.5748
+        coded = 16 + luma * 219 / 255, 128 + blueness * 224 / 255, 128 + redness * 224 / 255
+        # The tag states which value of chroma means 127; its peak is 127.5.
+        reference = (16, 235, *(128, 128 + 112 * 127 / 127.5) * 2)
+        tags = (
+            (529, 5, 3, (2126, 10_000, 7152, 10_000, 722, 10_000), True),
+            (530, 3, 2, (1, 1), True),
+            (532, 5, 6, [part for each in reference for part in (round(each * 1000), 1000)], True),
+        )
+        buffer = io.BytesIO()
+        samples = np.round(np.dstack(coded)).astype(np.uint8)
+        tifffile.imwrite(buffer, samples, photometric="rgb", extratags=tags, metadata=None)
+        decoded = decode(with_short(buffer.getvalue(), 262, 6))
+        assert np.abs(decoded.rgb.astype(int) - PHOTO).max() <= 3
+
+    def test_tiff_in_subsampled_ycbcr(self):
+        block = bytes([50, 60, 70, 80, 128, 128])  # four values of luma, then chroma
+        entries = (
+            *((256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 6)),
+            *((273, 4, 1, 140), (277, 3, 1, 3), (278, 3, 1, 2), (279, 4, 1, 6), (530, 3, 2, 2 | 2 << 16)),
+        )
+        directory = struct.pack("<H", len(entries)) + b"".join(
+            struct.pack("<HHII", *each) for each in entries
+        )
+        data = b"II*\0\x08\0\0\0" + directory + bytes(4) + struct.pack("<3H", 8, 8, 8) + block
+        decoded = decode(data)
+        assert decoded.rgb[..., 1].tolist() == [[50, 60], [70, 80]]
+        assert decoded.alpha is None
+
     def test_unusual_samples_are_refused(self):
         high = np.full((3, 3, 3), 1000, np.float32)
         with pytest.raises(InputError, match="must be in 0 to 1, these reach 1000"):
             decode(bytes(image_over(high).copy(interpretation="scrgb").tiffsave_buffer()))
+        unit, whole = np.full((3, 3, 2), 0.5, np.float32), np.full((3, 3, 4), 1 << 31, np.uint32)
+        for samples, kind in ((unit, "float grey"), (whole, "32-bit integers")):
+            with pytest.raises(InputError, match=f"premultiplied alpha in {kind}"):
+                decode(tiff(samples, "1", grey=samples is unit))
         signed = image_over(np.zeros((3, 3), np.int16)).copy(interpretation="b-w")
         with pytest.raises(InputError, match="int16"):
             decode(bytes(signed.tiffsave_buffer()))

@@ -16,6 +16,8 @@ from sparsesr.image.decode import decode
 from sparsesr.image.decoded_image import DecodedImage, Metadata
 from sparsesr.image.encode import EncodeOptions, encode
 from sparsesr.image.resize import imresize
+from sparsesr.image.savers import SAVERS, Prepared
+from sparsesr.image.vips import image_over
 
 
 def random_image(dtype=np.uint8, alpha=False, **options) -> DecodedImage:
@@ -317,6 +319,14 @@ class TestArguments:
             encode(decoded, None, format=format)
         fits = DecodedImage(np.zeros((1, side - 1, 3), np.uint8))
         assert encode(fits, None, format=format).size_bytes > 0
+
+    def test_failures_in_the_middle_of_writing_are_not_hidden(self, capfd):
+        closed = io.BytesIO()
+        closed.close()  # as after an interruption that the encoder notices late
+        pixels = random_image().rgb
+        with pytest.raises(ValueError, match="closed file"):
+            SAVERS["jpeg"](Prepared(image_over(pixels), Metadata(), 95, False, 8, [pixels]), closed)
+        assert capfd.readouterr().err == ""
 
     def test_a_failing_encoder_is_an_input_error(self, monkeypatch):
         import pyvips

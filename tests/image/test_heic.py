@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from image.made_files import ALPHA, GREY, PHOTO, WIDE, media, stack
 from sparsesr.errors import InputError
 from sparsesr.image import heic as heic_module
 from sparsesr.image.decode import decode
+from sparsesr.image.heif_boxes import stated_by_heif
+from sparsesr.image.source import in_memory
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -91,3 +94,55 @@ def test_a_file_of_a_brand_only_is_damaged():
     for brand in (b"heic", b"hevc", b"mif1", b"avif"):
         with pytest.raises(InputError, match="HEIF data is"):
             decode(media(brand))
+
+
+@pytest.mark.parametrize("main", [0, 1])
+def test_colours_of_another_image_in_the_file_do_not_count(main):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = pillow_heif.from_pillow(Image.fromarray(PHOTO))
+    file.add_from_pillow(Image.fromarray(PHOTO))
+    pq = {
+        "color_primaries": 9,
+        "transfer_characteristics": 16,
+        "matrix_coefficients": 9,
+        "full_range_flag": 1,
+    }
+    file[0].info["nclx_profile"], file[1].info["icc_profile"] = pq, SRGB_PROFILE
+    buffer = io.BytesIO()
+    file.save(buffer, quality=100, chroma=444, primary_index=main, save_nclx_profile=True)
+    metadata = decode(buffer.getvalue()).metadata
+    assert metadata.icc == (SRGB_PROFILE if main == 1 else None)
+    assert metadata.png_colour[8:12] == (b"" if main == 1 else bytes([9, 16, 0, 1]))
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def nclx(transfer: int) -> bytes:
+    return box(b"colr", b"nclx", struct.pack(">HHHB", 1, transfer, 6, 128))
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_colours_of_tiles_are_those_of_the_image(is_wide):
+    item, index = ("I", "H") if is_wide else ("H", "B")
+    start = bytes([1, 0, 0, 1]) if is_wide else bytes(4)
+    # 1: a grid of 2 and 3; 4: another image. Properties: of 4, a size, of 2 and 3.
+    owned = ((4, 1), (1, 2), (2, 3), (3, 3))
+    associations = b"".join(struct.pack(f">{item}B{index}", owner, 1, at) for owner, at in owned)
+    meta = box(
+        b"meta",
+        bytes(4),
+        box(b"pitm", start[:1], bytes(3), struct.pack(f">{item}", 1)),
+        box(b"iref", start[:1], bytes(3), box(b"dimg", struct.pack(f">{item}H2{item}", 1, 2, 2, 3))),
+        box(
+            b"iprp",
+            box(b"ipco", nclx(16), box(b"ispe", bytes(12)), nclx(4)),
+            box(b"ipma", start, struct.pack(">I", len(owned)), associations),
+        ),
+    )
+    stated = stated_by_heif(in_memory(box(b"ftyp", b"heic", bytes(4)) + meta))
+    assert (stated.unusual, stated.curve.gamma) == ("", 2.2)
+    for cut in range(len(meta)):
+        stated_by_heif(in_memory(meta[:cut]))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image.made_files import PHOTO
+from image.made_files import PHOTO, chunk
 from image.tagged_files import (
     HEIGHT,
     RECORD,
@@ -101,6 +101,10 @@ class TestPngText:
     def test_unknown_chunks_are_named(self):
         _, notes = enlarged(text_png((b"npTc", b"x"), (b"sBIT", b"\x08\x08\x08")), "png")
         assert notes == ["left out: PNG chunks of unknown kinds (npTc)"]
+
+    def test_what_lies_behind_the_end_is_no_part_of_the_image(self):
+        decoded = decode(text_png() + chunk(b"gAMA", b"\0\1\x86\xa0") + chunk(b"hiDe", b"secret"))
+        assert (decoded.notes, decoded.metadata.png_colour) == ([], b"")
 
     def test_content_credentials_are_not_copied(self):
         data, notes = enlarged(text_png((b"caBX", b"jumb")), "png")
@@ -226,6 +230,21 @@ class TestExif:
         assert tags[0x0112] == 1
         assert tags.get_ifd(0x8769) == {0xA001: 1}
 
+    def test_it_may_follow_the_pixels_of_a_png(self):
+        block = exif_with("<", (0x0112, SHORT, 1, struct.pack("<H", 6)), (0x010F, 2, 4, b"Cam\0"))
+        end = text_png().index(b"IEND") - 4
+        data, notes = enlarged(text_png()[:end] + chunk(b"eXIf", block) + text_png()[end:], "jpeg")
+        assert notes == ["turned upright (EXIF orientation 6)"]
+        assert pillow(data).size == (2 * HEIGHT, 2 * WIDTH)
+        assert pillow(data).getexif()[0x010F] == "Cam"
+
+    @pytest.mark.parametrize("kind", [1, LONG])
+    def test_the_orientation_may_have_another_type(self, kind):
+        inner = ((0x9214, SHORT, 2, struct.pack("<2H", 20, 10)),)
+        block = exif_with("<", (0x0112, kind, 1, struct.pack("<I", 6)), inner=inner)
+        data, _ = enlarged(jpeg(exif=b"Exif\0\0" + block), "jpeg")
+        assert 0x9214 not in pillow(data).getexif().get_ifd(0x8769)
+
     def test_the_preview_of_windows_is_removed(self):
         block = exif_with(
             "<", (0x010F, 2, 4, b"Cam\0"), (0x501B, 1, 8, b"\xff\xd8old!!!"), (0x8298, 2, 3, b"me\0")
@@ -326,8 +345,51 @@ class TestPrintResolution:
         assert dpi_of(data) == expected
         assert (pillow(data).getexif()[0x011A], pillow(data).getexif()[0x011B]) == expected
 
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+    @pytest.mark.parametrize("unit", [2, 3, 1])
+    def test_that_of_exif_counts_where_the_format_has_no_other(self, kind, unit):
+        exif = Image.Exif()
+        exif[0x011A], exif[0x011B], exif[0x0128] = 300, 150, unit
+        per_mm = {1: None, 2: (300 / 25.4, 150 / 25.4), 3: (30, 15)}[unit]
+        found = decode(saved(kind, exif=exif)).metadata.pixels_per_mm
+        assert found == (per_mm and pytest.approx(per_mm))
+
+    @pytest.mark.parametrize("format", ["png", "jpeg", "tiff"])
+    def test_an_absurd_one_is_none(self, format, capfd):
+        absurd = (
+            tagged_tiff(resolution=(2**32 - 1, 1), software=False),
+            text_png((b"pHYs", struct.pack(">IIB", 2**32 - 1, 9, 1))),
+        )
+        for source in absurd:
+            assert dpi_of(enlarged(source, format)[0]) is None
+        assert capfd.readouterr().err == ""
+
 
 class TestTiff:
+    def test_positions_in_a_turned_image_are_removed(self):
+        data = tagged_tiff((274, SHORT, 1, 6), (65_001, LONG, 1, 0))
+        entry = struct.pack("<HHI", 65_001, LONG, 1)
+        data = data.replace(entry + bytes(4), struct.pack("<HHII", 0x8769, LONG, 1, len(data)))
+        subject = struct.pack("<HHI2H", 0x9214, SHORT, 2, 20, 10)
+        iso = struct.pack("<HHIHH", 0x8827, SHORT, 1, 100, 0)
+        data += struct.pack("<H", 2) + iso + subject + bytes(4)
+        assert dict(pillow(data).getexif().get_ifd(0x8769)) == {0x8827: 100, 0x9214: (20, 10)}
+        assert dict(pillow(enlarged(data, "jpeg")[0]).getexif().get_ifd(0x8769)) == {0x8827: 100}
+
+    @pytest.mark.parametrize("bigtiff", [False, True])
+    def test_cielab_of_8_bits_keeps_all_too(self, bigtiff):
+        xmp = packet(TITLE)
+        options = {"photometric": "cielab", "resolution": (300, 150), "resolutionunit": 2, "bigtiff": bigtiff}
+        metadata = decode(tagged_tiff((700, 1, len(xmp), xmp), **options)).metadata
+        assert metadata.xmp == xmp
+        assert metadata.pixels_per_mm == pytest.approx((300 / 25.4, 150 / 25.4))
+
+    def test_large_layers_and_records_are_named_too(self):
+        large = 2 << 20
+        layers, record = (37_724, 7, large, bytes(large)), resource(0x0BBB, bytes(large))
+        _, notes = enlarged(tagged_tiff(layers, (34_377, 7, len(record), record)), "tiff")
+        assert notes == ["left out: the layers of Photoshop, TIFF tags that are damaged or too large (34377)"]
+
     def test_descriptive_tags_survive(self):
         source = tagged_tiff((269, 2, 5, b"scan\0"), (316, 2, 5, b"host\0"), description="At the lake")
         tags = tags_of(enlarged(source, "tiff")[0])

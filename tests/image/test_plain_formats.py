@@ -95,6 +95,9 @@ def test_bmp_with_an_alpha_mask():
     decoded = decode(b"BM" + struct.pack("<IHHI", 74, 0, 0, 70) + head + bytes([1, 2, 3, 4]))
     assert decoded.rgb.tolist() == [[[1, 2, 3]]]
     assert decoded.alpha.tolist() == [[4]]
+    # Many programs leave alpha 0 everywhere and mean an opaque image.
+    decoded = decode(b"BM" + struct.pack("<IHHI", 74, 0, 0, 70) + head + bytes([1, 2, 3, 0]))
+    assert (decoded.rgb.tolist(), decoded.alpha) == ([[[1, 2, 3]]], None)
 
 
 def test_bmp_masks_beyond_the_word():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -178,6 +179,45 @@ def test_tiff_that_states_its_primaries():
     np.testing.assert_array_equal(wide.rgb, samples)
     shown = as_shown(encode(wide, None, format="tiff").data)
     assert np.abs(shown - in_srgb(samples, None, P3)).mean() < 0.6
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A grey profile of version 2 with a pure gamma."""
+    d50 = b"XYZ " + struct.pack(">4xiii", *(round(v * 65536) for v in (0.9642, 1.0, 0.8249)))
+    text = b"desc" + struct.pack(">4xI", 2) + b"g\0" + bytes(80)
+    curve = b"curv" + struct.pack(">4xIH2x", 1, round(gamma * 256))
+    tags = {b"desc": text, b"wtpt": d50, b"kTRC": curve, b"cprt": b"text\0\0\0\0none"}
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, body in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(body))
+        data += body.ljust(-(-len(body) // 4) * 4, b"\0")
+    size = 128 + len(table) + len(data)
+    head = struct.pack(">I4xI12s12x4s", size, 0x02400000, b"mntrGRAYXYZ ", b"acsp")
+    return (head + bytes(28) + d50[8:]).ljust(128, b"\0") + table + data
+
+
+@pytest.mark.parametrize("format", ["webp", "avif"])
+@pytest.mark.parametrize("gamma", [1.0, 1.8])
+def test_grey_looks_the_same_in_formats_that_store_it_as_rgb(format, gamma):
+    coded = np.round((GREY / 255) ** (2.2 / gamma) * 65535).astype(np.uint16)
+    decoded = decode(tiff(coded, iccprofile=grey_profile(gamma)))
+    encoded = encode(decoded, None, format=format, options=EncodeOptions(lossless=True))
+    assert any("converted to sRGB" in note for note in encoded.notes)
+    expected = in_srgb(np.dstack([GREY] * 3), 2.2, BT709)
+    assert np.abs(as_shown(encoded.data) - expected).max() <= 3
+
+
+def test_cmyk_with_a_profile_for_rgb():
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).convert("CMYK").save(buffer, "JPEG", icc_profile=SRGB_PROFILE)
+    assert decode(buffer.getvalue()).notes == ["CMYK converted to sRGB (a generic profile)"]
+
+
+def test_of_chunks_of_a_kind_the_first_sound_one_counts():
+    damaged = gama(1.0)[:-1] + b"?"
+    decoded = decode(png(PHOTO, damaged, gama(0.45455), gama(1.0)))
+    np.testing.assert_array_equal(decoded.rgb, PHOTO)
+    assert decoded.metadata.png_colour == gama(0.45455)
 
 
 def test_profile_of_a_bitmap(odd_inputs_dir):

@@ -102,6 +102,18 @@ class TestLargePackets:
         assert properties(extension) == {"{http://a/}notes": "n" * 200_000}
         assert list(properties(standard)) == [f"{NOTE}HasExtendedXMP"]
 
+    @pytest.mark.parametrize("form", ["another prefix", "no descriptions"])
+    def test_packets_of_an_unusual_form_are_the_extension(self, form):
+        large = packet(NOTES % (b"n" * 70_000))
+        if form == "another prefix":
+            large = large.replace(b"rdf:", b"r:").replace(b"xmlns:rdf", b"xmlns:r")
+        else:
+            large = large.replace(b"rdf:Description", b"a:Person")
+        data, _ = enlarged(text_png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + large)), "jpeg")
+        standard, extension = packets_of(data)
+        assert list(properties(standard)) == [f"{NOTE}HasExtendedXMP"]
+        assert b"n" * 70_000 in extension
+
     @pytest.mark.parametrize("order", [1, -1])
     @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
     def test_an_extension_is_merged(self, order, format):

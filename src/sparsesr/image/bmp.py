@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsesr.errors import InputError
+from sparsesr.image.decoded_image import resolution_of
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
@@ -66,7 +67,7 @@ def print_resolution(source: OpenSource) -> tuple[float, float] | None:
     if len(head) < 32 or struct.unpack_from("<I", head)[0] < 40:
         return None
     across, down = struct.unpack_from("<ii", head, 24)
-    return (across / 1000, down / 1000) if min(across, down) > 0 else None
+    return resolution_of(across / 1000, down / 1000)
 
 
 def _damaged(source: OpenSource, what: str) -> InputError:
@@ -131,8 +132,10 @@ def _unpacked_rows(source: OpenSource, header: _Header) -> npt.NDArray[Any]:
 
 
 def _unmasked(words: npt.NDArray[Any], masks: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
-    channels = [_channel(words, mask) for mask in (masks if masks[3] else masks[:3])]
-    return np.stack(channels, axis=-1)
+    colours = [_channel(words, mask) for mask in masks[:3]]
+    alpha = _channel(words, masks[3])
+    # Many programs declare alpha but leave it 0; browsers take such an image as opaque, too.
+    return np.stack([*colours, alpha] if alpha.any() else colours, axis=-1)
 
 
 def _channel(words: npt.NDArray[Any], mask: int) -> npt.NDArray[np.uint8]:

@@ -24,6 +24,7 @@ Table = npt.NDArray[Any]
 _RAMP = 17
 _LINEAR_ABOVE_L = 66.0  # L* of half the code range: sRGB 53, gamma 1.8 61, gamma 1.5 66, linear 76
 _GREY_CHROMA_BELOW = 12.0
+_COLOUR_SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
 
 
 class ProfileKind(Enum):
@@ -41,7 +42,7 @@ def classify_profile(icc: bytes, channels: int) -> ProfileKind:
     This tests how the values look, and so treats table-based and parametric profiles alike. ``channels`` is 1
     or 3.
     """
-    if not _is_well_formed(icc, channels):
+    if not is_well_formed(icc, channels):
         return ProfileKind.BROKEN
     try:
         lab = _probe(icc, channels)
@@ -57,9 +58,12 @@ def classify_profile(icc: bytes, channels: int) -> ProfileKind:
     return ProfileKind.LINEAR if ramp[_RAMP // 2, 0] > _LINEAR_ABOVE_L else ProfileKind.GAMMA
 
 
-def _is_well_formed(icc: bytes, channels: int) -> bool:
-    """Check header and tag table: libvips silently falls back to sRGB for a profile that it cannot read."""
-    if len(icc) < 132 or icc[36:40] != b"acsp" or icc[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
+def is_well_formed(icc: bytes, channels: int) -> bool:
+    """Check header and tag table: libvips silently falls back to another profile for one that it cannot read.
+
+    ``channels`` is 1 (grey), 3 (RGB) or 4 (CMYK).
+    """
+    if len(icc) < 132 or icc[36:40] != b"acsp" or icc[16:20] != _COLOUR_SPACES[channels]:
         return False
     size, count = struct.unpack_from(">I", icc, 0)[0], struct.unpack_from(">I", icc, 128)[0]
     if size > len(icc) or not 0 < count <= 200 or 132 + 12 * count > size:
@@ -97,6 +101,14 @@ def to_srgb(image: pyvips.Image) -> pyvips.Image:
         black_point_compensation=True,
         depth=16 if image.format == "ushort" else 8,
     )
+
+
+def grey_to_srgb_table(icc: bytes, bits: int) -> Table:
+    """Look-up table from samples of 8 or 16 bits with a grey profile to sRGB-coded ones of as many bits."""
+    ramp = np.arange(1 << bits).astype(np.uint16 if bits == 16 else np.uint8)
+    image = vips.as_ordinary(vips.image_over(ramp[None]))
+    vips.set_blob(image, "icc-profile-data", icc)
+    return np.ascontiguousarray(vips.pixels_of(to_srgb(image))[0, :, 1])
 
 
 def lab_to_srgb(image: pyvips.Image, bits: int) -> pyvips.Image:

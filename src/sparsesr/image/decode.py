@@ -38,6 +38,7 @@ from sparsesr.image.stated_colours import StatedColours
 from sparsesr.image.tiff_channels import lacks_extra_samples_tag, stated_by_tiff, with_known_channels
 from sparsesr.image.tiff_lab import is_lab8, read_lab8
 from sparsesr.image.tiff_pages import ChosenPage, chosen_page, tiff_pages
+from sparsesr.image.tiff_ycbcr import with_rgb
 from sparsesr.image.vips_threads import claim
 from sparsesr.image.webp_chunks import is_lossless_webp
 from sparsesr.image.webp_quality import webp_quality
@@ -176,6 +177,7 @@ def _vips_samples(
     _gather_metadata(source, kind, image, png, limits, state)
     if state.tiff is not None:
         image = with_known_channels(image, state.tiff.page, source.name, state.notes)
+        image = with_rgb(image, state.tiff.page, source.name)
     if image.bands > (5 if image.interpretation == "cmyk" else 4):
         remedy = "save it as grey or RGB, with or without alpha"
         raise InputError(f"has {image.bands} channels", where=source.name, remedy=remedy)

@@ -18,6 +18,7 @@ _NAMES = {"jpeg": "JPEG", "webp": "WebP", "tiff": "TIFF", "heif": "HEIF or AVIF"
 
 def vips_error(source: OpenSource, kind: str, error: pyvips.Error) -> InputError:
     """Convert a multi-line libvips error to an InputError of one line."""
+    source.check_whole()
     reason = vips.reason(error)
     because = f" ({reason})" if reason else ""
     unsupported = _unsupported(source, kind, str(error))

@@ -15,6 +15,7 @@ Pixels = npt.NDArray[Any]
 
 Layout = Literal["rgb", "grey"]
 Transfer = Literal["gamma", "linear"]
+_MAX_PIXELS_PER_MM = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ class DecodedImage:
         if alpha is not None and (alpha.shape != rgb.shape[:2] or alpha.dtype != rgb.dtype):
             raise ValueError(f"alpha is {alpha.shape} {alpha.dtype} beside rgb {rgb.shape} {rgb.dtype}")
         return replace(self, rgb=rgb, alpha=alpha, notes=list(self.notes))
+
+
+def resolution_of(across: float, down: float) -> tuple[float, float] | None:
+    """A print resolution in pixels per mm; None for one that states nothing or that libvips could not write."""
+    values = (across, down)
+    return values if all(0 < value <= _MAX_PIXELS_PER_MM for value in values) else None
 
 
 def note_of(left_out: list[str]) -> list[str]:

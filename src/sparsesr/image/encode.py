@@ -13,7 +13,7 @@ import numpy as np
 import pyvips
 
 from sparsesr.errors import InputError, Parameter, UsageError, Wording, check_cancelled
-from sparsesr.image import vips
+from sparsesr.image import colour, vips
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Pixels
 from sparsesr.image.destination import Destination, atomic_file, checked_destination, write_error
 from sparsesr.image.fitting import fitting_metadata
@@ -139,6 +139,11 @@ def _prepare(image: DecodedImage, form: OutputFormat, options: EncodeOptions) ->
     bits = options.depth or image.bits
     if bits > form.max_bits:
         notes.append(f"16 bits reduced to {form.max_bits}: {form.name} stores no more")
+    if image.layout == "grey" and not form.has_grey and image.metadata.icc is not None:
+        image = _without_grey_profile(image, image.metadata.icc)
+        notes.append(
+            f"converted to sRGB: {form.name} stores grey as RGB, for which its colour profile is not"
+        )
     planes = _planes(image, form, 16 if bits > 8 and form.max_bits > 8 else 8, notes)
     vips_image = vips.image_over(planes[0])
     if len(planes) == 2:
@@ -156,6 +161,15 @@ def _prepare(image: DecodedImage, form: OutputFormat, options: EncodeOptions) ->
         planes,
     )
     return prepared, notes
+
+
+def _without_grey_profile(image: DecodedImage, icc: bytes) -> DecodedImage:
+    """The grey image in sRGB, as which the working samples of linear light are coded already."""
+    bare = replace(image, transfer="gamma", metadata=replace(image.metadata, icc=None))
+    if image.transfer == "linear" or not colour.is_well_formed(icc, 1):
+        return bare
+    table = colour.grey_to_srgb_table(icc, image.rgb.dtype.itemsize * 8)
+    return replace(bare, rgb=colour.look_up(table, image.rgb))
 
 
 def _planes(image: DecodedImage, form: OutputFormat, bits: int, notes: list[str]) -> list[Pixels]:

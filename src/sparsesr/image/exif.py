@@ -9,19 +9,23 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 
+from sparsesr.image.decoded_image import resolution_of
+
 _PREFIX = b"Exif\0\0"
 _ORIENTATION, _EXIF_IFD, _INTEROPERABILITY_IFD = 0x0112, 0x8769, 0xA005
 _INNER = (_EXIF_IFD, _INTEROPERABILITY_IFD)
 """Links to directories inside: from the main one, then from that of EXIF."""
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002, 0x1001), (0x0101, 0xA003, 0x1002)
 _SUBJECT_AREA, _SUBJECT_LOCATION = 0x9214, 0xA214
-_X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B
+X_RESOLUTION, Y_RESOLUTION = 0x011A, 0x011B
 """Of the print."""
+RESOLUTION_UNIT, INCH, UNITS_MM = 0x0128, 2, {2: 25.4, 3: 10.0}
 _FOCAL_PLANE_X, _FOCAL_PLANE_Y = 0xA20E, 0xA20F
 """Resolution of the sensor, in pixels of the image."""
 _WINDOWS_PREVIEW = range(0x5012, 0x5035)
 _PREVIEW_OFFSET, _PREVIEW_LENGTH = 0x0201, 0x0202
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
+_INTEGERS = {1: "B", _SHORT: "H", _LONG: "I"}
 _MAX_SHORT, _MAX_LONG = 0xFFFF, 0xFFFF_FFFF
 
 
@@ -39,10 +43,25 @@ def orientation(exif: bytes | None) -> int:
         return 1
     order = _order(exif)
     for tag, kind, position in _entries(exif, _first_ifd(exif)):
-        if tag == _ORIENTATION and kind == _SHORT:
-            value = int(struct.unpack_from(order + "H", exif, position + 8)[0])
+        if tag == _ORIENTATION and kind in _INTEGERS:  # SHORT is right; libvips accepts all of them
+            value = int(struct.unpack_from(order + _INTEGERS[kind], exif, position + 8)[0])
             return value if 1 <= value <= 8 else 1
     return 1
+
+
+def print_resolution(exif: bytes) -> tuple[float, float] | None:
+    """Horizontal and vertical pixels per mm; None if the block does not state both with a unit."""
+    order, values, unit = _order(exif), dict[int, float](), INCH
+    for tag, kind, position in _entries(exif, _first_ifd(exif)):
+        if tag in (X_RESOLUTION, Y_RESOLUTION) and kind == _RATIONAL:
+            at = int(struct.unpack_from(order + "I", exif, position + 8)[0])
+            above, below = struct.unpack_from(order + "II", exif, at) if at <= len(exif) - 8 else (0, 0)
+            values[tag] = above / below if below else 0.0
+        elif tag == RESOLUTION_UNIT and kind == _SHORT:
+            unit = int(struct.unpack_from(order + "H", exif, position + 8)[0])
+    if len(values) < 2 or unit not in UNITS_MM:
+        return None
+    return resolution_of(values[X_RESOLUTION] / UNITS_MM[unit], values[Y_RESOLUTION] / UNITS_MM[unit])
 
 
 def updated(exif: bytes, height: int, width: int, before: tuple[int, int] | None = None) -> bytes:
@@ -106,7 +125,7 @@ class _Update:
     def _swap_print_resolutions(self, ifd: int) -> None:
         """Exchange all but the tags of two entries: types, counts, and values or where these are."""
         at = {tag: position for tag, _, position in _entries(self._exif, ifd)}
-        x, y = at.get(_X_RESOLUTION), at.get(_Y_RESOLUTION)
+        x, y = at.get(X_RESOLUTION), at.get(Y_RESOLUTION)
         if x is not None and y is not None:
             self._out[x + 2 : x + 12], self._out[y + 2 : y + 12] = (
                 self._exif[y + 2 : y + 12],

@@ -21,7 +21,8 @@ GDAL_METADATA, GDAL_NODATA = 42112, 42113
 GEO_TAGS = (PIXEL_SCALE, TIE_POINTS, MATRIX, RPC, GEO_KEYS, GEO_DOUBLES, GEO_TEXT, GDAL_METADATA, GDAL_NODATA)
 _RASTER_TYPE_KEY, _POINTS = 1025, 2
 _DOUBLE = 12
-_STATISTICS = re.compile(rb"<Item [^>]*name=\"STATISTICS_\w+\"[^>]*>[^<]*</Item>\s*")
+# Bounded, or a damaged text would take the square of its length.
+_STATISTICS = re.compile(rb"<Item [^<>]{0,200}name=\"STATISTICS_\w{1,50}\"[^<>]{0,200}>[^<]*</Item>\s*")
 
 
 @dataclass(frozen=True)

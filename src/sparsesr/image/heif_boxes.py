@@ -20,8 +20,8 @@ _AUXILIARY = (
 
 
 def stated_by_heif(source: OpenSource) -> StatedColours | None:
-    """The colours of the first ``colr`` box of the kind ``nclx``; None if there is none."""
-    for kind, body in _boxes(_properties(source)):
+    """The colours of the primary image's ``colr`` box of the kind ``nclx``; None if it has none."""
+    for kind, body in _properties_with_colours(_meta(source)[4:]):  # after its version
         if kind == b"colr" and body[:4] == b"nclx" and len(body) >= 11:
             primaries, transfer = struct.unpack(">HH", body[4:8])
             # Decoders undo matrix and range, whichever they are.
@@ -35,12 +35,59 @@ def auxiliary_images(source: OpenSource) -> list[str]:
     return [name for sign, name in _AUXILIARY if sign in found]
 
 
-def _properties(source: OpenSource) -> bytes:
-    """The body of the box meta/iprp/ipco."""
-    body = _meta(source)[4:]  # after its version
-    for name in (b"iprp", b"ipco"):
-        body = next((inner for kind, inner in _boxes(body) if kind == name), b"")
-    return body
+def _properties_with_colours(meta: bytes) -> list[tuple[bytes, bytes]]:
+    """Kind and body of each property of the primary image, or of the tile of it that states colours in its place.
+
+    A file may hold other images with other colours, such as the rendition that a gain map leads to.
+    """
+    inner = dict(_boxes(meta))
+    parts = list(_boxes(inner.get(b"iprp", b"")))
+    stored = [each for kind, body in parts if kind == b"ipco" for each in _boxes(body)]
+    owned = {item: at for kind, body in parts if kind == b"ipma" for item, at in _associations(body)}
+    primary = _Fields(inner.get(b"pitm", b"")).item()
+    for item in (primary, *_tiles(inner.get(b"iref", b""), primary)):
+        found = [stored[at - 1] for at in owned.get(item, ()) if 0 < at <= len(stored)]
+        if any(kind == b"colr" for kind, _ in found):
+            return found
+    return []
+
+
+def _associations(ipma: bytes) -> Iterator[tuple[int, list[int]]]:
+    """Each item and the numbers of its properties, from 1."""
+    fields = _Fields(ipma)
+    size, mask = (2, 0x7FFF) if fields.flags & 1 else (1, 0x7F)
+    fields.number(4)  # of items
+    while fields.are_left:
+        yield fields.item(), [fields.number(size) & mask for _ in range(fields.number(1))]
+
+
+def _tiles(iref: bytes, item: int) -> list[int]:
+    """The items of which ``item`` is composed."""
+    version, references = iref[:4], _boxes(iref[4:])
+    for fields in (_Fields(version + body) for kind, body in references if kind == b"dimg"):
+        if fields.item() == item:
+            return [fields.item() for _ in range(fields.number(2))]
+    return []
+
+
+class _Fields:
+    """Numbers of a box with a version, one after the other; 0 behind its end."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body, self._at = body, 4
+        self.version, self.flags = body[:1], int.from_bytes(body[1:4], "big")
+
+    @property
+    def are_left(self) -> bool:
+        return self._at < len(self._body)
+
+    def number(self, size: int) -> int:
+        self._at += size
+        return int.from_bytes(self._body[self._at - size : self._at], "big")
+
+    def item(self) -> int:
+        """The number of an item, which has four bytes from version 1 on."""
+        return self.number(2 if self.version in (b"", b"\0") else 4)
 
 
 def _meta(source: OpenSource) -> bytes:

@@ -72,7 +72,7 @@ def comment_segments(comment: bytes) -> bytes:
 
 def read_jpeg_facts(source: OpenSource, limits: ImageLimits) -> JpegFacts:
     """Walk the segments up to the pixels; damaged ones are skipped."""
-    facts, resources, extension = JpegFacts(), b"", xmp_packets.Extension(limits.max_metadata_bytes)
+    facts, resources, extension = JpegFacts(), list[bytes](), xmp_packets.Extension(limits.max_metadata_bytes)
     total = 0
     for marker, body in _metadata_of(source):
         total += len(body)
@@ -83,7 +83,7 @@ def read_jpeg_facts(source: OpenSource, limits: ImageLimits) -> JpegFacts:
         elif marker == 0xE1 and body.startswith(_XMP_EXTENSION):
             extension.add(body[len(_XMP_EXTENSION) :])
         elif marker == 0xED and body.startswith(_PHOTOSHOP):
-            resources += body[len(_PHOTOSHOP) :]
+            resources.append(body[len(_PHOTOSHOP) :])
         elif marker == 0xE2 and body.startswith(b"MPF\0"):
             facts.pictures = max(facts.pictures, _picture_count(body[4:]))
         elif marker == 0xEB and b"jumb" in body[:64]:
@@ -92,7 +92,7 @@ def read_jpeg_facts(source: OpenSource, limits: ImageLimits) -> JpegFacts:
             facts.comments.append(body)
     if facts.xmp is not None:
         facts.xmp = xmp_packets.merged(facts.xmp, extension)
-    facts.resources = iptc.resources_of(resources)
+    facts.resources = iptc.resources_of(b"".join(resources))
     return facts
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyvips
 
 from sparsesr.image import exif, iptc, vips
-from sparsesr.image.decoded_image import Metadata
+from sparsesr.image.decoded_image import Metadata, resolution_of
 from sparsesr.image.gif_comments import gif_comments
 from sparsesr.image.heif_boxes import auxiliary_images
 from sparsesr.image.jpeg_segments import read_jpeg_facts
@@ -32,14 +32,14 @@ def gathered(
     page: TiffPage | None = None,
 ) -> tuple[Metadata, list[str]]:
     """The metadata of an opened image, added to ``metadata``, and what its file holds besides that cannot be kept."""
-    is_placed = image.get_typeof("resolution-unit") != 0
+    block = exif.normalised(vips.get_blob(image, "exif-data"))
     metadata = replace(
         metadata,
         icc=vips.get_blob(image, "icc-profile-data"),
-        exif=exif.normalised(vips.get_blob(image, "exif-data")),
+        exif=block,
         xmp=vips.get_blob(image, "xmp-data"),
         iptc=iptc.resources_of(vips.get_blob(image, "photoshop-data") or vips.get_blob(image, "iptc-data")),
-        pixels_per_mm=(image.xres, image.yres) if is_placed and min(image.xres, image.yres) > 0 else None,
+        pixels_per_mm=_print_resolution(kind, image, block),
     )
     left_out: list[str] = []
     if kind == "jpeg":
@@ -47,12 +47,19 @@ def gathered(
     elif png is not None:
         metadata = _of_png(png, metadata, left_out)
     elif kind == "tiff":
-        metadata = read_tiff_metadata(source, page, metadata, left_out)
+        orientation = vips.get_int(image, "orientation", 1)
+        metadata = read_tiff_metadata(source, page, orientation, metadata, left_out)
     elif kind == "gif":
         metadata = replace(metadata, comments=gif_comments(source, limits))
     elif kind == "heif":
         left_out += auxiliary_images(source)
     return metadata, left_out
+
+
+def _print_resolution(kind: str, image: pyvips.Image, block: bytes | None) -> tuple[float, float] | None:
+    if kind not in ("jpeg", "tiff"):  # libvips reads it for these only, though it sets the unit for others
+        return None if block is None else exif.print_resolution(block)
+    return resolution_of(image.xres, image.yres) if image.get_typeof("resolution-unit") else None
 
 
 def without_false_properties(
@@ -87,12 +94,12 @@ def _of_png(facts: PngFacts, metadata: Metadata, left_out: list[str]) -> Metadat
     if facts.left_out:
         left_out.append(f"PNG chunks of unknown kinds ({', '.join(facts.left_out)})")
     stored = facts.profiles
-    named_exif = exif.normalised(stored.get("exif") or stored.get("app1"))
+    block = metadata.exif or exif.normalised(facts.exif or stored.get("exif") or stored.get("app1"))
     return replace(
         metadata,
-        exif=metadata.exif or named_exif,
+        exif=block,
         xmp=facts.xmp or stored.get("xmp") or metadata.xmp,
         iptc=iptc.resources_of(stored.get("iptc") or stored.get("8bim")),
-        pixels_per_mm=facts.pixels_per_mm or metadata.pixels_per_mm,
+        pixels_per_mm=facts.pixels_per_mm or (None if block is None else exif.print_resolution(block)),
         text=facts.text,
     )

@@ -50,7 +50,7 @@ def with_known_colours(
         bits = 8 if image.interpretation == "labq" else 16
         return KnownColours(colour.lab_to_srgb(image.colourspace("lab"), bits), is_converted=True)
     if image.interpretation == "cmyk":
-        kind = "a generic" if icc is None else "its own"
+        kind = "its own" if icc is not None and colour.is_well_formed(icc, 4) else "a generic"
         notes.append(f"CMYK converted to sRGB ({kind} profile)")
         return KnownColours(colour.to_srgb(image), is_converted=True)
     channels = 1 if image.bands <= 2 else 3

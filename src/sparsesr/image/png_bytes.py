@@ -35,9 +35,9 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def chunks_of(source: OpenSource, start: int = len(SIGNATURE)) -> Iterator[Chunk]:
-    """The chunks of a PNG; the last one may be cut short."""
-    at = start
-    while at + 8 <= source.size:
+    """The chunks of a PNG up to its end, behind which may be anything; the last one may be cut short."""
+    at, kind = start, b""
+    while at + 8 <= source.size and kind != b"IEND":
         length, kind = struct.unpack(">I4s", source.read_at(at, 8))
         yield Chunk(kind, at, length)
         at += length + FRAME_BYTES

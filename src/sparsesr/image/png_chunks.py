@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from sparsesr.errors import InputError
 from sparsesr.image import png_text
-from sparsesr.image.png_bytes import FRAME_BYTES, chunk, chunks_of
+from sparsesr.image.decoded_image import resolution_of
+from sparsesr.image.png_bytes import Chunk, chunk, chunks_in, chunks_of
 from sparsesr.image.png_text import TEXT_CHUNKS, TextBudget
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
@@ -34,6 +35,7 @@ class PngFacts:
     text: bytes = b""
     """Whole text chunks, which PNG output repeats."""
     xmp: bytes | None = None
+    exif: bytes | None = None
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical print resolution, if the file states one; libvips does not tell."""
     profiles: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -57,7 +59,9 @@ def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
             if kind != b"iCCP" and len(body) == each.length:
                 _take_text(facts, kind, body, limits)
         elif kind in _COLOUR_CHUNKS and each.length <= 64:
-            facts.colour += source.read_at(each.at, each.length + FRAME_BYTES)
+            _take_colour(facts, source, each)
+        elif kind == b"eXIf":  # libvips overlooks it behind the pixels
+            facts.exif = facts.exif or each.body(source, limits.max_metadata_bytes)
         elif kind == b"pHYs":
             facts.pixels_per_mm = _print_resolution(each.body(source, _PHYS_BYTES))
         elif kind not in _EXPECTED and kind.isalpha() and len(facts.left_out) < _MAX_NAMES:
@@ -67,12 +71,20 @@ def read_png_facts(source: OpenSource, limits: ImageLimits) -> PngFacts:
     return facts
 
 
+def _take_colour(facts: PngFacts, source: OpenSource, each: Chunk) -> None:
+    """Keep the first chunk of each kind, unless it fails its checksum, as libpng does."""
+    whole = chunk(each.kind, each.body(source))
+    is_first = all(kind != each.kind for kind, _ in chunks_in(facts.colour))
+    if is_first and whole == source.read_at(each.at, len(whole)):
+        facts.colour += whole
+
+
 def _print_resolution(body: bytes) -> tuple[float, float] | None:
     """Pixels per mm; None for a chunk that states the shape of a pixel only."""
     if len(body) < _PHYS_BYTES:
         return None
     across, down, unit = struct.unpack(">IIB", body)
-    return (across / 1000, down / 1000) if unit == _METRE and min(across, down) > 0 else None
+    return resolution_of(across / 1000, down / 1000) if unit == _METRE else None
 
 
 def _take_text(facts: PngFacts, kind: bytes, body: bytes, limits: ImageLimits) -> None:

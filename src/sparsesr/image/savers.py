@@ -51,7 +51,7 @@ def _stream(
 
     Writing in Python preserves the system's own error, such as a full disk, which libvips would hide.
     """
-    failures: list[OSError | MemoryError] = []
+    failures: list[Exception] = []
     head = None if edit is None else bytearray()
 
     def on_write(data: Any) -> int:
@@ -66,7 +66,7 @@ def _stream(
                 head = None
             else:
                 file.write(block)
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # cffi would print it, and libvips call it a system error
             failures.append(error)
             return -1
         return len(block)

@@ -27,14 +27,27 @@ class OpenSource:
     descriptor: int = -1
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Return ``count`` bytes from ``offset``; fewer at the end of the file."""
+        """Return ``count`` bytes from ``offset``; fewer at the end of the file. InputError if the system fails."""
         if self.data is not None:
             return self.data[offset : offset + count]
+        count = min(count, self.size - offset)  # a damaged file may state places that no file can have
         parts: list[bytes] = []
-        while count > 0 and (part := os.pread(self.descriptor, count, offset)):
-            parts.append(part)
-            offset, count = offset + len(part), count - len(part)
+        try:
+            while count > 0 and (part := os.pread(self.descriptor, count, offset)):
+                parts.append(part)
+                offset, count = offset + len(part), count - len(part)
+        except OSError as error:
+            raise InputError(
+                f"cannot be read ({error.strerror})",
+                where=self.name,
+                remedy="copy it from another disk, or check this one",
+            ) from None
         return b"".join(parts)
+
+    def check_whole(self) -> None:
+        """Read everything; InputError if the system fails, which libvips reports as damaged data."""
+        for offset in range(0, self.size if self.data is None else 0, MEBIBYTE):
+            self.read_at(offset, MEBIBYTE)
 
     def for_vips(self) -> pyvips.Source:
         """Return a libvips source; this object must outlive it, because libvips does not copy ``data``.

@@ -31,7 +31,8 @@ from sparsesr.image.tiff_tags import (
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3}
 _MIN_IS_WHITE, _RGB, _PALETTE, _SEPARATED = 0, 2, 3, 5
 _CMYK = 1  # of InkSet
-_ALPHAS = (1, 2)  # associated (premultiplied), unassociated
+_ASSOCIATED = 1  # premultiplied
+_ALPHAS = (_ASSOCIATED, 2)  # or unassociated
 _PHOTOMETRICS = {
     4: "a transparency mask",
     9: "ICCLab colours",
@@ -74,6 +75,7 @@ def with_known_channels(image: pyvips.Image, page: TiffPage, name: str, notes: l
     if colours is None or image.bands != page.first(SAMPLES, 1) or image.bands < colours:
         return image  # such as a palette, which libvips expands
     channels = _channels(colours, image.bands, page.integers(EXTRA_SAMPLES))
+    _check_premultiplied(image, page, channels, name)
     if channels.is_guess:
         notes.append("the TIFF does not say what its last channel is; it is taken as alpha")
     if channels.left_out:
@@ -112,6 +114,19 @@ def _check_colours(page: TiffPage, name: str) -> None:
             f"is a TIFF of {inks} inks that are not CMYK, which is not supported",
             where=name,
             remedy="convert it to RGB or CMYK",
+        )
+
+
+def _check_premultiplied(image: pyvips.Image, page: TiffPage, channels: _Channels, name: str) -> None:
+    """Refuse what libvips divides by alpha as if that reached 255."""
+    is_float_grey = image.format == "float" and channels.colours == 1
+    has_associated = channels.alpha is not None and _ASSOCIATED in page.integers(EXTRA_SAMPLES)
+    if has_associated and (is_float_grey or image.format == "uint"):
+        raise InputError(
+            f"is a TIFF with premultiplied alpha in {'float grey' if is_float_grey else '32-bit integers'},"
+            " which is not supported",
+            where=name,
+            remedy="save it with 8 or 16 bits",
         )
 
 

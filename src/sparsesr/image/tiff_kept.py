@@ -6,14 +6,17 @@ import re
 from dataclasses import replace
 
 from sparsesr.image import iptc
-from sparsesr.image.decoded_image import Metadata
+from sparsesr.image.decoded_image import Metadata, resolution_of
+from sparsesr.image.exif import INCH, RESOLUTION_UNIT, UNITS_MM, X_RESOLUTION, Y_RESOLUTION
 from sparsesr.image.geotiff import GEO_TAGS, GeoTags
 from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_pages import TiffPage, read_page
-from sparsesr.image.tiff_tags import DESCRIPTION, Directory, exif_of_tiff
+from sparsesr.image.tiff_tags import DESCRIPTION, Directory, exif_of_tiff, listed_tags
 
 IPTC_TAG, PHOTOSHOP_TAG, _PHOTOSHOP_LAYERS = 33723, 34377, 37724
-_FIRST_PRIVATE = 32768
+_XMP = 700
+_FIRST_PRIVATE, _MAX_NAMES = 32768, 20
+_COPIED = frozenset({IPTC_TAG, PHOTOSHOP_TAG, *GEO_TAGS})
 # EXIF, GPS, ICC, and details of compression.
 _KNOWN = frozenset(
     {IPTC_TAG, PHOTOSHOP_TAG, _PHOTOSHOP_LAYERS, 33432, 34665, 34675, 34853, 34908, 34909, 40965, *GEO_TAGS}
@@ -28,7 +31,7 @@ _DESCRIPTION_HEAD_BYTES = 4096
 
 
 def read_tiff_metadata(
-    source: OpenSource, page: TiffPage | None, metadata: Metadata, left_out: list[str]
+    source: OpenSource, page: TiffPage | None, orientation: int, metadata: Metadata, left_out: list[str]
 ) -> Metadata:
     """Add what the directory of ``page`` holds; ``left_out`` gets what cannot be kept."""
     whole = read_page(source, 0 if page is None else page.page)
@@ -37,19 +40,41 @@ def read_tiff_metadata(
     if false:
         left_out.append(false)
     geo = {tag: tags[tag] for tag in GEO_TAGS if tag in tags}
-    if _PHOTOSHOP_LAYERS in tags:
-        left_out.append("the layers of Photoshop")
-    unknown = [str(tag) for tag in sorted(tags) if tag >= _FIRST_PRIVATE and not _is_known(tag)]
-    if unknown:
-        left_out.append(f"TIFF tags of unknown meaning ({', '.join(unknown[:20])})")
+    left_out += _not_kept(listed_tags(source.read_at, whole.order, whole.offset, whole.form), tags)
     return replace(
         metadata,
+        # libvips reads these two of the pages that it decodes itself.
+        xmp=metadata.xmp or (tags[_XMP].value if _XMP in tags else None),
+        pixels_per_mm=metadata.pixels_per_mm or _print_resolution(whole),
         exif=exif_of_tiff(
-            source.read_at, first.order, first.form, first.tags, without=(DESCRIPTION,) if false else ()
+            source.read_at,
+            first.order,
+            first.form,
+            first.tags,
+            orientation,
+            without=(DESCRIPTION,) if false else (),
         ),
         iptc=_resources(tags),
         geo=GeoTags(whole.order, geo) if geo else None,
     )
+
+
+def _print_resolution(page: TiffPage) -> tuple[float, float] | None:
+    across, down = (page.rationals(tag)[:1] for tag in (X_RESOLUTION, Y_RESOLUTION))
+    unit_mm = UNITS_MM.get(page.first(RESOLUTION_UNIT, INCH))
+    return resolution_of(across[0] / unit_mm, down[0] / unit_mm) if across and down and unit_mm else None
+
+
+def _not_kept(listed: list[int], read: Directory) -> list[str]:
+    """What is left out of the tags in a directory, of which those with sound and not too large values were read."""
+    out = ["the layers of Photoshop"] if _PHOTOSHOP_LAYERS in listed else []
+    unknown = [tag for tag in listed if tag >= _FIRST_PRIVATE and not _is_known(tag)]
+    lost = [tag for tag in listed if tag in _COPIED and tag not in read]
+    for tags, what in ((unknown, "of unknown meaning"), (lost, "that are damaged or too large")):
+        if tags:
+            names = ", ".join(str(tag) for tag in sorted(set(tags))[:_MAX_NAMES])
+            out.append(f"TIFF tags {what} ({names})")
+    return out
 
 
 def _is_known(tag: int) -> bool:

@@ -10,6 +10,7 @@ from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_tags import (
     BITS,
     CLASSIC,
+    COEFFICIENTS,
     COMPRESSION,
     DNG_VERSION,
     EXTRA_SAMPLES,
@@ -22,6 +23,7 @@ from sparsesr.image.tiff_tags import (
     PHOTOMETRIC,
     PLANAR,
     PRIMARIES,
+    REFERENCE,
     SAMPLE_FORMAT,
     SAMPLES,
     SUB_IFDS,
@@ -44,6 +46,7 @@ _WANTED = (
     )
     | frozenset((ORIENTATION, TILE_WIDTH, SUB_IFDS, INKS))
     | {EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION, WHITE_POINT, PRIMARIES, INK_SET}
+    | {COEFFICIENTS, REFERENCE}
 )
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips and of tiles
 _PLACES = frozenset(_OFFSETS + _COUNTS)

@@ -23,7 +23,9 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 
 MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
 WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
+COEFFICIENTS, REFERENCE = 529, 532  # of YCbCr
 _RESOLUTION_UNIT, _NO_UNIT = 296, 1
+_SHORT = 3
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
 DESCRIPTION = 0x010E
@@ -54,6 +56,8 @@ _LAST_CLASSIC_KIND = 12
 """Later types are those of BigTIFF and of links, which EXIF has no place for."""
 _BIG_ABOVE_BYTES = 3_500_000_000
 _MAX_VALUE_BYTES = 1 << 20
+_MAX_VALUES = 16
+"""Values of the largest size that a directory may hold."""
 _MAX_ENTRIES = 1000
 
 
@@ -137,21 +141,34 @@ def read_directory(
     form: Form = CLASSIC,
     wanted: Container[int] | None = None,
 ) -> Directory:
-    """Read one directory, or the ``wanted`` tags of it; damaged or excessively large entries are skipped."""
+    """Read one directory, or the ``wanted`` tags of it; damaged or excessively large entries are skipped.
+
+    Entries may share bytes: once they take ``_MAX_VALUES`` times ``max_value_bytes`` together, the rest is skipped.
+    """
     count, start = _entry_count(read_at, order, offset, form)
     raw = read_at(start, form.entry_bytes * count)
     tags: Directory = {}
+    left = _MAX_VALUES * max_value_bytes
     for position in range(0, len(raw) - form.entry_bytes + 1, form.entry_bytes):
         tag, kind, length = struct.unpack_from(order + form.entry, raw, position)
         size = _TYPE_BYTES.get(kind, 0) * length
-        if not 0 < size <= max_value_bytes or (wanted is not None and tag not in wanted):
+        if not 0 < size <= min(max_value_bytes, left) or (wanted is not None and tag not in wanted):
             continue
+        left -= size
         field = raw[position + form.entry_bytes - form.inline_bytes : position + form.entry_bytes]
         inline = size <= form.inline_bytes
         value = field[:size] if inline else read_at(_unpacked(order + form.offset, field), size)
         if len(value) == size:
             tags[tag] = Tag(kind, length, value)
     return tags
+
+
+def listed_tags(read_at: ReadAt, order: str, offset: int, form: Form) -> list[int]:
+    """The tags of one directory, also those whose values :func:`read_directory` skips."""
+    count, start = _entry_count(read_at, order, offset, form)
+    raw = read_at(start, form.entry_bytes * count)
+    last = len(raw) - form.entry_bytes
+    return [int(struct.unpack_from(order + "H", raw, at)[0]) for at in range(0, last + 1, form.entry_bytes)]
 
 
 def next_directory(read_at: ReadAt, order: str, offset: int, form: Form) -> int:
@@ -172,13 +189,18 @@ def _unpacked(format: str, raw: bytes) -> int:
 
 
 def exif_of_tiff(
-    read_at: ReadAt, order: str, form: Form, main: Directory, without: Container[int] = ()
+    read_at: ReadAt, order: str, form: Form, main: Directory, orientation: int, without: Container[int] = ()
 ) -> bytes | None:
-    """One EXIF block of a page's descriptive tags but those in ``without``, and its EXIF and GPS directories."""
+    """One EXIF block of a page's descriptive tags but those in ``without``, and its EXIF and GPS directories.
+
+    It gets ``orientation``, in which positions in the EXIF directory are counted.
+    """
     kept, inner = _described(read_at, order, form, main)
     kept = {tag: entry for tag, entry in kept.items() if tag not in without}
     if not kept and not any(inner.values()):
         return None
+    if orientation != 1:
+        kept[ORIENTATION] = Tag(_SHORT, 1, struct.pack(order + "H", orientation))
     start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
     return start + _serialised(kept, inner, order, base=8)
 
@@ -279,16 +301,17 @@ def _serialised(main: Directory, inner: dict[int, Directory], order: str, base: 
 
 def _one_directory(directory: Directory, order: str, base: int) -> bytes:
     entries = struct.pack(order + "H", len(directory))
-    values, position = b"", base + 2 + 12 * len(directory) + 4
+    values, position = list[bytes](), base + 2 + 12 * len(directory) + 4
     for tag in sorted(directory):
         entry = directory[tag]
         entries += struct.pack(order + "HHI", tag, entry.kind, entry.count)
         if len(entry.value) <= 4:
             entries += entry.value.ljust(4, b"\0")
         else:
-            entries += struct.pack(order + "I", position + len(values))
-            values += entry.value + bytes(len(entry.value) % 2)
-    return entries + bytes(4) + values
+            entries += struct.pack(order + "I", position)
+            values.append(entry.value + bytes(len(entry.value) % 2))
+            position += len(values[-1])
+    return entries + bytes(4) + b"".join(values)
 
 
 def integers(directory: Directory, order: str, tag: int) -> list[int]:

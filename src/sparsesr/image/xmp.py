@@ -10,9 +10,10 @@ _WIDTHS = rb"tiff:ImageWidth|exif:PixelXDimension"
 _HEIGHTS = rb"tiff:ImageLength|exif:PixelYDimension"
 # Numbers of pixels, or positions in pixels, along each axis.
 _ACROSS, _DOWN = rb"GPano:\w+(?:Width|Left)(?:Pixels)?", rb"GPano:\w+(?:Height|Top)(?:Pixels)?"
+# Up to the next one and bounded, or a damaged packet would take the square of its length.
 _FACES = re.compile(
-    rb"<mwg-rs:AppliedToDimensions.*?(?:/>|</mwg-rs:AppliedToDimensions>)|mwg-rs:AppliedToDimensions[^>]*>",
-    re.DOTALL,
+    rb"<mwg-rs:AppliedToDimensions(?:[^<]|<(?!mwg-rs:AppliedToDimensions))*?(?:/>|</mwg-rs:AppliedToDimensions>)"
+    rb"|mwg-rs:AppliedToDimensions[^>]{0,1000}>"
 )
 _MIME = re.compile(rb"(\bdc:format\s*(?:=\s*[\"']|>)\s*)[\w.+-]+/[\w.+-]+")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from itertools import pairwise
 
 _ROOT = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -12,10 +13,12 @@ _ROOT = (
 _ROOT_END = b"</rdf:RDF></x:xmpmeta>"
 _POINTER = b'<rdf:Description rdf:about="" xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="%s"/>'
 _POINTING = re.compile(
-    rb"\s*xmpNote:HasExtendedXMP\s*=\s*(?:\"[^\"]*\"|'[^']*')|<xmpNote:HasExtendedXMP>[^<]*</xmpNote:HasExtendedXMP>"
+    rb"(?<!\s)\s*xmpNote:HasExtendedXMP\s*=\s*(?:\"[^\"]*\"|'[^']*')|<xmpNote:HasExtendedXMP>[^<]*</xmpNote:HasExtendedXMP>"
 )
 _NAMESPACES = re.compile(rb"\sxmlns:[\w.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _RDF_END = b"</rdf:RDF>"
+_MAX_ADDED_BYTES = 1 << 24
+"""For namespaces that are declared once and used by many descriptions."""
 
 
 class Extension:
@@ -81,31 +84,42 @@ def split(packet: bytes, most_bytes: int) -> tuple[bytes, bytes | None]:
 
 
 def _compact(packet: bytes) -> bytes:
-    packet = re.sub(rb"<\?xpacket[^>]*\?>", b"", packet)
-    return re.sub(rb"<!--.*?-->", b"", packet, flags=re.DOTALL).strip()
+    return _without(_without(packet, b"<?xpacket", b"?>"), b"<!--", b"-->").strip()
+
+
+def _without(packet: bytes, start: bytes, end: bytes) -> bytes:
+    """The packet without what lies from each ``start`` to the next ``end``."""
+    kept, at = list[bytes](), 0
+    while (opened := packet.find(start, at)) >= 0:
+        closed = packet.find(end, opened + len(start))
+        if closed < 0:
+            break
+        kept.append(packet[at:opened])
+        at = closed + len(end)
+    return b"".join((*kept, packet[at:]))
 
 
 def _inside(packet: bytes) -> bytes | None:
-    """The descriptions, with namespaces declared around them moved into each."""
+    """The descriptions, with namespaces declared around them moved into each; None if the form is not the usual one."""
     start, end = packet.find(b"<rdf:RDF"), packet.rfind(_RDF_END)
     opened = packet.find(b">", start)
     if start < 0 or end < 0 or opened < 0:
         return None
-    declared = b"".join(
+    declared = [
         each
         for each in _NAMESPACES.findall(packet[: opened + 1])
         if b"xmlns:rdf" not in each and b"xmlns:x=" not in each
-    )
-    return b"".join(_declaring(each, declared) for each in _descriptions(packet[opened + 1 : end]))
+    ]
+    descriptions = _descriptions(packet[opened + 1 : end])
+    if sum(map(len, declared)) * len(descriptions) > _MAX_ADDED_BYTES:
+        return None
+    return b"".join(_declaring(each, declared) for each in descriptions)
 
 
-def _declaring(description: bytes, namespaces: bytes) -> bytes:
+def _declaring(description: bytes, namespaces: list[bytes]) -> bytes:
     head = b"<rdf:Description"
-    missing = b"".join(
-        each
-        for each in _NAMESPACES.findall(namespaces)
-        if each.split(b"=")[0] not in description.split(b">")[0]
-    )
+    tag = description.partition(b">")[0]
+    missing = b"".join(each for each in namespaces if each.split(b"=")[0] not in tag)
     return description.replace(head, head + missing, 1) if missing else description
 
 
@@ -113,9 +127,9 @@ def _descriptions(inner: bytes) -> list[bytes]:
     """The top-level ``rdf:Description`` elements, each with what follows it up to the next."""
     starts: list[int] = []
     depth = 0
-    for match in re.finditer(rb"<(/?)rdf:Description\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*?(/?)>", inner):
+    for match in re.finditer(rb"<(/?)rdf:Description\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?(/?)>", inner):
         closes, empty = match.groups()
         if not closes and depth == 0:
             starts.append(match.start())
         depth += 0 if empty else (-1 if closes else 1)
-    return [inner[start:end] for start, end in zip(starts, [*starts[1:], len(inner)], strict=True)]
+    return [inner[start:end] for start, end in pairwise((*starts, len(inner)))]

@@ -40,7 +40,7 @@ _GONE_IF_TURNED: dict[str, tuple[str, str]] = {
     "http://ns.microsoft.com/photo/1.2/": (r"RegionInfo", "the areas of faces (the image was turned)"),
 }
 _START_TAG = re.compile(rb"<[^\s/>]+(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-_ATTRIBUTE = re.compile(rb"\s+([\w.-]+):([\w.-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+_ATTRIBUTE = re.compile(rb"(?<!\s)\s+([\w.-]+):([\w.-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
 
 @dataclass
