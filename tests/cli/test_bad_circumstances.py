@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,12 @@ def test_permission_lost_in_the_meantime(capsys, monkeypatch, verb):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_permission_to_read(capsys, monkeypatch, verb):
-    def refuse(*_args):
-        raise PermissionError(errno.EACCES, "Permission denied")
+    really_open = os.open
+
+    def refuse(path, *more, **named):
+        if os.fspath(path) == "a.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really_open(path, *more, **named)
 
     monkeypatch.setattr(source.os, "open", refuse)
     assert "a.png: no permission to read it" in refusal(capsys, 3, verb, "a.png")
@@ -248,6 +253,33 @@ def test_an_interruption_while_the_result_is_written(monkeypatch, capsys, verb, 
     monkeypatch.setattr(encode_module, "_write", press_and_write)
     err = refusal(capsys, 130, verb, "a.png", "-o", f"out.{extension}")
     assert err == "error: a.png: interrupted; nothing was written for it\n"
+
+
+def test_an_interruption_that_python_swallows(monkeypatch, capsys):
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def work(*_args):
+        Dying()
+        time.sleep(10)
+
+    monkeypatch.setattr("sparsesr.cli.main._dispatch", work)
+    assert main(["upscale", "a.png"]) == 143
+    assert capsys.readouterr().err == "error: interrupted; no incomplete files were left behind\n"
+
+
+def test_an_interruption_that_an_import_swallows(monkeypatch, capsys):
+    def swallowing_import(name):
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        return sys.modules[name]
+
+    monkeypatch.setattr("importlib.import_module", swallowing_import)
+    assert main(["upscale", "a.png"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; no incomplete files were left behind\n"
+    assert names() == ["a.png"]
 
 
 def test_an_interruption_that_a_library_converts_to_its_own_error(monkeypatch, capsys):

@@ -233,3 +233,11 @@ def test_a_killed_job_is_finished_by_the_same_command_and_its_temporary_file_rem
     assert set(states()) == {"d/a_x2.png", "d/b_x2.png", "d/c_x2.png"}
     assert states()["d/a_x2.png"] == done["d/a_x2.png"]
     assert not [name for name in files() if Path(name).name.startswith(".")]
+
+
+def test_a_link_to_another_input_is_left_out_with_a_word(capsys):
+    save("d/a.png"), save("d/c.png")
+    Path("d/b.png").symlink_to("a.png")
+    assert up("d", "d/a.png", "-o", "out/") == 0
+    assert {path.name for path in Path("out").iterdir()} == {"a_x2.png", "c_x2.png"}
+    assert "note: d/b.png: linked with another input, which is upscaled once" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,15 @@ def test_mask(capsys):
     assert main(["mask", "a.png", "-n", "tiny", "--overwrite", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["modules"]) == 2
     assert main(["mask", "a.png", "-n", "tiny", "-o", "a.png"]) == 2
+    assert main(["mask", "a.png", "-n", "tiny", "-o", ""]) == 3
+    assert "the output has no name" in capsys.readouterr().err
+
+
+def test_mask_names_files_as_upscale_does(capsys):
+    Image.fromarray(photo(30, 40)).save("a.png")
+    os.rename(b"a.png", b"caf\xe9.png")  # noqa: PTH104
+    assert main(["mask", os.fsdecode(b"caf\xe9.png"), "-n", "tiny", "-o", "new/", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert bytes.fromhex(record["input_bytes"]) == b"caf\xe9.png"
+    assert bytes.fromhex(record["output_bytes"]) == b"new/caf\xe9_mask.png"
+    assert size_of(Path(os.fsdecode(b"new/caf\xe9_mask.png")))[0] > 400

@@ -216,6 +216,28 @@ def test_standard_input_to_standard_output(monkeypatch, capsys):
     assert_one_line_error(capsys.readouterr().err, "standard input: ")
 
 
+def test_an_existing_result_for_standard_input(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", Stream(save("a.png").read_bytes()))
+    Path("x.png").write_bytes(b"mine")
+    assert up("-", "-o", "x.png", "--skip-existing", "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == {"input": "standard input", "output": "x.png", "skipped": "exists"}
+    assert Path("x.png").read_bytes() == b"mine"
+    Path("x.png").write_bytes(b"")
+    assert up("-", "-o", "x.png", "--skip-existing") == 3
+    assert up("-", "-o", "y.png", "--skip-existing") == 3  # standard input has been read
+
+
+def test_errors_of_standard_input_as_json(monkeypatch, capsys):
+    for data in (b"rubbish", b""):
+        monkeypatch.setattr(sys, "stdin", Stream(data))
+        assert up("-", "-o", "x.png", "--json") == 3
+        out, err = capsys.readouterr()
+        record = json.loads(out)
+        assert record["input"] == "standard input" and record["error"]["code"] == "input"
+        assert_one_line_error(err, "standard input: ")
+
+
 def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     save("a.png")
 

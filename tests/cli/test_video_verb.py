@@ -108,6 +108,17 @@ def test_errors_as_json(folder, capsys):
     assert video("bad.mp4", "--json") == 3
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["code"] == "input" and err.startswith("error: bad.mp4: ")
+    assert video("missing.mp4", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"]["message"].startswith("missing.mp4: no such file")
+
+
+@pytest.mark.parametrize("name", ["new/deep/", "new"])
+def test_a_new_folder_as_output(folder, capsys, name):
+    assert video("in.mp4", "-o", name) == 0
+    assert probe(folder / name / "in_x2.mp4").size == (128, 96)
+    (folder / "file").write_bytes(b"mine")
+    assert video("in.mp4", "-o", "file/") == 3
+    assert "file: cannot be created" in capsys.readouterr().err
 
 
 def test_without_the_extra(monkeypatch, capsys):

@@ -154,3 +154,13 @@ def test_a_size_survives_pickling():
     original = sized(fit=(100, 75))
     again = pickle.loads(pickle.dumps(original))  # noqa: S301
     np.testing.assert_array_equal(again(photo(50, 60)).image, original(photo(50, 60)).image)
+
+
+def test_an_effort_is_reported_if_a_network_has_masks():
+    result = sized()(photo(20, 24), effort=0.1)
+    assert result.effort == 0.1 and not result.notes
+    upscaler, image = Upscaler("acnet_noise_x2", scale=4, threads=1), photo(9, 9)
+    result = upscaler(image, effort=0.1)
+    assert result.effort is None
+    assert result.notes == ("the effort changed nothing: acnet_noise_x2 computes every pixel",)
+    assert not upscaler(image).notes

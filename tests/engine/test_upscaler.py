@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -291,3 +292,10 @@ def test_an_upscaler_is_pickled_as_its_arguments():
     np.testing.assert_array_equal(again(image).image, original(image).image)
     own = pickle.loads(pickle.dumps(Upscaler(tiny(), threads=1)))  # noqa: S301
     np.testing.assert_array_equal(own(image).image, Upscaler(tiny(), threads=1)(image).image)
+
+
+def test_numbers_of_other_libraries_are_reported_as_plain_ones():
+    image = photo(12, 16)
+    assert type(Upscaler(tiny(), threads=1)(image, effort=np.float32(0.25)).effort) is float
+    target = Upscaler(tiny(), threads=1)(image, target_ms=np.int64(5)).target
+    assert json.dumps(asdict(target))

@@ -14,7 +14,7 @@ from sparsesr.engine.forecast import EFFORTS, LEVELS, Forecast
 from sparsesr.engine.level_costs import FirstRates, MacCosts, TimeCosts
 from sparsesr.engine.plan import MemoryNeeds, Mode, Plan
 from sparsesr.engine.result import Pass, UpscaleResult
-from sparsesr.errors import CancelledError, InputError, UsageError
+from sparsesr.errors import CancelledError, InputError, LimitError, UsageError
 from sparsesr.jobs import batch, batch_budget
 from sparsesr.jobs.batch import upscale_files
 from sparsesr.jobs.batch_budget import BatchBudget
@@ -224,6 +224,22 @@ def test_files_that_vanish_leave_their_time_to_the_others(start):
     failed = [source.name for source, _, outcome in outcomes if isinstance(outcome, InputError)]
     assert failed == ["image3", "image4", "image20"]
     assert budget.spent == pytest.approx(5, rel=0.03)
+
+
+def test_memory_that_is_too_short_for_one_look_does_not_end_the_batch(start, monkeypatch):
+    machine, look = Machine(names(4)), FakeSurvey.forecast
+
+    def forecast(self, source):
+        if source.name == "image2":
+            raise MemoryError
+        return look(self, source)
+
+    monkeypatch.setattr(FakeSurvey, "forecast", forecast)
+    outcomes = start(machine, BatchBudget(seconds=2, clock=machine.clock))
+    assert sorted(machine.done) == ["image0", "image1", "image3"]
+    assert [str(outcome) for *_, outcome in outcomes if isinstance(outcome, LimitError)] == [
+        "image2: not enough memory; free some memory, or shrink the image"
+    ]
 
 
 def test_a_file_that_changes_is_looked_at_again(start):

@@ -226,3 +226,15 @@ def test_a_cover_is_no_video(enlarge, tmp_path):
         pictures = [each for each in result.streams.video if each not in covers]
         assert [(each.width, each.height) for each in covers] == [(32, 32)]
         assert [(each.width, each.height, each.frames) for each in pictures] == [(128, 96, 6)]
+
+
+def test_every_corrected_time_stamp_is_counted(upscaler, tmp_path):
+    source = Made(moving(20)).write(tmp_path / "in.h264")  # a bare stream, which has none
+    done = upscale_video(upscaler, source, tmp_path / "out.mkv", VideoOptions(segment_frames=8))
+    assert len(probe(tmp_path / "out.mkv").times) == 20
+    assert done.later_notes == ("20 time stamps were missing or did not increase, and were corrected",)
+
+
+def test_a_late_start_is_not_taken_for_a_missing_end(enlarge):
+    _, _, done = enlarge(Made(moving(5), start=Fraction(5)), "in.mkv", "out.mkv")
+    assert not done.later_notes

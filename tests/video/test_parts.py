@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsesr.errors import InputError
+from sparsesr.errors import CancelledError, InputError
 from sparsesr.video.ahead import Ahead
+from sparsesr.video.clip import inspect
 from sparsesr.video.containers import checked_output
+from sparsesr.video.copied import check_copies, plan_copies
 from sparsesr.video.muxing import decoding_times
 from sparsesr.video.pixel_formats import planes_of, sample_form
+from video.made_clips import Made
 
 
 def counted(log: list[int], stop: int = 100) -> Generator[int, None, None]:
@@ -132,3 +135,11 @@ def test_unusual_formats_are_refused_by_name(name):
 def test_names_of_results(tmp_path, source, output, expected):
     given = None if output is None else str(tmp_path / output)
     assert checked_output(tmp_path / source, given, "x2", overwrite=False) == Path(tmp_path / expected)
+
+
+def test_looking_for_damage_in_a_long_clip_can_be_cancelled(tmp_path):
+    clip = inspect(Made(sound=True).write(tmp_path / "in.mp4"))
+    copies = plan_copies(clip, ".mp4")
+    check_copies(clip, copies, ".mp4")
+    with pytest.raises(CancelledError):
+        check_copies(clip, copies, ".mp4", lambda: True)

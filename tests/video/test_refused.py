@@ -170,6 +170,12 @@ def test_odd_sides_with_halved_chroma(tmp_path):
         upscale_video(Upscaler(tiny(), scale=1.5, threads=1), path, tmp_path / "out.mp4", VideoOptions())
 
 
+def test_pictures_that_break_the_encoder(refused, tmp_path):
+    path = Made(moving(3, 48, 24)).write(tmp_path / "in.mp4")
+    error = refused(path, UsageError, encode=EncodeOptions(codec="h265"))
+    assert "needs a width of 64" in str(error) and error.asks_for("codec")
+
+
 def test_too_large_pictures(refused, tmp_path, monkeypatch):
     path = Made(SMALL).write(tmp_path / "in.mp4")
     monkeypatch.setattr(

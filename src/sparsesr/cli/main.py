@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sparsesr import __version__
-from sparsesr.cli.interrupts import Pressed, exit_status, noting_interrupts
+from sparsesr.cli.interrupts import Pressed, check_interrupted, exit_status, noting_interrupts
 from sparsesr.cli.messages import print_error, take_debug_flag
 from sparsesr.cli.streams import lost_output, prepare_streams, silence
 from sparsesr.cli.training_extra import TRAINING_PACKAGES, training_extra_missing
@@ -124,5 +124,6 @@ def _run(prog: str, verb: Verb, given: list[str]) -> int:
             raise
         described = " ".join(str(getattr(error, "format_message")()).split()).rstrip(".")  # noqa: B009
         raise UsageError(described, remedy=f"see `{prog} --help`") from None
+    check_interrupted()
     with context:
         return command.invoke(context) or 0

@@ -23,17 +23,17 @@ from sparsesr.image.destination import checked_destination
 from sparsesr.image.encode import encode_to
 from sparsesr.image.source import check_readable, printable
 from sparsesr.jobs.destinations import default_output, refuse_same
-from sparsesr.jobs.local_names import is_folder, local_name
+from sparsesr.jobs.local_names import local_name
+from sparsesr.jobs.pairing import file_in
+from sparsesr.jobs.record import names
 from sparsesr.measure.mask_report import MaskReport, ModuleReport, measure_masks
 from sparsesr.measure.mask_view import draw_mask_view
 
 
 def run(
-    # readable=False leaves the check of the path to us, with our own message and exit status.
-    image: Annotated[Path, typer.Argument(metavar="PHOTO", help="Image to upscale.", readable=False)],
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="Image to upscale.")],
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Image file to write. [default: PHOTO_mask.png]", readable=False),
+        str | None, typer.Option("-o", "--output", help="Image file to write. [default: PHOTO_mask.png]")
     ] = None,
     scale: shared_options.Scale = None,
     model: shared_options.Model = None,
@@ -50,37 +50,36 @@ def run(
     """
     options.check_effort(effort)
     options.check_positive("-j", threads)
-    image = Path(local_name(image))
-    check_readable(image)
-    default = default_output(image, "mask", format="png")
-    target = default if output is None else Path(local_name(output, is_output=True))
-    if is_folder(target):
-        target = target / default.name
-    refuse_same(image, target)
+    path = Path(local_name(photo))
+    check_readable(path)
+    target = default_output(path, "mask", format="png")
+    if output is not None:
+        target = file_in(local_name(output, is_output=True), target.name)
+    refuse_same(path, target)
     destination = checked_destination(target, overwrite=overwrite)
     named = None if model is None else load_model(model, scale)
     limit = options.parse_memory(memory)
     bar = progress_bar("measuring", quiet=quiet or as_json)
-    with naming_interruptions(printable(image)), interruptible() as cancelled, bar as progress:
-        photo = decode(image, cancelled=cancelled)
-        if min(photo.height, photo.width) < 2:
+    with naming_interruptions(printable(path)), interruptible() as cancelled, bar as progress:
+        image = decode(path, cancelled=cancelled)
+        if min(image.height, image.width) < 2:
             raise UsageError(
-                f"{photo.width}x{photo.height} px are too few to show masks",
-                where=printable(image),
+                f"{image.width}x{image.height} px are too few to show masks",
+                where=printable(path),
                 remedy="choose a larger image",
             )
-        chosen = named or load_model(None, scale, photo.jpeg_quality)  # as `upscale` chooses
+        chosen = named or load_model(None, scale, image.jpeg_quality)  # as `upscale` chooses
         upscaler = Upscaler(chosen, scale=scale, threads=threads, memory=limit)
-        pixels = without_holes(photo.rgb, photo.alpha)
+        pixels = without_holes(image.rgb, image.alpha)
         run_options = RunOptions(effort, on_plan=None if quiet else warn_of_plan, cancelled=cancelled)
         report = measure_masks(upscaler, pixels, run_options, on_run=progress)
-        view = DecodedImage(draw_mask_view(_opaque(photo), report))
+        view = DecodedImage(draw_mask_view(_opaque(image), report))
         encode_to(view, destination, cancelled=cancelled)
     if as_json:
-        print_json(_record(upscaler, image, target, photo, report))
+        print_json(_record(upscaler, path, target, image, report))
     elif not quiet:
         _print_table(report)
-        print(f"{printable(image)} {photo.width}x{photo.height} -> {printable(target)}")
+        print(f"{printable(path)} {image.width}x{image.height} -> {printable(target)}")
     return 0
 
 
@@ -107,11 +106,10 @@ def _share(module: ModuleReport) -> float:
 
 
 def _record(
-    upscaler: Upscaler, image: Path, target: Path, photo: DecodedImage, report: MaskReport
+    upscaler: Upscaler, source: Path, target: Path, photo: DecodedImage, report: MaskReport
 ) -> dict[str, Any]:
     return {
-        "input": printable(image),
-        "output": printable(target),
+        **names(input=source, output=target),
         "width": photo.width,
         "height": photo.height,
         "model": upscaler.network.name,

@@ -12,13 +12,13 @@ from sparsesr.cli import messages
 from sparsesr.cli.interrupts import interruptible, naming_interruptions
 from sparsesr.cli.progress import duration, progress_bar
 from sparsesr.cli.streams import STDIN, STDOUT, check_open, is_terminal, lost_output
-from sparsesr.cli.upscale_report import Job, report
+from sparsesr.cli.upscale_report import Job, report, report_error, report_no_result
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import Plan
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import InputError, LimitError, SparsesrError, UsageError
 from sparsesr.image.source import printable
-from sparsesr.jobs.batch import located
+from sparsesr.jobs.batch import existing, located
 from sparsesr.jobs.files import upscale_file
 from sparsesr.jobs.record import record_of
 from sparsesr.limits import MEBIBYTE, ImageLimits
@@ -58,13 +58,17 @@ def run_stdin(upscaler: Upscaler, target: Path | None, job: Job) -> int:
         raise UsageError(
             "--json and the image would both be written to standard output", remedy="name a file with -o"
         )
-    data = _read_stdin()
+    skipped = existing(None, target) if target is not None and job.skip_existing else None
+    if skipped is not None and target is not None:
+        report_no_result(_STDIN, target, skipped, job)
+        return 0
     try:
+        data = _read_stdin()
         with watching(job, _STDIN) as options:
             done = upscale_file(upscaler, data, target, options, job.write_options, _STDIN)
     except SparsesrError as error:
-        located(error, _STDIN)
-        raise
+        report_error(located(error, _STDIN), _STDIN, job)
+        return error.exit_status
     if target is None:
         sys.stdout.buffer.write(done.upscaled.image)
         lost = lost_output()

@@ -61,7 +61,7 @@ def report_outcome(source: Path, target: Path, outcome: Outcome, job: Job) -> No
         report_no_result(source, target, outcome, job)
 
 
-def report_no_result(source: Path, target: Path, outcome: SparsesrError | Skipped, job: Job) -> None:
+def report_no_result(source: Path | str, target: Path, outcome: SparsesrError | Skipped, job: Job) -> None:
     """Print why a file of a batch has no result, or needed none."""
     if isinstance(outcome, SparsesrError):
         report_error(outcome, source, job)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +90,9 @@ def run(
         EncodeOptions(codec, crf, preset, depth), parse_reuse(reuse), effort, deinterlace, resume, overwrite
     )
     path = Path(local_name(source))
-    check_readable(path)
+    wanted = None if output is None else local_name(output, is_output=True)
+    with _recording_failure(path, as_json):
+        check_readable(path)
     upscaler = Upscaler(
         ready_for(precision, model, threads),
         scale=scale,
@@ -100,23 +103,17 @@ def run(
         memory=options.parse_memory(memory),
         precision=precision,
     )
-    wanted = None if output is None else local_name(output, is_output=True)
     is_silent = quiet or as_json
-    try:
+    with _recording_failure(path, as_json):
         target = checked_output(path, wanted, upscaler.label, overwrite=overwrite)
         with (
             interruptible() as cancelled,
             progress_bar(printable(path), quiet=is_silent, unit="frames") as progress,
         ):
-            on_notes = None if is_silent else partial(_print_notes)
+            on_notes = None if is_silent else _print_notes
             done = upscale_video(
                 upscaler, path, target, job, on_notes=on_notes, progress=progress, cancelled=cancelled
             )
-    except (SparsesrError, KeyboardInterrupt) as error:
-        failed = error if isinstance(error, SparsesrError) else _interrupted(path)
-        if as_json:
-            messages.print_json(failure_record(failed, path, messages.option_of))
-        raise failed from error
     if as_json:
         messages.print_json(record_of(upscaler, done, path, target))
     elif not quiet:
@@ -136,6 +133,18 @@ def parse_reuse(text: str) -> float | None:
             f"--reuse {text!r} is no share of the brightest sample", remedy="write it like 0, 2/255 or off"
         )
     return float(value)
+
+
+@contextmanager
+def _recording_failure(path: Path, as_json: bool) -> Generator[None, None, None]:
+    """Print the JSON record of an error, which is raised again."""
+    try:
+        yield
+    except (SparsesrError, KeyboardInterrupt) as error:
+        failed = error if isinstance(error, SparsesrError) else _interrupted(path)
+        if as_json:
+            messages.print_json(failure_record(failed, path, messages.option_of))
+        raise failed from error
 
 
 def _interrupted(path: Path) -> CancelledError:

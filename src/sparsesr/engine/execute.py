@@ -17,6 +17,7 @@ from sparsesr.engine.result import UpscaleResult, result_of
 from sparsesr.engine.second_opinion import require_second_opinion
 from sparsesr.engine.tiles import Deviation, measure_deviation, run_tiled
 from sparsesr.errors import ResultError
+from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.runtime.backend.native.instruction_set import scalar_kernels
 from sparsesr.runtime.session import RunResult, Session
@@ -38,6 +39,11 @@ class Network:
     halo_px: int
     multiple: int
     has_attention: bool
+
+    @property
+    def has_masks(self) -> bool:
+        """True if an effort changes its work."""
+        return bool(mask_names(self.model.graph))
 
     def with_empty_session(self) -> Network:
         """The same network with a new session, which holds no working memory yet."""
@@ -66,6 +72,10 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_numbers(effort=self.effort, target_ms=self.target_ms)
+        for name in ("effort", "target_ms"):
+            value = getattr(self, name)
+            if value is not None:  # JSON takes no numbers of other libraries, and reports hold these
+                object.__setattr__(self, name, float(value))
 
 
 def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:
@@ -83,8 +93,9 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         seconds = expected_seconds(network, pixels, plan, options)
         if seconds is not None:
             options.on_long_run(plan, seconds)
+    effort = options.effort if network.has_masks else None
     try:
-        return replace(_execute(network, pixels, plan, options), effort=options.effort)
+        return replace(_execute(network, pixels, plan, options), effort=effort)
     except ResultError as error:
         fault = error.what
     # The first result has been freed by here; the new session packs its weights for the scalar kernels.
@@ -94,7 +105,7 @@ def execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -
         retry.session.keep_buffers(plan.kept_bytes)
         done = _execute(retry, pixels, plan, options)
     note = f"{fault}; the scalar kernels gave a plausible result: please report this with `sparsesr doctor`"
-    return replace(done, notes=(note, *done.notes), effort=options.effort)
+    return replace(done, notes=(note, *done.notes), effort=effort)
 
 
 def _execute(network: Network, pixels: Pixels, plan: Plan, options: RunOptions) -> UpscaleResult:

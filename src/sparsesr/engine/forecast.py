@@ -22,7 +22,6 @@ from sparsesr.engine.plan import Plan
 from sparsesr.engine.target import inner_rows, probe_of
 from sparsesr.errors import Parameter, UsageError
 from sparsesr.modelfile.gain_table import GainTable
-from sparsesr.modelfile.operations.registry import mask_names
 
 Pixels = npt.NDArray[Any]
 Curve = npt.NDArray[np.float64]
@@ -113,7 +112,7 @@ def gap_bins(
 
 def _table_of(network: Network) -> GainTable:
     where, name = Parameter("budget"), network.model.facts.name
-    if not mask_names(network.model.graph):
+    if not network.has_masks:
         raise UsageError(f"{name} computes every pixel; a budget needs a model with masks", where=where)
     table = network.model.facts.gain_table()
     if table is None:

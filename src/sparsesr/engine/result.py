@@ -39,7 +39,7 @@ class UpscaleResult:
     deviation: Deviation | None = None
     """Deviation of tiles from the whole-image result; None without tiles."""
     effort: float | None = None
-    """Effort used; None: as trained."""
+    """Effort used; None: as trained, or no network that ran has masks."""
     target: TargetReport | None = None
     """How the effort was chosen, if a target was given."""
     passes: tuple[Pass, ...] = ()

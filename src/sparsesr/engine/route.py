@@ -120,6 +120,8 @@ def follow(
         rgb = result.image
         results.append(result)
     done = _joined(results, passes)
+    if options.effort is not None and done.effort is None:
+        done = replace(done, notes=(*done.notes, _useless_effort(done.passes)))
     if route.is_resized:
         product = math.prod(route.scales)
         down, across = (factor / product for factor in route.factors)
@@ -141,7 +143,13 @@ def _joined(results: Sequence[UpscaleResult], passes: Sequence[NetworkPass]) -> 
     names = tuple(Pass(each.network.name, each.scale) for each in passes)
     notes = tuple(dict.fromkeys(note for result in results for note in result.notes))
     run = results[0].run if len(results) == 1 else joined_passes([result.run for result in results])
-    return replace(results[-1], run=run, notes=notes, passes=names)
+    effort = next((each.effort for each in results if each.effort is not None), None)
+    return replace(results[-1], run=run, notes=notes, passes=names, effort=effort)
+
+
+def _useless_effort(passes: Sequence[Pass]) -> str:
+    names = " and ".join(dict.fromkeys(each.model for each in passes))
+    return f"the effort changed nothing: {names} computes every pixel"
 
 
 def _shares(scales: tuple[int, ...]) -> list[tuple[float, float]]:

@@ -13,7 +13,6 @@ from sparsesr.engine.execute import Network, RunOptions, execute, run_whole
 from sparsesr.engine.plan import Mode, Plan
 from sparsesr.engine.result import UpscaleResult
 from sparsesr.engine.target import RunAtEffort, TargetReport, check_target, choose_effort
-from sparsesr.modelfile.operations.registry import mask_names
 
 Pixels = npt.NDArray[Any]
 
@@ -38,8 +37,7 @@ def effort_for_target(
         UsageError: the target is invalid.
         CancelledError: ``options.cancelled`` returned True.
     """
-    has_masks = bool(mask_names(network.model.graph))
-    check_target(options.target_ms, options.effort, has_masks=has_masks)
+    check_target(options.target_ms, options.effort, has_masks=network.has_masks)
     if options.target_ms is None:
         return None
     run = run_at_effort(network, plan, options)

@@ -108,10 +108,13 @@ def _skipped(source: Path, target: Path, skip_existing: bool, journal: Journal |
     return existing(source, target) if skip_existing else None
 
 
-def existing(source: Path, target: Path) -> Skipped | None:
-    """The outcome if an output that exists is taken as done; None if there is none."""
+def existing(source: Path | None, target: Path) -> Skipped | None:
+    """The outcome if an output that exists is taken as done; None if there is none.
+
+    ``source`` is None if the input is no file, so that its age is unknown.
+    """
     try:
-        found, changed = target.stat(), source.stat().st_mtime
+        found, changed = target.stat(), 0.0 if source is None else source.stat().st_mtime
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:  # none of ours; writing reports what is there

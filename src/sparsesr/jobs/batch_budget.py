@@ -20,7 +20,7 @@ from sparsesr.engine.arguments import check_numbers
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.forecast import LEVELS, Forecast
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import BackendError, Parameter, SparsesrError, UsageError, Wording
+from sparsesr.errors import BackendError, Parameter, UsageError, Wording
 from sparsesr.jobs.budget_share import BudgetShare
 from sparsesr.jobs.files import FileResult
 from sparsesr.jobs.pacing import Attempt
@@ -114,7 +114,7 @@ class BatchBudget:
                 self._waiting[source] = self._survey.forecast(source)
             except BackendError:
                 raise
-            except SparsesrError:
+            except Exception:  # memory that is short, too, must not end the batch
                 del self._waiting[source]  # when it is its turn, it fails and says why
         self._finished = self._clock()
 

@@ -25,7 +25,6 @@ from sparsesr.image.source import check_readable
 from sparsesr.image.vips_threads import is_lost
 from sparsesr.jobs.budget_share import BudgetShare
 from sparsesr.limits import ImageLimits
-from sparsesr.modelfile.operations.registry import mask_names
 
 _LIMITS = ImageLimits()
 _MEGABYTE = 1_000_000
@@ -92,12 +91,6 @@ class _PreparedFile:
     """The one for such images."""
     destination: Destination
     route: Route
-
-    @property
-    def has_masks(self) -> bool:
-        """True if an effort changes the work of any network for it."""
-        networks = map(self.upscaler.network_for, self.route.scales)
-        return any(mask_names(network.model.graph) for network in networks)
 
     def result(self, upscaled: UpscaleResult) -> FileResult:
         """The report about it."""
@@ -200,8 +193,6 @@ def _upscaled(
         result, alpha = upscaler.upscale_planes(image.rgb, image.alpha, prepared.route, options)
     except ResultError as error:
         raise ResultError(f"{error.what}; nothing was written", remedy=error.remedy) from error
-    if options.effort is not None and not prepared.has_masks:
-        result = _without_effort(result)
     finished = image.with_pixels(result.image, alpha)
     if seen is not None:
         seen(image, finished)
@@ -212,13 +203,6 @@ def _upscaled(
         written = encode_to(finished, prepared.destination, encoding, options.cancelled)
     output = written.data if prepared.destination.path is None else prepared.destination.path
     return replace(result, image=output, notes=(*image.notes, *result.notes, *written.notes))
-
-
-def _without_effort(result: UpscaleResult) -> UpscaleResult:
-    """The result of networks that no effort changes."""
-    names = " and ".join(dict.fromkeys(each.model for each in result.passes))
-    note = f"the effort changed nothing: {names} computes every pixel"
-    return replace(result, effort=None, notes=(*result.notes, note))
 
 
 def decoded(

@@ -33,7 +33,7 @@ class Inputs:
     problems: list[InputError] = field(default_factory=list[InputError])
     """Arguments and subfolders that give no files."""
     notes: list[str] = field(default_factory=list[str])
-    """Files that were named but left out, one sentence."""
+    """Files that were named but left out, one sentence for each reason."""
 
 
 def expand(arguments: Iterable[str], *, recursive: bool, output: str | None = None) -> Inputs:
@@ -75,21 +75,26 @@ class _Listing:
         self._found: dict[str, tuple[Path, Path]] = {}
         self._problems: list[InputError] = []
         self._companions: list[Path] = []
+        self._links: list[Path] = []
 
     def inputs(self) -> Inputs:
         found, problems, companions = list(self._found.values()), self._problems, self._companions
+        notes: list[str] = []
         if companions and not found and not problems:
             what = "is a companion file of the system, not an image"
             problems = [InputError(what, where=printable(path)) for path in companions]
         elif companions:
-            note = f"{shown(companions)}: companion files of the system, left out"
-            return Inputs(found, problems, [note])
-        return Inputs(found, problems)
+            notes.append(f"{shown(companions)}: companion files of the system, left out")
+        if self._links:
+            notes.append(f"{shown(self._links)}: linked with another input, which is upscaled once")
+        return Inputs(found, problems, notes)
 
     def add(self, argument: str) -> None:
         try:
             for path, relative in self._expanded(local_name(argument)):
-                self._found.setdefault(self._real.of(path), (path, relative))
+                known, _ = self._found.setdefault(self._real.of(path), (path, relative))
+                if known != path and (path.is_symlink() or known.is_symlink()):
+                    self._links.append(path)
         except InputError as error:
             self._problems.append(error)
 

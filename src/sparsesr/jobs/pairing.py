@@ -136,6 +136,19 @@ def _without_folder(targets: Targets, failed: Mapping[Path, SparsesrError]) -> d
     }
 
 
+def file_in(output: str, name: str) -> Path:
+    """The file for a single result: ``output``, or ``name`` in it if it looks like a folder, which is made.
+
+    Raises InputError if that is impossible.
+    """
+    if not _looks_like_folder(output):
+        return Path(output)
+    fault = _made(Path(output))
+    if fault is not None:
+        raise fault
+    return Path(output) / name
+
+
 def _made(folder: Path) -> InputError | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,11 @@ def _clip(path: Path, container: InputContainer) -> Clip:
 def _seconds(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / microseconds
+    if container.duration is None:
+        return None
+    # Matroska states the time at which the file ends, although its streams may start late.
+    late = max(container.start_time or 0, 0) if "matroska" in container.format.name else 0
+    return max(container.duration - late, 0) / microseconds
 
 
 def _check_size(stream: VideoStream, name: str) -> None:

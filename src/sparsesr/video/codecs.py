@@ -36,6 +36,7 @@ class Codec:
     """Parameters that stop it from printing."""
     held_frames: int = 140
     """Its memory with the default preset, in frames; measured at 960x544."""
+    least_width_px: int = 1
 
     def pixel_formats(self) -> tuple[str, ...]:
         """Formats that this build takes; BackendError if it has no such encoder."""
@@ -57,6 +58,7 @@ CODECS = {
             *("h265", ("hevc", "h265"), "libx265", 19, 51, "medium", _X26X_PRESETS),
             *("x265-params", x265_parameters, ("log-level=none",)),
             held_frames=210,
+            least_width_px=64,  # it writes beyond its buffers at up to 48, and kills the process
         ),
         Codec(
             *("av1", ("av1", "libdav1d", "libaom-av1"), "libsvtav1", 22, 63, "8"),

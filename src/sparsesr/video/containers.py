@@ -8,6 +8,7 @@ from sparsesr.errors import UsageError, Wording
 from sparsesr.image.destination import check_path
 from sparsesr.image.source import printable
 from sparsesr.jobs.destinations import refuse_same
+from sparsesr.jobs.pairing import file_in
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _FALLBACK = ".mkv"
@@ -20,7 +21,7 @@ def container_format(suffix: str) -> str:
 
 
 def checked_output(source: Path, output: str | None, label: str, *, overwrite: bool) -> Path:
-    """The file to write: ``output``, or in that folder, or beside the source, ``<stem>_<label>``.
+    """The file to write: ``output``, or in that folder, which is made, or beside the source, ``<stem>_<label>``.
 
     Such a name has the suffix of the source if that is a container that can be written, else ``.mkv``.
 
@@ -30,9 +31,7 @@ def checked_output(source: Path, output: str | None, label: str, *, overwrite: b
     """
     suffix = source.suffix.lower() if source.suffix.lower() in _FORMATS else _FALLBACK
     name = f"{source.stem}_{label}{suffix}"
-    path = source.with_name(name) if output is None else Path(output)
-    if output is not None and (output.endswith("/") or path.is_dir()):
-        path = path / name
+    path = source.with_name(name) if output is None else file_in(output, name)
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(
             f"{path.suffix or 'no suffix'} is no container that can be written",

@@ -14,7 +14,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
 
-from sparsesr.errors import InputError
+from sparsesr.engine.execute import Cancelled
+from sparsesr.errors import InputError, check_cancelled
 from sparsesr.video.clip import Clip, video_stream
 from sparsesr.video.containers import container_format
 from sparsesr.video.opening import opened, unreadable
@@ -51,8 +52,13 @@ def plan_copies(clip: Clip, suffix: str) -> CopyPlan:
     return CopyPlan(tuple(kept), tuple(notes))
 
 
-def check_copies(clip: Clip, copies: CopyPlan, suffix: str) -> None:
-    """Copy once to nowhere, so that damage is found before the work; InputError if there is any."""
+def check_copies(clip: Clip, copies: CopyPlan, suffix: str, cancelled: Cancelled | None = None) -> None:
+    """Copy once to nowhere, so that damage is found before the work.
+
+    Raises:
+        InputError: there is any.
+        CancelledError: ``cancelled`` returned True.
+    """
     with opened(clip.path) as source:
         if all(source.streams[index].type == "attachment" for index in copies.kept):
             return
@@ -60,6 +66,7 @@ def check_copies(clip: Clip, copies: CopyPlan, suffix: str) -> None:
             with av.open(_Nowhere(), "w", format=container_format(suffix)) as target:
                 streams = add_copies(source, target, copies.kept)
                 for packet in copied_packets(source, streams, clip.path):
+                    check_cancelled(cancelled)
                     cast("Any", target).mux(packet)
         except FFmpegError as error:
             raise _damaged(clip.path, error) from error

@@ -30,19 +30,19 @@ class Picture:
     """Time of display, in the clip's time base."""
     duration: int
     """How long it is displayed, in that unit."""
+    is_corrected: bool
+    """True if its time stamp was missing or did not increase."""
     rgb: npt.NDArray[np.uint16]
     """(H, W, 3)."""
 
 
 @dataclass
 class Decoder:
-    """Decodes a clip once; after the last frame it knows what was amiss."""
+    """Decodes a clip once."""
 
     clip: Clip
     deinterlace: bool = False
     cancelled: Cancelled | None = None
-    corrected: int = field(default=0, init=False)
-    """Time stamps that were missing or did not increase."""
     _last: int | None = field(default=None, init=False)
     _converted: Converted | None = field(default=None, init=False)
 
@@ -55,9 +55,9 @@ class Decoder:
         with opened(self.clip.path) as container:
             for index, frame in enumerate(self._frames(container)):
                 check_cancelled(self.cancelled)
-                pts, duration = self._times(frame)
+                times = self._times(frame)
                 if index >= skip:
-                    yield Picture(pts, duration, self._rgb(frame))
+                    yield Picture(*times, self._rgb(frame))
 
     def _frames(self, container: InputContainer) -> Iterator[VideoFrame]:
         frames = self._decoded(container)
@@ -98,17 +98,17 @@ class Decoder:
     def _place(self, frame: VideoFrame) -> str:
         return self.clip.name if frame.pts is None else f"{self.clip.name} at {frame.time:.2f} s"
 
-    def _times(self, frame: VideoFrame) -> tuple[int, int]:
-        """The time stamp and duration; one that is missing follows the frame before."""
+    def _times(self, frame: VideoFrame) -> tuple[int, int, bool]:
+        """The time stamp, the duration, and whether the first was corrected: a missing one follows the frame before."""
         unit = (frame.time_base or self.clip.time_base) / self.clip.time_base
         duration = int(frame.duration * unit) or max(1, int(1 / self.clip.rate / self.clip.time_base))
-        pts = None if frame.pts is None else _rounded(frame.pts * unit)
+        stated = None if frame.pts is None else _rounded(frame.pts * unit)
+        pts = stated
         if pts is None or (self._last is not None and pts <= self._last):
-            self.corrected += 1
             step = duration if pts is None else 1
             pts = 0 if self._last is None else self._last + step
         self._last = pts
-        return pts, duration
+        return pts, duration, pts != stated
 
     def _rgb(self, frame: VideoFrame) -> npt.NDArray[np.uint16]:
         samples = self.clip.samples

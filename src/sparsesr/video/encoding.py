@@ -160,6 +160,7 @@ def plan_encoding(
         raise UsageError(f"must be 8 or 10, not {options.depth}", where=Parameter("depth"))
     codec = codec_for(options.codec, clip.codec, suffix)
     bits = options.depth or (_DEPTHS[0] if clip.samples.bits == _DEPTHS[0] else _DEPTHS[1])
+    _check_width(size, codec)
     name, halvings, notes = _pixel_format(clip, codec, bits)
     is_grey = clip.samples.is_grey
     _check_sides(size, (1, 1) if is_grey and not name.startswith("gray") else halvings)
@@ -188,6 +189,16 @@ def _pixel_format(clip: Clip, codec: Codec, bits: int) -> tuple[str, tuple[int, 
     if halvings != samples.halvings:
         notes.append(f"{samples.name} is written with chroma 4:{_CHROMA[halvings][1]}:{_CHROMA[halvings][2]}")
     return f"yuv{_CHROMA[halvings]}p{tail}", halvings, notes
+
+
+def _check_width(size: tuple[int, int], codec: Codec) -> None:
+    height, width = size
+    if width < codec.least_width_px:
+        raise UsageError(
+            f"the result would have {width}x{height} px, and {codec.name} needs a width of {codec.least_width_px}",
+            where=Parameter("codec"),
+            remedy=Wording("choose another {} or a larger {}", "codec", "scale"),
+        )
 
 
 def _check_sides(size: tuple[int, int], halvings: tuple[int, int]) -> None:

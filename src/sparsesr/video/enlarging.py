@@ -19,6 +19,8 @@ class EnlargedPicture:
     pts: int
     """Time of display, in the clip's time base."""
     duration: int
+    is_corrected: bool
+    """True if the time stamp was missing or did not increase."""
     planes: Planes
     """Never changed again."""
     computed_px: int
@@ -42,6 +44,7 @@ def enlarged(
         yield EnlargedPicture(
             picture.pts,
             picture.duration,
+            picture.is_corrected,
             planes,
             frame.computed_px,
             frame.notes,

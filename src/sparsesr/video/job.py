@@ -155,7 +155,7 @@ def _planned(
         encoder_bytes=_held_bytes(clip, encoding),
     )
     copies = plan_copies(clip, encoding.suffix)
-    check_copies(clip, copies, encoding.suffix)
+    check_copies(clip, copies, encoding.suffix, cancelled)
     return _Work(clip, sequence, encoding, copies, cancelled, Decoder(clip, options.deinterlace, cancelled))
 
 
@@ -194,9 +194,7 @@ def _encode_all(work: _Work, segments: Segments, options: VideoOptions, progress
         frames = iter(ready)
         for first in frames:
             part = itertools.chain((first,), itertools.islice(frames, count - 1))
-            corrected = work.decoder.corrected
-            segment = write_segment(work.encoding, segments, part, progress, work.clip.frames or 0)
-            segments.add(replace(segment, corrected=work.decoder.corrected - corrected))
+            segments.add(write_segment(work.encoding, segments, part, progress, work.clip.frames or 0))
     if not segments.done:
         raise InputError("has no frame that can be decoded", where=work.clip.name, remedy="repair it first")
 

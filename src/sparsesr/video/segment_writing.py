@@ -26,13 +26,14 @@ class _SegmentFile:
             self._encoder: Any = encoding.opened_encoder()
         self._digest = hashlib.sha256()
         self._packets: list[PacketFacts] = []
-        self._computed_px = self._last_duration = 0
+        self._computed_px = self._last_duration = self._corrected = 0
         self._notes: dict[str, None] = {}
         self._deviation: float | None = None
 
     def add(self, picture: EnlargedPicture) -> None:
         self._write(self._encoding.frame(picture.planes, picture.pts))
         self._computed_px += picture.computed_px
+        self._corrected += picture.is_corrected
         self._last_duration, self._deviation = picture.duration, picture.deviation_levels
         self._notes |= dict.fromkeys(picture.notes)
 
@@ -43,6 +44,7 @@ class _SegmentFile:
             self._last_duration,
             self._digest.hexdigest(),
             self._computed_px,
+            self._corrected,
             notes=tuple(self._notes),
             deviation_levels=self._deviation,
         )
