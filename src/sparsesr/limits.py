@@ -62,6 +62,8 @@ class ServeLimits:
     body_pause_s: float = 15.0
     """Longest pause while a body arrives."""
     body_timeout_s: float = 300.0
+    send_pause_s: float = 120.0
+    """Longest pause of a client that takes an answer; systems hold megabytes for slow ones before a pause is seen."""
     job_timeout_s: float = 3600.0
     """From the start of the work."""
     abandoned_after_s: float = 120.0

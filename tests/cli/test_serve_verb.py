@@ -25,6 +25,9 @@ def test_a_signal_ends_it_even_with_open_connections(number):
         assert httpx.get(f"{server.address}/v1/models").status_code == 401
         headers = {"Authorization": f"Bearer {TOKEN}"}
         assert httpx.get(f"{server.address}/v1/models", headers=headers).status_code == 200
+        session = httpx.post(f"{server.address}/v1/session", headers=headers)
+        own = f"sparsesr-{server.port}"  # another server on a free port has another
+        assert list(session.cookies) == [own]
         status, errors = server.stop(number)
     assert status == 0 and errors.endswith("stopped; nothing was kept\n") and "Traceback" not in errors
 

@@ -122,6 +122,16 @@ def test_a_torn_last_line_is_left_out_and_the_next_one_is_whole(source, target):
     assert json.loads(last)["values"] == OLD
 
 
+def test_lines_that_are_damaged_are_left_out(source, target):
+    path = finished(source, target).path
+    whole = json.loads(path.read_text().splitlines()[-1])
+    without_output = {key: value for key, value in whole.items() if key != "output"}
+    with path.open("a") as file:
+        for line in (without_output, {**without_output, "output_bytes": "no hex"}, [1], "text"):
+            file.write(json.dumps(line) + "\n")
+    assert isinstance(resumed(target).past(source, target), Skipped)
+
+
 def test_names_that_are_not_utf8_are_remembered(tmp_path):
     source, target = (tmp_path / os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe9_x2.png"))
     source.write_bytes(b"input")

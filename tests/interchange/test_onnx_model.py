@@ -16,6 +16,7 @@ from sparsesr.interchange.dense_model import dense_model
 from sparsesr.interchange.onnx_model import OPSET, to_onnx
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.operations.registry import OPERATIONS
+from sparsesr.modelfile.spec import Facts, Graph, ModelFile, Node
 from sparsesr.runtime.session import Session
 from support.onnx_runs import opened as opened_bytes
 from support.onnx_runs import run_onnx as run
@@ -44,6 +45,37 @@ def test_one_file_serves_every_size(name, keeps_masks):
     for height, width in SIZES:
         image = random_image(height, width, seed=height)
         check(run(session, image), Session(model, 1).run(image, dense=not keeps_masks).image)
+
+
+@pytest.mark.parametrize("name", ["one", "int/1", "Conv/3", "input", "unfold/4"])
+def test_any_name_in_a_model_is_free_in_the_file(name):
+    model = GRAPHS["smsr"]
+    old = model.graph.nodes[1].output
+
+    def renamed(node):
+        inputs = tuple(name if each == old else each for each in node.inputs)
+        return replace(node, inputs=inputs, output=name if node.output == old else node.output)
+
+    other = replace(model, graph=replace(model.graph, nodes=tuple(map(renamed, model.graph.nodes))))
+    image = random_image(9, 13)
+    check(run(opened(to_onnx(other)), image), Session(model, 1).run(image).image)
+
+
+def test_a_tensor_may_be_slopes_here_and_a_bias_there():
+    """And a sum of one map, without anything done to it, leaves that map to others."""
+    build = graphs.GraphBuilder()
+    image = build.add("image", (), "image")
+    first = build.conv([image], "first", 3, 12)
+    same = build.add("add", [first], "same")
+    slopes = {"slopes": "first.bias"}
+    build.nodes.append(Node("add", (same, first), "bent", {"activation": "leaky_relu"}, slopes))
+    last = build.add_weighted("conv2d", ["bent"], "last", {"weight": (12, 12, 1, 1)}, kernel=1)
+    build.nodes[-1].weights["bias"] = "first.bias"
+    output = build.add("pixel_shuffle", [last], "output", scale=2)
+    facts = Facts(name="shared", architecture="shared", scale=2)
+    model = ModelFile(facts, Graph("image", output, tuple(build.nodes)), build.tensors)
+    image = random_image(9, 13)
+    check(run(opened(to_onnx(model)), image), Session(model, 1).run(image).image)
 
 
 @pytest.mark.parametrize("size", [(16, 24), (9, 13)], ids=str)

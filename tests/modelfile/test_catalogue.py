@@ -87,8 +87,9 @@ def test_stray_files_are_not_models(home):
     catalogue.install_model(graphs.plain(), "mine")
     for stray in ("notes.txt", ".mine.safetensors.part", "Has Space.safetensors", ".hidden.safetensors"):
         (user_models_dir() / stray).touch()
+    (user_models_dir() / "mine.onnx.safetensors").touch()  # its name is taken for that of an ONNX file
     assert ("mine", "user") in names()
-    assert not any("hidden" in name or "Space" in name for name, _ in names())
+    assert not any("hidden" in name or "Space" in name or "onnx" in name for name, _ in names())
 
 
 def test_a_bundled_name_cannot_be_taken(home, bundled):
@@ -110,7 +111,9 @@ def test_install_never_overwrites_unasked(home):
     assert catalogue.load("mine").facts.scale == 3
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../x", "A", ".x", "-x", "x" * 65, "a/b"])
+@pytest.mark.parametrize(
+    "name", ["", "a b", "../x", "A", ".x", "-x", "x" * 65, "a/b", "x.pt", "x.safetensors"]
+)
 def test_names_that_are_refused(home, name):
     with pytest.raises(ModelError, match="cannot be a model's name"):
         catalogue.install_model(graphs.plain(), name)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -70,6 +72,19 @@ def test_folder_and_device_are_not_model_files(tmp_path):
         read_model(tmp_path)
     with pytest.raises(ModelError, match="not a regular file"):
         read_model(os.devnull)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    code = "import sys; from sparsesr.modelfile.reader import read_model; read_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "pipe.safetensors")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "pipe.safetensors: is not a regular file" in ended.stderr
+
+
+def test_a_name_with_a_null_character():
+    with pytest.raises(ModelError, match="is no name of a file"):
+        read_model("a\0b.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,24 @@ def test_permissions_are_those_of_a_new_file(model, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain_file.stat().st_mode)
 
 
+def test_a_link_is_kept_and_its_file_replaced_with_the_same_permissions(model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    path, link = tmp_path / "elsewhere" / "m.safetensors", tmp_path / "link.safetensors"
+    link.symlink_to(path)
+    write_model(link, model.facts, model.graph, model.tensors)
+    path.chmod(0o600)
+    write_model(link, replace(model.facts, license="MIT"), model.graph, model.tensors)
+    assert link.is_symlink() and read_model(path).facts.license == "MIT"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["m.safetensors"]
+
+
+def test_long_names_in_any_script(model, tmp_path):
+    path = tmp_path / ("\N{HOUSE BUILDING}" * 60 + ".safetensors")
+    write_model(path, model.facts, model.graph, model.tensors)
+    assert read_model(path).facts == model.facts
+
+
 def test_a_failure_keeps_the_old_file(model, tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
     path.write_text("old")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import time
 import zipfile
+from http.client import HTTPResponse
 
 import numpy as np
 import pytest
@@ -195,6 +197,28 @@ def test_several_jobs_of_one_image_and_their_zip(site):
             assert archive.read(name) == site.client.get(f"/v1/jobs/{each}/result").content
 
 
+@pytest.mark.parametrize("what", ["result", "zip"])
+def test_who_is_being_sent_a_result_gets_all_of_it(site, what):
+    """Even if it is deleted meanwhile; its bytes are dropped at the end."""
+    before = site.service.store.used_bytes
+    job = job_of(site, encoded(500, 800), format="tif", depth=16)
+    result = site.client.get(f"/v1/jobs/{job['id']}/result").content
+    path = f"/v1/jobs/{job['id']}/result" if what == "result" else f"/v1/results.zip?job={job['id']}"
+    with socket.create_connection(("127.0.0.1", site.port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert site.client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+        assert site.service.store.used_bytes >= len(result)
+        data = answer.read()
+    if what == "zip":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            data = archive.read(archive.namelist()[0])
+    assert len(data) == len(result) and data == result
+    assert eventually(lambda: site.service.store.used_bytes <= before)
+
+
 def test_a_job_can_be_cancelled_while_it_waits_and_while_it_runs(site):
     large = encoded(700, 1000)
     running, waiting = (site.post("/v1/jobs?model=tiny&scale=2", large).json()["id"] for _ in range(2))
@@ -216,6 +240,15 @@ def test_models_health_and_figures(site):
     assert 'sparsesr_requests_total{route="none",status="404"}' in figures
     assert "nowhere" not in figures
     assert 'sparsesr_jobs_total{ending="done",kind="job"}' in figures
+
+
+def test_head_is_answered_as_get_without_the_body(site):
+    job = job_of(site, encoded())
+    for path in ("/", "/healthz", f"/v1/jobs/{job['id']}/result"):
+        head, get = site.client.head(path), site.client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))
+    assert site.client.head("/v1/upscale").status_code == 405
 
 
 def test_everything_disappears_when_it_is_deleted(site):

@@ -29,7 +29,9 @@ def test_own_names_and_addresses_are_accepted(site):
         assert other.client.get("/v1/models", headers={"Host": "pictures.local:80"}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "http://localhost", "null"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1:1", "http://localhost", "null", "http://["]
+)
 def test_pages_of_other_sites_are_refused(site, origin):
     answer = site.post("/v1/upscale?model=tiny", encoded(), headers={"Origin": origin})
     assert answer.status_code == 403
@@ -115,6 +117,8 @@ def test_the_page_exchanges_the_token_for_a_cookie(locked):
     pair = cookie.split(";")[0]
     assert locked.client.get("/v1/models", headers={"Cookie": pair}).status_code == 200
     assert locked.client.get("/v1/models", headers={"Cookie": pair + "x"}).status_code == 401
+    for other in ('view={"zoom": 2}', "a b=c", 'x="open'):  # of another program on this machine
+        assert locked.client.get("/v1/models", headers={"Cookie": f"{other}; {pair}"}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.4", "::", "example.org"])  # noqa: S104
@@ -128,3 +132,9 @@ def test_strangers_need_a_token(host):
 def test_a_token_is_not_short():
     with pytest.raises(UsageError, match="8 characters"):
         Settings(token="short")  # noqa: S106
+
+
+@pytest.mark.parametrize("token", ["schlüssel-geheim", "long secret ", "long\tsecret", "long\udcffsecret"])
+def test_a_token_can_be_sent_by_every_client(token):
+    with pytest.raises(UsageError, match="must be ASCII, without spaces at its ends"):
+        Settings(token=token)

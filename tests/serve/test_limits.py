@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import socket
 import struct
 import tempfile
@@ -15,6 +17,8 @@ import pytest
 
 from sparsesr.errors import UsageError
 from sparsesr.limits import MEBIBYTE, ServeLimits
+from sparsesr.serve.app import make_app
+from sparsesr.serve.settings import Settings
 from sparsesr.serve.upscalers import Upscalers
 from support.sites import LIMITS, Site, encoded, eventually, site_with
 
@@ -227,6 +231,20 @@ def test_slow_bodies_are_not_waited_for(impatient, pause_s):
     assert impatient.is_empty()
 
 
+def test_a_client_that_takes_nothing_of_its_result_is_not_waited_for():
+    with site_with(replace(LIMITS, send_pause_s=0.5)) as site:
+        job = site.post("/v1/jobs?model=tiny&format=tif&depth=16", encoded(500, 800)).json()
+        assert eventually(lambda: site.client.get(f"/v1/jobs/{job['id']}").json()["state"] == "done", 60)
+        with socket.create_connection((HOST, site.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            request = f"GET /v1/jobs/{job['id']}/result HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            connection.sendall(request.encode())
+            connection.recv(1)
+            site.client.delete(f"/v1/jobs/{job['id']}")
+            assert site.service.store.used_bytes > 0
+            assert site.is_empty()
+
+
 def test_a_connection_lives_for_the_next_request(impatient):
     for _ in range(3):
         assert impatient.client.get("/healthz").status_code == 200
@@ -264,6 +282,25 @@ def test_a_client_that_leaves_ends_the_work(site):
     assert 'sparsesr_jobs_total{ending="cancelled",kind="upscale"} ' in site.client.get("/metrics").text
 
 
+def test_a_client_that_leaves_before_the_first_byte_of_its_result_leaves_nothing(site):
+    messages = [{"type": "http.request", "body": encoded()}]
+
+    async def receive() -> dict:
+        if messages:
+            return messages.pop()
+        if site.service.job_lane.is_busy or site.service.job_lane.waiting:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        assert message["type"] != "http.response.start" or message["status"] == 200
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/upscale", "query_string": b"model=tiny"}
+    scope |= {"headers": [(b"host", b"localhost")], "asgi": {"version": "3.0", "spec_version": "2.3"}}
+    asyncio.run(make_app(site.service, Settings())(scope, receive, send))
+    assert site.is_empty()
+
+
 def test_work_that_takes_too_long_ends():
     with site_with(replace(LIMITS, job_timeout_s=0.05)) as site:
         answer = site.post("/v1/upscale?model=tiny", encoded(700, 1000))
@@ -285,6 +322,24 @@ def test_space_for_images_is_limited():
         refused = site.post("/v1/images", encoded(200, 400))
         assert refused.status_code == 413 and "space" in refused.json()["error"]["message"]
         assert site.service.store.used_bytes < 300_000
+
+
+def test_a_system_without_more_files_is_told_in_one_line(site, monkeypatch):
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", "/somewhere/secret")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    refused = site.post("/v1/upscale?model=tiny", encoded())
+    assert refused.status_code == 413 and "Too many open files" in refused.json()["error"]["message"]
+    assert "secret" not in refused.text
+
+
+def test_sweeping_goes_on_beside_clients_that_delete(site, monkeypatch):
+    """What they have just deleted is no error; one would end all sweeping."""
+    expires = LIMITS.expires_after_s
+    for shelf in (site.service.jobs, site.service.images):
+        monkeypatch.setattr(shelf, "unused_for", lambda s: [("deleted", None)] if s == expires else [])
+    site.service.sweep()
 
 
 def test_nothing_has_a_name_on_the_disk(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def site_with(limits: ServeLimits = LIMITS, memory: int = MEMORY, **settings) ->
     config = uvicorn.Config(
         make_app(service, Settings(limits=limits, **settings)),
         port=0,
-        http=connection_class(limits.header_timeout_s),
+        http=connection_class(limits),
         ws="none",
         log_config=None,
         log_level="critical",

@@ -72,9 +72,7 @@ class Manifest:
     def resume(self) -> None:
         """Read what an earlier batch with these or other settings has done."""
         for line in read_lines(self.path):
-            entry = _entry_of(line)
-            if entry is not None:
-                self._known[_target_of(line)] = entry
+            self._known.update(_entry_of(line))
         self._write_head()
 
     def past(self, source: Path, target: Path) -> Skipped | bool:
@@ -133,19 +131,15 @@ class Manifest:
             raise write_error(self.path, error) from None
 
 
-def _target_of(line: dict[str, Any]) -> str:
-    return _name_in(line, "output")
-
-
 def _name_in(line: dict[str, Any], key: str) -> str:
     exact = line.get(f"{key}_bytes")
     return os.fsdecode(bytes.fromhex(exact)) if isinstance(exact, str) else str(line[key])
 
 
-def _entry_of(line: dict[str, Any]) -> _Entry | None:
-    """The entry of a line; None for heads, and for lines of other programs."""
+def _entry_of(line: dict[str, Any]) -> dict[str, _Entry]:
+    """The entry of a line by its target; none for heads, and for lines that are damaged or of other programs."""
     try:
-        return _Entry(
+        entry = _Entry(
             line["state"],
             Path(_name_in(line, "input")).name,
             line["input_state"],
@@ -153,5 +147,6 @@ def _entry_of(line: dict[str, Any]) -> _Entry | None:
             line["output_state"],
             bool(line["ours"]),
         )
+        return {_name_in(line, "output"): entry}
     except (KeyError, ValueError):
-        return None
+        return {}

@@ -18,7 +18,10 @@ INPUT, OUTPUT = "input", "output"
 
 @dataclass
 class OnnxBuilder:
-    """A graph in the making. Its maps are (1, C, H, W), masks (1, 1, H, W) of 0 and 1, vectors (1, C, 1, 1)."""
+    """A graph in the making. Its maps are (1, C, H, W), masks (1, 1, H, W) of 0 and 1, vectors (1, C, 1, 1).
+
+    Tensors and maps keep the model's names. What is added has a colon in its name, which no name in a model has.
+    """
 
     model: ModelFile
     image: str = INPUT
@@ -28,7 +31,7 @@ class OnnxBuilder:
 
     def add(self, op: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node and return the name of its output; None: a name that is not taken."""
-        name = output or f"{op}/{len(self.nodes)}"
+        name = output or f"{op}:{len(self.nodes)}"
         self.nodes.append(package("onnx").helper.make_node(op, list(inputs), [name], **attributes))
         return name
 
@@ -46,7 +49,7 @@ class OnnxBuilder:
 
     def numbers(self, *values: int) -> str:
         """Store a vector of whole numbers (sizes, axes, positions)."""
-        return self.constant(f"int/{'_'.join(map(str, values))}", np.array(values, np.int64))
+        return self.constant(f"int:{'_'.join(map(str, values))}", np.array(values, np.int64))
 
     def per_channel(self, name: str, values: npt.ArrayLike) -> str:
         """Store one number per channel, for arithmetic with maps."""

@@ -19,12 +19,12 @@ def spatial_mask(build: OnnxBuilder, entry: TypedNode) -> None:
     (logits,) = entry.node.inputs
     flags = build.add("Greater", [build.channels(logits, 1, 2), build.channels(logits, 0, 1)])
     build.add("Cast", [flags], entry.node.output, to=package("onnx").TensorProto.FLOAT)
-    one = build.constant("one", np.ones((), np.float32))
+    one = build.constant(":one", np.ones((), np.float32))
     build.add("Sub", [one, entry.node.output], _inactive(entry.node.output))
 
 
 def _inactive(mask: str) -> str:
-    return f"{mask}/inactive"
+    return f"{mask}:inactive"
 
 
 def masked_conv2d(build: OnnxBuilder, entry: TypedNode) -> None:
@@ -53,7 +53,7 @@ def _without_sparse_outputs(build: OnnxBuilder, entry: TypedNode, value: str) ->
     if dense == outputs:
         return value
     if dense:
-        is_dense = build.per_channel(f"{entry.node.output}/is_dense", np.arange(outputs) < dense)
+        is_dense = build.per_channel(f"{entry.node.output}:is_dense", np.arange(outputs) < dense)
         mask = build.add("Max", [mask, is_dense])
     return build.add("Mul", [value, mask])
 
@@ -66,12 +66,12 @@ def _dense_part(build: OnnxBuilder, entry: TypedNode) -> str | None:
     if not outputs or not (columns or "bias" in tensors):
         return None
     bias = [
-        build.constant(f"{node.output}/dense_bias", tensors[role][:outputs])
+        build.constant(f"{node.output}:dense_bias", tensors[role][:outputs])
         for role in tensors
         if role == "bias"
     ]
     if columns:
-        kernel = build.constant(f"{node.output}/dense_weight", tensors["weight"][:outputs, columns])
+        kernel = build.constant(f"{node.output}:dense_weight", tensors["weight"][:outputs, columns])
         value = build.convolved(node, _dense_features(build, node), [kernel, *bias])
     else:
         value = build.per_channel(bias[0], tensors["bias"][:outputs])

@@ -24,7 +24,7 @@ Rule = Callable[[OnnxBuilder, TypedNode], None]
 
 
 def _image(build: OnnxBuilder, entry: TypedNode) -> None:
-    offset = build.per_channel(f"{entry.node.output}/offset", OFFSET.of(entry.node))
+    offset = build.per_channel(f"{entry.node.output}:offset", OFFSET.of(entry.node))
     build.add("Sub", [build.image, offset], entry.node.output)
 
 
@@ -96,15 +96,17 @@ def _add(build: OnnxBuilder, entry: TypedNode) -> None:
     node, terms = entry.node, list(entry.node.inputs)
     for index, factor in enumerate(FACTORS.of(node)):
         if factor != 1:
-            scalar = build.constant(f"{node.output}/factor{index}", np.array(factor, np.float32))
+            scalar = build.constant(f"{node.output}:factor{index}", np.array(factor, np.float32))
             terms[index] = build.add("Mul", [terms[index], scalar])
     total = terms[0] if len(terms) == 1 else build.add("Sum", terms)
     if "slopes" in node.weights:
-        (slopes,) = build.weights(node, "slopes")
-        build.constants[slopes] = build.constants[slopes][:, None, None]
+        values = build.model.tensors[node.weights["slopes"]]  # in another shape than a layer that shares them
+        slopes = build.constant(f"{node.output}:slopes", np.asarray(values, np.float32)[:, None, None])
         total = build.add("PRelu", [total, slopes])
     else:
         total = build.activated(node, total)
+    if total in node.inputs:  # others may read it under its own name
+        total = build.add("Identity", [total])
     build.named(total, node.output)
 
 
@@ -128,7 +130,7 @@ def _bicubic_upsample(build: OnnxBuilder, entry: TypedNode) -> None:
 def _scales(build: OnnxBuilder, entry: TypedNode) -> str:
     """The factors by which each axis grows."""
     scale = SCALE.of(entry.node)
-    return build.constant(f"{entry.node.output}/scales", np.array([1, 1, scale, scale], np.float32))
+    return build.constant(f"{entry.node.output}:scales", np.array([1, 1, scale, scale], np.float32))
 
 
 RULES: dict[str, Rule] = {

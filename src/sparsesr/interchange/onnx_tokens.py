@@ -25,7 +25,7 @@ def unfold3x3(build: OnnxBuilder, entry: TypedNode) -> None:
     """A convolution of each channel with nine kernels that pick one neighbour each."""
     channels = entry.inputs[0].channels
     picks = np.eye(PATCH, dtype=np.float32).reshape(PATCH, 1, 3, 3)
-    kernel = build.constant(f"unfold/{channels}", np.tile(picks, (channels, 1, 1, 1)))
+    kernel = build.constant(f"unfold:{channels}", np.tile(picks, (channels, 1, 1, 1)))
     build.add("Conv", [*entry.node.inputs, kernel], entry.node.output, group=channels, **_same_size())
 
 
@@ -33,7 +33,7 @@ def fold3x3(build: OnnxBuilder, entry: TypedNode) -> None:
     """A convolution of each nine channels with one kernel, which gives back what its neighbours have picked."""
     channels = entry.output.channels
     gives = np.eye(PATCH, dtype=np.float32)[:, ::-1].reshape(1, PATCH, 3, 3)
-    kernel = build.constant(f"fold/{channels}", np.tile(gives, (channels, 1, 1, 1)))
+    kernel = build.constant(f"fold:{channels}", np.tile(gives, (channels, 1, 1, 1)))
     build.add("Conv", [*entry.node.inputs, kernel], entry.node.output, group=channels, **_same_size())
 
 
@@ -46,11 +46,11 @@ def layer_norm(build: OnnxBuilder, entry: TypedNode) -> None:
     node = entry.node
     centred = build.add("Sub", [node.inputs[0], _channel_mean(build, node.inputs[0])])
     variance = _channel_mean(build, build.add("Mul", [centred, centred]))
-    epsilon = build.constant(f"{node.output}/epsilon", np.array(EPSILON.of(node), np.float32))
+    epsilon = build.constant(f"{node.output}:epsilon", np.array(EPSILON.of(node), np.float32))
     deviation = build.add("Sqrt", [build.add("Add", [variance, epsilon])])
     value = build.add("Div", [centred, deviation])
     for role, op in (("weight", "Mul"), ("bias", "Add")):
-        factors = build.per_channel(f"{node.output}/{role}", build.model.tensors[node.weights[role]])
+        factors = build.per_channel(f"{node.output}:{role}", build.model.tensors[node.weights[role]])
         value = build.add(op, [value, factors])
     build.named(value, node.output)
 
@@ -73,7 +73,7 @@ def segment_attention(build: OnnxBuilder, entry: TypedNode) -> None:
     query, key, value = (build.add("Gather", [cut, _index(build, part)], axis=0) for part in range(3))
     query, value = (build.add("Transpose", [each], perm=[0, 2, 3, 1]) for each in (query, value))
     key = build.add("Transpose", [key], perm=[0, 2, 1, 3])
-    scale = build.constant(f"{node.output}/score_scale", np.array(SCORE_SCALE.of(node), np.float32))
+    scale = build.constant(f"{node.output}:score_scale", np.array(SCORE_SCALE.of(node), np.float32))
     scores = build.add("Mul", [build.add("MatMul", [query, key]), scale])
     scores = build.add("Add", [scores, _absent(build, pixels, missing, count, length)])
     attended = build.add("MatMul", [build.add("Softmax", [scores], axis=-1), value])
@@ -103,4 +103,4 @@ def _absent(build: OnnxBuilder, pixels: str, missing: str, count: str, length: s
 
 
 def _index(build: OnnxBuilder, index: int) -> str:
-    return build.constant(f"index/{index}", np.array(index, np.int64))
+    return build.constant(f"index:{index}", np.array(index, np.int64))

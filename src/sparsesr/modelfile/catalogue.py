@@ -115,7 +115,12 @@ def _user_models() -> list[ModelEntry]:
         return []
     except OSError as error:
         raise ModelError(f"{folder}: cannot list your models: {error.strerror}") from None
-    return [ModelEntry(path.stem, path, USER) for path in paths if is_model_name(path.stem)]
+    return [ModelEntry(path.stem, path, USER) for path in paths if _can_be_named(path.stem)]
+
+
+def _can_be_named(name: str) -> bool:
+    """True unless :func:`resolve` would take the name for that of a file."""
+    return is_model_name(name) and Path(name).suffix not in (SUFFIX, *FOREIGN_SUFFIXES)
 
 
 def load(name_or_path: str | os.PathLike[str]) -> ModelFile:
@@ -240,15 +245,18 @@ def install_model(model: ModelFile, name: str, *, overwrite: bool = False, dtype
 
     Args:
         model: the model; its facts are stored with the new name.
-        name: 1 to 64 of ``a-z 0-9 _ . -``.
+        name: 1 to 64 of ``a-z 0-9 _ . -`` that do not end like a file of weights.
         overwrite: replace an existing model of that name.
         dtype: storage type of the weights, ``f32`` or ``f16``.
 
     Raises:
         ModelError: the name is not allowed or taken, or the model cannot be written.
     """
-    if not is_model_name(name):
-        raise ModelError(f"{shown(name)} cannot be a model's name; use 1 to 64 of a-z 0-9 _ . -")
+    if not _can_be_named(name):
+        endings = ", ".join((SUFFIX, *FOREIGN_SUFFIXES))
+        raise ModelError(
+            f"{shown(name)} cannot be a model's name; use 1 to 64 of a-z 0-9 _ . -, without {endings} at its end"
+        )
     if any(entry.name == name for entry in _bundled_models()):
         raise ModelError(f"{name} is the name of a bundled model; choose another")
     path = user_models_dir() / f"{name}{SUFFIX}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -73,7 +72,7 @@ def read_description(path: str | os.PathLike[str], limits: ModelLimits = LIMITS)
         ModelError: as :func:`read_model`.
     """
     try:
-        with Path(path).open("rb") as file:
+        with _opened(path) as file:
             return parse_description(file, _regular_size(file), limits)
     except OSError as error:
         raise ModelError(f"{os.fspath(path)}: cannot read the model file: {error.strerror}") from None
@@ -92,6 +91,18 @@ def parse_description(file: BinaryIO, file_bytes: int, limits: ModelLimits) -> D
     shapes = dense_shapes(header, balanced_weights(graph), limits.max_file_bytes)
     check_model(facts, graph, shapes, limits)
     return Description(facts, graph, header)
+
+
+def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        return open(path, "rb", opener=_without_waiting)
+    except ValueError:  # a null character
+        raise ModelError("is no name of a file") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe, too, at once, rather than when somebody writes to it; it is refused afterwards."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _regular_size(file: BinaryIO) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 STORAGE_TYPES = {"f32": np.float32, "f16": np.float16}
+_PREFIX_CHARACTERS = 32
+"""Of a temporary file's name: of up to four bytes each, and systems allow 255 bytes for all."""
 
 
 def write_model(
@@ -89,14 +92,17 @@ def _narrowed(name: str, tensor: npt.NDArray[Any], dtype: str) -> npt.NDArray[An
 
 def _replace(path: Path, data: bytes) -> None:
     """Write a temporary file beside the target, sync it, then rename: readers see the old or the new file."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
+    target = Path(os.path.realpath(path))  # a symbolic link is kept: its target is replaced
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _new_file_mode()
+    prefix = f".{target.name[:_PREFIX_CHARACTERS]}."
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_new_file_mode())
-        Path(temporary).replace(path)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(target)
     except BaseException:
         with suppress(OSError):
             Path(temporary).unlink()

@@ -19,6 +19,7 @@ from sparsesr.serve.answers import error_answer
 from sparsesr.serve.counting import Counting
 from sparsesr.serve.errors import RefusedError
 from sparsesr.serve.guard import Guard
+from sparsesr.serve.head_requests import HeadRequests
 from sparsesr.serve.routes import images, jobs, page, server, upscale
 from sparsesr.serve.security_headers import SecurityHeaders
 from sparsesr.serve.service import Service
@@ -49,7 +50,7 @@ def make_app(service: Service, settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
     # Around the whole application, so that answers to unforeseen errors have the headers too.
-    return Counting(SecurityHeaders(Guard(app, settings)), service.metrics)
+    return HeadRequests(Counting(SecurityHeaders(Guard(app, settings)), service.metrics))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""``Connection``: HTTP/1.1 with a limit on the time that a client may take for the head of a request."""
+"""``Connection``: HTTP/1.1 with limits on the time that a client takes for the head of a request and for an answer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_TIMEOUT = "header_timeout_s"
+from sparsesr.limits import ServeLimits
 
 
 class Connection(H11Protocol):
-    """Closes connections that neither send a whole head nor finish a refused body; readers time other bodies."""
+    """Closes connections that neither send a whole head nor finish a refused body, or that take nothing of an answer.
 
-    patience_s: float = 10.0
+    Readers time other bodies.
+    """
+
+    limits = ServeLimits()
     _deadline: asyncio.TimerHandle | None = None
+    _send_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -37,7 +41,19 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._stop_watching()
+        self._stop_watching_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that takes nothing; meanwhile its answer holds files, and it counts as a connection."""
+        super().pause_writing()
+        if self._send_deadline is None:
+            self._send_deadline = self.loop.call_later(self.limits.send_pause_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        self._stop_watching_sending()
+        super().resume_writing()
 
     def _watch(self) -> None:
         """Time the client unless the application has a request to answer."""
@@ -45,12 +61,17 @@ class Connection(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             self._stop_watching()
         elif self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(self.patience_s, self._lose_patience)
+            self._deadline = self.loop.call_later(self.limits.header_timeout_s, self._lose_patience)
 
     def _stop_watching(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_watching_sending(self) -> None:
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
 
     def _lose_patience(self) -> None:
         self._deadline = None
@@ -80,6 +101,6 @@ class Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
 
 
-def connection_class(header_timeout_s: float) -> type[Connection]:
-    """The protocol for uvicorn with this limit."""
-    return type("TimedConnection", (Connection,), {"patience_s": header_timeout_s})
+def connection_class(limits: ServeLimits) -> type[Connection]:
+    """The protocol for uvicorn with these limits."""
+    return type("TimedConnection", (Connection,), {"limits": limits})

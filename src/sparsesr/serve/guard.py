@@ -8,10 +8,10 @@ foreign ``Host``. Programs that are no browsers send neither, and need the token
 from __future__ import annotations
 
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sparsesr.serve.answers import error_answer
@@ -50,7 +50,7 @@ class Guard:
                 status=421,
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _site_of(origin) != host:
             return RefusedError("requests from pages of other sites are refused", status=403)
         if not path.startswith(_DATA):
             return None
@@ -78,11 +78,16 @@ def same_secret(given: str, secret: str) -> bool:
 
 
 def _cookie(headers: Headers, name: str) -> str:
+    """A cookie, whatever is beside it: browsers also send those of other programs on this machine."""
+    return cookie_parser(headers.get("cookie", "")).get(name, "")
+
+
+def _site_of(origin: str) -> str:
+    """Host and port of an Origin header; nothing if it is none."""
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
+        return urlsplit(origin).netloc
+    except ValueError:
         return ""
-    return "" if found is None else found.value
 
 
 def _head_bytes(scope: Scope) -> int:

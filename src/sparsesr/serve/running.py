@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
@@ -45,10 +46,10 @@ def run_server(service: Service, settings: Settings, ready: Callable[[str], None
         InputError: the address cannot be used.
     """
     listener = _listen(settings)
-    limits = settings.limits
+    settings, limits = replace(settings, port=listener.getsockname()[1]), settings.limits
     config = uvicorn.Config(
         make_app(service, settings),
-        http=connection_class(limits.header_timeout_s),
+        http=connection_class(limits),
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -62,7 +63,7 @@ def run_server(service: Service, settings: Settings, ready: Callable[[str], None
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(limits.stop_timeout_s),
     )
-    address = _address(settings, listener.getsockname()[1])
+    address = _address(settings)
     try:
         _Server(config, service, lambda: ready(address)).run([listener])
     finally:
@@ -92,6 +93,6 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _address(settings: Settings, port: int) -> str:
+def _address(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}/"
+    return f"http://{host}:{settings.port}/"

@@ -110,11 +110,13 @@ class Service:
             if not job.task.is_over:
                 self.job_lane.cancel(job.task)
         for job_id, _ in self.jobs.unused_for(self.limits.expires_after_s):
-            self.remove_job(job_id)
+            with contextlib.suppress(UnknownIdError):  # a client has just removed it
+                self.remove_job(job_id)
         needed = {job.image_id for job in self.jobs.things() if not job.task.is_over}
         for image_id, _ in self.images.unused_for(self.limits.expires_after_s):
             if image_id not in needed:
-                self.images.remove(image_id)
+                with contextlib.suppress(UnknownIdError):
+                    self.images.remove(image_id)
 
     def close(self) -> None:
         """Cancel all work and drop everything; returns when that is done."""

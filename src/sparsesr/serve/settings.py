@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from sparsesr.limits import ServeLimits
 
 LOCAL_NAMES = ("localhost",)
 _LEAST_TOKEN_LENGTH = 8
+_TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")
+"""Headers carry other characters in different encodings, and no spaces at the ends."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < _LEAST_TOKEN_LENGTH:
             raise UsageError(f"needs {_LEAST_TOKEN_LENGTH} characters or more", where=Parameter("token"))
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise UsageError("must be ASCII, without spaces at its ends", where=Parameter("token"))
         if not is_loopback(self.host) and self.token is None and not self.is_open:
             raise UsageError(
                 f"{self.host} can be reached from other machines",

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from sparsesr.errors import LimitError
 from sparsesr.limits import MEBIBYTE
+from sparsesr.serve.errors import unknown
 
 _BLOCK_BYTES = MEBIBYTE // 4
 
@@ -21,10 +23,14 @@ class StoredFile:
     """Bytes that are appended once and read at any place, by any thread."""
 
     def __init__(self, store: Store) -> None:
-        """An empty file; :meth:`close` returns its bytes to the store."""
+        """An empty file; :meth:`close` returns its bytes to the store. LimitError if the system has no more files."""
         self._store = store
-        self._file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+        try:
+            self._file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+        except OSError as error:
+            raise _full(error.strerror) from None
         self._lock = threading.Lock()
+        self._is_closed, self._readers = False, 0
         self.size = 0
 
     def append(self, data: bytes | memoryview) -> None:
@@ -40,7 +46,7 @@ class StoredFile:
                 raise _full(error.strerror) from None
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Return up to ``count`` bytes; none after :meth:`close`."""
+        """Return up to ``count`` bytes; none once they are dropped."""
         with self._lock:  # or another file might get the number of this one between the check and the read
             return b"" if self._file.closed else os.pread(self._file.fileno(), count, offset)
 
@@ -56,12 +62,29 @@ class StoredFile:
             yield block
 
     def close(self) -> None:
-        """Drop the bytes; more than once does no harm."""
+        """Drop the bytes, at the end of what holds them; more than once does no harm."""
         with self._lock:
-            if self._file.closed:
-                return
+            self._is_closed = True
+            self._drop_if_unused()
+
+    @contextmanager
+    def held(self) -> Generator[None, None, None]:
+        """Keep the bytes for the block: whoever is being sent them gets all. UnknownIdError if they are gone."""
+        with self._lock:
+            if self._is_closed:
+                raise unknown("result")
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._drop_if_unused()
+
+    def _drop_if_unused(self) -> None:
+        if self._is_closed and not self._readers and not self._file.closed:
             self._file.close()
-        self._store.give_back(self.size)
+            self._store.give_back(self.size)
 
 
 class Store:

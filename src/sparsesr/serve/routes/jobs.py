@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -26,6 +28,7 @@ from sparsesr.serve.routes.dependencies import (
 from sparsesr.serve.routes.images import taken_in
 from sparsesr.serve.savings import Savings
 from sparsesr.serve.service import Service
+from sparsesr.serve.streaming import Streamed
 from sparsesr.serve.upscaling import Result
 from sparsesr.serve.waiting import outcome_of
 from sparsesr.serve.zip_stream import zip_blocks
@@ -97,7 +100,7 @@ def result(job_id: str, service: TheService) -> StreamingResponse:
         "Content-Length": str(found.file.size),
         "Content-Disposition": as_attachment(found.name),
     }
-    return StreamingResponse(found.file.blocks(), media_type=found.mime, headers=headers)
+    return Streamed(found.file.blocks(), found.mime, headers, held_by([found]))
 
 
 @router.get("/v1/results.zip", response_class=StreamingResponse)
@@ -105,7 +108,7 @@ def results(service: TheService, jobs: JobIds) -> StreamingResponse:
     """The upscaled files of several jobs."""
     found = [finished(service.jobs.get(job_id)) for job_id in dict.fromkeys(jobs)]
     headers = {"Content-Disposition": as_attachment("upscaled.zip")}
-    return StreamingResponse(zip_blocks(found), media_type="application/zip", headers=headers)
+    return Streamed(zip_blocks(found), "application/zip", headers, held_by(found))
 
 
 @router.get("/v1/jobs/{job_id}/tiles/{level}/{column}/{row}", responses=PNG, response_class=Response)
@@ -144,6 +147,14 @@ async def savings(request: Request, job_id: str, service: TheService) -> Savings
         ms_saved=measured.ms_dense - measured.ms,
         sample_rows=measured.sample_rows,
     )
+
+
+def held_by(results: Iterable[Result]) -> Callable[[], None]:
+    """Keep the files of results, also from clients that delete them, until the function that is returned is called."""
+    with ExitStack() as holds:
+        for each in results:
+            holds.enter_context(each.file.held())
+        return holds.pop_all().close
 
 
 def finished(job: Job) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import cast
 
 from fastapi import APIRouter, Depends, Request
@@ -18,6 +17,7 @@ from sparsesr.serve.routes.dependencies import (
     UploadName,
     check_parameters,
 )
+from sparsesr.serve.streaming import Streamed
 from sparsesr.serve.upscaling import Result
 from sparsesr.serve.waiting import outcome_of
 
@@ -46,11 +46,4 @@ async def upscale(
         "Content-Disposition": as_attachment(result.name),
         "Server-Timing": f"upscale;dur={1000 * result.record['seconds']:.1f}",
     }
-    return StreamingResponse(_blocks(result), media_type=result.mime, headers=headers)
-
-
-def _blocks(result: Result) -> Iterator[bytes]:
-    try:
-        yield from result.file.blocks()
-    finally:
-        result.close()
+    return Streamed(result.file.blocks(), result.mime, headers, result.close)
