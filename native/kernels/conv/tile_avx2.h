@@ -128,15 +128,19 @@ struct Tile {
         store_lanes(pixel_of<Out>(args.out, pixels[p]) + channel, stored, all_stored, acc[p][v]);
       }
     }
-    if (block.is_last) clear_rest(args, block.first + kVectors * kLanes, pixels);
+    clear_rest(args, block, pixels);
   }
 
-  static void clear_rest(const ConvArgs& args, int64_t first, const int32_t* pixels) {
+  // Clears the outputs of the block that the tile leaves out, and what the last block clears beyond.
+  static void clear_rest(const ConvArgs& args, const ConvBlock& block, const int32_t* pixels) {
+    const int64_t of_block = block.first + block.width;
+    const int64_t stored = of_block < args.out.stride ? of_block : args.out.stride;
+    const int64_t end = block.is_last && args.clear_end > stored ? args.clear_end : stored;
     const __m256 cleared = _mm256_set1_ps(args.out_offset);
-    for (int64_t c = first; c < args.clear_end; c += kLanes) {
-      const bool all = args.clear_end - c >= kLanes;
+    for (int64_t c = block.first + kVectors * kLanes; c < end; c += kLanes) {
+      const __m256i lanes = lanes_below(end - c);
       for (int p = 0; p < kPixels; ++p) {
-        store_lanes(pixel_of<Out>(args.out, pixels[p]) + c, lanes_below(args.clear_end - c), all, cleared);
+        store_lanes(pixel_of<Out>(args.out, pixels[p]) + c, lanes, end - c >= kLanes, cleared);
       }
     }
   }
