@@ -8,7 +8,7 @@ comparison would take very long, least squares do.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from sparsesr.errors import UsageError
 from sparsesr.measure.observed_maps import observe
 from sparsesr.measure.precision_cost import PHOTOGRAPHS, only_set
 from sparsesr.measure.protocol import load_pairs
-from sparsesr.modelfile.operations.attributes import INT8_SCALES
+from sparsesr.modelfile.operations.attributes import ACCUMULATE, INT8_SCALES
 from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.operations.shared_rules import int8_obstacle
 from sparsesr.modelfile.operations.value_types import TypedNode
@@ -116,17 +116,30 @@ def quantisable_layers(model: ModelFile) -> list[Node]:
     """The nodes that should run in int8: those that can, except where that would cost quality and gain no time.
 
     A layer whose result is about to become an image would write its rounding error into it. Layers with few of the
-    network's multiply-adds, such as the end of a mask head, stay exact for nothing.
+    network's multiply-adds, such as the end of a mask head, stay exact for nothing. A sum over several layers is one.
     """
     typed = typed_nodes(model.graph, model.tensors)
     to_image = {name for e in typed if operation_of(e.node).upscales for name in e.node.inputs}
     macs = {cost.output: cost.macs_dense for cost in count_macs(model, *_COUNTED_AT, typed=typed).nodes}
     least = _LEAST_SHARE * sum(macs.values())
+    sums = _sums(typed)
+    of_sum = Counter[str]()
+    for output, first in sums.items():
+        of_sum[first] += macs[output]
     return [
         entry.node
         for entry in typed
-        if _can_run(entry) and entry.node.output not in to_image and macs[entry.node.output] >= least
+        if _can_run(entry) and entry.node.output not in to_image and of_sum[sums[entry.node.output]] >= least
     ]
+
+
+def _sums(typed: Sequence[TypedNode]) -> dict[str, str]:
+    """By a node's output, the output of the first node of its sum: of the node itself unless it accumulates."""
+    sums: dict[str, str] = {}
+    for entry in typed:
+        node = entry.node
+        sums[node.output] = sums[node.inputs[-1]] if ACCUMULATE.of(node) else node.output
+    return sums
 
 
 def _can_run(entry: TypedNode) -> bool:
