@@ -23,7 +23,7 @@ from sparsesr.lab.train.ending import Ending
 from sparsesr.lab.train.loop import train
 from sparsesr.lab.train.recipe import Recipe
 from sparsesr.lab.train.tasks import task_of
-from sparsesr.lab.train.trained_classifier import open_classifier
+from sparsesr.lab.train.trained_classifier import TrainedClassifier, open_classifier
 
 pytest.importorskip("sklearn")
 
@@ -91,6 +91,16 @@ def test_held_out_answers_are_kept_for_this_checkpoint_only(digits) -> None:
     stored = np.load(folder / "held_out_logits.npz")
     np.savez(folder / "held_out_logits.npz", logits=stored["logits"] + 1, checkpoint="another")
     assert np.array_equal(classifier.held_out_logits(), first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept_bytes", [0, 100])
+def test_damaged_answers_are_computed_again(digits, kept_bytes: int) -> None:
+    classifier = open_classifier(digits[0] / "checkpoint.pt", lambda line: None)
+    answers = classifier.held_out_logits()
+    path = digits[0] / "held_out_logits.npz"
+    path.write_bytes(path.read_bytes()[:kept_bytes])
+    assert np.array_equal(classifier.held_out_logits(), answers)
 
 
 @pytest.mark.slow
@@ -220,6 +230,35 @@ def test_held_out_images_are_not_trained_on_and_read_as_they_are(small, tmp_path
     trained = {pixels.tobytes() for pixels in feed.images.batch(slice(None))[0]}
     seen = {pixels.tobytes() for pixels in held_out.batch(slice(None))[0]}
     assert len(trained | seen) == 40
+
+
+def test_a_process_without_held_out_images_measures_nothing(small, tmp_path) -> None:
+    task = Classifying(replace(small, held_out=1))
+    task.open_feed(tmp_path, (0, 1), torch.device("cpu"), lambda line: None)
+    network = NETWORKS["ranet_two"]()
+    seen: list[torch.Tensor] = []
+
+    def noted(sums: torch.Tensor) -> torch.Tensor:
+        seen.append(sums)
+        return sums + 1
+
+    task.validation(network, (0, 2)).measure(network, noted)
+    task.validation(network, (1, 2)).measure(network, noted)
+    assert [float(sums[-1]) for sums in seen] == [1, 0] and seen[0].shape == seen[1].shape
+
+
+def test_test_images_have_the_classes_of_the_training(small, tmp_path) -> None:
+    """Without images of the first class, the second would be taken for it."""
+    for name in ("dog", "wolf"):
+        write_classes(tmp_path / "two", count=1, side_px=32)
+        (tmp_path / "data/test").mkdir(exist_ok=True)
+        (tmp_path / "two/dog").rename(tmp_path / "data/test" / name)
+    train(replace(small, steps=1), tmp_path / "run", device="cpu", threads=1, report=lambda line: None)
+    path = tmp_path / "run/checkpoint.pt"
+    network = NETWORKS["ranet_two"]().eval()
+    classifier = TrainedClassifier(path, network, small, lambda line: None)
+    images = classifier.test_images()
+    assert list(images.classes) == ["cat", "dog"] and images.own_labels.tolist() == [1, -1]
 
 
 @pytest.mark.parametrize(

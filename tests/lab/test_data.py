@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import pyvips
@@ -130,12 +133,23 @@ def test_a_packed_file_is_checked(pairs, tmp_path):
         open_training_set([tmp_path], tmp_path / "p.bin", 2, 16, print)
     index = (tmp_path / "p.json").read_text()
     (tmp_path / "p.json").write_text(index.replace('"format": 2', '"format": 1'))
-    with pytest.raises(ModelError, match="delete it to pack the images again"):
+    with pytest.raises(ModelError, match=r"p.json to pack the images again"):
         PackedPairs(tmp_path / "p.bin")
     (tmp_path / "p.json").write_text(index)
     (tmp_path / "p.bin").write_bytes(b"1234")
     with pytest.raises(ModelError, match="truncated"):
         PackedPairs(tmp_path / "p.bin")
     (tmp_path / "p.json").write_text("{}")
-    with pytest.raises(ModelError, match="delete it"):
+    with pytest.raises(ModelError, match=r"delete .*p.json"):
         PackedPairs(tmp_path / "p.bin")
+
+
+def test_doing_what_the_message_says_packs_again(pairs, tmp_path):
+    folders = [tmp_path / "photos"]
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, print)
+    (tmp_path / "p.bin").unlink()
+    with pytest.raises(ModelError) as refused:
+        open_training_set(folders, tmp_path / "p.bin", 2, 16, print)
+    (named,) = re.findall(r"delete (\S+) to pack", str(refused.value))
+    Path(named).unlink()
+    assert len(open_training_set(folders, tmp_path / "p.bin", 2, 16, print)) == len(pairs)

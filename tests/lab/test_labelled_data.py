@@ -52,12 +52,38 @@ def test_damaged_packed_files_are_refused(tmp_path) -> None:
     write_classes(tmp_path / "data")
     path = tmp_path / "p.npy"
     open_labelled("folder", [str(tmp_path / "data")], path, quiet)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ModelError, match="delete it to pack"):
-        read_packed(path)
+    for kept in (path.read_bytes()[:-20], b""):
+        path.write_bytes(kept)
+        with pytest.raises(ModelError, match=r"delete .*p.json to pack"):
+            read_packed(path)
     path.with_suffix(".json").write_text("[]")
-    with pytest.raises(ModelError, match="delete it to pack"):
+    with pytest.raises(ModelError, match=r"delete .*p.json to pack"):
         read_packed(path)
+
+
+def test_a_folder_that_got_other_classes_is_noticed(tmp_path) -> None:
+    """A stray folder was taken for a class, and is removed after the images were packed."""
+    write_classes(tmp_path / "data")
+    (tmp_path / "data/stray").mkdir()
+    folders, path = [str(tmp_path / "data")], tmp_path / "p.npy"
+    open_labelled("folder", folders, path, quiet)
+    (tmp_path / "data/stray").rmdir()
+    with pytest.raises(UsageError, match=r"held other classes; delete .*p.json"):
+        open_labelled("folder", folders, path, quiet)
+    path.with_suffix(".json").unlink()
+    assert list(open_labelled("folder", folders, path, quiet).classes) == list(CLASSES)
+
+
+def test_images_get_the_numbers_of_other_classes() -> None:
+    images = numbered(3).with_classes(["2", "x", "0"])
+    assert images.own_labels.tolist() == [2, -1, 0] and list(images.classes) == ["2", "x", "0"]
+    assert images.with_classes(["0", "2"]).own_labels.tolist() == [0, -1, 1]
+
+
+def test_training_images_are_not_taken_for_test_images(tmp_path) -> None:
+    write_classes(tmp_path / "data")
+    with pytest.raises(InputError, match="no folder test; name the images"):
+        open_labelled("folder", [str(tmp_path / "data")], tmp_path / "p.npy", quiet, split="test")
 
 
 def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path) -> None:

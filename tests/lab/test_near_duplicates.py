@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,14 @@ def test_bad_input(folders, capsys):
     assert "nowhere: no such folder of images; check the name" in capsys.readouterr().err
     assert main(["duplicates", str(folders / "train"), "--against", str(folders / "test")]) != 0
     assert "no images to compare with found; give folders" in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf8(tmp_path, photo):
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        photo.resize(0.5).write_to_file(str(tmp_path / folder / "x.png"))
+        (tmp_path / folder / "x.png").rename(os.fsdecode(os.fsencode(tmp_path / folder) + b"/\xfe.png"))
+    (tmp_path / "train" / os.fsdecode(b"\xff.png")).write_bytes(b"rubbish")
+    found = find_repeated(sorted((tmp_path / "train").iterdir()), list((tmp_path / "test").iterdir()))
+    assert len(found.pairs) == 1 and "cannot be read" in found.unreadable[0]
+    assert found.unreadable[0].isprintable()

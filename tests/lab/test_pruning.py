@@ -93,6 +93,16 @@ def test_resuming_gives_the_same_weights(tmp_path, settings):
     assert all(most_kept(halves["ema"][f"{name}.weight"]) <= 4 for name in PRUNED)
 
 
+def test_a_run_that_is_shortened_still_reaches_its_pattern(tmp_path):
+    """All events of the shorter run would have come before the step that it is resumed at."""
+    recipe = replace(narrow_recipe(tmp_path), steps=24)
+    looks = iter([False] * 7 + [True])
+    state = stored(run(recipe, tmp_path / "run", should_stop=lambda: next(looks)))
+    assert most_kept(state["ema"]["head.2.weight"]) > 4
+    state = stored(run(replace(recipe, steps=12), tmp_path / "run", resume=True))
+    assert {most_kept(state["ema"][f"{name}.weight"]) for name in PRUNED} == {4}
+
+
 def test_a_restored_choice_is_on_the_device_of_the_weights():
     """A run makes the pruner before it moves the network; ``meta`` stands for a GPU."""
     around = Surroundings(narrow(), narrow(), torch.optim.SGD(narrow().parameters()), lambda step: None)

@@ -91,6 +91,15 @@ def test_settings_are_read_by_their_type():
         ("sparsity.lesson_fraction=0", "taught before masks start"),
         ("sparsity=1", "not of the type Sparsity"),
         ("batch.size=1", "no nested settings"),
+        ("seed=-1", "seed -1 must be in"),
+        ("seed=99999999999999999999", "must be in"),
+        ("betas=0.9,1", "below 1"),
+        ("learning_rate=inf", "positive number"),
+        ("weight_decay=-1", "weight_decay"),
+        ("weight_decay=nan", "weight_decay"),
+        ("lr_warmup_fraction=2", "0..1"),
+        ("packed=.", "name of a file"),
+        ("packed=images.json", "does not end in .json"),
     ],
 )
 def test_wrong_settings_are_refused(setting, says):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -175,8 +178,71 @@ def test_a_non_finite_loss_stops_with_step_and_remedy(recipe, tmp_path, monkeypa
         return network
 
     monkeypatch.setitem(NETWORKS, "tiny_x2", broken)
-    with pytest.raises(ModelError, match=r"nan at step 1;.*learning_rate"):
+    with pytest.raises(ModelError, match=r"nan at step 1;.*learning_rate") as broken_run:
         run(recipe, tmp_path / "run")
+
+    assert "start again" in str(broken_run.value) and "init_from" not in str(broken_run.value)
+
+
+def test_a_loss_that_becomes_infinite_names_the_checkpoint(recipe, tmp_path, monkeypatch):
+    def diverged(trainee, step, batch):
+        losses = train_step(trainee, step, batch)
+        return replace(losses, total=losses.total / (6 - step)) if step == 6 else losses
+
+    monkeypatch.setattr("sparsesr.lab.train.method.train_step", diverged)
+    with pytest.raises(ModelError, match=r"inf at step 6; .*holds step 5: restart from it"):
+        run(recipe, tmp_path / "run")
+
+
+def test_a_closed_pipe_does_not_cost_the_steps_done(recipe, tmp_path):
+    def until_step_8(line: str) -> None:
+        if line.startswith("step 8/"):
+            raise BrokenPipeError
+
+    outcome = run(recipe, tmp_path / "run", report=until_step_8)
+    assert outcome.step == 8 and not outcome.finished
+    assert torch.load(outcome.checkpoint, weights_only=True)["step"] == 8
+
+
+def test_a_run_outlives_a_full_disk_under_its_log(recipe, tmp_path, monkeypatch):
+    opened, lines = Path.open, []
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    def fails(path, mode="r", **options):
+        if path.name == "log.jsonl" and 3 <= len(lines) < 6:
+            with opened(path, mode) as file:
+                file.write('{"st')  # what still fitted
+            return Full()
+        return opened(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", fails)
+    outcome = run(replace(recipe, steps=8, validation=""), tmp_path / "run", report=lines.append)
+    monkeypatch.undo()
+    assert outcome.finished
+    assert [line for line in lines if "warning" in line and "no space left" in line][1:] == []
+    assert 2 <= len(log_of(tmp_path / "run", "l1")) < 8  # whole lines only
+
+
+def test_a_run_has_no_fewer_steps_than_are_done(recipe, tmp_path):
+    run(recipe, tmp_path / "run", should_stop=StopAfter(5))
+    with pytest.raises(UsageError, match=r"has done 5 of 4 steps; set recipe.steps to at least 5"):
+        run(replace(recipe, steps=4), tmp_path / "run", resume=True)
+
+
+def test_masks_that_a_shortened_run_has_not_started_yet_start_at_once(recipe, tmp_path):
+    """The run is resumed behind the steps at which its masks would have started."""
+    plan = Sparsity(target_density=0.5, control="threshold", dense_fraction=0.5, warmup_fraction=0.5)
+    recipe = replace(recipe, steps=60, sparsity=plan, validation="")
+    run(recipe, tmp_path / "run", should_stop=StopAfter(25))
+    outcome = run(replace(recipe, steps=40), tmp_path / "run", resume=True, should_stop=StopAfter(1))
+    stored = torch.load(outcome.checkpoint, weights_only=True)
+    for module in ("body.0", "body.1"):
+        inactive, active = stored["network"][f"{module}.spa_mask.5.bias"]
+        assert active - inactive > 2  # nearly all pixels are active, as at every start
+    assert stored["masks"]["started"] and stored["masks"]["centred"]
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(recipe, tmp_path, monkeypatch):
@@ -204,6 +270,9 @@ def test_matching_weights_are_loaded(recipe, tmp_path):
     assert torch.equal(network.body[1].body.ch_mask, ema["body.1.body.ch_mask"])
     torch.save({"step": 3, "network": {}, "ema": ema}, tmp_path / "soft.pt")
     assert checkpoint.warm_start(tiny(), str(tmp_path / "soft.pt")) == []
+    for wrapper in ("params_ema", "model_state_dict"):
+        torch.save({wrapper: ema}, tmp_path / "wrapped.pt")
+        assert checkpoint.warm_start(tiny(), str(tmp_path / "wrapped.pt")) == []
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="none of its weights fits"):
         checkpoint.warm_start(tiny(), str(tmp_path / "other.pt"))
@@ -270,6 +339,16 @@ def test_a_decay_for_a_deadline_goes_on_after_an_interruption(wsd, tmp_path):
     assert outcome.finished and outcome.step == pytest.approx(120, abs=1)
     rates = list(log_of(tmp_path / "run", "learning_rate").values())
     assert rates[92:] == sorted(rates[92:], reverse=True) and rates[-1] < 0.1 * wsd.learning_rate
+
+
+def test_masks_go_on_by_the_same_schedule_after_a_deadline_has_shortened_the_run(wsd, tmp_path):
+    plan = Sparsity(target_density=0.6, control="threshold", dense_fraction=0.1, warmup_fraction=0.4)
+    recipe = replace(wsd, steps=400, sparsity=plan, validation="")
+    run(recipe, tmp_path / "run", finish_within=2.4 / 60, should_stop=StopAfter(105))
+    run(recipe, tmp_path / "run", resume=True)
+    targets = list(log_of(tmp_path / "run", "density_target").values())
+    steps = [after - before for before, after in pairwise(targets[40:])]
+    assert len(steps) > 70 and steps == pytest.approx([-0.4 / 160] * len(steps))
 
 
 def test_a_deadline_needs_a_decay(recipe, tmp_path):

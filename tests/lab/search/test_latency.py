@@ -124,6 +124,21 @@ def test_a_table_of_another_machine_is_refused_or_scaled(tmp_path):
     assert "are scaled by" in lines[0]
 
 
+def test_a_resumed_search_goes_on_with_the_same_scaled_prices(tmp_path, monkeypatch):
+    timed_ms = iter([80.0, 81.0, 82.0])
+    monkeypatch.setattr("sparsesr.lab.search.latency._reference_ms", lambda recipe: next(timed_ms))
+    search = replace(RECIPE.search, latency_table=str(tmp_path / "t.json"), scale_latency=True)
+    there = replace(this_machine(), processor="another one")
+    (tmp_path / "run").mkdir()
+
+    def frame_ms(**changes) -> float:
+        table(machine=there, **changes).write(tmp_path / "t.json")
+        return prices_of(replace(RECIPE, search=search), tmp_path / "run", silent).frame()
+
+    assert frame_ms() == frame_ms() == 6.0
+    assert frame_ms(frame_ms=4.0) == pytest.approx(4 * 81 / 40)  # another table
+
+
 def test_a_table_of_other_conditions_is_refused():
     theirs = replace(conditions_of(RECIPE), threads=7)
     with pytest.raises(ModelError, match="threads 7 instead of 1"):

@@ -68,6 +68,13 @@ class LabelledImages:
         drawn = np.random.default_rng(_SPLIT_SEED).permutation(len(self))
         return self._subset(np.sort(drawn[held_out:])), self._subset(np.sort(drawn[:held_out]))
 
+    def with_classes(self, classes: Sequence[str]) -> LabelledImages:
+        """The same images, numbered by other classes; those whose class is not among them get -1."""
+        places = {name: index for index, name in enumerate(classes)}
+        renumbered = np.array([places.get(name, -1) for name in self.classes], np.int64)
+        labels = np.where(self.labels < 0, -1, renumbered[self.labels])
+        return LabelledImages(self.source, classes, self.pixels, labels, self.chosen)
+
     def part(self, index: int, parts: int) -> LabelledImages:
         """Every ``parts``-th image from ``index`` on."""
         return self._subset(np.arange(index, len(self), parts))

@@ -12,6 +12,7 @@ from sparsesr.errors import ModelError, UsageError
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
 from sparsesr.lab.data.labelled_sources import TRAIN, Source, open_source
+from sparsesr.lab.data.pack import index_of, repacking
 from sparsesr.lab.data.training_set import wait_for
 
 FORMAT = 1
@@ -35,7 +36,7 @@ def open_labelled(
         InputError: no usable images, or they differ in size.
         ModelError: the packed file is damaged.
     """
-    index = packed.with_suffix(".json")
+    index = index_of(packed)
     if not index.exists():
         if packs:
             report("packing the images (once)")
@@ -43,15 +44,21 @@ def open_labelled(
         else:
             wait_for(index)
     images = read_packed(packed)
-    if (folders or dataset != "folder") and (
-        wanted := open_source(dataset, folders, split).name
-    ) != images.source:
-        raise UsageError(
-            f"was packed from {images.source}, not {wanted}",
-            where=str(packed),
-            remedy="delete it, or choose another with packed=",
-        )
+    if folders or dataset != "folder":
+        _check_source(images, open_source(dataset, folders, split), packed)
     return images
+
+
+def _check_source(images: LabelledImages, wanted: Source, packed: Path) -> None:
+    """Raise UsageError unless the packed images come from there, and classes have the same numbers."""
+    if images.source != wanted.name:
+        problem = f"was packed from {images.source}, not {wanted.name}"
+    elif list(images.classes) != wanted.classes:
+        problem = f"was packed when {wanted.name} held other classes"
+    else:
+        return
+    remedy = f"{repacking(packed)}, or choose another file with packed="
+    raise UsageError(problem, where=str(packed), remedy=remedy)
 
 
 def read_packed(path: Path) -> LabelledImages:
@@ -61,16 +68,16 @@ def read_packed(path: Path) -> LabelledImages:
         ModelError: the file or its index is missing, damaged, or of another version.
     """
     try:
-        index = json.loads(path.with_suffix(".json").read_text())
+        index = json.loads(index_of(path).read_text())
         if index["format"] != FORMAT:
             raise ValueError(f"format {index['format']}")
         labels = np.asarray(index["labels"], np.int64)
         return LabelledImages(index["source"], index["classes"], np.load(path, mmap_mode="r"), labels)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"not a packed set of labelled images ({type(error).__name__})",
             where=str(path),
-            remedy="delete it to pack the images again",
+            remedy=repacking(path),
         ) from None
 
 
@@ -89,5 +96,5 @@ def pack_labelled(source: Source, destination: Path, report: Callable[[str], Non
         "classes": source.classes,
         "labels": images.labels.tolist(),
     }
-    with atomic_file(destination.with_suffix(".json"), overwrite=True) as file:
+    with atomic_file(index_of(destination), overwrite=True) as file:
         file.write(json.dumps(index).encode())

@@ -49,7 +49,7 @@ def open_source(dataset: str, folders: Sequence[str], split: str) -> Source:
 
     Raises:
         UsageError: no folder is named, or one for the digits.
-        InputError: the folder holds no classes.
+        InputError: the folder holds no classes, or no test images.
         BackendError: scikit-learn is not installed.
     """
     if dataset == "digits":
@@ -65,6 +65,8 @@ def _folder(folder: Path, split: str) -> Source:
     root = folder / split if (folder / split).is_dir() else folder
     if not root.is_dir():
         raise InputError("no such folder of images", where=str(folder), remedy="check the name")
+    if split == TEST and root == folder:  # all that is there was trained on
+        raise InputError(f"holds no folder {TEST}", where=str(folder), remedy="name the images to classify")
     classes = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(classes) < 2:
         raise InputError(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparsesr.errors import InputError
+from sparsesr.image.source import printable
 
 Grey = NDArray[np.floating]
 
@@ -64,12 +65,15 @@ def read_grey(path: Path) -> Grey:
         InputError: the file cannot be read as an image.
     """
     try:
-        image = pyvips.Image.thumbnail(str(path), _READ_PX, height=_READ_PX, size="down", fail_on="truncated")
+        data = path.read_bytes()  # pyvips takes no names that are not UTF-8
+        image = pyvips.Image.thumbnail_buffer(
+            data, _READ_PX, height=_READ_PX, size="down", fail_on="truncated"
+        )
         image = image.flatten() if image.hasalpha() else image
         grey = image.colourspace("b-w").cast("float")
         return grey.numpy().reshape(grey.height, grey.width)
-    except pyvips.Error:
-        raise InputError("cannot be read as an image", where=str(path)) from None
+    except (OSError, pyvips.Error):
+        raise InputError("cannot be read as an image", where=printable(path)) from None
 
 
 def near_duplicates(candidates: Sequence[Grey], references: Sequence[Grey]) -> list[NearDuplicate]:

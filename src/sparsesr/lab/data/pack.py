@@ -46,7 +46,7 @@ class PackedPairs:
 
     def __init__(self, path: Path) -> None:
         try:
-            index = json.loads(path.with_suffix(".json").read_text())
+            index = json.loads(index_of(path).read_text())
             if index["format"] != FORMAT:
                 raise ValueError(f"format {index['format']}")
             self.scale: int = index["scale"]
@@ -57,10 +57,10 @@ class PackedPairs:
             end = max(pair.lr_offset + 3 * pair.lr_height * pair.lr_width for pair in self.pairs)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
-                f"{path}: not a packed training set ({type(error).__name__}); delete it to pack the images again"
+                f"not a packed training set ({type(error).__name__})", where=str(path), remedy=repacking(path)
             ) from None
         if end > self.bytes.size:
-            raise ModelError(f"{path}: is truncated; delete it to pack the images again")
+            raise ModelError("is truncated", where=str(path), remedy=repacking(path))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -92,6 +92,16 @@ class PackedPairs:
 
     def _image(self, offset: int, height: int, width: int) -> NDArray[np.uint8]:
         return self.bytes[offset : offset + height * width * 3].reshape(height, width, 3)
+
+
+def index_of(packed: Path) -> Path:
+    """The index of a packed file, written after it: a file without one is incomplete, and packed again."""
+    return packed.with_suffix(".json")
+
+
+def repacking(packed: Path) -> str:
+    """What makes a run pack its images again."""
+    return f"delete {index_of(packed)} to pack the images again"
 
 
 def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px: int) -> list[str]:
@@ -126,7 +136,7 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
         "folders": [str(folder.resolve()) for folder in folders],
         "pairs": [asdict(pair) for pair in pairs],
     }
-    with atomic_file(destination.with_suffix(".json"), overwrite=True) as file:
+    with atomic_file(index_of(destination), overwrite=True) as file:
         file.write(json.dumps(index).encode())
     return skipped
 

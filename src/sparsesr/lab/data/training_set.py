@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.data.pack import PackedPairs, pack
+from sparsesr.lab.data.pack import PackedPairs, index_of, pack, repacking
 
 _SHOWN = 20
 _LONGEST_WAIT_S = 3600.0
@@ -31,7 +31,7 @@ def open_training_set(
         ModelError: the packed file is damaged.
         UsageError: the packed file was made from other folders or for another scale.
     """
-    index = packed.with_suffix(".json")
+    index = index_of(packed)
     if not index.exists():
         if packs:
             _pack(folders, packed, scale, lr_patch_px, report)
@@ -43,7 +43,9 @@ def open_training_set(
     wanted = [str(folder.resolve()) for folder in folders]
     if wanted and pairs.folders and wanted != pairs.folders:
         raise UsageError(
-            f"{packed}: was packed from {', '.join(pairs.folders)}; delete it, or choose another with packed="
+            f"was packed from {', '.join(pairs.folders)}",
+            where=str(packed),
+            remedy=f"{repacking(packed)}, or choose another file with packed=",
         )
     return pairs
 

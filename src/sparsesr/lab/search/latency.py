@@ -38,6 +38,8 @@ Report = Callable[[str], None]
 def prices_of(recipe: SearchRecipe, run_folder: Path, report: Report) -> Prices:
     """The prices that lead a search; latencies are measured into the run folder unless the recipe names a table.
 
+    A table that is scaled to this machine is kept there, too: a search that is resumed goes on with the same prices.
+
     Raises:
         ModelError: the table belongs to another machine or space, or an operation does not run natively.
     """
@@ -50,7 +52,7 @@ def prices_of(recipe: SearchRecipe, run_folder: Path, report: Report) -> Prices:
         measure_latency(recipe, report).write(path)
     table = read_table(path)
     if recipe.search.scale_latency and not table.is_of_this_machine:
-        table = table.scaled(_reference_ms(recipe))
+        table = _scaled(table, recipe, run_folder / "latency_scaled.json")
         report(f"latencies of {table.machine.processor} are scaled by {table.scaled_by:.2f} to this machine")
     table.check(conditions_of(recipe))
     return table
@@ -83,6 +85,15 @@ def measure_latency(recipe: SearchRecipe, report: Report, rounds: int = ROUNDS) 
         f"the sum over a network's parts is off by {100 * median(errors):.1f} % (median of {_CHECKED} networks)"
     )
     return replace(table, median_error=median(errors))
+
+
+def _scaled(table: LatencyTable, recipe: SearchRecipe, kept: Path) -> LatencyTable:
+    """The table scaled to this machine, as the run has kept it if it has begun."""
+    if kept.exists() and replace(before := read_table(kept), scaled_by=table.scaled_by) == table:
+        return before
+    scaled = table.scaled(_reference_ms(recipe))
+    scaled.write(kept)
+    return scaled
 
 
 def _reference_ms(recipe: SearchRecipe) -> float:

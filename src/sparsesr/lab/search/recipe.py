@@ -8,6 +8,7 @@ from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.search.space import Space
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.recipe import PRECISIONS
+from sparsesr.lab.train.recipe_checks import check_betas, check_rate
 
 OBJECTIVES = ("macs", "parameters", "ms")
 ORDER_LOSSES = ("hinge", "telescoped")
@@ -52,8 +53,8 @@ class Search:
             _check(getattr(self, name) >= 0, name, "must not be negative")
         for name in ("latency_height_px", "latency_width_px", "latency_threads"):
             _check(getattr(self, name) >= 1, name, "must be at least 1")
-        _check(self.learning_rate > 0, "learning_rate", "must be positive")
-        _check(len(self.betas) == 2, "betas", "are two numbers")
+        check_rate("search.learning_rate", self.learning_rate)
+        check_betas("search.betas", self.betas)
 
 
 @dataclass(frozen=True, kw_only=True)

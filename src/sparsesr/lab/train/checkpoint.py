@@ -16,6 +16,7 @@ from sparsesr import __version__
 from sparsesr.errors import ModelError, Wording
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.export.checkpoint import SUFFIXES, without_parallel_prefix
+from sparsesr.lab.export.checkpoint_reader import WRAPPERS
 from sparsesr.lab.export.restore import restore_state
 from sparsesr.lab.nn.network import AdaptsWeights
 from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity
@@ -157,8 +158,8 @@ def _read(path: Path) -> dict[str, Any]:
 def warm_start(network: nn.Module, source: str) -> list[str]:
     """Load all weights whose name and shape match; returns the names of the network's remaining weights.
 
-    ``source``: a checkpoint of a run (its averaged weights), a dictionary with ``ema``, ``network`` or ``state_dict``,
-    a plain state dict, a model file, or a model name.
+    ``source``: a checkpoint of a run (its averaged weights), a dictionary with weights under a usual name such as
+    ``state_dict``, a plain state dict, a model file, or a model name.
 
     A network that adapts weights can also start from a related one, such as a narrower one.
 
@@ -184,7 +185,6 @@ def _weights_of(source: str, network: nn.Module) -> Mapping[str, Any]:
     if Path(source).suffix not in CHECKPOINT_SUFFIXES:
         return restore_state(load_model(source), [lambda: copy.deepcopy(network).cpu()])
     stored = _read(Path(source))
-    keys = ("ema", "network", "state_dict")
     return without_parallel_prefix(
-        next((stored[key] for key in keys if isinstance(stored.get(key), dict)), stored)
+        next((stored[key] for key in WRAPPERS if isinstance(stored.get(key), dict)), stored)
     )

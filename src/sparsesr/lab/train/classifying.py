@@ -110,11 +110,13 @@ class ExitValidation:
         """Shares of right answers in percent, ``exit_1`` and so on."""
         was_training, device = network.training, next(network.parameters()).device
         network.eval()
-        totals: list[Tensor] = []
+        # One process of several may have no images.
+        exits = cast(AnyExitNetwork, network).config.exits
+        totals = torch.zeros(exits + 1, dtype=torch.float64)
         for image_B3HW, labels_B in in_order(self.images, _VALIDATION_BATCH):
             logits_EBK = network(image_B3HW.to(device))
             right_E = (logits_EBK.argmax(-1).cpu() == labels_B).double().sum(1)
-            totals.append(torch.cat([right_E, torch.tensor([len(labels_B)], dtype=torch.float64)]))
+            totals += torch.cat([right_E, torch.tensor([len(labels_B)], dtype=torch.float64)])
         network.train(was_training)
-        *right, count = sum_over_processes(torch.stack(totals).sum(0)).tolist()
+        *right, count = sum_over_processes(totals).tolist()
         return {f"exit_{index + 1}": 100 * value / count for index, value in enumerate(right)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsesr.lab.train.recipe import Recipe, check, check_choices
+from sparsesr.lab.train.recipe import Recipe
+from sparsesr.lab.train.recipe_checks import check, check_choices
 
 DATASETS = ("folder", "digits")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import UsageError, Wording
 from sparsesr.lab.train.recipe import Recipe
 
 _MEASURED_STEPS = 20
@@ -74,7 +74,15 @@ def length(recipe: Recipe) -> list[int]:
 
 
 def continued(recipe: Recipe, stored: Mapping[str, Any]) -> Recipe:
-    """The recipe with the decay that a deadline had begun in a checkpoint, unless another length is asked for now."""
-    if stored.get("asked_length") != length(recipe):
-        return recipe
-    return replace(recipe, **{name: stored["recipe"][name] for name in ("steps", "lr_decay_steps")})
+    """The recipe with the decay that a deadline had begun in a checkpoint, unless another length is asked for now.
+
+    Raises:
+        UsageError: the checkpoint has more steps than are asked for.
+    """
+    if stored.get("asked_length") == length(recipe):
+        return replace(recipe, **{name: stored["recipe"][name] for name in ("steps", "lr_decay_steps")})
+    done = stored["step"]
+    if done > recipe.steps:
+        remedy = Wording(f"set {{}} to at least {done}", "recipe.steps")
+        raise UsageError(f"the run has done {done:,} of {recipe.steps:,} steps", remedy=remedy)
+    return recipe

@@ -17,6 +17,7 @@ from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, continued, decaying, length
 from sparsesr.lab.train.freed_memory import keep_freed_memory
+from sparsesr.lab.train.messages import Messages
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.optimisation import make_average
 from sparsesr.lab.train.processes import end_together, ends_with_the_others, mean_over, start_fabric, sum_over
@@ -63,11 +64,12 @@ def train(
     """Train until the last step or until ``ending`` is due; the state is saved either way.
 
     The folder gets ``checkpoint.pt`` (resumable; ``ema`` holds the weights to ship), ``log.jsonl``, ``tensorboard/``
-    and, unless the recipe sets ``packed``, the packed images. ``method`` replaces ordinary training. From here on the
-    process keeps memory that it frees.
+    and, unless the recipe sets ``packed``, the packed images. ``method`` replaces ordinary training. If ``report``
+    fails with an OSError, the run saves and stops. From here on the process keeps memory that it frees.
 
     Raises:
-        UsageError: the folder already holds a run and ``resume`` is not set; the recipe does not fit the images.
+        UsageError: the folder already holds a run and ``resume`` is not set, or one with more steps; the recipe does
+            not fit the images.
         InputError: training or validation images are unusable; the checkpoint cannot be written.
         ModelError: the checkpoint belongs to another recipe or version; the loss is not finite.
         BackendError: another process of the run died.
@@ -80,11 +82,12 @@ def train(
         torch.set_num_threads(threads)
     fabric = start_fabric(recipe, device)
     processes, is_first = fabric.world_size, fabric.global_rank == 0
-    report = report if is_first else _say_nothing
+    report = messages = Messages(report if is_first else _say_nothing)
     path = run_folder / CHECKPOINT
     make_run_folder(run_folder, resume)
     stored = checkpoint.load(path, recipe) if path.exists() else None
-    asked_length = length(recipe)
+    # A deadline changes the learning rate only: masks and pruning go on by the length that was asked for.
+    asked, asked_length = recipe, length(recipe)
     if stored is not None:
         recipe = continued(recipe, stored)
 
@@ -100,12 +103,12 @@ def train(
         masked.share_batch(*part)
     validation = task.validation(plain, part)
     average = make_average(recipe, plain).to(fabric.device)
-    masks = method.policy(recipe, plain, average.module)
+    masks = method.policy(asked, plain, average.module)
     optimizer: Any = method.optimizer(recipe, plain)
     around = Surroundings(
         plain, average.module, optimizer, lambda step: batches.at(step)[0], partial(mean_over, fabric)
     )
-    pruner = make_pruner(recipe, around)
+    pruner = make_pruner(asked, around)
     start = 0
     if stored is not None:
         start = stored["step"]
@@ -164,7 +167,9 @@ def train(
                     _check_finite(mean_over(fabric, losses.total).item(), step, path, saved)
                     # Clocks differ, so the first process alone decides about the decay.
                     decay_steps = ending.decay_steps(recipe, step, step - start) if is_first else 0
-                    wishes = torch.tensor([float(ending.is_due()), decay_steps], device=fabric.device)
+                    wishes = torch.tensor(
+                        [float(ending.is_due() or messages.is_lost), decay_steps], device=fabric.device
+                    )
                     wish, decay = sum_over(fabric, wishes).tolist()
                     stopped = wish > 0
                     if decay >= 1:
@@ -227,17 +232,17 @@ def _network(method: Training, recipe: Recipe, task: Task, report: Callable[[str
 
 
 def _check_finite(loss: float, step: int, path: Path, saved: int) -> None:
-    if not math.isfinite(loss):
-        raise ModelError(
-            f"the loss is {loss} at step {step}",
-            remedy=Wording(
-                f"{path} holds step {saved}: restart from it in another folder with {{}}={path} {{}}=LOWER, or"
-                " with {}=fp32",
-                "recipe.init_from",
-                "recipe.learning_rate",
-                "recipe.precision",
-            ),
+    if math.isfinite(loss):
+        return
+    changes, changed = "{}=LOWER, or with {}=fp32", ("recipe.learning_rate", "recipe.precision")
+    remedy = Wording(f"start again with {changes}", *changed)
+    if saved:
+        remedy = Wording(
+            f"{path} holds step {saved}: restart from it in another folder with {{}}={path} {changes}",
+            "recipe.init_from",
+            *changed,
         )
+    raise ModelError(f"the loss is {loss} at step {step}", remedy=remedy)
 
 
 def _saved_or_warned(
@@ -247,6 +252,7 @@ def _saved_or_warned(
     try:
         save(step)
     except InputError as error:
-        report(f"warning: {error}; training continues, the checkpoint still holds step {saved:,}")
+        held = f"the checkpoint still holds step {saved:,}" if saved else "there is no checkpoint yet"
+        report(f"warning: {error}; training continues, {held}")
         return saved
     return step

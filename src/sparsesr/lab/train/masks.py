@@ -65,6 +65,8 @@ class MaskTraining:
         self._target = 1.0
         self._hardness = 0.0
         self._is_lesson = False
+        # A run that is resumed with fewer steps may have missed these.
+        self._are_started = self._are_centred = False
         self._log_error_B1HW: Tensor | None = None
         self._lesson_loss: Tensor | None = None
         self.thresholds = MaskThresholds(network, average)
@@ -76,7 +78,8 @@ class MaskTraining:
         for network in (self.network, self.average):
             network.open_masks(is_open)
         self.network.teach_masks(self._is_lesson)
-        if step == self.lesson_step and not self.plan.keep_masks:
+        is_missed = step > self.lesson_step and not self._are_started
+        if (step == self.lesson_step or is_missed) and not self.plan.keep_masks:
             self._start_masks()
         masked = max(step - self.dense_steps, 0) / self.steps
         self.network.set_temperature(
@@ -94,6 +97,7 @@ class MaskTraining:
         for module, average in zip(self.network.mask_units(), self.average.mask_units(), strict=True):
             module.start_masks(FIRST_GAP, _CHANNEL_GAP)
             average.copy_masks(module)
+        self._are_started = True
 
     def _set_weights(self, progress: float) -> None:
         # Soft densities move before any logit changes sign; the final target is the density of hard masks.
@@ -135,8 +139,10 @@ class MaskTraining:
             self._observe_density(mean_over_processes)
 
     def _lead_thresholds(self, step: int, image_B3HW: Tensor, mean_over_processes: MeanOverProcesses) -> None:
-        if step == self.dense_steps + 1 and not self.plan.keep_masks:
+        is_first = step == self.dense_steps + 1 or not self._are_centred
+        if is_first and not self.plan.keep_masks:
             self.thresholds.start(mean_over_processes)
+            self._are_centred = True
             return
         self.thresholds.follow(self._target, mean_over_processes)
         for module in self.network.mask_units():
@@ -171,12 +177,14 @@ class MaskTraining:
 
     def state(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {**self.control.state(), **self.thresholds.state()}
+        begun = {"started": self._are_started, "centred": self._are_centred}
+        return {**self.control.state(), **self.thresholds.state(), **begun}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state`."""
         self.control.restore(state)
         self.thresholds.restore(state)
+        self._are_started, self._are_centred = (state.get(name, True) for name in ("started", "centred"))
 
 
 def _inner_density(module: SpatialMaskUnit) -> Tensor:

@@ -17,6 +17,9 @@ from sparsesr.lab.train.recipe import Pruning, Recipe
 from sparsesr.lab.train.refit import gram_matrices, refitted
 from sparsesr.lab.train.run_part import NoPart, RunPart
 
+_KEPT = "kept"
+"""Entry of the state beside those of the layers."""
+
 
 class Pruner(RunPart, Protocol):
     """Prunes the weights of a network during training."""
@@ -68,16 +71,23 @@ class GradualPruning:
             name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in self.weights.items()
         }
         self.events = pruning_events(plan, steps)
+        #: Weights of a block that the last event kept.
+        self.kept = plan.block
 
     def start_step(self, step: int) -> None:
         """Prune if events are due."""
-        if step not in self.events:
-            return
-        grams = self._grams(step) if self.plan.refit else {}
-        for balance in self.events[step]:
+        due = [*self._overdue(step), *self.events.get(step, [])]
+        grams = self._grams(step) if due and self.plan.refit else {}
+        for balance in due:
             self._choose(balance)
             self._fit(grams)
             self.after_update()
+            self.kept = balance.keep
+
+    def _overdue(self, step: int) -> list[Balance]:
+        """The last event that never came, because the run was resumed with fewer steps."""
+        earlier = [balance for at, balances in self.events.items() if at < step for balance in balances]
+        return [balance for balance in earlier[-1:] if balance.keep < self.kept]
 
     @torch.no_grad()
     def _choose(self, balance: Balance) -> None:
@@ -131,10 +141,11 @@ class GradualPruning:
 
     def state(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return dict(self.dropped)
+        return {**self.dropped, _KEPT: self.kept}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state`."""
+        self.kept = state.get(_KEPT, self.plan.keep)
         for name, weight in self.weights.items():  # on their device by now, unlike when this object was made
             self.dropped[name] = state[name].to(weight.device)
 

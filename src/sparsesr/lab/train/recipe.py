@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 
-from sparsesr.errors import UsageError
 from sparsesr.lab.sparsity.balance import Balance
+from sparsesr.lab.train.recipe_checks import (
+    check,
+    check_at_least_one,
+    check_betas,
+    check_choices,
+    check_packed,
+    check_rate,
+)
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "wsd")
@@ -14,6 +21,7 @@ PRECISIONS = ("fp32", "bf16")
 CONTROLS = ("weight", "threshold")
 PATTERNS = ("balanced", "unstructured", "block")
 PRUNING_METHODS = ("gradual", "straight_through")
+_MOST_SEED = 2**32 - 1
 _CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS}
 
 
@@ -196,7 +204,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_at_least_one(self, "steps", "batch", "log_every", "validate_every", "save_every")
-        check(self.learning_rate > 0, f"learning_rate {self.learning_rate} must be positive")
+        check_rate("learning_rate", self.learning_rate)
+        check(
+            0 <= self.weight_decay < math.inf, f"weight_decay {self.weight_decay} must be a number from 0 on"
+        )
+        check(
+            0 <= self.lr_warmup_fraction <= 1, f"lr_warmup_fraction {self.lr_warmup_fraction} must be in 0..1"
+        )
+        check(0 <= self.seed <= _MOST_SEED, f"seed {self.seed} must be in 0..{_MOST_SEED}")
+        check_packed(self.packed)
         check(self.step_factor > 0, f"step_factor {self.step_factor} must be positive")
         check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")
@@ -204,27 +220,9 @@ class Recipe:
             0 <= self.lr_decay_steps <= self.steps,
             f"lr_decay_steps {self.lr_decay_steps} must be in 0..steps",
         )
-        check(len(self.betas) == 2, "betas are two numbers")
+        check_betas("betas", self.betas)
         check(
             not (self.pruning and self.sparsity) or self.sparsity.freeze_fraction == 0,
             "pruning needs fixed channel masks, which order the weights: set sparsity.freeze_fraction=0",
         )
         check_choices(self, _CHOICES)
-
-
-def check(is_good: bool, message: str) -> None:
-    """Raise UsageError with a message about the recipe unless ``is_good``."""
-    if not is_good:
-        raise UsageError(f"recipe: {message}")
-
-
-def check_at_least_one(recipe: Recipe, *names: str) -> None:
-    """Raise UsageError if one of these settings is below 1."""
-    for name in names:
-        check(getattr(recipe, name) >= 1, f"{name} {getattr(recipe, name)} must be at least 1")
-
-
-def check_choices(recipe: Recipe, choices: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise UsageError if a setting is none of its choices."""
-    for name, known in choices.items():
-        check(getattr(recipe, name) in known, f"{name} {getattr(recipe, name)!r}: use {', '.join(known)}")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +44,15 @@ class TrainedClassifier:
     report: Callable[[str], None]
 
     def training_images(self) -> LabelledImages:
-        """All images of the run, packed again if the run's file is gone."""
+        """All images of the run, packed again if the run's files are gone."""
         recipe, packed = self.recipe, packed_file(self.recipe, self.path.parent)
         return open_labelled(recipe.dataset, recipe.folders, packed, self.report)
 
     def test_images(self) -> LabelledImages:
-        """The test images of the run's data, packed beside the checkpoint."""
+        """The test images of the run's data, packed beside the checkpoint, with the classes of the training."""
         recipe, packed = self.recipe, self.path.parent / _PACKED_TEST
-        return open_labelled(recipe.dataset, recipe.folders, packed, self.report, split=TEST)
+        images = open_labelled(recipe.dataset, recipe.folders, packed, self.report, split=TEST)
+        return images.with_classes(self.training_images().classes)
 
     def held_out(self) -> LabelledImages:
         """The images that were not trained on, as they are."""
@@ -93,7 +96,7 @@ def logits_of_images(network: AnyExitNetwork, images: LabelledImages) -> NDArray
 
 def _kept_logits(path: Path, digest: str) -> NDArray[np.float32] | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return kept["logits"] if str(kept["checkpoint"]) == digest else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
