@@ -169,7 +169,7 @@ INVALID = [
     ),
     ("conv2d", [fmap(8)], CONV, {"kernel": 3, "residual": True, "accumulate": True}, "cannot have both"),
     ("conv2d", [fmap(8), fmap(16, HALF)], WIDE, {"kernel": 1}, "maps of different resolutions"),
-    ("conv2d", [fmap(8)] * 65, {"weight": (16, 520, 1, 1)}, {"kernel": 1}, "concatenates 65 inputs"),
+    ("conv2d", [fmap(8)] * 17, {"weight": (16, 136, 1, 1)}, {"kernel": 1}, "concatenates 17 inputs"),
     ("conv2d", [fmap(8)], {"weight": (16, 8, 3, 3), "bias": (8,)}, {"kernel": 3}, r"bias has shape \[8\]"),
     ("conv2d", [fmap(8)], {"weight": (0, 8, 3, 3)}, {"kernel": 3}, r"weight has shape \[0"),
     ("conv2d", [fmap(8)], {"bias": (8,)}, {"kernel": 3}, "weight role weight is missing"),

@@ -65,3 +65,11 @@ def test_copies_replace_the_sum_unless_it_is_small(precision, rest, left):
     session = Session(MODEL, 1, precision, rest=rest, emulate=True)
     layers = [layer.name for layer in session.run(IMAGE).stats.layers]
     assert [name for name in layers if name in CHAIN] == left
+
+
+def test_no_more_maps_are_joined_than_kernels_read():
+    model = with_int8(smsr(16, modules=18, layers=1, seed=1))
+    joined = with_joined_int8_sums(model)
+    sums = [node for node in joined.graph.nodes if node.output.startswith("collect.0.")]
+    assert [len(node.inputs) for node in sums] == [16, 2, 2]
+    assert Session(model, 1, "int8", rest="fp32", emulate=True).run(IMAGE).image.shape == (48, 40, 3)

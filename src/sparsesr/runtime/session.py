@@ -97,7 +97,8 @@ class Session:
         )
         self.rest = best_rest if rest is None else rest
         self._tensors = model.tensors
-        if self.precision == "int8" and self.rest == "fp32":  # a sum in bf16 takes half the memory of four copies
+        if self.precision == "int8" and self.rest == "fp32":
+            # Not beside bf16: a sum in bf16 takes half the memory of the quantised maps.
             joined = with_joined_int8_sums(model)
             fused, self._tensors = fused_graph(joined), joined.tensors
         masked, dense = prepared(fused, model.graph.output, self.precision, self.rest)

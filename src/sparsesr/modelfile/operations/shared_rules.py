@@ -14,7 +14,8 @@ from sparsesr.modelfile.operations.facts import Macs, Rows, Sizes
 from sparsesr.modelfile.operations.value_types import FULL, Kind, Resolution, TypedNode, ValueType
 from sparsesr.modelfile.spec import Node
 
-MAX_CONCAT = 64
+MAX_CONCAT = 16
+"""Maps of a convolution; a limit of the kernels."""
 MAX_INT8_TERMS = 65536
 """Products of 8 bits whose sum fits in 32 bits; a limit of the kernels."""
 

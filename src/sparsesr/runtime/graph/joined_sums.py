@@ -22,6 +22,7 @@ from sparsesr.modelfile.operations.attributes import (
     RESIDUAL,
 )
 from sparsesr.modelfile.operations.registry import feature_inputs
+from sparsesr.modelfile.operations.shared_rules import MAX_CONCAT, MAX_INT8_TERMS
 from sparsesr.modelfile.spec import ModelFile, Node, Tensor
 
 
@@ -53,6 +54,7 @@ def join_sums(
             addend is not None
             and readers[addend.output] == 1
             and _is_plain_link(addend, node)
+            and _can_convolve_all(addend, node, weights)
             and (among is None or among >= {addend.output, node.output})
         ):
             del joined[addend.output]
@@ -69,6 +71,12 @@ def _is_plain_link(first: Node, then: Node) -> bool:
         and not RESIDUAL.of(first)
         and not ACCUMULATE.of(first)
     )
+
+
+def _can_convolve_all(first: Node, then: Node, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether kernels can read so many maps at once, and add so many products in int8."""
+    terms = sum(tensors[node.weights["weight"]][0].size for node in (first, then))
+    return len(feature_inputs(first) + feature_inputs(then)) <= MAX_CONCAT and terms <= MAX_INT8_TERMS
 
 
 def _joined(first: Node, then: Node, tensors: dict[str, Tensor]) -> Node:
