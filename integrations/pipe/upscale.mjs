@@ -5,9 +5,12 @@ import path from "node:path";
 
 const [folder, ...files] = process.argv.slice(2);
 const worker = spawn(process.env.SPARSESR ?? "sparsesr", ["pipe", "-f", "png"], { stdio: ["pipe", "pipe", "inherit"] });
+worker.on("error", ({ path: program, code }) => {
+  console.error(`${program} cannot be started (${code}); pip install sparsesr, or set SPARSESR to its path`);
+  process.exit(127); // the status of shells
+});
 worker.stdin.on("error", () => {}); // the worker has ended; so do its answers
 worker.on("exit", (status) => { process.exitCode = status; });
-
 const answers = worker.stdout[Symbol.asyncIterator]();
 let held = Buffer.alloc(0);
 async function bytes(count) {

@@ -46,6 +46,15 @@ def measured(capsys, *arguments: str, status: int = 0) -> tuple[list[dict], str]
     return [json.loads(line) for line in out.splitlines()], err
 
 
+@pytest.mark.parametrize(("side", "why"), [(1, "too small to be measured at x2"), (14, "cannot be measured")])
+def test_a_small_image_is_named_with_advice(capsys, side, why):
+    Image.fromarray(photo(side, side)).save("A/HR/small.png")
+    assert main(["eval", "--data", ".", "-n", "tiny", "-j", "1"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("error: A/HR/small.png: ") and why in err and err.count("\n") == 1
+    assert err.endswith("; leave it out of the set\n")
+
+
 @needs_bf16
 def test_the_reported_precision_is_the_measured_one(capsys):
     (exact,), _ = measured(capsys, "-n", "tiny")

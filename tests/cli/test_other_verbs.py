@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sparsesr import __version__, _native
 from sparsesr.cli.main import main
 from sparsesr.cli.verbs import VERBS
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.modelfile.writer import write_model
 from sparsesr.runtime import precision
 from support.tiny_models import photo, size_of, tiny
 
@@ -93,6 +95,20 @@ def test_models_show_has_tables_of_gains_in_brief(home, capsys):
     assert main(["models", "show", "skim_fast_x2"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("gain tables:")]
     assert line.startswith("gain tables: scale 2, efforts ") and len(line) < 120
+
+
+def test_models_show_prints_no_control_characters(tmp_path, capsys):
+    model = tiny()
+    training = {"set\x1b[2J": "a\x1b]0;title\x07b\nfake: 1", "runs": ["\x9b31m", {"seed\r": "\u202e1"}]}
+    facts = replace(model.facts, training=training, description="one\ntwo")
+    path = tmp_path / "a.safetensors"
+    write_model(path, facts, model.graph, model.tensors)
+    assert main(["models", "show", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert "description: one two" in out and "fake: 1" not in out.split("\n")
+    assert main(["models", "show", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training"] == training
 
 
 def test_doctor(home, capsys):

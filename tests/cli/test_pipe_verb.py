@@ -234,5 +234,22 @@ def test_the_examples(example, folder):
     assert pixels(written["c_upscaled.png"]).shape == (10, 8, 3)
 
 
+def test_the_node_example_without_sparsesr(folder):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    Path("a.png").write_bytes(encoded(5, 4))
+    done = subprocess.run(
+        [node, str(EXAMPLES / "upscale.mjs"), ".", "a.png"],
+        env={**os.environ, "SPARSESR": "not-there"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 127
+    assert done.stderr.startswith("not-there cannot be started (ENOENT); ") and done.stderr.count("\n") == 1
+
+
 def test_the_examples_stay_short():
     assert all(len(path.read_text().splitlines()) <= 40 for path in EXAMPLES.iterdir())

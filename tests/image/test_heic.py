@@ -47,6 +47,20 @@ def test_colours_and_metadata():
     assert (decoded.source_format, decoded.bits, decoded.notes) == ("heif", 8, [])
 
 
+def test_the_primary_image_is_named():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = pillow_heif.from_pillow(Image.fromarray(PHOTO[:20, :30]))
+    file.add_from_pillow(Image.fromarray(PHOTO))
+    for primary, size, note in (
+        (0, (20, 30), "the first of 2 pages is used"),
+        (1, PHOTO.shape[:2], "page 2 of 2 is used: the file names it as its primary image"),
+    ):
+        buffer = io.BytesIO()
+        file.save(buffer, quality=100, chroma=444, primary_index=primary)
+        decoded = decode(buffer.getvalue())
+        assert decoded.rgb.shape[:2] == size and decoded.notes == [note]
+
+
 def test_alpha_and_grey():
     decoded = decode(heic(stack(PHOTO, ALPHA)))
     assert np.abs(decoded.alpha.astype(int) - ALPHA).max() <= 4

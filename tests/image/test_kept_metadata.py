@@ -35,7 +35,7 @@ from image.tagged_files import (
 from sparsesr.errors import InputError, LimitError
 from sparsesr.image.decode import decode
 from sparsesr.image.encode import EncodeOptions, encode
-from sparsesr.image.gif_comments import gif_comments
+from sparsesr.image.gif_blocks import gif_comments
 from sparsesr.image.source import OpenSource
 from sparsesr.limits import ImageLimits
 

@@ -24,6 +24,12 @@ def test_pnm_variants():
     assert decode(b"P6 1 1 255\n\x09\x08\x07").rgb.tolist() == [[[9, 8, 7]]]
 
 
+@pytest.mark.parametrize("header", [b"P6%b2 1 255\n", b"P6 2%b1 255\n", b"P6 2 1%b255\n"])
+def test_pnm_with_long_comments(header):
+    comments = b"".join(b"\n# line %d" % line for line in range(5000)) + b"\n"
+    assert decode(header % comments + b"\1\2\3\4\5\6").rgb.tolist() == [[[1, 2, 3], [4, 5, 6]]]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "I;16"])
 def test_pnm_as_pillow_writes_it(mode):
     samples = RNG.integers(0, 65536 if mode == "I;16" else 256, (7, 13, 3 if mode == "RGB" else 1)).squeeze()

@@ -28,5 +28,5 @@ def test_the_view_has_a_panel_for_each_module(height, width, dtype):
 
 
 def test_models_without_masks_are_refused():
-    with pytest.raises(ModelError, match="no spatial masks"):
+    with pytest.raises(ModelError, match="no masks to show; use a model with masks, such as skim_fast_x2"):
         measure_masks(Upscaler(graphs.plain()), photo(8, 8), RunOptions())

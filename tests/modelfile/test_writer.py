@@ -67,6 +67,26 @@ def test_long_names_in_any_script(model, tmp_path):
     assert read_model(path).facts == model.facts
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"license": "caf\udce9"}, "facts.license"),
+        ({"training": {"data": [{"name": "\ud83d"}]}}, "facts.training.data.name"),
+        ({"training": {"\udce9": 1}}, r"facts.training.\\udce9"),
+    ],
+)
+def test_text_that_is_not_unicode_is_named(model, tmp_path, change, named):
+    with pytest.raises(ModelError, match=f"m.safetensors: the description: {named} is not valid UTF-8 text"):
+        write_model(tmp_path / "m.safetensors", replace(model.facts, **change), model.graph, model.tensors)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_characters_beyond_the_first_plane_are_kept(model, tmp_path):
+    facts = replace(model.facts, license="\N{HOUSE BUILDING} \\ud83c")
+    write_model(tmp_path / "m.safetensors", facts, model.graph, model.tensors)
+    assert read_model(tmp_path / "m.safetensors").facts == facts
+
+
 def test_a_failure_keeps_the_old_file(model, tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
     path.write_text("old")

@@ -113,6 +113,8 @@ def test_forms_are_refused_with_advice(site):
         ("scale=inf", "scale"),
         ("scale=many", "scale: "),
         ("scale=2&width=9", "given twice"),
+        ("scale=2&effort=1&scale=3", "scale: is given twice; leave all but one out"),
+        ("strip=true&strip=true", "strip: is given twice"),
         ("fit=9", "fit: '9' is not a size"),
         ("format=exe", "cannot write the format"),
         ("format=jpg&lossless=true", "JPEG"),

@@ -11,9 +11,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import InputError, SparsesrError, UsageError
+from sparsesr.errors import InputError, Parameter, SparsesrError, UsageError
 from sparsesr.video import clip as clip_module
 from sparsesr.video.encoding import EncodeOptions
 from sparsesr.video.job import VideoOptions, upscale_video
@@ -129,6 +130,31 @@ def test_pictures_that_cannot_be_kept(refused, tmp_path, made, named):
     assert named in str(refused(made.write(tmp_path / "in.mkv"), target="out.mkv"))
 
 
+def gif(path: Path, transparent: tuple[int, ...] = ()) -> Path:
+    images = [Image.fromarray(frame).convert("RGBA") for frame in moving(6)]
+    for index in transparent:
+        images[index].paste((0, 0, 0, 0), (40, 30, 60, 44))
+    images[0].save(path, save_all=True, append_images=images[1:], duration=80, disposal=2)
+    return path
+
+
+def test_opaque_gifs_are_taken(upscaler, tmp_path):
+    done = upscale_video(upscaler, gif(tmp_path / "in.gif"), tmp_path / "out.mkv", VideoOptions())
+    result = probe(tmp_path / "out.mkv")
+    assert done.frames == 6 and result.size == (128, 96)
+    assert result.times == [Fraction(8 * index, 100) for index in range(6)]
+    red, green, blue = result.pictures[2][30, 18]  # in the square that moves
+    assert red > 180 and max(green, blue) < 90
+
+
+@pytest.mark.parametrize("transparent", [(0, 1), (3,), (5,)])
+def test_gifs_with_transparency(upscaler, tmp_path, transparent):
+    path = gif(tmp_path / "in.gif", transparent)
+    with pytest.raises(InputError, match="has transparency"):
+        upscale_video(upscaler, path, tmp_path / "out.mkv", VideoOptions())
+    assert not (tmp_path / "out.mkv").exists()
+
+
 def test_interlaced_names_the_option(refused, tmp_path):
     made = Made(SMALL, options={"x264-params": "interlaced=1"})
     assert refused(made.write(tmp_path / "in.mp4")).asks_for("deinterlace")
@@ -168,6 +194,22 @@ def test_odd_sides_with_halved_chroma(tmp_path):
     path = Made(moving(3, 46, 62)).write(tmp_path / "in.mp4")
     with pytest.raises(UsageError, match="even sides"):
         upscale_video(Upscaler(tiny(), scale=1.5, threads=1), path, tmp_path / "out.mp4", VideoOptions())
+
+
+@pytest.mark.parametrize(
+    ("size", "where", "advised"),
+    [
+        ({"scale": 1.5}, "scale", ("scale", "width", "height")),
+        ({"fit": (101, 101)}, "fit", ("fit", "width", "height")),
+        ({"width": 101}, "width", ("width", "height")),
+        ({"height": 101}, "height", ("width", "height")),
+    ],
+)
+def test_odd_sides_name_the_parameter_that_was_given(tmp_path, size, where, advised):
+    path = Made(moving(3, 46, 62)).write(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match="even sides") as caught:
+        upscale_video(Upscaler(tiny(), **size, threads=1), path, tmp_path / "out.mp4", VideoOptions())
+    assert caught.value.where == Parameter(where) and caught.value.remedy.parameters == advised
 
 
 def test_pictures_that_break_the_encoder(refused, tmp_path):

@@ -12,6 +12,7 @@ import typer
 
 from sparsesr.cli.messages import line_of, print_error, print_json
 from sparsesr.errors import ModelError
+from sparsesr.image.source import printable
 from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import ModelEntry
 from sparsesr.modelfile.describe import describe
@@ -103,9 +104,9 @@ def _print_fact(key: str, value: Any) -> None:
     if isinstance(value, dict):
         print(f"{key}:")
         for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
-            print(f"  {name}: {_one_line(inner)}")
+            print(printable(f"  {name}: {_one_line(inner)}"))
     elif value not in ("", []):
-        print(f"{key}: {_one_line(value)}")
+        print(printable(f"{key}: {_one_line(value)}"))
 
 
 def _one_line(value: Any) -> str:
@@ -113,7 +114,7 @@ def _one_line(value: Any) -> str:
         return ", ".join(f"{name} {inner}" for name, inner in value.items())  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list):
         return ", ".join(_one_line(inner) for inner in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return f"{value:,}" if type(value) is int and value >= 10_000 else str(value)
+    return f"{value:,}" if type(value) is int and value >= 10_000 else " ".join(str(value).splitlines())
 
 
 def verify(

@@ -71,7 +71,8 @@ def run(
         max_result_pixels=max_result_megapixels * 10**6,
         max_queued=queue,
     )
-    secret = token or os.environ.get(TOKEN_VARIABLE) or None
+    # An empty --token is that of an unset variable, and must not open the server; Settings refuses it as too short.
+    secret = os.environ.get(TOKEN_VARIABLE) or None if token is None else token
     settings = Settings(host, port, secret, tuple(allow_host or ()), insecure, limits)
     _serve(settings, options.parse_memory(memory), threads, open_page=open_page, quiet=quiet)
     return 0

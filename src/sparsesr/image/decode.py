@@ -17,6 +17,7 @@ from sparsesr.image.bmp import embedded_profile, print_resolution, read_bmp
 from sparsesr.image.colour import Table
 from sparsesr.image.decode_errors import damaged, no_loader, vips_error
 from sparsesr.image.decoded_image import DecodedImage, Metadata, Transfer, note_of
+from sparsesr.image.gif_blocks import with_empty_canvas
 from sparsesr.image.heic import decoded_heic, needs_package
 from sparsesr.image.heif_boxes import stated_by_heif
 from sparsesr.image.integer_samples import to_integers
@@ -186,7 +187,9 @@ def _vips_samples(
         image = decoded_heic(source, image)
     samples = vips.pixels_of(_with_known_colours(image, state), state.cancelled)
     if kind == "gif" and image.bands in (2, 4) and bool(np.all(samples[..., -1] == 255)):
-        samples = samples[..., :-1]  # the GIF reader always adds alpha
+        samples = samples[..., :-1]  # another frame has transparency
+    elif kind == "gif" and image.bands in (1, 3):
+        samples = with_empty_canvas(samples, source)
     if kind == "heif" and samples.dtype == np.uint16:
         # 10 and 12 bits arrive shifted up with zeros below; repeat the high bits there, so that white stays white.
         samples = samples | samples >> file_bits
@@ -250,7 +253,10 @@ def _check_frames(
         frames = state.tiff.pages
         if state.tiff.note:
             state.notes.append(state.tiff.note)
-    if frames > 1:
+    primary = vips.get_int(image, "heif-primary", 0)  # the page that libvips loads
+    if frames > 1 and primary:
+        state.notes.append(f"page {primary + 1} of {frames} is used: the file names it as its primary image")
+    elif frames > 1:
         state.notes.append(
             f"the first of {frames} {'pages' if kind in ('tiff', 'heif') else 'frames'} is used"
         )

@@ -8,7 +8,7 @@ import pyvips
 
 from sparsesr.image import exif, iptc, vips
 from sparsesr.image.decoded_image import Metadata, resolution_of
-from sparsesr.image.gif_comments import gif_comments
+from sparsesr.image.gif_blocks import gif_comments
 from sparsesr.image.heif_boxes import auxiliary_images
 from sparsesr.image.jpeg_segments import read_jpeg_facts
 from sparsesr.image.png_chunks import PngFacts

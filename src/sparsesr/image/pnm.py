@@ -11,16 +11,18 @@ import numpy.typing as npt
 from sparsesr.errors import InputError
 from sparsesr.image.sniff import check_size
 from sparsesr.image.source import OpenSource
-from sparsesr.limits import ImageLimits
+from sparsesr.limits import MEBIBYTE, ImageLimits
 
 _GAP = rb"(?:\s|#[^\n]*\n)"
 _HEADER = re.compile(rb"P([1-6])" + _GAP + rb"+(\d{1,9})" + _GAP + rb"+(\d{1,9})")
+_MAX_HEADER_BYTES = MEBIBYTE
+"""Comments, such as a copied licence or the history of an image, may be long."""
 _PEAK = re.compile(_GAP + rb"+(\d{1,9})")
 
 
 def read_pnm(source: OpenSource, limits: ImageLimits) -> npt.NDArray[Any]:
     """Return (H, W, 1 or 3) uint8 or uint16, scaled to the full range of the type."""
-    head = source.read_at(0, 4096)
+    head = source.read_at(0, _MAX_HEADER_BYTES)
     header = _HEADER.match(head)
     if header is None:
         raise InputError("the PNM header is damaged", where=source.name, remedy="convert the file to PNG")

@@ -14,6 +14,7 @@ from sparsesr.engine.execute import RunOptions, execute
 from sparsesr.engine.plan import Plan
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import ModelError
+from sparsesr.modelfile.catalogue import default_model_for, default_scales
 from sparsesr.modelfile.operations.registry import mask_names, mask_of
 from sparsesr.runtime.stats import Stats
 
@@ -67,7 +68,7 @@ def measure_masks(
     """
     layers_of = _layers_by_mask(upscaler)
     if not layers_of:
-        raise ModelError(f"{upscaler.network.name}: has no spatial masks to show; use an SMSR model")
+        raise _without_masks(upscaler)
     plan = upscaler.plan(rgb)
     masks, sparse, dense = _alternate(upscaler, rgb, plan, options, repeats, on_run)
     modules = [
@@ -83,6 +84,17 @@ def measure_masks(
         macs_dense=sparse[-1].macs_dense,
     )
     return MaskReport(masks, modules, total)
+
+
+def _without_masks(upscaler: Upscaler) -> ModelError:
+    """The refusal of a network that computes every pixel; it names a model of its scale that does not."""
+    scale = upscaler.network.model.facts.scale
+    masked = default_model_for(scale if scale in default_scales() else min(default_scales())).name
+    return ModelError(
+        "computes every pixel, so there are no masks to show",
+        where=upscaler.network.name,
+        remedy=f"use a model with masks, such as {masked}",
+    )
 
 
 def _layers_by_mask(upscaler: Upscaler) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ from sparsesr.errors import InputError
 from sparsesr.image.decode import decode
 from sparsesr.image.resize import imresize
 from sparsesr.image.samples import to_eight_bit
+from sparsesr.image.source import printable
 from sparsesr.measure.noise import noisy
 
 Pixels = npt.NDArray[np.uint8]
@@ -102,7 +103,11 @@ def load_pair(image: EvaluationImage, scale: int, size_multiple: int = 1) -> Pai
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     hr = hr[: height * scale, : width * scale]
     if min(height, width) < size_multiple:
-        raise InputError(f"{image.hr}: too small to be measured at x{scale}")
+        raise InputError(
+            f"too small to be measured at x{scale}",
+            where=printable(image.hr),
+            remedy="leave it out of the set",
+        )
     if image.lr is None:
         lr = imresize(hr, Fraction(1, scale), edge="mirror")
     else:

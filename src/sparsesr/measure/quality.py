@@ -11,8 +11,9 @@ import numpy as np
 
 from sparsesr.errors import InputError
 from sparsesr.image.metrics import psnr_y, ssim_y
+from sparsesr.image.source import printable
 from sparsesr.measure.method import Method
-from sparsesr.measure.protocol import EvaluationSet, Pair, load_pairs
+from sparsesr.measure.protocol import EvaluationImage, EvaluationSet, Pair, load_pairs
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,21 @@ def evaluate(
         InputError: an image cannot be read or is too small.
     """
     facts, results = method.model.facts, list[ImageResult]()
-    for name, pair in load_pairs(images, facts.scale, facts.size_multiple, noise_sigma):
-        results.append(_measure(method, name, pair))
+    pairs = load_pairs(images, facts.scale, facts.size_multiple, noise_sigma)
+    for image, (_, pair) in zip(images.images, pairs, strict=True):
+        results.append(_measure(method, image, pair))
         if progress is not None:
             progress(results[-1])
     return SetResult(images.name, tuple(results))
 
 
-def _measure(method: Method, name: str, pair: Pair) -> ImageResult:
+def _measure(method: Method, image: EvaluationImage, pair: Pair) -> ImageResult:
     done = method.upscale(pair.lr)
     scale = method.model.facts.scale
     try:
         psnr, ssim = psnr_y(done.image, pair.hr, scale), ssim_y(done.image, pair.hr, scale)
     except ValueError as error:
-        raise InputError(f"{name}: cannot be measured: {error}") from None
-    return ImageResult(name, psnr, ssim, done.density, dict(done.masks), done.macs, done.seconds)
+        raise InputError(
+            f"cannot be measured: {error}", where=printable(image.hr), remedy="leave it out of the set"
+        ) from None
+    return ImageResult(image.name, psnr, ssim, done.density, dict(done.masks), done.macs, done.seconds)

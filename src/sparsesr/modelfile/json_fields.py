@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeAlias, cast
 
 from sparsesr.errors import ModelError
 
@@ -50,12 +51,31 @@ def dump(document: Json, what: str) -> str:
     """Write compact JSON with sorted keys: equal documents give equal bytes.
 
     Raises:
-        ModelError: the document holds something that JSON cannot represent (NaN, an array...).
+        ModelError: the document holds something that JSON cannot represent (NaN, an array, half a character...).
     """
     try:
-        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         fail(f"{what} cannot be stored as JSON: {error}")
+    if "\\ud" in text:  # half a surrogate pair is written so, and also whole pairs
+        _check_characters(document, what)
+    return text
+
+
+def _check_characters(value: object, what: str, *path: str) -> None:
+    """Raise ModelError that names a field with half a surrogate pair, which bytes beyond UTF-8 become in arguments."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            fail(f"{what}: {shown('.'.join(path))[1:-1]} is not valid UTF-8 text")
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[object, object]", value).items():
+            _check_characters(key, what, *path, str(key))
+            _check_characters(inner, what, *path, str(key))
+    elif isinstance(value, (list, tuple)):
+        for inner in cast("Sequence[object]", value):
+            _check_characters(inner, what, *path)
 
 
 def check_format(version: int, newest: int) -> None:

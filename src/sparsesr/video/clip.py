@@ -17,7 +17,7 @@ from sparsesr.image.source import printable
 from sparsesr.limits import ImageLimits
 from sparsesr.video.hdr import Hdr
 from sparsesr.video.opening import opened, unreadable
-from sparsesr.video.pixel_formats import SampleForm, sample_form
+from sparsesr.video.pixel_formats import SampleForm, refuse_transparency, sample_form
 from sparsesr.video.side_data import hdr_of, lost_side_data, matrix_of, refuse_side_data
 from sparsesr.video.tags import ColourTags, tags_of
 
@@ -93,6 +93,7 @@ def _clip(path: Path, container: InputContainer) -> Clip:
         raise InputError("has no frame that can be decoded", where=name, remedy="repair it first")
     refuse_side_data(frame, name)
     form = sample_form(frame.format, name)
+    refuse_transparency(frame, form, name)
     tags, notes = tags_of(frame, is_rgb=form.is_rgb, is_grey=form.is_grey, where=name)
     rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
     seconds = _seconds(container, stream)

@@ -19,7 +19,7 @@ from sparsesr.video.clip import Clip, video_stream
 from sparsesr.video.colour import Converted, YuvForm, to_rgb
 from sparsesr.video.deinterlacing import Deinterlacer
 from sparsesr.video.opening import opened, unreadable
-from sparsesr.video.pixel_formats import planes_of
+from sparsesr.video.pixel_formats import planes_of, refuse_transparency
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class Decoder:
                 where=self._place(frame),
                 remedy="split it there first",
             )
+        refuse_transparency(frame, clip.samples, self._place(frame))
         if frame.interlaced_frame and not self.deinterlace:
             raise interlaced(self._place(frame))
 

@@ -27,6 +27,12 @@ from sparsesr.video.scheduling import unchanged_scheduling
 
 _CHROMA = {(1, 1): "420", (0, 1): "422", (0, 0): "444"}
 _DEPTHS = (8, 10)
+_EVEN_SIDES = Wording("choose even {} and {}", "width", "height")
+_EVEN_SIZES = {
+    "scale": Wording("choose another {}, such as 2, or even {} and {}", "scale", "width", "height"),
+    "fit": Wording("choose another {}, or even {} and {} instead", "fit", "width", "height"),
+}
+"""Advice by the parameter that asks for a size with odd sides."""
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings otherwise, and has no other switch
 
@@ -148,9 +154,16 @@ def start_encoder(encoder: VideoCodecContext | OutputContainer) -> None:
 
 
 def plan_encoding(
-    clip: Clip, size: tuple[int, int], options: EncodeOptions, suffix: str, threads: int
+    clip: Clip,
+    size: tuple[int, int],
+    options: EncodeOptions,
+    suffix: str,
+    threads: int,
+    size_parameter: str = "scale",
 ) -> Encoding:
     """Choose codec and pixel format for a result of (height, width) in a file with this suffix.
+
+    ``size_parameter`` asked for the size.
 
     Raises:
         UsageError: an option has an invalid value, or encoder or container refuse the result.
@@ -160,10 +173,10 @@ def plan_encoding(
         raise UsageError(f"must be 8 or 10, not {options.depth}", where=Parameter("depth"))
     codec = codec_for(options.codec, clip.codec, suffix)
     bits = options.depth or (_DEPTHS[0] if clip.samples.bits == _DEPTHS[0] else _DEPTHS[1])
-    _check_width(size, codec)
+    _check_width(size, codec, size_parameter)
     name, halvings, notes = _pixel_format(clip, codec, bits)
     is_grey = clip.samples.is_grey
-    _check_sides(size, (1, 1) if is_grey and not name.startswith("gray") else halvings)
+    _check_sides(size, (1, 1) if is_grey and not name.startswith("gray") else halvings, size_parameter)
     form = YuvForm(bits, clip.tags.luma_weights, clip.tags.is_full_range, halvings, is_grey)
     crf, preset = checked_crf(codec, options.crf), checked_preset(codec, options.preset)
     encoding = Encoding(
@@ -191,23 +204,23 @@ def _pixel_format(clip: Clip, codec: Codec, bits: int) -> tuple[str, tuple[int, 
     return f"yuv{_CHROMA[halvings]}p{tail}", halvings, notes
 
 
-def _check_width(size: tuple[int, int], codec: Codec) -> None:
+def _check_width(size: tuple[int, int], codec: Codec, parameter: str) -> None:
     height, width = size
     if width < codec.least_width_px:
         raise UsageError(
             f"the result would have {width}x{height} px, and {codec.name} needs a width of {codec.least_width_px}",
             where=Parameter("codec"),
-            remedy=Wording("choose another {} or a larger {}", "codec", "scale"),
+            remedy=Wording("choose another {} or a larger {}", "codec", parameter),
         )
 
 
-def _check_sides(size: tuple[int, int], halvings: tuple[int, int]) -> None:
+def _check_sides(size: tuple[int, int], halvings: tuple[int, int], parameter: str) -> None:
     height, width = size
     if height % (1 << halvings[0]) or width % (1 << halvings[1]):
         raise UsageError(
             f"the result would have {width}x{height} px, and its chroma needs even sides",
-            where=Parameter("scale"),
-            remedy=Wording("choose another {}, such as 2, or even {} and {}", "scale", "width", "height"),
+            where=Parameter(parameter),
+            remedy=_EVEN_SIZES.get(parameter, _EVEN_SIDES),
         )
 
 

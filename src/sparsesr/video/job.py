@@ -143,9 +143,10 @@ def _planned(
     upscaler: Upscaler, clip: Clip, output: Path, options: VideoOptions, cancelled: Cancelled | None
 ) -> _Work:
     run = RunOptions(options.effort, cancelled=cancelled)
-    size = upscaler.route(clip.height, clip.width).size
+    route = upscaler.route(clip.height, clip.width)
     threads = upscaler.network.session.threads
-    encoding = plan_encoding(clip, size, options.encode, output.suffix.lower(), threads)
+    asked_by = upscaler.output_size.parameter_of(route.factors)
+    encoding = plan_encoding(clip, route.size, options.encode, output.suffix.lower(), threads, asked_by)
     sequence = FrameSequence(
         upscaler,
         (clip.height, clip.width),

@@ -25,7 +25,9 @@ _REPACKED = {
     "yvyu422": "yuv422p",
 }
 """Formats that swscale changes into planes without touching a sample."""
-_MOST_BITS = 16
+_ALPHA_AT = {"bgra": 3, "rgba": 3, "argb": 0, "abgr": 0}
+"""Place of alpha in formats that decoders also use for opaque pictures, as FFmpeg does for every GIF."""
+_MOST_BITS, _OPAQUE = 16, 255
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class SampleForm:
     """How often chroma is halved, (down, across)."""
     is_grey: bool = False
     is_rgb: bool = False
+    alpha_at: int | None = None
+    """Which sample of a pixel is alpha, that must be opaque."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -53,27 +57,42 @@ def sample_form(form: VideoFormat, where: str) -> SampleForm:
     """The arrangement of a pixel format.
 
     Raises:
-        InputError: it has transparency, which encoders cannot keep, or is unusual.
+        InputError: it is always for transparency, or is unusual. See :func:`refuse_transparency` for others.
     """
     name = form.name
     components = form.components
-    if any(part.is_alpha for part in components) and not _is_padding(name):
-        raise InputError(
-            f"has transparency ({name}), which H.264, H.265 and AV1 cannot hold",
-            where=where,
-            remedy="remove it first, or upscale the frames as images",
-        )
+    alpha_at = _ALPHA_AT.get(name)
+    if alpha_at is None and any(part.is_alpha for part in components) and not _is_padding(name):
+        raise _transparent(name, where)
     if name in _REPACKED:
         return sample_form(VideoFormat(_REPACKED[name]), where)
     bits = components[0].bits if components else 0
     if (form.is_rgb and not form.is_bayer and 8 <= bits <= _MOST_BITS) or form.has_palette:
-        return SampleForm(name, "rgb24" if bits == 8 else "rgb48le", 8 if bits == 8 else 16, is_rgb=True)
+        read_as, bits = ("rgb24", 8) if bits == 8 else ("rgb48le", 16)
+        return SampleForm(name, read_as, bits, is_rgb=True, alpha_at=alpha_at)
     is_grey, is_planar = name.startswith("gray"), name.startswith("yuv") and form.is_planar
     if not (is_grey or is_planar) or not 8 <= bits <= _MOST_BITS or "f32" in name:
         raise InputError(
             f"the pixel format {name} is not supported", where=where, remedy="convert it to yuv420p first"
         )
     return SampleForm(name, name, bits, (0, 0) if is_grey else _halvings(form), is_grey)
+
+
+def refuse_transparency(frame: VideoFrame, form: SampleForm, where: str) -> None:
+    """Raise InputError unless every pixel of the frame is opaque."""
+    if form.alpha_at is None:
+        return
+    if samples_of(frame.planes[0], np.dtype(np.uint8), 4)[:, form.alpha_at :: 4].min() < _OPAQUE:
+        raise _transparent(form.name, where)
+
+
+def _transparent(name: str, where: str) -> InputError:
+    """The refusal of transparency, which encoders cannot keep."""
+    return InputError(
+        f"has transparency ({name}), which H.264, H.265 and AV1 cannot hold",
+        where=where,
+        remedy="remove it first, or upscale the frames as images",
+    )
 
 
 def planes_of(frame: VideoFrame, form: SampleForm) -> list[Pixels]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
 from sparsesr.engine.execute import RunOptions
-from sparsesr.errors import UsageError
+from sparsesr.errors import Parameter, UsageError
 from sparsesr.jobs.files import WriteOptions
 from sparsesr.serve.answers import ErrorAnswer
 from sparsesr.serve.errors import unknown
@@ -33,13 +34,20 @@ def settings_of(request: Request) -> Settings:
 
 
 async def check_parameters(request: Request) -> None:
-    """Raise UsageError for a parameter that the route does not have: a misspelled option would be ignored unsaid."""
+    """Raise UsageError for a parameter that the route does not have, or that is given twice.
+
+    A misspelled option, and all but the last of several values, would be ignored unsaid.
+    """
     known = _parameters_of(request)
     unknown_name = next((name for name in request.query_params if name not in known), None)
     if unknown_name is not None:
         raise UsageError(
             f"there is no parameter {unknown_name[:_SHOWN]!r}", remedy=_hint(unknown_name, known)
         )
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    for name, count in counts.items():
+        if count > 1:
+            raise UsageError("is given twice", where=Parameter(name), remedy="leave all but one out")
 
 
 def _parameters_of(request: Request) -> list[str]:
