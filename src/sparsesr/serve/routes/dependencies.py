@@ -38,22 +38,22 @@ async def check_parameters(request: Request) -> None:
 
     A misspelled option, and all but the last of several values, would be ignored unsaid.
     """
-    known = _parameters_of(request)
-    unknown_name = next((name for name in request.query_params if name not in known), None)
-    if unknown_name is not None:
-        raise UsageError(
-            f"there is no parameter {unknown_name[:_SHOWN]!r}", remedy=_hint(unknown_name, known)
-        )
-    counts = Counter(name for name, _ in request.query_params.multi_items())
-    for name, count in counts.items():
-        if count > 1:
+    is_list = _parameters_of(request)
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in is_list:
+            raise UsageError(f"there is no parameter {name[:_SHOWN]!r}", remedy=_hint(name, list(is_list)))
+        if count > 1 and not is_list[name]:
             raise UsageError("is given twice", where=Parameter(name), remedy="leave all but one out")
 
 
-def _parameters_of(request: Request) -> list[str]:
-    """Names of the parameters of the query, as the description of the API has them."""
+def _parameters_of(request: Request) -> dict[str, bool]:
+    """The parameters of the query, as the description of the API has them, and whether each takes several values."""
     operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+    return {
+        each["name"]: each["schema"].get("type") == "array"
+        for each in operation.get("parameters", ())
+        if each["in"] == "query"
+    }
 
 
 def _hint(name: str, known: list[str]) -> str:
