@@ -5,6 +5,7 @@
 // load.
 #pragma once
 
+#include "kernels/conv/cleared.h"
 #include "kernels/conv/pixel_places.h"
 #include "kernels/conv/vector_weights.h"
 #include "kernels/conv/vectors_avx512.h"
@@ -151,9 +152,7 @@ void run_lanes(const ConvArgs& args, const ConvBlock& block, const int32_t* in_p
       default: run_quad<Product, Out, 4>(args, block, quad, in_pixels, out_pixels, count); break;
     }
   }
-  const int64_t block_end = block.first + block.width;
-  const int64_t own_end = block_end < args.out.stride ? block_end : args.out.stride;
-  const int64_t end = block.is_last && args.clear_end > own_end ? args.clear_end : own_end;
+  const int64_t end = written_end(args, block);
   for (int64_t n = 0; n < count; ++n) {
     clear_channels(pixel_of<Out>(args.out, out_pixels[n]), block.first + block.valid, end);
   }

@@ -1,10 +1,9 @@
 // One pixel of the scalar convolutions: everything but its products.
 #pragma once
 
-#include <algorithm>
 #include <type_traits>
 
-#include "kernels/conv/conv.h"
+#include "kernels/conv/cleared.h"
 
 namespace sparsesr {
 namespace {
@@ -37,8 +36,7 @@ void store(const ConvArgs& args, const ConvBlock& block, int32_t pixel, const fl
     const float value = activate(acc[o], args.activation, slope_of(args, block.first + o));
     out[block.first + o] = stored(residual == nullptr ? value : value + widen(residual[o]));
   }
-  if (!block.is_last) return;
-  const int64_t end = std::max(std::min(block.first + block.width, args.out.stride), args.clear_end);
+  const int64_t end = written_end(args, block);
   for (int64_t c = block.first + block.valid; c < end; ++c) out[c] = stored(0.0f);
 }
 

@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "kernels/conv/cleared.h"
 #include "kernels/conv/pixel_places.h"
 #include "kernels/conv/vectors_avx2.h"
 
@@ -133,9 +134,7 @@ struct Tile {
 
   // Clears the outputs of the block that the tile leaves out, and what the last block clears beyond.
   static void clear_rest(const ConvArgs& args, const ConvBlock& block, const int32_t* pixels) {
-    const int64_t of_block = block.first + block.width;
-    const int64_t stored = of_block < args.out.stride ? of_block : args.out.stride;
-    const int64_t end = block.is_last && args.clear_end > stored ? args.clear_end : stored;
+    const int64_t end = written_end(args, block);
     const __m256 cleared = _mm256_set1_ps(args.out_offset);
     for (int64_t c = block.first + kVectors * kLanes; c < end; c += kLanes) {
       const __m256i lanes = lanes_below(end - c);

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "kernels/conv/cleared.h"
 #include "kernels/conv/tile_plan.h"
 #include "kernels/conv/vectors_avx512.h"
 
@@ -255,9 +256,7 @@ struct PassResults {
 
   // Stores the existing outputs, and zeros beyond them up to the block's end and `clear_end`.
   void store_some(Out* target, __m512 low, __m512 high) const {
-    const int64_t padded = outputs->first + outputs->width;
-    const int64_t block_end = padded < call->out.stride ? padded : call->out.stride;
-    const int64_t end = is_last && call->clear_end > block_end ? call->clear_end : block_end;
+    const int64_t end = written_end(*call, *outputs);
     const __m512 zeros = _mm512_set1_ps(zero());
     narrow_some(target, lanes_below(end - first), _mm512_mask_mov_ps(zeros, lanes_below(valid), low));
     narrow_some(target + kLanes, lanes_below(end - first - kLanes),

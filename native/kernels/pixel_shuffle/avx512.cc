@@ -38,42 +38,36 @@ void store_pixels(float* out, __mmask16 written, __m512 values) {
   _mm512_mask_storeu_ps(out, written, values);
 }
 
-template <int kScale>
-void shuffle_image(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
-  constexpr auto kWritten = static_cast<__mmask16>((1u << (kScale * kImageStride)) - 1u);
-  for (int64_t r = begin; r < end; ++r) {
-    const __m512i lanes = source_lanes<kScale>(r % kScale);
-    const float* x = pixel_at(args.x, r / kScale, 0);
-    const float* skip = args.skip.data == nullptr ? nullptr : pixel_at(args.skip, r, 0);
-    float* out = pixel_at(args.out, r, 0);
-    for (int64_t n = 0; n < args.x.width; ++n, x += args.x.stride, out += kScale * kImageStride) {
-      __m512 values = _mm512_maskz_mov_ps(kColours, reordered<kScale>(x, lanes));
-      if (skip != nullptr) {
-        values = _mm512_maskz_add_ps(kColours, values, _mm512_maskz_loadu_ps(kWritten & kColours, skip));
-        skip += kScale * kImageStride;
+struct Image {
+  // Whole vectors.
+  static int64_t channels_read(int64_t scale) {
+    return (kImageChannels * scale * scale + kLanes - 1) / kLanes * kLanes;
+  }
+
+  template <int kScale>
+  static void shuffle(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
+    constexpr auto kWritten = static_cast<__mmask16>((1u << (kScale * kImageStride)) - 1u);
+    for (int64_t r = begin; r < end; ++r) {
+      const __m512i lanes = source_lanes<kScale>(r % kScale);
+      const float* x = pixel_at(args.x, r / kScale, 0);
+      const float* skip = args.skip.data == nullptr ? nullptr : pixel_at(args.skip, r, 0);
+      float* out = pixel_at(args.out, r, 0);
+      for (int64_t n = 0; n < args.x.width; ++n, x += args.x.stride, out += kScale * kImageStride) {
+        __m512 values = _mm512_maskz_mov_ps(kColours, reordered<kScale>(x, lanes));
+        if (skip != nullptr) {
+          values = _mm512_maskz_add_ps(kColours, values, _mm512_maskz_loadu_ps(kWritten & kColours, skip));
+          skip += kScale * kImageStride;
+        }
+        store_pixels(out, kWritten, values);
       }
-      store_pixels(out, kWritten, values);
     }
   }
-}
-
-bool is_image(const PixelShuffleArgs& args) {
-  const int64_t vectors = (kImageChannels * args.scale * args.scale + kLanes - 1) / kLanes;
-  return args.channels == kImageChannels && args.out.stride == kImageStride &&
-         (args.skip.data == nullptr || args.skip.stride == kImageStride) &&
-         args.x.stride >= vectors * kLanes;
-}
+};
 
 }  // namespace
 
 void f32_pixel_shuffle__avx512(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
-  if (!is_image(args)) return shuffle(args, begin, end);
-  switch (args.scale) {
-    case 2: return shuffle_image<2>(args, begin, end);
-    case 3: return shuffle_image<3>(args, begin, end);
-    case 4: return shuffle_image<4>(args, begin, end);
-    default: return shuffle(args, begin, end);
-  }
+  shuffle_by<Image>(args, begin, end);
 }
 
 }  // namespace sparsesr

@@ -1,4 +1,4 @@
-// Reference pixel shuffle; compiled for each file that includes it, with bit-identical results.
+// Pixel shuffle for any map, and the choice of kernels that only shuffle to images; compiled for each file that includes it, with bit-identical results.
 #pragma once
 
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
@@ -46,6 +46,24 @@ inline void shuffle(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
     case 3: return shuffle_rows<3>(args, begin, end);
     case 4: return shuffle_rows<4>(args, begin, end);
     default: return shuffle_rows<0>(args, begin, end);
+  }
+}
+
+// Whether `out` and the skip are images, and rows of `read` channels can be read from each pixel of `x`.
+inline bool makes_image(const PixelShuffleArgs& args, int64_t read) {
+  return args.channels == kImageChannels && args.out.stride == kImageStride &&
+         (args.skip.data == nullptr || args.skip.stride == kImageStride) && read <= args.x.stride;
+}
+
+// Rows of `out` by the form of an instruction set: Image::shuffle<scale>() where it suits, see makes_image().
+template <typename Image>
+void shuffle_by(const PixelShuffleArgs& args, int64_t begin, int64_t end) {
+  if (!makes_image(args, Image::channels_read(args.scale))) return shuffle(args, begin, end);
+  switch (args.scale) {
+    case 2: return Image::template shuffle<2>(args, begin, end);
+    case 3: return Image::template shuffle<3>(args, begin, end);
+    case 4: return Image::template shuffle<4>(args, begin, end);
+    default: return shuffle(args, begin, end);
   }
 }
 

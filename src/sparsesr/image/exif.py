@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from sparsesr.image.decoded_image import resolution_of
+from sparsesr.image.tiff_tags import RESOLUTION_UNIT
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION, _EXIF_IFD, _INTEROPERABILITY_IFD = 0x0112, 0x8769, 0xA005
@@ -19,7 +20,7 @@ _WIDTHS, _HEIGHTS = (0x0100, 0xA002, 0x1001), (0x0101, 0xA003, 0x1002)
 _SUBJECT_AREA, _SUBJECT_LOCATION = 0x9214, 0xA214
 X_RESOLUTION, Y_RESOLUTION = 0x011A, 0x011B
 """Of the print."""
-RESOLUTION_UNIT, INCH, UNITS_MM = 0x0128, 2, {2: 25.4, 3: 10.0}
+INCH, UNITS_MM = 2, {2: 25.4, 3: 10.0}
 _FOCAL_PLANE_X, _FOCAL_PLANE_Y = 0xA20E, 0xA20F
 """Resolution of the sensor, in pixels of the image."""
 _WINDOWS_PREVIEW = range(0x5012, 0x5035)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sparsesr.image import iptc
 from sparsesr.image.decoded_image import Metadata, resolution_of
-from sparsesr.image.exif import INCH, RESOLUTION_UNIT, UNITS_MM, X_RESOLUTION, Y_RESOLUTION
+from sparsesr.image.exif import INCH, UNITS_MM, X_RESOLUTION, Y_RESOLUTION
 from sparsesr.image.geotiff import GEO_TAGS, GeoTags
 from sparsesr.image.source import OpenSource
 from sparsesr.image.tiff_pages import TiffPage, read_page
-from sparsesr.image.tiff_tags import DESCRIPTION, Directory, exif_of_tiff, listed_tags
+from sparsesr.image.tiff_tags import DESCRIPTION, RESOLUTION_UNIT, Directory, exif_of_tiff, listed_tags
 
 IPTC_TAG, PHOTOSHOP_TAG, _PHOTOSHOP_LAYERS = 33723, 34377, 37724
 _XMP = 700

@@ -24,7 +24,7 @@ MAKE, ORIENTATION, SAMPLES, PLANAR = 271, 274, 277, 284
 TILE_WIDTH, SUB_IFDS, INKS, EXTRA_SAMPLES, SAMPLE_FORMAT, DNG_VERSION = 322, 330, 334, 338, 339, 50706
 WHITE_POINT, PRIMARIES, INK_SET = 318, 319, 332
 COEFFICIENTS, REFERENCE = 529, 532  # of YCbCr
-_RESOLUTION_UNIT, _NO_UNIT = 296, 1
+RESOLUTION_UNIT, _NO_UNIT = 296, 1
 _SHORT = 3
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 # Tags that describe the image (author, date, camera), not how its pixels are stored.
@@ -233,7 +233,7 @@ def clear_resolution_unit(file: BinaryIO) -> None:
     order, form, offset = header
     count, at = _entry_count(read_file, order, offset, form)
     for entry in range(at, at + form.entry_bytes * count, form.entry_bytes):
-        if _unpacked(order + "H", read_file(entry, 2)) == _RESOLUTION_UNIT:
+        if _unpacked(order + "H", read_file(entry, 2)) == RESOLUTION_UNIT:
             file.seek(entry + form.entry_bytes - form.inline_bytes)
             file.write(struct.pack(order + "H", _NO_UNIT))
     file.seek(0, 2)
