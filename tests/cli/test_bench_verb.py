@@ -136,11 +136,12 @@ def test_without_peers_no_torch_is_loaded(capsys):
 
 
 def test_peers(capsys):
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     assert bench("a.png", "--peers", "torch", "--json") == 0
     record = json.loads(capsys.readouterr().out)
     names = [peer["name"] for peer in record["peers"]]
-    assert names == ["torch fp32", "torch bf16"]
+    is_slow_in_bf16 = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+    assert names == (["torch fp32"] if is_slow_in_bf16 else ["torch fp32", "torch bf16"])
     for peer in record["peers"]:
         assert peer["ms"] > 0
         assert peer["quality"]["psnr_to_own_dense_db"] > (90 if peer["precision"] == "fp32" else 35)
@@ -153,4 +154,5 @@ def test_peers(capsys):
     }
     assert set(record["rounds_ms"]) == {"sparse", "dense", *names}
     assert bench("a.png", "--peers", "torch") == 0
-    assert "torch bf16" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert all(name in table for name in names)

@@ -1,4 +1,4 @@
-"""PyTorch as a peer of ``bench``: eager, channels last, inference mode, fp32 and bf16."""
+"""PyTorch as a peer of ``bench``: eager, channels last, inference mode, fp32 and, where it is fast, bf16."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import torch
 from sparsesr.lab.export.graph_module import graph_module
 from sparsesr.measure.peers.peer import F32, Peer, Task
 
+_SLOW_IN_BF16 = ("DEFAULT", "AVX2")
+"""Instruction sets with which torch multiplies bf16 one by one: a run took ten times as long as in fp32."""
+
 
 def open_peers(task: Task) -> list[Peer]:
-    """Peers in both precisions; sets the thread count of the process."""
+    """Peers in each precision; sets the thread count of the process."""
     torch.set_num_threads(task.threads)
-    return [_open(task, "fp32", torch.float32), _open(task, "bf16", torch.bfloat16)]
+    fp32 = _open(task, "fp32", torch.float32)
+    if torch.backends.cpu.get_cpu_capability() in _SLOW_IN_BF16:
+        return [fp32]
+    return [fp32, _open(task, "bf16", torch.bfloat16)]
 
 
 def _open(task: Task, precision: str, dtype: torch.dtype) -> Peer:
