@@ -1,4 +1,6 @@
 // Reference implementation of the convolution of quantised maps: exact sums of whole numbers.
+#include <algorithm>
+
 #include "kernels/conv/scalar_pixel.h"
 #include "kernels/conv/vector_weights.h"
 
