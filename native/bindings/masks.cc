@@ -34,8 +34,9 @@ void grow(PixelMask& mask, const InArray& logits, int64_t row0, int64_t r1, floa
   check_channels(window, 2, "logits");
   check_new_rows(mask, r1);
   if (mask.rows() < r1) check_has_rows(window, mask.rows(), r1, "logits");
+  const Isa isa = current_isa();
   const nb::gil_scoped_release no_gil;
-  mask.grow(window, r1, bias, threads, current_isa());
+  mask.grow(window, r1, bias, threads, isa);
 }
 
 void make_upsampled(UpsampledMaskWeights* self, const InArray& weight, const std::optional<InArray>& bias) {
@@ -78,8 +79,9 @@ void fill(PixelMask& mask, const InArray& words, int threads) {
   const BitsArray active = bits_of(words, mask.width(), "words");
   check_threads(threads);
   if (active.height != mask.height()) fail("'words' must have " + std::to_string(mask.height()) + " rows");
+  const Isa isa = current_isa();
   const nb::gil_scoped_release no_gil;
-  mask.fill(active.bits, threads, current_isa());
+  mask.fill(active.bits, threads, isa);
 }
 
 using WordArray = nb::ndarray<nb::numpy, uint64_t, nb::ndim<2>>;

@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #endif
 
+#include "core/first_error.h"
+
 namespace sparsesr {
 namespace {
 
@@ -31,11 +33,16 @@ struct Parts {
   int64_t end;
   int64_t grain;
   std::atomic<int64_t> next;
+  FirstError error;
 
   static void work(void* parts_pointer) {
     Parts& parts = *static_cast<Parts*>(parts_pointer);
-    for (int64_t first; (first = parts.next.fetch_add(parts.grain)) < parts.end;) {
-      parts.function(parts.context, first, std::min(first + parts.grain, parts.end));
+    parts.error.keep([&] { parts.take(); });
+  }
+
+  void take() {
+    for (int64_t first; !error.met() && (first = next.fetch_add(grain)) < end;) {
+      function(context, first, std::min(first + grain, end));
     }
   }
 };
@@ -46,8 +53,9 @@ void run_parallel_by_openmp(int threads, int64_t begin, int64_t end, int64_t gra
                             const void* context) {
   StartRegion* const start = find_runtime();
   if (start == nullptr || threads == 1) return run_parallel(threads, begin, end, grain, function, context);
-  Parts parts{function, context, end, grain, begin};
+  Parts parts{.function = function, .context = context, .end = end, .grain = grain, .next = begin, .error = {}};
   start(&Parts::work, &parts, static_cast<unsigned>(threads), 0);
+  parts.error.rethrow();
 }
 
 }  // namespace sparsesr

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "core/first_error.h"
+
 namespace sparsesr {
 namespace {
 
@@ -62,23 +64,32 @@ thread_local ThreadWaits waits;
 class Job {
  public:
   Job(RangeFunction* function, const void* context, int64_t begin, int64_t end, int64_t grain, int64_t threads)
-      : function_(function), context_(context), begin_(begin), end_(end), grain_(grain), threads_(threads) {
-    const int64_t grains = (end - begin + grain - 1) / grain;
-    for (int64_t t = 0; t < threads; ++t) shares_[t].reset(grains * t / threads, grains * (t + 1) / threads);
+      : function_(function), context_(context), begin_(begin), end_(end), grain_(grain), threads_(threads) {}
+
+  // Gives each thread its share, in the memory of the pool: a job that held as many as there may be threads would take
+  // half of the nearest cache.
+  void divide(Share* shares) {
+    shares_ = shares;
+    const int64_t grains = (end_ - begin_ + grain_ - 1) / grain_;
+    for (int64_t t = 0; t < threads_; ++t) shares_[t].reset(grains * t / threads_, grains * (t + 1) / threads_);
   }
 
   void work(int64_t own) {
     const int64_t start = now_ns();
-    for (int64_t t = 0; t < threads_; ++t) work_on(shares_[(own + t) % threads_], t == 0);
+    error_.keep([&] {
+      for (int64_t t = 0; t < threads_; ++t) work_on(shares_[(own + t) % threads_], t == 0);
+    });
     working_ns_.fetch_add(now_ns() - start, std::memory_order_relaxed);
   }
+
+  const FirstError& error() const { return error_; }
 
   // Of all threads.
   int64_t working_ns() const { return working_ns_.load(std::memory_order_relaxed); }
 
  private:
   void work_on(Share& share, bool is_own) {
-    for (Share::Part part; (part = share.take(is_own)).first < part.end;) {
+    for (Share::Part part; !error_.met() && (part = share.take(is_own)).first < part.end;) {
       function_(context_, begin_ + part.first * grain_, std::min(begin_ + part.end * grain_, end_));
     }
   }
@@ -90,7 +101,8 @@ class Job {
   int64_t grain_;
   int64_t threads_;
   std::atomic<int64_t> working_ns_{0};
-  Share shares_[kMaxThreads];
+  FirstError error_;
+  Share* shares_ = nullptr;
 };
 
 void pause_briefly() {
@@ -117,6 +129,7 @@ class Pool {
     const std::unique_lock busy(busy_, std::try_to_lock);
     if (!busy.owns_lock()) return false;
     start_workers(helpers);
+    job.divide(shares_);
     job_.store(&job, std::memory_order_relaxed);
     crew_.store(Crew{static_cast<uint32_t>(helpers), 0}.word(), std::memory_order_release);
     crew_.notify_all();
@@ -172,10 +185,11 @@ class Pool {
     }
   }
 
-  std::mutex busy_;  // held by the caller being served; guards workers_
+  std::mutex busy_;  // held by the caller being served; guards workers_ and shares_
   std::atomic<Job*> job_{nullptr};
   std::atomic<uint32_t> crew_{0};
   int workers_ = 0;
+  Share shares_[kMaxThreads];
 };
 
 // Never destroyed: detached workers may outlive static destructors. A child process creates a new pool, because the
@@ -204,7 +218,8 @@ void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeF
   }
   const int64_t start = now_ns();
   Job job(function, context, begin, end, grain, workers);
-  if (!get_pool().run(job, static_cast<int>(workers) - 1)) return job.work(0);
+  if (!get_pool().run(job, static_cast<int>(workers) - 1)) return function(context, begin, end);
+  job.error().rethrow();
   const int64_t elapsed = now_ns() - start;
   waits.calls += 1;
   waits.calls_ns += elapsed;

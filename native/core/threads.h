@@ -19,9 +19,9 @@ struct ThreadWaits {
 const ThreadWaits& waits_of_this_thread();
 
 // Splits [begin, end) into parts whose sizes are multiples of `grain` (except the last) and runs them on up to
-// `threads` threads, including the caller. Returns when all are done. `function` must not throw. Parts must be
-// independent; then the result does not depend on the number of threads. The number of grains must fit in 32 bits, like
-// pixel counts.
+// `threads` threads, including the caller. Returns when all are done. If `function` throws, parts that have not begun are
+// left out, and the first exception is thrown here. Parts must be independent; then the result does not depend on the
+// number of threads. The number of grains must fit in 32 bits, like pixel counts.
 void run_parallel(int threads, int64_t begin, int64_t end, int64_t grain, RangeFunction* function,
                   const void* context);
 

@@ -2,6 +2,7 @@
 // ThreadSanitizer. Exit status 0 if every result is correct.
 #include <atomic>
 #include <cstdio>
+#include <new>
 #include <span>
 #include <string_view>
 #include <thread>
@@ -64,6 +65,27 @@ void calls_inside_calls_finish() {
     bool all_right = true;
     for (const int sum : sums) all_right &= sum == 64;
     check(all_right, "a call inside a call lost work");
+  });
+}
+
+// The caller's own part, one of a helper, and all of them.
+void what_a_part_throws_reaches_the_caller() {
+  from_several_threads([](int caller) {
+    for (int round = 0; round < kRounds; ++round) {
+      const int64_t end = 64;
+      const int64_t bad = round % 3 == 0 ? 0 : end - 1;
+      std::vector<int> visits(static_cast<size_t>(end));
+      bool thrown = false;
+      try {
+        parallel_for(2 + caller % 3, 0, end, 1, [&](int64_t first, int64_t last) {
+          if (round % 3 == 2 || (first <= bad && bad < last)) throw std::bad_alloc();
+          for (int64_t i = first; i < last; ++i) ++visits[static_cast<size_t>(i)];
+        });
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      check(thrown, "an exception was lost");
+    }
   });
 }
 
@@ -171,6 +193,7 @@ int main() {
   using namespace sparsesr;
   each_index_is_visited_once();
   calls_inside_calls_finish();
+  what_a_part_throws_reaches_the_caller();
   for (const std::string& name : available_isas()) {
     force_isa(name);
     const Isa isa = current_isa();
