@@ -31,7 +31,8 @@ def narrow() -> SMSR:
 
 def narrow_recipe(folder: Path, **pruning) -> Recipe:
     """Twelve steps that prune ``narrow``, which must be registered as ``narrow_x2``."""
-    plain = tiny_recipe(folder, network="narrow_x2", steps=12)
+    torch.save(narrow().state_dict(), folder / "narrow.pt")
+    plain = tiny_recipe(folder, network="narrow_x2", steps=12, init_from=str(folder / "narrow.pt"))
     masked = pruning_recipe("narrow_x2", 2, "", Balance(4, 16), has_masks=True).sparsity
     return replace(plain, sparsity=masked, pruning=Pruning(**{"events": 4, "refit": 2, **pruning}))
 

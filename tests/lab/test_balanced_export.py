@@ -12,11 +12,14 @@ from sparsesr.lab.export.exporter import export  # noqa: E402
 from sparsesr.lab.export.graph_module import graph_module  # noqa: E402
 from sparsesr.lab.export.restore import restore_network  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
+from sparsesr.lab.nn.skim import Skim, SkimConfig  # noqa: E402
 from sparsesr.lab.sparsity.balance import Balance  # noqa: E402
 from sparsesr.lab.sparsity.balanced import balanced_mask  # noqa: E402
 from sparsesr.lab.train.prunable import prunable_weights  # noqa: E402
 from sparsesr.lab.train.recipe import Pruning  # noqa: E402
+from sparsesr.modelfile.catalogue import load  # noqa: E402
 from sparsesr.modelfile.operations.conv2d import balance_of  # noqa: E402
+from sparsesr.modelfile.writer import write_model  # noqa: E402
 from sparsesr.runtime.session import Session  # noqa: E402
 
 
@@ -41,6 +44,18 @@ def test_the_sparsest_pattern_is_declared(keep, block, declared):
     found = patterns(export(pruned(keep, block), "pruned", check=False))
     assert found["head.2"] == found["body.1.layer1"] == declared
     assert found["head.0"] is None and found["tail.0"] is None
+
+
+def test_blocks_of_64_are_declared_stored_and_run(tmp_path):
+    network = Skim(SkimConfig(channels=64, blocks=1, mask_channels=0)).eval()
+    with torch.no_grad():
+        for weight in prunable_weights(network, Pruning(20, 64)).values():
+            weight.mul_(balanced_mask(weight, Balance(20, 64)))
+    model = export(network, "pruned")  # compares both
+    assert list(patterns(model).values()).count("20/64") == 2
+    write_model(tmp_path / "m.safetensors", model.facts, model.graph, model.tensors)
+    read = load(tmp_path / "m.safetensors")
+    assert all(np.array_equal(read.tensors[name], value) for name, value in model.tensors.items())
 
 
 @pytest.mark.parametrize("keep", [9, 16])

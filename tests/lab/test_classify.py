@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -261,11 +262,54 @@ def test_test_images_have_the_classes_of_the_training(small, tmp_path) -> None:
     assert list(images.classes) == ["cat", "dog"] and images.own_labels.tolist() == [1, -1]
 
 
+def trained_on_two_classes(recipe, folder):
+    """One step of a network that is registered for ten classes."""
+    recipe = replace(recipe, network="ranet_tiny", steps=1, batch=2)
+    return train(recipe, folder, device="cpu", threads=1, report=lambda line: None).checkpoint
+
+
+def test_a_network_gets_the_classes_of_its_images(small, tmp_path) -> None:
+    classifier = open_classifier(trained_on_two_classes(small, tmp_path / "run"), lambda line: None)
+    assert classifier.network.config.classes == 2 and list(classifier.classes) == ["cat", "dog"]
+
+
+def test_a_checkpoint_is_enough_to_classify(small, tmp_path, monkeypatch, capsys) -> None:
+    """Elsewhere, alone, and the images of its training are gone."""
+    monkeypatch.chdir(tmp_path)
+    checkpoint = trained_on_two_classes(replace(small, folders=("data",)), tmp_path / "run")
+    (tmp_path / "alone").mkdir()
+    checkpoint.rename(tmp_path / "alone/checkpoint.pt")
+    shutil.rmtree(tmp_path / "run")
+    (tmp_path / "data").rename(tmp_path / "images")
+    monkeypatch.chdir(tmp_path / "alone")
+    for options in (("--exit", "2"), ("--deadline-ms", "1e-3")):
+        assert (
+            classified(tmp_path / "alone", capsys, str(tmp_path / "images"), *options)["accuracy"] is not None
+        )
+
+
+def test_images_of_a_run_are_found_from_other_folders(small, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "data/test", count=1, side_px=32)
+    trained_on_two_classes(replace(small, folders=("data",)), tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert classified(tmp_path / "run", capsys)["images"] == 2
+
+
+def test_a_run_goes_on_with_its_own_classes(small, tmp_path) -> None:
+    train(replace(small, steps=1), tmp_path / "run", device="cpu", threads=1, report=lambda line: None)
+    (tmp_path / "data/train/dog").rename(tmp_path / "data/train/wolf")
+    (tmp_path / "run/packed_train.json").unlink()
+    with pytest.raises(ModelError, match="trained with other classes"):
+        train(small, tmp_path / "run", resume=True, device="cpu", threads=1, report=lambda line: None)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
         ({"network": "smsr_s_x2"}, UsageError, "does not classify"),
-        ({"network": "ranet_tiny"}, UsageError, "has 2 classes of 32x32 pixels, but ranet_tiny tells 10"),
+        ({"network": "ranet_imagenet_script"}, UsageError, "images of 32x32 pixels, but .* takes 224x224"),
         ({"held_out": 40}, UsageError, "leaves none of 40"),
         ({"folders": ()}, UsageError, "name the folder"),
         ({"folders": ("nowhere",)}, InputError, "no such folder"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -142,6 +143,25 @@ def test_a_packed_file_is_checked(pairs, tmp_path):
     (tmp_path / "p.json").write_text("{}")
     with pytest.raises(ModelError, match=r"delete .*p.json"):
         PackedPairs(tmp_path / "p.bin")
+
+
+def test_a_folder_that_holds_more_than_was_packed_is_noted(pairs, tmp_path):
+    folders, lines = [tmp_path / "photos"], []
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, lines.append)
+    assert lines == ["3 training images for x2"]
+    (tmp_path / "photos/new.png").write_bytes(b"")
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, lines.append)
+    assert re.search("packed when there were 3 files, now there are 4; delete .*p.json", lines[-1])
+    count = len(lines)
+    (tmp_path / "photos").rename(tmp_path / "gone")
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, lines.append)
+    assert len(lines) == count + 1  # the packed images are all that a run needs
+    index = json.loads((tmp_path / "p.json").read_text())
+    del index["files"]  # as in files that were packed before
+    (tmp_path / "p.json").write_text(json.dumps({**index, "min_lr_side_px": 16}))
+    (tmp_path / "gone").rename(tmp_path / "photos")
+    open_training_set(folders, tmp_path / "p.bin", 2, 16, lines.append)
+    assert len(lines) == count + 2
 
 
 def test_doing_what_the_message_says_packs_again(pairs, tmp_path):

@@ -27,7 +27,7 @@ from training_images import write_images  # noqa: E402
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> PackedPairs:
     folder = tmp_path_factory.mktemp("packed")
-    write_images(folder / "photos", 3)
+    write_images(folder / "photos", 3, size=(96, 110))
     pack([folder / "photos"], folder / "x2.bin", 2, 16)
     return PackedPairs(folder / "x2.bin")
 
@@ -88,6 +88,34 @@ def test_patches_are_repeatable_and_aligned(pairs):
     assert lr.shape == (6, 3, 16, 16) and hr.shape == (6, 3, 32, 32)
     means = torch.nn.functional.avg_pool2d(hr.float(), 2)
     assert (means - lr.float()).abs().mean() < 15
+
+
+def test_patches_begin_anywhere_in_a_block_but_not_near_the_border(pairs, monkeypatch):
+    """Where a patch is cut shows in an image of coordinates."""
+
+    def coordinates(hr, scale, random):
+        height, width = (side // scale for side in hr.shape[:2])
+        return np.stack([*np.indices((height, width)), np.full((height, width), height)], -1).astype(np.uint8)
+
+    monkeypatch.setattr(degradation, "degraded", coordinates)
+    cutter = DegradedPatches(pairs, 16, 64, seed=3)
+    lr = torch.cat([cutter.batch_at(step)[0] for step in range(1, 5)])
+    rows, columns, side = lr.unbind(1)
+    assert set(rows[:, 0, 0].tolist()) == set(columns[:, 0, 0].tolist()) == set(range(3, 19))
+    assert int(rows.max()) == int(columns.max()) < int(side[0, 0, 0]) - 3
+
+
+def test_what_lies_around_a_patch_changes_only_its_border():
+    """Edges are repeated where an image ends; with every kernel and the strongest blur this reaches three pixels."""
+    hr, scale, margin = data.astronaut()[64:192, 64:192], 2, 32
+    for kernel in KERNELS:
+        for sigma_px in (0.0, degradation._BLUR_SIGMA_PX[1]):
+            whole = degradation._shrunk(hr, scale, kernel, sigma_px).astype(int)
+            part = degradation._shrunk(hr[margin:-margin, margin:-margin], scale, kernel, sigma_px)
+            reach = margin // scale
+            inside = slice(degradation._BORDER_PX, -degradation._BORDER_PX)
+            difference = np.abs(part - whole[reach:-reach, reach:-reach])
+            assert difference[inside, inside].max() <= 1
 
 
 def test_processes_share_a_batch(pairs):

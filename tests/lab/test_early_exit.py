@@ -129,8 +129,15 @@ def test_a_slow_moment_does_not_close_an_exit_for_good(clocked, image_B3HW) -> N
     clock.slowness = 3
     anytime.learn(image_B3HW[:1])
     clock.slowness = 1
-    taken = [int(anytime.classify(image_B3HW[:1]).exits) for _ in range(8)]
+    taken = [int(anytime.classify(image_B3HW[:1]).exits) for _ in range(12)]
     assert taken[0] < 2 and taken[-1] == 2
+
+
+def test_an_exit_that_cannot_be_reached_in_time_is_never_taken(clocked, image_B3HW) -> None:
+    network, clock = clocked
+    anytime = Anytime(network, 5.9e3, clock)
+    anytime.learn(image_B3HW[:1])
+    assert {int(anytime.classify(image_B3HW[:1]).exits) for _ in range(20)} == {1}
 
 
 @pytest.mark.parametrize("deadline_ms", [0, -1, float("nan"), float("inf")])

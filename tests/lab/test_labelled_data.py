@@ -35,9 +35,21 @@ def test_images_are_packed_once_with_their_classes(tmp_path) -> None:
     pixels, labels = images.batch(slice(None))
     assert list(images.classes) == list(CLASSES) and labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert np.array_equal(pixels, np.stack([written[path] for path in sorted(written)]))
-    assert lines == ["packing the images (once)"]
+    assert lines == ["packing the images (once)", "6 images of 2 classes"]
     again = open_labelled("folder", [str(tmp_path / "data")], tmp_path / "p.npy", lines.append)
-    assert np.array_equal(again.batch(slice(None))[0], pixels) and len(lines) == 1
+    assert np.array_equal(again.batch(slice(None))[0], pixels) and lines[2:] == lines[1:2]
+
+
+def test_a_folder_that_holds_more_than_was_packed_is_noted(tmp_path) -> None:
+    write_classes(tmp_path / "data")
+    (tmp_path / "data/cat/1.png").write_bytes(b"rubbish")
+    folders, lines = [str(tmp_path / "data")], []
+    open_labelled("folder", folders, tmp_path / "p.npy", quiet)
+    open_labelled("folder", folders, tmp_path / "p.npy", lines.append)
+    assert lines == ["5 images of 2 classes"]
+    write_classes(tmp_path / "data", count=4)
+    open_labelled("folder", folders, tmp_path / "p.npy", lines.append)
+    assert "packed when there were 6 files, now there are 8" in lines[-1]
 
 
 def test_a_packed_file_of_other_images_is_refused(tmp_path) -> None:

@@ -68,6 +68,34 @@ def test_a_model_is_pruned_resumed_and_written(model, tmp_path, capsys):
     assert "body.0.layer0" in capsys.readouterr().out
 
 
+def test_a_run_is_resumed_with_its_own_model_only(model, tmp_path, capsys):
+    """Beside another model, the result would get that one's name."""
+    assert prune(model, "photos", "-o", "run", "--max-minutes", "0") == 0
+    other = export(narrow(), "other", check=False)
+    write_model("other.safetensors", other.facts, other.graph, other.tensors)
+    assert prune("other.safetensors", "photos", "-o", "run", "--resume") == 2
+    assert "prunes another model than other.safetensors" in capsys.readouterr().err
+    write_images(tmp_path / "more", 1)
+    assert prune(model, "more", "-o", "run", "--resume") == 2
+    assert "was packed from" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_in_another_place(model, tmp_path, monkeypatch):
+    assert prune(model, "photos", "-o", "run", "--max-minutes", "0") == 0
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").rename(tmp_path / "elsewhere/moved")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert prune(f"../{model}", "-o", "moved", "--resume") == 0
+    assert load("moved/narrow_4of16.safetensors").facts.training["pruned_from"] == "narrow"
+
+
+def test_patterns_that_bring_nothing_are_noted_or_refused(model, capsys):
+    assert prune(model, "photos", "--keep", "12/16", "-o", "run", "--max-minutes", "0") == 0
+    assert "note: 12/16 keeps more than half" in capsys.readouterr().err
+    assert prune(model, "photos", "--keep", "1/2", "-o", "other") == 2
+    assert "blocks of 2 are none of those that export finds" in capsys.readouterr().err
+
+
 def test_a_checkpoint_with_mixed_channels_is_pruned_in_the_runtimes_order(model, tmp_path, capsys):
     network = small_smsr(((3, 1), (5, 2)), channels=16, layers=2, value_range=1)
     torch.save({"state_dict": network.state_dict()}, tmp_path / "mixed.pt")
@@ -94,7 +122,7 @@ def test_a_pruned_model_is_pruned_further(model, tmp_path, capsys):
 def test_a_model_is_fine_tuned_by_the_recipe_of_its_own_name(model, tmp_path, monkeypatch):
     own = EnlargingRecipe("narrow_x2", 10, scale=2, degradation="photo")
     monkeypatch.setitem(RECIPES, "narrow", lambda: own)
-    settings = ("lr_patch_px=12", "batch=1")
+    settings = ("lr_patch_px=8", "batch=1")
     found = recipe_of_new(model, tmp_path / "run", Balance(4, 16), ["photos"], settings, print)
     assert found.degradation == "photo" and found.network == "narrow_x2"
     assert pruning_recipe("skim_best_x2", 2, "", Balance(4, 16), True, "photo_x2").degradation == "photo"

@@ -172,6 +172,17 @@ def test_the_refit_is_the_least_squares_solution():
         assert (found[row].flatten().numpy()[~kept] == 0).all()
 
 
+def test_pixels_of_large_batches_are_drawn_evenly():
+    """A grid over the batch would hit the first of 64 columns, where one tap reads padding, in every fourth pixel."""
+    layer = torch.nn.Conv2d(1, 1, 3, padding=1)
+    ones = torch.ones(16, 1, 64, 64)
+    gram = gram_matrices(torch.nn.Sequential(layer), {"0": layer.weight}, lambda: layer(ones))["0"]
+    pixels = float(gram[4, 4])
+    assert pixels == 4096
+    for tap in (3, 5, 1, 7):  # left, right, above, below
+        assert float(gram[tap, tap]) / pixels == pytest.approx(63 / 64, abs=0.01)
+
+
 def test_the_refit_keeps_outputs_closer_than_dropping_alone(tmp_path):
     def error(refit: int) -> float:
         recipe = replace(narrow_recipe(tmp_path, refit=refit, fraction=0.0), steps=1, learning_rate=1e-12)

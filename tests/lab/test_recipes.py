@@ -98,6 +98,7 @@ def test_settings_are_read_by_their_type():
         ("weight_decay=-1", "weight_decay"),
         ("weight_decay=nan", "weight_decay"),
         ("lr_warmup_fraction=2", "0..1"),
+        ("step_at=200000,400000", "step_at .* must be shares in 0..1"),
         ("packed=.", "name of a file"),
         ("packed=images.json", "does not end in .json"),
     ],

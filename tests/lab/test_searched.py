@@ -126,7 +126,7 @@ def test_a_checkpoint_describes_its_network(tmp_path):
 
 def test_weights_of_another_genotype_are_refused():
     other = Searched(Genotype("residual", 2, 16, (CELL,), (Cell(("relu3x3", "linear3x3"), (32,)),)))
-    with pytest.raises(ValueError, match="another genotype"):
+    with pytest.raises(ModelError, match="another genotype"):
         Searched(RESIDUAL).set_extra_state(other.get_extra_state())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -16,6 +17,7 @@ from sparsesr.cli.main import main
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.parity import check_parity
 from sparsesr.lab.nn.genotype import CELL, UP, Cell, Genotype, genotype_from_json
+from sparsesr.lab.nn.registry import create
 from sparsesr.lab.nn.searched import Searched
 from sparsesr.modelfile.catalogue import load
 from sparsesr.runtime.session import Session
@@ -126,15 +128,39 @@ def test_searched_and_sparse_come_together(tmp_path, monkeypatch, capsys):
     [
         (["masked=true"], "masked needs sparsity"),
         (["masked=true", "sparsity.target_density=0.5"], "is no searched network"),
+        (
+            ["sparsity.target_density=0.5"],
+            "has no masks to train; .* --set masked=true.* --set sparsity=none",
+        ),
+        (["network=g.json", "sparsity.weight=1"], "g.json has no masks to train"),
+        (["network=skim_fast_x2"], "has masks, but the recipe does not train them"),
+        (
+            ["network=skim_fast_x2", "sparsity.keep_masks=true"],
+            "no trained masks to keep; set --set init_from",
+        ),
     ],
 )
-def test_recipes_that_cannot_be_masked(tmp_path, monkeypatch, capsys, settings, says):
+def test_recipes_that_do_not_fit_the_masks(tmp_path, monkeypatch, capsys, settings, says):
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "photos", 1)
+    dense = Genotype(RESIDUAL.family, 2, 16, RESIDUAL.path, RESIDUAL.cells)
+    (tmp_path / "g.json").write_text(dense.to_json())
     changes = [part for setting in settings for part in ("--set", setting)]
     assert main(["train", "skim_fast_dense_x2", "photos", *changes, *_SHORT, "-o", "run"]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1 and says in errors[0]
+    assert len(errors) == 1 and re.search(says, errors[0])
+
+
+def test_masks_are_kept_only_if_they_are_among_the_initial_weights(tmp_path, monkeypatch, capsys):
+    """A trunk without masks is no start for a recipe that keeps them, and a network with them is."""
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "photos", 1)
+    for name in ("skim_fast_dense_x2", "skim_fast_x2"):
+        torch.save(create(name).state_dict(), f"{name}.pt")
+    given = ["train", "skim_fast_x3", "photos", *_SHORT, "-o", "run"]
+    assert main([*given, "--set", "init_from=skim_fast_dense_x2.pt"]) == 2
+    assert "no trained masks to keep" in capsys.readouterr().err
+    assert main([*given, "--set", "init_from=skim_fast_x2.pt"]) == 0
 
 
 def test_a_mask_needs_a_cell_at_the_size_of_the_image():

@@ -14,6 +14,7 @@ import torch
 from graphs import plain
 from sparsesr.cli.main import main
 from sparsesr.errors import UsageError
+from sparsesr.lab.nn.acnet import ACNet, ACNetConfig
 from sparsesr.lab.nn.skim import Skim, SkimConfig
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.feeding import open_feed
@@ -58,6 +59,16 @@ def test_a_checkpoint_teaches(recipe, tmp_path):
     network = Skim(SkimConfig(channels=16, blocks=1, mask_channels=0)).eval()
     torch.save({"ema": network.state_dict()}, tmp_path / "teacher.pt")
     lr, target = batch_of(replace(recipe, teacher=str(tmp_path / "teacher.pt")), tmp_path)
+    with torch.no_grad():
+        torch.testing.assert_close(target, network(lr))
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_network_of_several_scales_teaches_each(recipe, tmp_path, scale):
+    network = ACNet(ACNetConfig((2, 3), channels=6, layers=3)).eval()
+    torch.save({"ema": network.state_dict()}, tmp_path / "teacher.pt")
+    lr, target = batch_of(replace(recipe, scale=scale, teacher=str(tmp_path / "teacher.pt")), tmp_path)
+    network.active_scale = scale
     with torch.no_grad():
         torch.testing.assert_close(target, network(lr))
 

@@ -17,13 +17,18 @@ from sparsesr.errors import InputError, ModelError, UsageError  # noqa: E402
 from sparsesr.lab.export.checkpoint import read_checkpoint  # noqa: E402
 from sparsesr.lab.nn.registry import NETWORKS  # noqa: E402
 from sparsesr.lab.nn.smsr import SMSR  # noqa: E402
+from sparsesr.lab.recipes.find import find_search_recipe  # noqa: E402
 from sparsesr.lab.train import checkpoint  # noqa: E402
 from sparsesr.lab.train.ending import Ending  # noqa: E402
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe  # noqa: E402
 from sparsesr.lab.train.loop import train  # noqa: E402
 from sparsesr.lab.train.optimisation import lr_factor_at  # noqa: E402
-from sparsesr.lab.train.recipe import Pruning, Sparsity  # noqa: E402
+from sparsesr.lab.train.overrides import with_overrides  # noqa: E402
+from sparsesr.lab.train.recipe import Pruning, Recipe, Sparsity  # noqa: E402
 from sparsesr.lab.train.step import train_step  # noqa: E402
+
+OPEN = Sparsity(weight=0.0, dense_fraction=1.0)
+"""Masks stay open."""
 
 
 @pytest.fixture
@@ -157,6 +162,28 @@ def test_settings_that_a_checkpoint_does_not_have_yet_count_as_their_defaults(tm
     for group in ({"sparsity": Sparsity()}, {"pruning": Pruning()}):
         with pytest.raises(ModelError, match=f"another recipe.*{next(iter(group))}"):
             checkpoint.load(stored(plain), replace(plain, **group))
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"), [("teacher", "t.pt"), ("network", "g.json"), ("search.latency_table", "l.json")]
+)
+def test_files_that_a_recipe_names_may_move_but_not_change(tmp_path, monkeypatch, setting, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"one")
+
+    def naming(path) -> Recipe:
+        return with_overrides(find_search_recipe("frontier_x2"), [f"{setting}={path}"])
+
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, naming(name), 1, contents=checkpoint.contents(naming(name)))
+    (tmp_path / "elsewhere").mkdir()
+    moved = Path(name).rename(tmp_path / "elsewhere" / name)
+    assert checkpoint.load(path, naming(moved))["step"] == 1
+    moved.write_bytes(b"two")
+    with pytest.raises(ModelError, match=f"{setting}: .* has other content"):
+        checkpoint.load(path, naming(moved))
+    with pytest.raises(ModelError, match=f"{setting} .* -> 'another'"):
+        checkpoint.load(path, naming("another"))
 
 
 def test_damaged_and_old_checkpoints_are_refused(recipe, tmp_path):
@@ -320,7 +347,7 @@ def wsd(recipe, monkeypatch):
     monkeypatch.setattr("sparsesr.lab.train.method.train_step", timed)
     monkeypatch.setattr(Ending, "_elapsed_s", lambda self: now_s)
     return replace(
-        recipe, steps=100_000, schedule="wsd", lr_decay_steps=30, lr_warmup_fraction=0.0, sparsity=None
+        recipe, steps=100_000, schedule="wsd", lr_decay_steps=30, lr_warmup_fraction=0.0, sparsity=OPEN
     )
 
 
@@ -366,7 +393,7 @@ def test_the_rate_of_wsd_is_constant_and_then_falls_to_zero():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_every_optimiser_resumes_exactly(recipe, tmp_path, optimizer):
-    recipe = replace(recipe, steps=8, optimizer=optimizer, sparsity=None)
+    recipe = replace(recipe, steps=8, optimizer=optimizer, sparsity=OPEN)
     whole = run(recipe, tmp_path / "whole")
     run(recipe, tmp_path / "halves", should_stop=StopAfter(4))
     halves = run(recipe, tmp_path / "halves", resume=True)

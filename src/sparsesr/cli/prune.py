@@ -54,12 +54,18 @@ def run(
     folder = output or Path("runs") / name
     given = [*(settings or ()), *(["pruning.first_and_last=true"] if first_and_last else ())]
     require_training_extra("prune")
+    from sparsesr.lab.export.balanced_layers import MOST_KEPT
     from sparsesr.lab.recipes.pruned_run import recipe_of_new, recipe_of_resumed
 
+    if balance.density > MOST_KEPT:
+        run_options.report(
+            f"note: {balance} keeps more than half of the weights: model files store all, and no kernel skips any"
+        )
+    images = [*map(str, folders or ())]
     if resume and (folder / "checkpoint.pt").exists():
-        recipe = recipe_of_resumed(folder, balance, given)
+        recipe = recipe_of_resumed(source, folder, balance, images, given)
     else:
-        recipe = recipe_of_new(source, folder, balance, [*map(str, folders or ())], given, run_options.report)
+        recipe = recipe_of_new(source, folder, balance, images, given, run_options.report)
     outcome, status = training_run.train_and_report(
         replace(recipe, validation=str(validation or recipe.validation)),
         folder,

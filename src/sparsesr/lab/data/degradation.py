@@ -21,8 +21,12 @@ from sparsesr.lab.data.shrinking import KERNELS, blur_matrix, shrinking_matrix
 
 Pixels = npt.NDArray[np.uint8]
 
-MARGIN_PX = 8
-"""LR pixels around a patch that are degraded with it, to keep border effects out: half a JPEG 4:2:0 block."""
+_BORDER_PX = 3
+"""LR pixels that the repeated edge changes by more than one of 255, with every kernel and blur."""
+_BLOCK_PX = 16
+"""JPEG block of 4:2:0 chroma."""
+MARGIN_PX = _BORDER_PX + _BLOCK_PX // 2
+"""LR pixels around a patch that are degraded with it: room to cut it at any place in a block, clear of the border."""
 _KEY = 11
 """Separates this random stream from others with the same seed and step."""
 _CLEAN, _BLURRED, _NOISY, _JPEG, _WEBP, _TWICE = 1 / 3, 0.3, 0.25, 0.75, 0.1, 0.25
@@ -58,9 +62,9 @@ class DegradedPatches:
         return torch.from_numpy(lr).permute(0, 3, 1, 2), torch.from_numpy(hr).permute(0, 3, 1, 2)
 
     def _pair(self, hr: Pixels, random: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """LR and HR without the margin, cropped at a random offset so that JPEG blocks are not aligned to patches."""
+        """LR and HR without the margin, cut so that patches begin at every place in a JPEG block equally often."""
         lr = degraded(hr, self._scale, random)
-        top, left = (int(offset) for offset in random.integers(2 * MARGIN_PX + 1, size=2))
+        top, left = (_BORDER_PX + int(offset) for offset in random.integers(_BLOCK_PX, size=2))
         size, scale = self._size_px, self._scale
         inside = hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
         return lr[top : top + size, left : left + size], inside

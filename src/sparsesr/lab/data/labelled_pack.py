@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from sparsesr.errors import ModelError, UsageError
 from sparsesr.image.destination import atomic_file
 from sparsesr.lab.data.labelled_images import LabelledImages, decode_all
 from sparsesr.lab.data.labelled_sources import TRAIN, Source, open_source
-from sparsesr.lab.data.pack import index_of, repacking
+from sparsesr.lab.data.pack import index_of, note_of_change, repacking
 from sparsesr.lab.data.training_set import wait_for
 
 FORMAT = 1
@@ -26,10 +27,12 @@ def open_labelled(
     *,
     split: str = TRAIN,
     packs: bool = True,
+    checks: bool = True,
 ) -> LabelledImages:
     """Open packed images, packing them first if ``packed`` is missing; images that cannot be read are reported.
 
-    Processes with ``packs`` False wait for the one that packs.
+    Processes with ``packs`` False wait for the one that packs. Without ``checks``, the images that were packed need
+    not exist any more.
 
     Raises:
         UsageError: the file was packed from other images.
@@ -44,9 +47,21 @@ def open_labelled(
         else:
             wait_for(index)
     images = read_packed(packed)
-    if folders or dataset != "folder":
-        _check_source(images, open_source(dataset, folders, split), packed)
+    if checks and (folders or dataset != "folder"):
+        wanted = open_source(dataset, folders, split)
+        _check_source(images, wanted, packed)
+        _report_images(images, wanted, packed, report)
     return images
+
+
+def _report_images(
+    images: LabelledImages, wanted: Source, packed: Path, report: Callable[[str], None]
+) -> None:
+    report(f"{len(images):,} images of {len(images.classes)} classes")
+    files_then = json.loads(index_of(packed).read_text()).get("files")
+    note = note_of_change(packed, files_then, sum(1 for _ in wanted.images))
+    if note:
+        report(note)
 
 
 def _check_source(images: LabelledImages, wanted: Source, packed: Path) -> None:
@@ -87,7 +102,8 @@ def pack_labelled(source: Source, destination: Path, report: Callable[[str], Non
     Raises:
         InputError: as :func:`decode_all`, or the file cannot be written.
     """
-    images, _ = decode_all(source, report)
+    listed = list(source.images)
+    images, _ = decode_all(replace(source, images=iter(listed)), report)
     with atomic_file(destination, overwrite=True) as file:
         np.save(file, images.pixels)
     index = {
@@ -95,6 +111,7 @@ def pack_labelled(source: Source, destination: Path, report: Callable[[str], Non
         "source": source.name,
         "classes": source.classes,
         "labels": images.labels.tolist(),
+        "files": len(listed),
     }
     with atomic_file(index_of(destination), overwrite=True) as file:
         file.write(json.dumps(index).encode())

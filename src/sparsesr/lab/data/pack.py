@@ -51,6 +51,8 @@ class PackedPairs:
                 raise ValueError(f"format {index['format']}")
             self.scale: int = index["scale"]
             self.folders: list[str] = index.get("folders", [])
+            #: Image files that the folders held, usable or not; None if that was not noted yet.
+            self.files: int | None = index.get("files")
             self.pairs = [PackedPair(**entry) for entry in index["pairs"]]
             #: The whole file, (N,) uint8.
             self.bytes = np.memmap(path, dtype=np.uint8, mode="c")  # torch wants writable memory
@@ -104,6 +106,16 @@ def repacking(packed: Path) -> str:
     return f"delete {index_of(packed)} to pack the images again"
 
 
+def note_of_change(packed: Path, files_then: int | None, files_now: int) -> str | None:
+    """A line about folders that held another number of files when they were packed; None if they did not."""
+    if files_then in (None, files_now):
+        return None
+    return (
+        f"note: {packed} was packed when there were {files_then:,} files, now there are {files_now:,};"
+        f" {repacking(packed)}"
+    )
+
+
 def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px: int) -> list[str]:
     """Write the packed file and its index atomically; return one line, with the reason, per skipped image.
 
@@ -115,8 +127,9 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
     folders = list(folders)
     pairs: list[PackedPair] = []
     skipped: list[str] = []
+    paths = list(image_paths(folders))
     with atomic_file(destination, overwrite=True) as file:
-        for path in image_paths(folders):
+        for path in paths:
             try:
                 hr, lr = make_pair(decode(path).rgb, scale, min_lr_side_px)
             except SparsesrError as error:
@@ -132,7 +145,7 @@ def pack(folders: Iterable[Path], destination: Path, scale: int, min_lr_side_px:
     index: dict[str, Any] = {
         "format": FORMAT,
         "scale": scale,
-        "min_lr_side_px": min_lr_side_px,
+        "files": len(paths),
         "folders": [str(folder.resolve()) for folder in folders],
         "pairs": [asdict(pair) for pair in pairs],
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparsesr.errors import InputError, UsageError
-from sparsesr.lab.data.pack import PackedPairs, index_of, pack, repacking
+from sparsesr.lab.data.pack import PackedPairs, image_paths, index_of, note_of_change, pack, repacking
 
 _SHOWN = 20
 _LONGEST_WAIT_S = 3600.0
@@ -22,7 +22,9 @@ def open_training_set(
     *,
     packs: bool = True,
 ) -> PackedPairs:
-    """Open the packed images of ``folders``, packing them if ``packed`` is missing; skipped images are reported.
+    """Open the packed images of ``folders``, packing them if ``packed`` is missing.
+
+    Reported are their number, skipped images, and whether the folders, where they still exist, hold other files now.
 
     Processes with ``packs`` False wait for the one that packs.
 
@@ -47,7 +49,19 @@ def open_training_set(
             where=str(packed),
             remedy=f"{repacking(packed)}, or choose another file with packed=",
         )
+    if packs:
+        _report_images(pairs, folders, packed, report)
     return pairs
+
+
+def _report_images(
+    pairs: PackedPairs, folders: Sequence[Path], packed: Path, report: Callable[[str], None]
+) -> None:
+    report(f"{len(pairs):,} training images for x{pairs.scale}")
+    if folders and pairs.files is not None and all(folder.is_dir() for folder in folders):
+        note = note_of_change(packed, pairs.files, sum(1 for _ in image_paths(folders)))
+        if note:
+            report(note)
 
 
 def _pack(

@@ -18,9 +18,9 @@ from sparsesr.modelfile.operations.registry import feature_inputs, operation_of
 from sparsesr.modelfile.spec import Graph, Node
 from sparsesr.modelfile.validation import typed_nodes
 
-BLOCKS = (16, 8, 32, 4)
+BLOCKS = (16, 8, 32, 4, 64)
 """Block lengths that are looked for; of patterns with equal density the first wins, as kernels have it."""
-_MOST_KEPT = 0.5
+MOST_KEPT = 0.5
 """Above this density, positions take more than the zeros save."""
 
 
@@ -55,4 +55,4 @@ def _sparsest(weight: Any, channels: list[int]) -> Pattern | None:
     pattern = min(
         (Pattern(detect(weight, block), block) for block in blocks), key=lambda found: found.density
     )
-    return pattern if pattern.density <= _MOST_KEPT else None
+    return pattern if pattern.density <= MOST_KEPT else None

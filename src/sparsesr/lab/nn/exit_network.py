@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,13 @@ class ExitNetwork(nn.Module, Generic[ProgressT]):
 
     is_classifier = True
     config: ExitConfig
+
+    def for_classes(self, classes: int) -> ExitNetwork[ProgressT]:
+        """This network if it has so many classes, else a fresh one that differs in nothing else."""
+        if self.config.classes == classes:
+            return self
+        build = cast(Any, type(self))
+        return build(replace(cast(Any, self.config), classes=classes))
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Classify a batch at all exits."""

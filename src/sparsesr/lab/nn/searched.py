@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparsesr.errors import ModelError
 from sparsesr.lab.nn.from_tensors import check_held
 from sparsesr.lab.nn.genotype import CELL, FAMILIES, Cell, Genotype, genotype_from_json
 from sparsesr.lab.nn.layers.image_layers import BicubicUpsample
@@ -105,9 +106,11 @@ class Searched(OneMaskNetwork):
         return torch.tensor(list(self.config.to_json().encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Check that the state belongs to this network; ValueError if not."""
+        """Check that the state belongs to this network; ModelError if not."""
         if genotype_of(state) != self.config:
-            raise ValueError("the weights belong to another genotype")
+            raise ModelError(
+                "the weights belong to another genotype", remedy="give the genotype of the weights"
+            )
 
 
 def genotype_of(state: Tensor) -> Genotype:

@@ -1,5 +1,8 @@
 """Recipes for ACNet with the settings of the authors' code: L2 loss, patches of 64, learning rate halved once.
 
+Two things differ as in all recipes: the average of the weights is validated and exported (``ema_decay``) instead of the
+last ones, and images are drawn with replacement, in proportion to their area, instead of one patch of each in turns.
+
 These are for a GPU. ``acnet_noise_x2_short`` has the project's own settings, for a few hours on a few processor cores.
 The caller gives the folders: the project ships no training images.
 """

@@ -91,7 +91,7 @@ def images_to_classify(
         images = classifier.test_images()
         names: Sequence[str] = [str(index) for index in range(len(images))]
     else:
-        classes = classifier.training_images().classes
+        classes = classifier.classes
 
         def report(line: str) -> None:
             skipped.append(line)
@@ -118,7 +118,7 @@ def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Poli
     if policy.threads is not None:
         torch.set_num_threads(policy.threads)
     costs = multiply_adds_by_exit(classifier.network)
-    answer, expected = _answering(classifier, policy, costs)
+    answer, expected = _answering(classifier, images, policy, costs)
     found: list[Answers] = []
     seconds = 0.0
     for image_B3HW, _ in in_order(images, policy.batch):
@@ -139,24 +139,24 @@ def classify(classifier: TrainedClassifier, images: LabelledImages, policy: Poli
 
 
 def _answering(
-    classifier: TrainedClassifier, policy: Policy, multiply_adds: Sequence[int]
+    classifier: TrainedClassifier, images: LabelledImages, policy: Policy, multiply_adds: Sequence[int]
 ) -> tuple[Callable[[Tensor], Answers], float | None]:
     """The function that answers a batch, and the expected cost of an image if there is a budget for it."""
     network, exits = classifier.network, classifier.network.config.exits
     if policy.deadline_ms is not None:
         anytime = Anytime(network, policy.deadline_ms)
-        anytime.learn(_some(classifier, policy.batch))
+        anytime.learn(_some(images, policy.batch))
         return anytime.classify, None
     if policy.mean_cost is None:
         thresholds_E = fixed_exit(exits if policy.exit is None else policy.exit, exits)
         return (lambda image_B3HW: classify_early(network, image_B3HW, thresholds_E)), None
     budget, unit = policy.mean_cost
-    costs = multiply_adds if unit == MULTIPLY_ADDS else ms_by_exit(network, _some(classifier, policy.batch))
+    costs = multiply_adds if unit == MULTIPLY_ADDS else ms_by_exit(network, _some(images, policy.batch))
     confidence_EN = confidence(torch.from_numpy(classifier.held_out_logits())).numpy()
     fit = thresholds_for_budget(confidence_EN, costs, budget)
     return (lambda image_B3HW: classify_early(network, image_B3HW, fit.thresholds)), fit.cost
 
 
-def _some(classifier: TrainedClassifier, count: int) -> Tensor:
-    """Held-out images to time the network on."""
-    return images_B3HW(classifier.held_out().batch(slice(0, count))[0])
+def _some(images: LabelledImages, count: int) -> Tensor:
+    """Images to time the network on."""
+    return images_B3HW(images.batch(slice(0, count))[0])

@@ -1,4 +1,8 @@
-"""Recipes for ESRT, based on the authors' training code. The caller gives the folders."""
+"""Recipes for ESRT, based on the authors' training code. The caller gives the folders.
+
+Two things differ as in all recipes: the average of the weights is validated and exported (``ema_decay``) instead of the
+last ones, and images are drawn with replacement, in proportion to their area, instead of in shuffled turns.
+"""
 
 from __future__ import annotations
 

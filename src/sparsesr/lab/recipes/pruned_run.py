@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from sparsesr.errors import ModelError
+from sparsesr.errors import ModelError, UsageError, Wording
 from sparsesr.lab.export.exporter import export
 from sparsesr.lab.export.importer import convert_checkpoint, load_network
 from sparsesr.lab.export.restore import restore_network
@@ -26,22 +26,34 @@ from sparsesr.lab.train.overrides import with_overrides
 from sparsesr.lab.train.prunable import prunable_weights
 from sparsesr.lab.train.recipe import Pruning
 from sparsesr.modelfile import catalogue
-from sparsesr.modelfile.spec import ModelFile
+from sparsesr.modelfile.spec import Facts, ModelFile
 from sparsesr.modelfile.writer import write_model
 
 START = "unpruned.safetensors"
 _TARGET = "sparsity.target_density"
 
 
-def recipe_of_resumed(run_folder: Path, balance: Balance, settings: Sequence[str]) -> EnlargingRecipe:
+def recipe_of_resumed(
+    source: str, run_folder: Path, balance: Balance, folders: Sequence[str], settings: Sequence[str]
+) -> EnlargingRecipe:
     """The recipe of the run in this folder, with changed settings; whether they may change is checked later.
 
+    Without ``folders``, the run's own stay.
+
     Raises:
-        ModelError: the checkpoint cannot be read.
+        UsageError: the run prunes another model than ``source``.
+        ModelError: the checkpoint or a model cannot be read.
     """
     recipe = checkpoint.stored_recipe(run_folder / CHECKPOINT, EnlargingRecipe)
+    start = catalogue.load(run_folder / START).facts
+    if _identity(start) != _identity(_starting_model(source).facts):
+        raise UsageError(
+            f"holds a run that prunes another model than {source}",
+            where=str(run_folder),
+            remedy=Wording("name the model of the run, or choose another {}", "output"),
+        )
     pattern = [f"pruning.keep={balance.keep}", f"pruning.block={balance.block}"]
-    return with_overrides(recipe, [*pattern, *settings])
+    return with_overrides(replace(recipe, folders=tuple(folders) or recipe.folders), [*pattern, *settings])
 
 
 def recipe_of_new(
@@ -90,6 +102,11 @@ def _starting_model(source: str) -> ModelFile:
     return catalogue.load(source)
 
 
+def _identity(facts: Facts) -> tuple[object, ...]:
+    """What tells models apart; costs may have been measured since."""
+    return facts.name, facts.architecture, facts.scale, facts.description, facts.training
+
+
 def _network(model: ModelFile, source: str) -> tuple[str, nn.Module]:
     try:
         name, state = restore_network(model)
@@ -122,7 +139,7 @@ def pruned_model(run_folder: Path, name: str) -> ModelFile:
     recipe = checkpoint.stored_recipe(path, EnlargingRecipe)
     if recipe.pruning is None:
         raise ModelError("this run does not prune", where=str(run_folder), remedy="use `sparsesr export`")
-    start = catalogue.load(recipe.init_from).facts
+    start = catalogue.load(run_folder / START).facts
     architecture, network = load_network(path)
     balance = recipe.pruning.balance
     return export(

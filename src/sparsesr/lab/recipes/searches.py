@@ -12,7 +12,7 @@ from sparsesr.lab.search.space import Space
 def trilevel_b() -> SearchRecipe:
     """TrilevelNAS-B, x4, in its published space, with the settings of the authors' code where they work.
 
-    Differences: images are the target instead of a teacher's results, and cost and order losses are the project's.
+    Differences: docs/search.md lists them.
     """
     return SearchRecipe(
         network="trilevel_b",
@@ -23,6 +23,7 @@ def trilevel_b() -> SearchRecipe:
         learning_rate=1e-4,
         schedule="step",
         step_at=(0.25, 0.5, 0.75),
+        lr_warmup_fraction=0.0,
         gradient_clip=5.0,
         log_every=100,
         space=Space(),

@@ -156,7 +156,12 @@ class SearchMethod(Training):
         if part[1] > 1:
             raise UsageError("a search runs in one process; start it without torchrun")
         teacher = teacher_of(recipe, device)  # once for both halves
-        halves = [open_feed(recipe, run_folder, part, device, report, (half, 2), teacher) for half in (0, 1)]
+        # Both halves share one packed set, which the first reports.
+        reports = report, lambda line: None
+        halves = [
+            open_feed(recipe, run_folder, part, device, says, (half, 2), teacher)
+            for half, says in enumerate(reports)
+        ]
         return TwoFeeds(*halves)
 
     def optimizer(self, recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

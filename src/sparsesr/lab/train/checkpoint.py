@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ _MAY_CHANGE = frozenset(
         *("sparsity.weight", "sparsity.largest_weight", "sparsity.module_floor"),
     )
 )
+_FILES = ("network", "teacher", "search.latency_table")
+"""Settings that may name files: these may lie elsewhere when a run is resumed, but must be the same."""
 _RENAMED = {"halve_at": "step_at"}
 _SHOWN = 3
 CHECKPOINT_SUFFIXES = set(SUFFIXES) - {MODEL_SUFFIX}
@@ -46,7 +49,32 @@ def save(path: Path, recipe: Recipe, step: int, **states: Any) -> None:
     Raises:
         InputError: it cannot be written (a full disk); no partial file remains.
     """
-    write(path, {"format": FORMAT, "version": __version__, "recipe": asdict(recipe), "step": step, **states})
+    kept = asdict(_with_absolute_places(recipe))
+    write(path, {"format": FORMAT, "version": __version__, "recipe": kept, "step": step, **states})
+
+
+def _with_absolute_places(recipe: Recipe) -> Recipe:
+    """The recipe whose images are found from any working directory."""
+
+    def absolute(path: str) -> str:
+        return str(Path(path).absolute()) if path else ""
+
+    return replace(
+        recipe,
+        folders=tuple(map(absolute, recipe.folders)),
+        packed=absolute(recipe.packed),
+        validation=absolute(recipe.validation),
+    )
+
+
+def contents(recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of the files that a recipe names and that its run depends on, by setting."""
+    named = {key: Path(value) for key, value in _flat(asdict(recipe)).items() if key in _FILES}
+    return {
+        key: hashlib.sha256(path.read_bytes()).hexdigest()
+        for key, path in named.items()
+        if path.suffix and path.is_file()
+    }
 
 
 def write(path: Path, written: dict[str, Any]) -> None:
@@ -72,12 +100,9 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
                 f"start in another folder with {{}}={path} to reuse its weights", "recipe.init_from"
             ),
         )
-    ours, theirs = _flat(asdict(recipe)), _flat(_completed(_renamed(stored["recipe"]), recipe))
-    different = [
-        key for key in sorted(ours | theirs) if key not in _MAY_CHANGE and theirs.get(key) != ours.get(key)
-    ]
+    different = _differences(stored, recipe)
     if different:
-        shown = ", ".join(f"{key} {theirs.get(key)!r} -> {ours.get(key)!r}" for key in different[:_SHOWN])
+        shown = ", ".join(different[:_SHOWN])
         more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         raise ModelError(
             f"was made with another recipe ({shown}{more})",
@@ -88,6 +113,40 @@ def load(path: Path, recipe: Recipe) -> dict[str, Any]:
             ),
         )
     return stored
+
+
+def _differences(stored: dict[str, Any], recipe: Recipe) -> list[str]:
+    """Settings that must not change and did, with both values."""
+    ours, theirs = _flat(asdict(recipe)), _flat(_completed(_renamed(stored["recipe"]), recipe))
+    our_files, their_files = contents(recipe), stored.get("contents", {})
+    found: list[str] = []
+    for key in sorted(ours | theirs):
+        if key in our_files and key in their_files:
+            if our_files[key] != their_files[key]:
+                found.append(f"{key}: {ours[key]} has other content")
+        elif key not in _MAY_CHANGE and theirs.get(key) != ours.get(key):
+            found.append(f"{key} {theirs.get(key)!r} -> {ours.get(key)!r}")
+    return found
+
+
+def stored_facts(path: Path) -> dict[str, Any]:
+    """What the task of a run says about its weights (:meth:`sparsesr.lab.train.task.Task.facts`).
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return _read(path).get("facts", {})
+
+
+def check_facts(stored: Mapping[str, Any], facts: Mapping[str, Any], path: Path) -> None:
+    """Raise ModelError if a run is resumed with other ``facts`` than its checkpoint has."""
+    different = [name for name, value in facts.items() if stored.get("facts", facts).get(name) != value]
+    if different:
+        raise ModelError(
+            f"was trained with other {' and '.join(different)}",
+            where=str(path),
+            remedy="train on the images of the run, or start in another folder",
+        )
 
 
 def stored_recipe(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:

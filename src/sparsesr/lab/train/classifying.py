@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from sparsesr.errors import Parameter, UsageError
 from sparsesr.lab.data.labelled_batches import LabelledBatches, in_order
 from sparsesr.lab.data.labelled_images import LabelledImages
 from sparsesr.lab.data.labelled_pack import open_labelled
-from sparsesr.lab.nn.exit_network import AnyExitNetwork
+from sparsesr.lab.nn.exit_network import AnyExitNetwork, ExitNetwork
 from sparsesr.lab.nn.network import is_classifier
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
 from sparsesr.lab.train.task import Figures
@@ -62,6 +62,15 @@ class Classifying:
             channels_last=recipe.channels_last,
         )  # fmt: skip
 
+    def facts(self) -> dict[str, Any]:
+        """The names of the classes, in the order of the logits."""
+        return {"classes": list(self.images.classes)}
+
+    def adapted(self, network: nn.Module) -> nn.Module:
+        """The network with as many classes as the images have."""
+        classes = len(self.images.classes)
+        return network.for_classes(classes) if isinstance(network, ExitNetwork) else network
+
     def check(self, network: nn.Module) -> None:
         """Raise UsageError if the network is no classifier of these images."""
         images = self.images
@@ -71,12 +80,11 @@ class Classifying:
                 where=Parameter("recipe.network"),
                 remedy="choose a network such as ranet_cifar_anytime",
             )
-        config = cast(AnyExitNetwork, network).config
-        classes, needed_px = config.classes, config.image_px
-        if classes != len(images.classes) or images.side_px != needed_px:
+        needed_px = cast(AnyExitNetwork, network).config.image_px
+        if images.side_px != needed_px:
             raise UsageError(
-                f"has {len(images.classes)} classes of {images.side_px}x{images.side_px} pixels, but"
-                f" {self.recipe.network} tells {classes} of {needed_px}x{needed_px} apart",
+                f"has images of {images.side_px}x{images.side_px} pixels, but {self.recipe.network} takes"
+                f" {needed_px}x{needed_px}",
                 where=images.source,
                 remedy="choose other images, or another network",
             )

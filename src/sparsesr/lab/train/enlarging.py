@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsesr.errors import Parameter, UsageError, Wording
 from sparsesr.lab.data.several_scales import scale_of_step
+from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.nn.network import is_classifier, scales_of, size_multiple
+from sparsesr.lab.nn.searched import masked
 from sparsesr.lab.train.enlarging_recipe import EnlargingRecipe
 from sparsesr.lab.train.feeding import PatchFeed, open_feed
 from sparsesr.lab.train.task import Figures
@@ -33,8 +36,25 @@ class Enlarging:
         """Patches; see :func:`sparsesr.lab.train.feeding.open_feed`."""
         return open_feed(self.recipe, run_folder, part, device, report)
 
+    def facts(self) -> dict[str, Any]:
+        """Weights that enlarge say all by themselves."""
+        return {}
+
+    def adapted(self, network: nn.Module) -> nn.Module:
+        """The network, with a mask if the recipe puts one on it."""
+        if not self.recipe.masked:
+            return network
+        with_mask = masked(network)
+        if with_mask is None:
+            raise UsageError(
+                f"{self.recipe.network} is no searched network",
+                where=Parameter("recipe.masked"),
+                remedy="give the genotype of one, or choose a network that has masks of its own",
+            )
+        return with_mask
+
     def check(self, network: nn.Module) -> None:
-        """Raise UsageError if the network does not enlarge, or lacks the scale, or one, of the recipe."""
+        """Raise UsageError if the network does not enlarge, or lacks what the recipe trains: a scale, or masks."""
         if is_classifier(network):
             raise UsageError(
                 f"{self.recipe.network} classifies",
@@ -50,6 +70,26 @@ class Enlarging:
                 f"{self.recipe.network} enlarges {own}, the recipe x{self.recipe.scale}",
                 where=Parameter("recipe.network"),
                 remedy=Wording(f"give a network of the recipe's scale, or {{}}={known[0]}", "recipe.scale"),
+            )
+        self._check_masks(network)
+
+    def _check_masks(self, network: nn.Module) -> None:
+        has_masks, place = with_masks(network) is not None, Parameter("recipe.sparsity")
+        if has_masks and self.recipe.sparsity is None:
+            raise UsageError(
+                f"{self.recipe.network} has masks, but the recipe does not train them",
+                where=place,
+                remedy="choose a recipe with masks, or a network without",
+            )
+        if self.recipe.sparsity is not None and not has_masks:
+            raise UsageError(
+                f"{self.recipe.network} has no masks to train",
+                where=place,
+                remedy=Wording(
+                    "choose a network with masks (a searched one gets some by {}=true), or set {}=none",
+                    "recipe.masked",
+                    "recipe.sparsity",
+                ),
             )
 
     def start_step(self, network: nn.Module, step: int) -> None:

@@ -17,6 +17,7 @@ from sparsesr.lab.nn.masked_network import with_masks
 from sparsesr.lab.train import checkpoint
 from sparsesr.lab.train.ending import Ending, continued, decaying, length
 from sparsesr.lab.train.freed_memory import keep_freed_memory
+from sparsesr.lab.train.masks import check_kept_masks
 from sparsesr.lab.train.messages import Messages
 from sparsesr.lab.train.method import Training
 from sparsesr.lab.train.optimisation import make_average
@@ -95,6 +96,9 @@ def train(
     part = (fabric.global_rank, processes)
     task = task_of(recipe)
     batches = method.open_feed(task, run_folder, part, fabric.device, report)
+    contents, facts = checkpoint.contents(recipe), task.facts()
+    if stored is not None:
+        checkpoint.check_facts(stored, facts, path)
 
     # ---- network, average, optimiser; identical on all processes ----
     torch.manual_seed(recipe.seed)
@@ -128,7 +132,7 @@ def train(
     def save(step: int) -> None:
         if is_first:
             checkpoint.save(
-                path, recipe, step, asked_length=asked_length,
+                path, recipe, step, asked_length=asked_length, contents=contents, facts=facts,
                 network=plain.state_dict(), ema=average.module.state_dict(),
                 optimizer=optimizer.state_dict(), masks=masks.state(), pruning=pruner.state(),
             )  # fmt: skip
@@ -223,11 +227,14 @@ def _say_nothing(line: str) -> None:
 
 def _network(method: Training, recipe: Recipe, task: Task, report: Callable[[str], None] | None) -> nn.Module:
     """The network of the recipe; with ``report``, initialised from ``init_from`` if that is set."""
-    network = method.network(recipe)
+    network = task.adapted(method.network(recipe))
     task.check(network)
-    if recipe.init_from and report is not None:
-        missing = checkpoint.warm_start(network, recipe.init_from)
-        report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
+    if report is not None:
+        missing = list(network.state_dict())
+        if recipe.init_from:
+            missing = checkpoint.warm_start(network, recipe.init_from)
+            report(f"weights from {recipe.init_from}; not found there: {', '.join(missing) or 'none'}")
+        check_kept_masks(recipe, network, missing)
     return network.to(memory_format=torch.channels_last) if recipe.channels_last else network  # type: ignore[call-overload]
 
 

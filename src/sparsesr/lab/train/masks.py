@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from sparsesr.errors import Parameter, UsageError, Wording
 from sparsesr.lab.nn.layers.spatial_mask import SpatialMaskUnit, density
 from sparsesr.lab.nn.masked_network import MaskedNetwork, with_masks
 from sparsesr.lab.sparsity.control import DensityControl
@@ -192,6 +194,21 @@ def _inner_density(module: SpatialMaskUnit) -> Tensor:
     if module.last_mask_B1HW is None:
         raise RuntimeError("no forward pass yet")
     return density(away_from_border(module.last_mask_B1HW), module.last_dense_CL)
+
+
+def check_kept_masks(recipe: Recipe, network: nn.Module, missing: Iterable[str]) -> None:
+    """Raise UsageError if a new run keeps masks, and their weights are among the ``missing`` initial ones."""
+    masked = with_masks(network)
+    if masked is None or recipe.sparsity is None or not recipe.sparsity.keep_masks:
+        return
+    units = set(masked.mask_units())
+    heads = tuple(f"{name}.spa_mask." for name, part in network.named_modules() if part in units)
+    if any(name.startswith(heads) for name in missing):
+        raise UsageError(
+            "there are no trained masks to keep",
+            where=Parameter("recipe.sparsity.keep_masks"),
+            remedy=Wording("set {} to a network with trained masks", "recipe.init_from"),
+        )
 
 
 def mask_policy(recipe: Recipe, network: nn.Module, average: nn.Module) -> MaskPolicy:

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsesr.errors import Parameter, UsageError
+from sparsesr.errors import UsageError
 from sparsesr.lab.nn.registry import create
-from sparsesr.lab.nn.searched import masked
 from sparsesr.lab.train.masks import MaskPolicy, mask_policy
 from sparsesr.lab.train.optimisation import make_optimizer
 from sparsesr.lab.train.recipe import Recipe
@@ -25,19 +24,9 @@ class Training:
     def network(self, recipe: Recipe) -> nn.Module:
         """The network with fresh weights; UsageError if there is none."""
         try:
-            network = create(recipe.network)
+            return create(recipe.network)
         except KeyError as error:
             raise UsageError(f"recipe: {error.args[0]}") from None
-        if not getattr(recipe, "masked", False):
-            return network
-        with_mask = masked(network)
-        if with_mask is None:
-            raise UsageError(
-                f"{recipe.network} is no searched network",
-                where=Parameter("recipe.masked"),
-                remedy="give the genotype of one, or choose a network that has masks of its own",
-            )
-        return with_mask
 
     def open_feed(
         self,

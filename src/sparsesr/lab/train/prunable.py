@@ -20,8 +20,8 @@ def prunable_weights(network: nn.Module, plan: Pruning) -> dict[str, Tensor]:
     includes them.
 
     Raises:
-        UsageError: no such layer, blocks that do not divide the channels of one, or channels in another order than
-            the runtime's, in which blocks would hold other weights.
+        UsageError: no such layer, blocks that export does not look for or that do not divide the channels of one, or
+            channels in another order than the runtime's, in which blocks would hold other weights.
     """
     convolutions = _convolutions(network)
     names = list(convolutions)
@@ -57,10 +57,11 @@ def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
 
 def _check_divides(name: str, weight: Tensor, block: int) -> None:
     channels = weight.shape[1]
-    if channels % block:
-        fitting = [size for size in sorted(BLOCKS) if channels % size == 0]
+    fitting = [size for size in sorted(BLOCKS) if channels % size == 0]
+    if block not in fitting:
+        divides = "are none of those that export finds in" if channels % block == 0 else "do not divide"
         raise UsageError(
-            f"blocks of {block} do not divide the {channels} input channels of {name}",
+            f"blocks of {block} {divides} the {channels} input channels of {name}",
             where=Parameter("keep"),
             remedy=f"use blocks of {' or '.join(map(str, fitting))}" if fitting else "choose another block",
         )

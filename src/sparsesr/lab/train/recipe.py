@@ -213,6 +213,9 @@ class Recipe:
         )
         check(0 <= self.seed <= _MOST_SEED, f"seed {self.seed} must be in 0..{_MOST_SEED}")
         check_packed(self.packed)
+        check(
+            all(0 <= share <= 1 for share in self.step_at), f"step_at {self.step_at} must be shares in 0..1"
+        )
         check(self.step_factor > 0, f"step_factor {self.step_factor} must be positive")
         check(self.gradient_clip > 0, f"gradient_clip {self.gradient_clip} must be positive")
         check(0 <= self.ema_decay < 1, f"ema_decay {self.ema_decay} must be in 0..1, below 1")

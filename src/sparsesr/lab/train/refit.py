@@ -4,7 +4,7 @@ For inputs X of a layer (pixels x weights of a row) and a row w that is pruned t
 minimise ``|X w - X_S v|^2``, so ``v = (X_S' X_S)^-1 X_S' X w``: the update of Optimal Brain Surgeon (Hassibi and Stork,
 1993) for all dropped weights at once. Only the Gram matrix X'X is needed, which a few batches give.
 
-Shape suffixes: K weights of a row in torch's order (ic, ky, kx), O rows, P pixels, S kept weights of a row.
+Shape suffixes: K weights of a row in torch's order (ic, ky, kx), O rows, P pixels, S kept weights of a row, T taps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from sparsesr.lab.nn.layers.sparse_mask import MaskedConvolutions
 _DAMPING = 1e-3
 """Added to the diagonal, relative to its mean: inputs that are nearly always zero leave the matrix singular."""
 _PIXELS = 4096
-"""Pixels of a batch that enter a Gram matrix; a regular grid of them, as neighbours say nearly the same."""
+"""Pixels of a batch that enter a Gram matrix, as neighbours say nearly the same. They are drawn: a grid may fall on the
+zero padding at the borders of patches far too often."""
+_SEED = 5
 
 
 def gram_matrices(network: nn.Module, names: Mapping[str, Any], run: Callable[[], None]) -> dict[str, Tensor]:
@@ -78,10 +80,25 @@ def _adding_to(
 
 
 def _columns(layer: nn.Conv2d, feat_BCHW: Tensor) -> Tensor:
+    """What the layer multiplies at some pixels, (P, K); only their neighbourhoods are copied."""
     height, width = layer.kernel_size
-    columns_BKP = functional.unfold(feat_BCHW.float(), (height, width), padding=(height // 2, width // 2))
-    columns_PK = columns_BKP.transpose(1, 2).flatten(0, 1)
-    return columns_PK[:: max(len(columns_PK) // _PIXELS, 1)]
+    padded_BHWC = functional.pad(
+        feat_BCHW.float().permute(0, 2, 3, 1), (0, 0, width // 2, width // 2, height // 2, height // 2)
+    )
+    batch, rows, columns, channels = padded_BHWC.shape
+    image_P, row_P, column_P = _drawn(batch, rows - height + 1, columns - width + 1)
+    first_P = (image_P * rows + row_P) * columns + column_P
+    tap_T = (torch.arange(height)[:, None] * columns + torch.arange(width)).flatten()
+    places_PT = (first_P[:, None] + tap_T).to(feat_BCHW.device)
+    found_PTC = padded_BHWC.reshape(-1, channels)[places_PT]
+    return found_PTC.transpose(1, 2).flatten(1)
+
+
+def _drawn(batch: int, rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, row and column (P,) of pixels of a batch: always the same for one size."""
+    drawn_P = torch.randperm(batch * rows * columns, generator=torch.Generator().manual_seed(_SEED))[:_PIXELS]
+    image_row_P = drawn_P // columns
+    return image_row_P // rows, image_row_P % rows, drawn_P % columns
 
 
 def refitted(weight_OIHW: Tensor, mask_OIHW: Tensor, gram_KK: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,18 @@ class Task(Protocol):
         Raises:
             UsageError: the recipe does not fit the images.
             InputError, ModelError: the images, or the packed ones, are unusable.
+        """
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What users of the trained weights need to know of the opened feed; checkpoints hold it."""
+        ...
+
+    def adapted(self, network: nn.Module) -> nn.Module:
+        """A fresh registered network as the recipe and the images of the opened feed want it.
+
+        Raises:
+            UsageError: it cannot be adapted.
         """
         ...
 

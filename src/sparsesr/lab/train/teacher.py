@@ -49,6 +49,8 @@ def open_teacher(source: str, scale: int, lr_patch_px: int, device: torch.device
     if Path(source).suffix in CHECKPOINT_SUFFIXES:
         network = load_network(Path(source))[1]
         multiple = size_multiple(network)
+        if scale in getattr(network, "scales", ()):
+            network.active_scale = scale  # type: ignore[assignment]
     else:
         model = load(source)
         model = model.at_scale(scale if scale in model.scales else None)

@@ -9,8 +9,9 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from sparsesr.lab.data.labelled_sources import TEST
 from sparsesr.lab.evaluate.all_exits import logits_of_all_exits
 from sparsesr.lab.export.importer import load_network
 from sparsesr.lab.nn.exit_network import AnyExitNetwork, ExitNetwork
-from sparsesr.lab.train.checkpoint import stored_recipe
+from sparsesr.lab.train.checkpoint import stored_facts, stored_recipe
 from sparsesr.lab.train.classifying import packed_file
 from sparsesr.lab.train.classifying_recipe import ClassifyingRecipe
 
@@ -43,16 +44,21 @@ class TrainedClassifier:
     recipe: ClassifyingRecipe
     report: Callable[[str], None]
 
+    @cached_property
+    def classes(self) -> Sequence[str]:
+        """Names in the order of the logits; checkpoints that do not hold them yet need the images of their run."""
+        return stored_facts(self.path).get("classes") or self.training_images().classes
+
     def training_images(self) -> LabelledImages:
         """All images of the run, packed again if the run's files are gone."""
         recipe, packed = self.recipe, packed_file(self.recipe, self.path.parent)
-        return open_labelled(recipe.dataset, recipe.folders, packed, self.report)
+        return open_labelled(recipe.dataset, recipe.folders, packed, self.report, checks=False)
 
     def test_images(self) -> LabelledImages:
         """The test images of the run's data, packed beside the checkpoint, with the classes of the training."""
         recipe, packed = self.recipe, self.path.parent / _PACKED_TEST
-        images = open_labelled(recipe.dataset, recipe.folders, packed, self.report, split=TEST)
-        return images.with_classes(self.training_images().classes)
+        images = open_labelled(recipe.dataset, recipe.folders, packed, self.report, split=TEST, checks=False)
+        return images.with_classes(self.classes)
 
     def held_out(self) -> LabelledImages:
         """The images that were not trained on, as they are."""
