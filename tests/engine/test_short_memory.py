@@ -13,8 +13,9 @@ from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.plan import PROCESS_BYTES, MemoryNeeds, Mode, make_plan, smaller_plan
 from sparsesr.engine.upscaler import Upscaler
 from sparsesr.errors import LimitError, MemoryShortError
-from sparsesr.runtime.backend.arena_pool import ArenaPool
-from sparsesr.runtime.plan.planner import PlanOptions
+from sparsesr.modelfile.catalogue import load
+from sparsesr.runtime.backend.native.backend import NativeBackend
+from sparsesr.runtime.changed_run import KeptResult
 from sparsesr.runtime.session import Session
 from support.tiny_models import photo, tiny
 
@@ -104,15 +105,36 @@ def test_the_limit_is_half_of_what_is_free_unless_it_is_given(monkeypatch):
         Upscaler(tiny(), memory=PROCESS_BYTES + 10**5)(photo(64, 64))
 
 
-def test_buffers_that_cannot_be_had_are_an_error_that_names_no_option_that_does_not_exist():
-    class Poor:
-        def make_arena(self, plan):
-            raise MemoryError
+SHORT = "not enough memory to upscale an image of 30 x 20 pixels in one piece; free some memory, or shrink the image"
 
-    pool, planner = ArenaPool(Poor()), Upscaler(tiny()).network.session._planner
-    plan = planner.plan(planner.grid(20, 30), PlanOptions())
-    with pytest.raises(MemoryShortError, match="not enough memory: the image needs"), pool.lend(plan):
-        pass
+
+class Poor(NativeBackend):
+    """Has no memory for buffers."""
+
+    def make_arena(self, plan):
+        raise MemoryError
+
+
+def test_buffers_that_cannot_be_had_are_an_error_that_names_no_option_that_does_not_exist():
+    with pytest.raises(MemoryShortError, match=SHORT):
+        Session(tiny(), backend=Poor()).run(photo(20, 30))
+
+
+def test_a_result_that_cannot_be_had_is_an_error_too(monkeypatch):
+    def refuse(*shape, **named):
+        raise MemoryError
+
+    session, image = Session(tiny()), photo(20, 30)
+    monkeypatch.setattr("sparsesr.runtime.session.np.empty", refuse)
+    with pytest.raises(MemoryShortError, match=SHORT):
+        session.run(image)
+
+
+def test_so_are_buffers_of_a_run_on_what_has_changed():
+    kept = KeptResult(np.zeros((40, 60, 3), np.uint8), np.zeros((20, 30), np.bool_))
+    session = Session(load("skim_fast_x2"), backend=Poor())
+    with pytest.raises(MemoryShortError, match=SHORT):
+        session.run_changed(photo(20, 30), np.ones((20, 30), np.bool_), kept)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on addresses that is kept")

@@ -45,12 +45,14 @@ def check_peak_is_allocated(session: Session, low_memory: bool) -> None:
     promised = session.peak_bytes(height, width, np.uint8, np.float32, low_memory)
     planner = session._planner
     grid = planner.grid(height, width)
-    masks = planner.plan(grid, PlanOptions(low_memory=low_memory)).masks * planner.layout.mask_pixel_bytes
+    masks = planner.plan(grid, PlanOptions(low_memory=low_memory)).masks
     tracemalloc.start()
     session.run(image, out_dtype=np.float32, low_memory=low_memory)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    peak += masks * grid.height * grid.width  # allocated by native code, which is not traced
+    peak += masks * planner.layout.mask_bytes(
+        grid.height, grid.width
+    )  # allocated by native code, which is not traced
     assert 0.95 * promised <= peak <= 1.1 * promised
 
 

@@ -20,6 +20,8 @@ from runtime.banding import (
 )
 from runtime.random_graphs import one_of_each, random_image
 from sparsesr.errors import CancelledError, LimitError
+from sparsesr.runtime.plan.execution_plan import make_execution_plan
+from sparsesr.runtime.plan.planner import PlanOptions
 from sparsesr.runtime.session import Session
 
 MODELS = [
@@ -63,6 +65,23 @@ def test_threads_share_a_session():
         results = list(pool.map(lambda image: session.run(image).image, images))
     for image, result in zip(images, results, strict=True):
         np.testing.assert_array_equal(result, SESSIONS[0].run(image).image)
+
+
+def test_no_run_waits_for_the_plan_of_another_image(monkeypatch):
+    session, image = Session(MODELS[0], threads=1), random_image(20, 20)
+    session.run(image)
+    is_waiting = []
+
+    def make_plan(*options):
+        other = threading.Thread(target=session.run, args=(image,), daemon=True)
+        other.start()
+        other.join(timeout=60)
+        is_waiting.append(other.is_alive())
+        return make_execution_plan(*options)
+
+    monkeypatch.setattr("sparsesr.runtime.plan.planner.make_execution_plan", make_plan)
+    assert session._planner.plan(session._planner.grid(40, 30), PlanOptions()).grid.height == 40
+    assert is_waiting == [False]
 
 
 def test_progress_reaches_the_end():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from graphs import smsr
 from runtime.random_graphs import random_image
+from sparsesr.errors import MemoryShortError
+from sparsesr.runtime.backend.native.backend import NativeBackend
 from sparsesr.runtime.session import Session
 
 MODEL = smsr(16, modules=1, layers=2)
@@ -46,3 +49,36 @@ def test_a_lower_limit_holds_at_once_and_changes_no_result():
 def test_buffers_are_found_again_when_their_plan_was_forgotten():
     sizes = [(20, 20 + 2 * n) for n in range(20)]
     assert session_after(*sizes).idle_bytes == session_after(*sizes, *sizes, *sizes).idle_bytes
+
+
+@pytest.mark.parametrize(("missing", "kept"), [(0, True), (1, False)])
+def test_buffers_of_a_run_that_goes_on_count(missing, kept):
+    large, small = session_after((60, 80)).idle_bytes, session_after((40, 60)).idle_bytes
+    session, idle = session_after(limit=large + small - missing), []
+
+    def run_another(done: int, total: int) -> None:
+        session.run(random_image(40, 60))
+        idle.append(session.idle_bytes)
+
+    session.run(random_image(60, 80), band_rows=60, progress=run_another)
+    assert idle and set(idle) == {small if kept else 0}
+
+
+def test_buffers_that_were_refused_do_not_count():
+    class Poor(NativeBackend):
+        is_poor = True
+
+        def make_arena(self, plan):
+            if self.is_poor:
+                raise MemoryError
+            return super().make_arena(plan)
+
+    backend, image = Poor(), random_image(40, 60)
+    session = Session(MODEL, threads=1, backend=backend)
+    size = session_after((40, 60)).idle_bytes
+    session.keep_buffers(size)
+    with pytest.raises(MemoryShortError):
+        session.run(image)
+    backend.is_poor = False
+    session.run(image)
+    assert session.idle_bytes == size

@@ -71,6 +71,28 @@ def test_other_maps_are_in_bf16_if_that_is_the_rest():
         assert not {"image", "output"} & set(form.types)
 
 
+@pytest.mark.parametrize("wanted", ["fp32", "bf16"])
+def test_in_other_precisions_the_rest_does_not_count(wanted):
+    model, image = MODELS[0], random_image(20, 24)
+    session, plain_session = (Session(model, 1, wanted, rest=rest, emulate=True) for rest in ("bf16", None))
+    assert (session.precision, session.rest) == (plain_session.precision, plain_session.rest)
+    assert session._planner.masked.types == plain_session._planner.masked.types
+    np.testing.assert_array_equal(session.run(image).image, plain_session.run(image).image)
+    assert prepare(model, "fp32", "bf16")[0].types == {}
+
+
+def test_int8_that_falls_back_to_fp32_has_no_rest(monkeypatch):
+    monkeypatch.setattr(_native, "has_fast_int8", lambda: False)
+    session = Session(MODELS[0], precision="int8", rest="bf16")
+    assert (session.precision, session.rest) == ("fp32", "fp32")
+
+
+@pytest.mark.parametrize("rest", ["int8", "auto", ""])
+def test_an_unknown_precision_of_the_rest_is_refused(rest):
+    with pytest.raises(UsageError, match="rest must be one of fp32, bf16"):
+        Session(MODELS[0], precision="int8", rest=rest, emulate=True)
+
+
 def test_layers_without_scales_stay_in_fp32():
     model = with_int8(smsr(16, modules=1, layers=2, seed=1))
     nodes = tuple(

@@ -26,7 +26,7 @@ from sparsesr.runtime.graph.segments import Segment, split, streamed_inputs
 from sparsesr.runtime.graph.unmasked import without_masks
 from sparsesr.runtime.plan.execution_plan import make_execution_plan
 from sparsesr.runtime.plan.grid import Grid
-from sparsesr.runtime.plan.schedule import make_bands, total_rows
+from sparsesr.runtime.plan.schedule import Band, make_bands, sharing_windows, total_rows
 
 
 def typed(model: ModelFile):
@@ -47,7 +47,7 @@ def replay(segment: Segment, height: int, band_rows: int) -> None:
     """Follow the schedule and check every step against the rules of the operations."""
     made = {entry.node.output: entry for entry in segment.nodes}
     done, kept = dict.fromkeys(made, 0), dict.fromkeys(made, 0)
-    for band in make_bands(segment, height, band_rows):
+    for band in sharing_windows(segment, make_bands(segment, height, band_rows), height, []):
         for step in band.steps:
             entry = segment.nodes[step.node]
             name = entry.node.output
@@ -60,6 +60,28 @@ def replay(segment: Segment, height: int, band_rows: int) -> None:
                     assert min(high, total) <= done[source]
             done[name], kept[name] = step.r1, max(kept[name], step.keep)
     assert all(done[name] == total_rows(entry, height) for name, entry in made.items())
+
+
+def check_kept_rows(segment: Segment, bands: tuple[Band, ...], height: int, windows: list[list[str]]) -> None:
+    """Every step keeps just what the maps of its window are still read for, other than for by-products."""
+    totals = {entry.node.output: total_rows(entry, height) for entry in segment.nodes}
+    done = dict.fromkeys(totals, 0)
+    window_of = {name: window for window in windows for name in window}
+
+    def first_read(name: str) -> int:
+        rows = [
+            input_rows(entry.node, done[entry.node.output], done[entry.node.output] + 1, index)[0]
+            for entry in segment.nodes
+            for index, source in streamed_inputs(entry)
+            if source == name and done[entry.node.output] < totals[entry.node.output]
+            if not operation_of(entry.node).is_by_product
+        ]
+        return min(rows, default=done[name])
+
+    for step in (step for band in bands for step in band.steps):
+        name = segment.nodes[step.node].node.output
+        assert step.keep == min(first_read(other) for other in window_of.get(name, [name]))
+        done[name] = step.r1
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,6 +135,20 @@ def test_rolling_windows_do_not_grow_with_the_image():
         return sum(shape.rows for shape in plan.buffers if shape.rows < height)
 
     assert rolling_rows(400) == rolling_rows(200)
+
+
+@pytest.mark.parametrize("band_rows", [1, 6, 64])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("model", [smsr(8, modules=3, layers=2), residual_blocks(), halves()])
+def test_windows_keep_the_rows_that_any_of_their_maps_needs(model, precision, band_rows):
+    form = prepare(with_int8(model), precision)[0]
+    plan = make_execution_plan(form.typed, Grid(24, 28, 2), band_rows, False, NATIVE_LAYOUT, form.types)
+    for planned in plan.segments:
+        windows: dict[int, list[str]] = {}
+        for name, place in planned.places.items():
+            if not place.is_whole:
+                windows.setdefault(place.buffer, []).append(name)
+        check_kept_rows(planned.segment, planned.bands, 24, list(windows.values()))
 
 
 def chain_with_a_sum(layers: int) -> ModelFile:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import ctypes
 
+import numpy as np
+import pytest
+
+from sparsesr import _native
+from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
 from sparsesr.runtime.backend.native.window import Window, windows_of_zeros
 from sparsesr.runtime.plan.map_layout import Shape
 from sparsesr.runtime.plan.place import Place
@@ -41,3 +46,44 @@ def test_rows_move_only_when_a_window_is_full():
     window.make_room(-1, 8)
     window.finish()
     assert (window.placed[1], window.array[9, 0, 0]) == (-1, 0), "room for the row below the image"
+
+
+class AllocatorUse(ctypes.Structure):
+    """``struct mallinfo2`` of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
+
+
+def allocated_bytes() -> int:
+    """Bytes that this process has allocated in C and C++."""
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        pytest.skip("needs glibc 2.33")
+    mallinfo2.restype = AllocatorUse
+    use = mallinfo2()
+    return use.uordblks + use.hblkhd
+
+
+@pytest.mark.parametrize("size", [(40_000, 1), (9000, 3), (3000, 65), (1000, 1000), (1, 100_000)])
+def test_masks_take_what_plans_promise(size):
+    before = allocated_bytes()
+    mask = _native.PixelMask(*size)
+    found = allocated_bytes() - before
+    if found == 0:
+        pytest.skip("another allocator is in use")
+    assert mask.rows == 0
+    assert found == pytest.approx(NATIVE_LAYOUT.mask_bytes(*size), rel=0.02)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, cast
@@ -10,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from sparsesr.errors import UsageError
+from sparsesr.errors import MemoryShortError, UsageError
 from sparsesr.forked import RenewedLock
 from sparsesr.modelfile.operations.registry import mask_names
 from sparsesr.modelfile.operations.value_types import TypedNode
@@ -36,6 +37,7 @@ from sparsesr.runtime.stats import RunCosts, Stats, Timing
 
 MAX_THREADS = 256
 """Limit of the kernels."""
+_RESTS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Session:
                 likewise) or ``auto`` (the fastest of which the model file says that it keeps the quality);
                 the choice is in :attr:`precision`, its reason in :attr:`precision_reason`.
             rest: precision of what has no scales in a network that runs in int8, ``fp32`` or ``bf16``; None: bf16 where
-                the processor multiplies it much faster, unless `emulate` is set.
+                the processor multiplies it much faster, unless `emulate` is set. Networks in other precisions ignore
+                it.
             emulate: allow bf16 and int8 without the instructions; slow, for measuring their quality.
             backend: executes the runs.
             clock: returns seconds, for all times in the statistics. ``time.process_time`` leaves out what other
@@ -83,19 +86,20 @@ class Session:
 
         Raises:
             ModelError: the graph is not valid.
-            UsageError: `threads` is out of range, the precision is unknown, or the file has no scales for int8.
+            UsageError: `threads` is out of range, the precision or that of the rest is unknown, or the file has no
+                scales for int8.
         """
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
+        if rest not in (None, *_RESTS):
+            raise UsageError(f"rest must be one of {', '.join(_RESTS)}, not {rest}")
         self.model = model = model.at_scale()
         self.threads = threads or min(usable_threads(), MAX_THREADS)
         fused = fused_graph(model)
         choice = choose_precision(precision, model.facts, precision_work(model, fused), emulate=emulate)
-        self.wanted_precision, self.precision, self.precision_reason, best_rest = (
-            precision,
-            *vars(choice).values(),
-        )
-        self.rest = best_rest if rest is None else rest
+        self.wanted_precision = precision
+        self.precision, self.precision_reason = choice.precision, choice.reason
+        self.rest = rest if rest is not None and choice.precision == "int8" else choice.rest
         self._tensors = model.tensors
         if self.precision == "int8" and self.rest == "fp32":
             # Not beside bf16: a sum in bf16 takes half the memory of the quantised maps.
@@ -145,32 +149,34 @@ class Session:
 
         Raises:
             UsageError: an argument has an invalid value.
-            LimitError: the image has too many pixels for 32-bit pixel numbers, or memory is short.
+            LimitError: the image has too many pixels for 32-bit pixel numbers.
+            MemoryShortError: the system refuses memory.
             CancelledError: `cancelled` returned True.
         """
         start, waited = self._clock(), self._backend.waits()
-        source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
-        bias = mask_bias(effort, dense)
-        given = checked_attention(self._attention, attention or {})
-        plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
-        rows, columns = (plan.grid.scale * side for side in source.shape[:2])
-        result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
-        layers = self._ready_layers(dense)
-        with self._arenas.lend(plan) as arena:
-            execution = Execution(
-                plan,
-                arena.start(source, self.threads, bias),
-                layers,
-                self.model.graph.output,
-                result,
-                given,
-                progress,
-                cancelled,
-                keep_masks,
-                clock=self._clock,
-            )
-            execution.run()
-        return self._finished(execution, self._timing(start, waited), dense)
+        with _enough_memory(image):
+            source, options = checked_image(image), PlanOptions(dense, low_memory, band_rows)
+            bias = mask_bias(effort, dense)
+            given = checked_attention(self._attention, attention or {})
+            plan = self._planner.plan(self._planner.grid(*source.shape[:2]), options)
+            rows, columns = (plan.grid.scale * side for side in source.shape[:2])
+            result = cast("Image", np.empty((rows, columns, 3), result_dtype(out_dtype, source)))
+            layers = self._ready_layers(dense)
+            with self._arenas.lend(plan) as arena:
+                execution = Execution(
+                    plan,
+                    arena.start(source, self.threads, bias),
+                    layers,
+                    self.model.graph.output,
+                    result,
+                    given,
+                    progress,
+                    cancelled,
+                    keep_masks,
+                    clock=self._clock,
+                )
+                execution.run()
+            return self._finished(execution, self._timing(start, waited), dense)
 
     def computes_parts(self, height: int, width: int) -> bool:
         """True if :meth:`run_changed` can compute images of this size, which must need no padding."""
@@ -195,34 +201,35 @@ class Session:
             kept: result and mask of the image before, with the same effort; updated.
             effort: as for :meth:`run`.
             low_memory: likewise.
-            cancelled: likewise; ``kept`` is of no use afterwards.
+            cancelled: likewise.
 
         Raises:
             UsageError: the network or the size needs whole runs, or `effort` is invalid.
-            CancelledError: `cancelled` returned True.
+            MemoryShortError, CancelledError: as for :meth:`run`; ``kept`` is of no use afterwards.
         """
-        source = checked_image(image)
-        if self._parts is None or not self.computes_parts(*source.shape[:2]):
-            raise UsageError("images of this size cannot be computed in parts by this network")
-        plan = self._planner.plan(
-            self._planner.grid(*source.shape[:2]), PlanOptions(low_memory=low_memory, masks_first=True)
-        )
-        part = ChangedRun(self._parts, kept, changed)
-        with self._arenas.lend(plan) as arena:
-            Execution(
-                plan,
-                arena.start(source, self.threads, mask_bias(effort, dense=False)),
-                self._ready_layers(dense=False),
-                self.model.graph.output,
-                kept.image,
-                {},
-                None,
-                cancelled,
-                keep_masks=False,
-                clock=self._clock,
-                changed=part,
-            ).run()
-        return part
+        with _enough_memory(image):
+            source = checked_image(image)
+            if self._parts is None or not self.computes_parts(*source.shape[:2]):
+                raise UsageError("images of this size cannot be computed in parts by this network")
+            plan = self._planner.plan(
+                self._planner.grid(*source.shape[:2]), PlanOptions(low_memory=low_memory, masks_first=True)
+            )
+            part = ChangedRun(self._parts, kept, changed)
+            with self._arenas.lend(plan) as arena:
+                Execution(
+                    plan,
+                    arena.start(source, self.threads, mask_bias(effort, dense=False)),
+                    self._ready_layers(dense=False),
+                    self.model.graph.output,
+                    kept.image,
+                    {},
+                    None,
+                    cancelled,
+                    keep_masks=False,
+                    clock=self._clock,
+                    changed=part,
+                ).run()
+            return part
 
     def peak_bytes(
         self,
@@ -301,3 +308,16 @@ class Session:
         computed = execution.state.vectors
         attention = {name: computed[name] for name in self._attention if name in computed}
         return RunResult(execution.result, stats, masks, attention)
+
+
+@contextmanager
+def _enough_memory(image: Image) -> Generator[None, None, None]:
+    """Raise MemoryShortError if the system refuses memory for anything that a run on an image does."""
+    try:
+        yield
+    except MemoryError:
+        height, width = image.shape[:2]
+        raise MemoryShortError(
+            f"not enough memory to upscale an image of {width} x {height} pixels in one piece",
+            remedy="free some memory, or shrink the image",
+        ) from None

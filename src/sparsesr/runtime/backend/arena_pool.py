@@ -6,7 +6,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Generic
 
-from sparsesr.errors import MemoryShortError
 from sparsesr.forked import RenewedLock
 from sparsesr.limits import MEBIBYTE
 from sparsesr.runtime.backend.interface import Arena, Backend, State
@@ -26,6 +25,7 @@ class ArenaPool(Generic[State]):
         self._backend = backend
         self._lock = RenewedLock()
         self._idle: list[Arena[State]] = []
+        self._lent_bytes = 0
         self._limit = KEPT_BYTES
 
     @property
@@ -38,27 +38,24 @@ class ArenaPool(Generic[State]):
         """Keep at most `limit` bytes from now on; arenas on loan count too."""
         with self._lock:
             self._limit = limit
-            self._shrink(limit)
+            self._shrink()
 
     @contextmanager
     def lend(self, plan: ExecutionPlan) -> Generator[Arena[State], None, None]:
         """Lend an arena for this plan; it returns to the pool when the block ends, even on an error.
 
         Raises:
-            MemoryShortError: not enough memory.
+            MemoryError: not enough memory.
         """
+        arena = self._take(plan)
         try:
-            arena = self._take(plan) or self._backend.make_arena(plan)
-        except MemoryError:
-            size = plan.nbytes // MEBIBYTE
-            remedy = "free some memory, or shrink the image"
-            raise MemoryShortError(f"not enough memory: the image needs {size} MiB", remedy=remedy) from None
-        try:
+            arena = arena or self._backend.make_arena(plan)
             yield arena
         finally:
-            self._give_back(arena)
+            self._give_back(plan, arena)
 
     def _take(self, plan: ExecutionPlan) -> Arena[State] | None:
+        """An idle arena for this plan, if there is one; counts as on loan either way."""
         with self._lock:
             for index, arena in enumerate(self._idle):
                 if arena.plan == plan:  # by value: a session that dropped a plan makes an equal one
@@ -66,17 +63,20 @@ class ArenaPool(Generic[State]):
                     break
             else:
                 arena = None
-            self._shrink(self._limit - plan.nbytes)
+            self._lent_bytes += plan.nbytes
+            self._shrink()
             return arena
 
-    def _give_back(self, arena: Arena[State]) -> None:
+    def _give_back(self, plan: ExecutionPlan, arena: Arena[State] | None) -> None:
         with self._lock:
-            self._idle.append(arena)
-            self._shrink(self._limit)
+            self._lent_bytes -= plan.nbytes
+            if arena is not None:
+                self._idle.append(arena)
+            self._shrink()
 
-    def _shrink(self, limit: int) -> None:
-        """Drop the oldest idle arenas until the rest take at most `limit` bytes."""
-        while self._idle and self._idle_bytes() > limit:
+    def _shrink(self) -> None:
+        """Drop the oldest idle arenas until the rest, with those on loan, take at most the limit."""
+        while self._idle and self._idle_bytes() + self._lent_bytes > self._limit:
             self._idle.pop(0)
 
     def _idle_bytes(self) -> int:

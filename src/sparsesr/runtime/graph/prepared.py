@@ -43,7 +43,7 @@ def prepare(
     Args:
         model: the model, at one scale.
         precision: ``fp32``, ``bf16`` or ``int8``.
-        rest: of a network in int8, the precision of what has no scales: ``fp32`` or ``bf16``.
+        rest: of a network in int8, the precision of what has no scales, ``fp32`` or ``bf16``; otherwise ignored.
 
     Raises:
         ModelError: the graph is not valid.
@@ -79,8 +79,7 @@ def in_precision(
     typed: tuple[TypedNode, ...], output: str, precision: str, rest: str
 ) -> tuple[tuple[TypedNode, ...], MapTypes]:
     """The network in a precision, as in :func:`prepare`, and the types of its maps that are not in fp32."""
-    types = ALL_F32
+    types, others = ALL_F32, precision
     if precision == "int8":
-        typed, types = with_quantised_maps(typed, output)
-    in_bf16 = "bf16" in (precision, rest)
-    return typed, types_in_bf16(typed, types) if in_bf16 else types
+        (typed, types), others = with_quantised_maps(typed, output), rest
+    return typed, types_in_bf16(typed, types) if others == "bf16" else types

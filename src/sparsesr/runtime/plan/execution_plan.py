@@ -54,7 +54,7 @@ class ExecutionPlan:
             else shape.nbytes
             for i, shape in enumerate(self.buffers)
         )
-        masks = self.masks * self.layout.mask_pixel_bytes * height * self.grid.width
+        masks = self.masks * self.layout.mask_bytes(height, self.grid.width)
         means = [e for s in self.segments for e in s.segment.nodes if e.output.kind is Kind.VECTOR]
         sums = sum(total_rows(entry, height) * entry.output.channels for entry in means)
         grid = replace(self.grid, height=height)

@@ -21,8 +21,8 @@ class MapLayout:
     """The channels of a map are padded to a multiple of this..."""
     image_stride: int
     """...but those of an image to this."""
-    mask_pixel_bytes: int
-    """Bytes of a mask per pixel."""
+    mask_bytes: Callable[[int, int], int]
+    """Bytes of a mask of (height, width) pixels."""
     scratch_values: Callable[[TypedNode, Grid], int]
     """Number of floats that the backend allocates while a node runs, besides maps and masks."""
 

@@ -88,15 +88,22 @@ class Planner:
         rows = options.band_rows or self.default_band_rows(grid)
         key = (grid, replace(options, band_rows=rows))
         with self._lock:
-            if key not in self._plans:
-                form = self.form(options.dense)
-                self._plans[key] = make_execution_plan(
-                    form.typed, grid, rows, options.low_memory, self.layout, form.types, options.masks_first
-                )
+            plan = self._plans.get(key)
+        if plan is None:
+            # Without the lock: a plan for a large image takes a second, for which runs on others need not wait.
+            plan = self._make(grid, rows, options)
+        with self._lock:
+            plan = self._plans.setdefault(key, plan)
             self._plans.move_to_end(key)
             if len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
-            return self._plans[key]
+        return plan
+
+    def _make(self, grid: Grid, rows: int, options: PlanOptions) -> ExecutionPlan:
+        form = self.form(options.dense)
+        return make_execution_plan(
+            form.typed, grid, rows, options.low_memory, self.layout, form.types, options.masks_first
+        )
 
     def buffer_bytes(self, grid: Grid, options: PlanOptions) -> int:
         """Bytes of all buffers of a run, from the plan of a lower image if possible."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from sparsesr.modelfile.operations.registry import input_rows, operation_of
 from sparsesr.modelfile.operations.value_types import FULL, TypedNode
@@ -16,19 +17,18 @@ from sparsesr.modelfile.spec import Node
 from sparsesr.runtime.graph.segments import Segment, streamed_inputs
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One node computes rows [r0, r1)."""
 
     node: int
     """Index in the segment."""
     r0: int
     r1: int
-    keep: int
-    """First row that is still to be read when this step starts, of the node's output or of a map that shares its
-    window."""
     is_last: bool
     """Whether it completes the node's output."""
+    keep: int = 0
+    """First row that is still to be read when this step starts, of the node's output or of a map that shares its
+    window; :func:`sharing_windows` finds it."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,13 @@ def sharing_windows(
     segment: Segment, bands: Sequence[Band], height: int, groups: Sequence[Sequence[int]]
 ) -> tuple[Band, ...]:
     """The same bands with one window per group of nodes: rows that one map of a group needs, all of them keep."""
-    front = _Front(segment.nodes, height)
+    kept = _KeptRows(_Front(segment.nodes, height))
     group_of = {node: group for group in groups for node in group}
 
     def shared(step: Step) -> Step:
-        group = group_of.get(step.node)
-        kept = step if group is None else replace(step, keep=min(map(front.first_kept, group)))
-        front.done[step.node] = step.r1
-        return kept
+        keep = min(map(kept.first.__getitem__, group_of.get(step.node, (step.node,))))
+        kept.advance(step.node, step.r1)
+        return step._replace(keep=keep)
 
     return tuple(Band(band.end, tuple(map(shared, band.steps))) for band in bands)
 
@@ -129,22 +128,16 @@ class _Front:
         return tuple(steps)
 
     def _step(self, node: int, target: int) -> Step:
-        return Step(node, self.done[node], target, self.first_kept(node), target == self.total[node])
-
-    def first_kept(self, node: int) -> int:
-        """First row of a node's output that is still to be read, other than for by-products."""
-        readers = self.readers[self.nodes[node].node.output]
-        later = [(n, index) for n, index in readers if not operation_of(self.nodes[n].node).is_by_product]
-        return self.first_needed(later, self.done[node])
+        return Step(node, self.done[node], target, target == self.total[node])
 
     def first_needed(self, readers: Sequence[tuple[int, int]], otherwise: int) -> int:
         """First row that one of the readers still has to read; `otherwise` if all have finished."""
-        rows = [
-            input_rows(self.nodes[node].node, self.done[node], self.done[node] + 1, index)[0]
-            for node, index in readers
-            if self.done[node] < self.total[node]
-        ]
+        rows = [self.next_row(node, index) for node, index in readers if self.done[node] < self.total[node]]
         return min(rows, default=otherwise)
+
+    def next_row(self, node: int, index: int) -> int:
+        """First row of an input that a node, which has not finished, still has to read."""
+        return input_rows(self.nodes[node].node, self.done[node], self.done[node] + 1, index)[0]
 
     def lead(self, band_rows: int) -> int:
         """LR rows by which the first nodes are ahead of the last ones, as a multiple of `band_rows`."""
@@ -172,3 +165,38 @@ class _Front:
                 ends = [-(-end * self.total[node] // self.height)]
             wanted[node] = min(max(ends), self.total[node])
         return wanted
+
+
+class _KeptRows:
+    """The first row of every map that is still to be read, other than for by-products, as a wavefront advances."""
+
+    def __init__(self, front: _Front) -> None:
+        self._front = front
+        nodes = range(len(front.nodes))
+        number = {entry.node.output: node for node, entry in enumerate(front.nodes)}
+        #: For each node, the inputs that are kept for it, each with the node that computes it.
+        self._inputs: list[list[tuple[int, int]]] = [[] for _ in nodes]
+        for name, readers in front.readers.items():
+            for node, index in readers:
+                if name in number and not operation_of(front.nodes[node].node).is_by_product:
+                    self._inputs[node].append((index, number[name]))
+        #: For each node, the row that each reader, by node and input, needs next.
+        self._next: list[dict[tuple[int, int], int]] = [{} for _ in nodes]
+        #: By node; the rows that it has computed if no reader needs more.
+        self.first = [0 for _ in nodes]
+        for node in nodes:
+            self.advance(node, 0)
+
+    def advance(self, node: int, row: int) -> None:
+        """Note that a node has computed its rows before `row`; that changes nothing but its own map and its inputs."""
+        self._front.done[node] = row
+        for index, source in self._inputs[node]:
+            if row < self._front.total[node]:
+                self._next[source][node, index] = self._front.next_row(node, index)
+            else:
+                self._next[source].pop((node, index), None)
+            self._find_first(source)
+        self._find_first(node)
+
+    def _find_first(self, node: int) -> None:
+        self.first[node] = min(self._next[node].values(), default=self._front.done[node])

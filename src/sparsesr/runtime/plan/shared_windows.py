@@ -47,13 +47,14 @@ def window_groups(
     for name, node in number.items():
         entry = segment.nodes[node]
         shape = layout.row_shape(entry, grid, types)
-        taken_over = [
+        taken_over = (
             old
             for old in _candidates(entry, segment, [number[last] for last in last_of])
             if layout.row_shape(segment.nodes[number[old]], grid, types) == shape
             and may_overwrite(segment, bands, grid.height, old, name)
-        ]
-        group = last_of.pop(taken_over[0]) if taken_over else []
+        )
+        best = next(taken_over, None)  # following a schedule takes time, so no more of them than needed
+        group = [] if best is None else last_of.pop(best)
         last_of[name] = [*group, node]
     return list(last_of.values())
 

@@ -9,9 +9,14 @@ from sparsesr.runtime.plan.grid import Grid
 from sparsesr.runtime.plan.map_layout import MapLayout
 
 CHANNEL_BLOCK = 16
-_MASK_BYTES = 3 * 4 + 2 + 1
-"""Three 32-bit lists (active, inactive, border) with room for all pixels, each pixel's neighbours, and, rounded up, two
-bits per pixel with two counts per row."""
+
+
+def mask_bytes(height: int, width: int) -> int:
+    """Bytes of a mask, as `PixelMask` in ``native/operators/pixel_mask.cc`` allocates them."""
+    lists = 3 * 4 + 2  # bytes per pixel: active, inactive and border ones, and each one's neighbours
+    row_bits = 8 * -(-width // 64)  # whole words, of active and of border pixels
+    counts = 8 * (height + 1)  # of either, before each row
+    return height * (lists * width + 2 * row_bits) + 2 * counts
 
 
 def _packed_by_attention(entry: TypedNode, grid: Grid) -> int:
@@ -30,4 +35,4 @@ def _scratch_values(entry: TypedNode, grid: Grid) -> int:
     return 0 if needs is None else needs(entry, grid)
 
 
-NATIVE_LAYOUT = MapLayout(CHANNEL_BLOCK, 4, _MASK_BYTES, _scratch_values)
+NATIVE_LAYOUT = MapLayout(CHANNEL_BLOCK, 4, mask_bytes, _scratch_values)
