@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import sparsesr
 
 USES = {
     "twice": "sparsesr.upscale(image, scale=2)",
@@ -25,6 +29,16 @@ def test_upscale_can_be_called(before):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "(8, 12, 3)\n", done.stderr
+
+
+def test_notebooks_complete_the_public_names():
+    assert dir(sparsesr) == sorted(sparsesr.__all__)
+
+
+def test_type_checkers_know_no_other_names():
+    """A ``__getattr__`` that they see would stand for every name."""
+    tree = ast.parse(Path(sparsesr.__file__).read_text("utf-8"))
+    assert "__getattr__" not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_all_names_can_be_imported():

@@ -20,10 +20,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import public names on first use, so that ``import sparsesr`` stays instant."""
-    import importlib
+if not TYPE_CHECKING:  # with it, type checkers would believe in every name
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        """Import public names on first use, so that ``import sparsesr`` stays instant."""
+        import importlib
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'sparsesr' has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

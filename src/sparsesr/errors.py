@@ -115,10 +115,16 @@ class CancelledError(SparsesrError):
 
 
 def unexpected(error: Exception, where: str | None = None) -> SparsesrError:
-    """Wrap an unforeseen exception, which becomes the cause, in an internal error."""
-    internal = SparsesrError(f"internal error: {type(error).__name__}: {error}", where=where)
-    internal.__cause__ = error
-    return internal
+    """Wrap an unforeseen exception, which becomes the cause: in an internal error, unless memory was short.
+
+    ``where``: the image that was worked on, if there was one.
+    """
+    wrapped = SparsesrError(f"internal error: {type(error).__name__}: {error}", where=where)
+    if isinstance(error, MemoryError):
+        other = "raise the limit of this process (ulimit -v)" if where is None else "shrink the image"
+        wrapped = LimitError("not enough memory", where=where, remedy=f"free some memory, or {other}")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def check_cancelled(cancelled: Callable[[], bool] | None) -> None:

@@ -25,6 +25,12 @@ def require_extra(extra: str, where: str | Parameter, *packages: str) -> None:
         raise missing_extra(extra, where)
 
 
+def libvips_fault(error: Exception) -> BackendError:
+    """The error if libvips cannot be loaded, for the reason that pyvips gives."""
+    remedy = "pip install pyvips-binary, or raise a limit on memory (ulimit -v)"
+    return BackendError(f"libvips does not load ({error})", remedy=remedy)
+
+
 def missing_extra(extra: str, where: str | Parameter) -> BackendError:
     """The error if a package of this extra is missing."""
     return BackendError(f'needs the extra [{extra}]: pip install "sparsesr[{extra}]"', where=where)

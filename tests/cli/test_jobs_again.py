@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from cli.reported_jobs import APPLE_DOUBLE, CASES, Case
 from sparsesr.cli.main import main
 from sparsesr.image import encode as encode_module
 from sparsesr.modelfile.catalogue import install_model
+from sparsesr.modelfile.precision_cost import PrecisionCost
+from sparsesr.runtime import precision
 from support.tiny_models import photo, size_of, tiny
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".gif": "GIF", ".bmp": "BMP"}
@@ -187,6 +190,52 @@ def test_a_job_is_not_continued_with_other_weights_or_another_version(
     assert "2 of 2 images upscaled, 0 failed" in capsys.readouterr().err
 
 
+def interrupted(after: int, monkeypatch, *arguments: str) -> None:
+    """A job that SIGTERM ends after so many results."""
+    with monkeypatch.context() as patched:
+        interrupt_after(after, signal.SIGTERM, patched)
+        assert up(*arguments) == 143
+
+
+def test_what_another_job_has_written_since_is_done_again(monkeypatch, signals_are_handled):
+    for name in ("a.png", "b.png"):
+        save(name)
+    job = ("a.png", "b.png", "-f", "jpg", "--overwrite", "--quality")
+    interrupted(1, monkeypatch, *job, "60")
+    first = Path("a_x2.jpg").read_bytes()
+    assert up(*job, "95") == 0
+    assert Path("a_x2.jpg").read_bytes() != first
+    assert up(*job, "60") == 0
+    assert Path("a_x2.jpg").read_bytes() == first
+
+
+def test_a_result_with_the_size_and_time_of_the_one_before_is_done(monkeypatch, capsys, signals_are_handled):
+    for name in ("a.png", "b.png"):
+        save(name)
+    job = ("a.png", "b.png", "--preserve-time", "--overwrite")
+    assert up(*job) == 0
+    interrupted(1, monkeypatch, *job)
+    capsys.readouterr()
+    assert up(*job) == 0
+    assert "a.png: skipped, a_x2.png done before the interruption" in capsys.readouterr().out
+
+
+def test_a_job_goes_on_in_its_precision_whatever_is_measured_then(monkeypatch, capsys, signals_are_handled):
+    model = tiny()
+    cost = PrecisionCost(2, 36.0, 0.0, 0.0, "an image")
+    install_model(replace(model, facts=model.facts.with_costs("bf16", [cost])), "tiny", overwrite=True)
+    for name in ("a.png", "b.png"):
+        save(name)
+    monkeypatch.setattr(precision, "_adopted", {})
+    monkeypatch.setattr(precision, "has_instructions", lambda each: each == "bf16")
+    monkeypatch.setattr(precision, "_peaks", lambda *_: {"f32": 1.0, "bf16": precision.MIN_GAIN})
+    interrupted(1, monkeypatch, "a.png", "b.png", "--json")
+    monkeypatch.setattr(precision, "_peaks", lambda *_: {"f32": 1.0, "bf16": 1.0})
+    assert up("a.png", "b.png", "--json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["precision"] for record in records if "precision" in record] == ["bf16", "bf16"]
+
+
 def test_a_result_older_than_its_input_is_skipped_with_a_word(capsys):
     save("a.png")
     assert up("a.png") == 0
@@ -241,3 +290,27 @@ def test_a_link_to_another_input_is_left_out_with_a_word(capsys):
     assert up("d", "d/a.png", "-o", "out/") == 0
     assert {path.name for path in Path("out").iterdir()} == {"a_x2.png", "c_x2.png"}
     assert "note: d/b.png: linked with another input, which is upscaled once" in capsys.readouterr().err
+
+
+def test_of_a_file_and_links_to_it_the_file_is_upscaled_whatever_comes_first(capsys):
+    save("d/b.png")
+    for link in ("a.png", "c.png"):
+        Path("d", link).symlink_to("b.png")
+    assert up("d", "-o", "out/") == 0
+    assert [path.name for path in Path("out").iterdir()] == ["b_x2.png"]
+    assert "note: d/a.png, d/c.png: linked with another input" in capsys.readouterr().err
+
+
+def test_linked_folders_are_named_in_a_note_unless_they_are_entered_anyway(capsys):
+    save("elsewhere/b.png"), save("d/a.png"), save("d/s/c.png")
+    Path("d/link").symlink_to("../elsewhere"), Path("d/same").symlink_to("s"), Path("d/.hid").symlink_to("s")
+    assert up("d") == 0
+    assert "linked" not in capsys.readouterr().err
+    assert up("d", "-r", "-o", "out/") == 0
+    assert "note: d/link: linked folders are not entered; name them to" in capsys.readouterr().err
+    assert not list(Path().rglob("b_x2.png"))
+    assert up("d", "d/link", "-r", "-o", "again/") == 0
+    assert "linked" not in capsys.readouterr().err and Path("again/b_x2.png").exists()
+    Path("only").mkdir(), Path("only/link").symlink_to("../elsewhere")
+    assert up("only", "-r") == 3
+    assert "linked folders in it are not entered; name them" in capsys.readouterr().err

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+import pyvips
 from PIL import Image
 
 from sparsesr import __version__, _native
 from sparsesr.cli.main import main
 from sparsesr.cli.verbs import VERBS
+from sparsesr.modelfile import catalogue
 from sparsesr.modelfile.catalogue import install_model
 from sparsesr.modelfile.writer import write_model
 from sparsesr.runtime import precision
@@ -123,6 +126,55 @@ def test_doctor(home, capsys):
     (home / "models" / "broken.safetensors").write_bytes(b"\0" * 64)
     assert main(["doctor"]) == 1
     assert "error: model broken" in capsys.readouterr().err
+
+
+def test_doctor_keeps_the_secret_of_the_server(monkeypatch, capsys):
+    monkeypatch.setenv("SPARSESR_TOKEN", "sesame, open")
+    main(["doctor"])
+    plain = capsys.readouterr().out
+    main(["doctor", "--json"])
+    as_json = capsys.readouterr().out
+    assert "sesame" not in plain + as_json and "variable      SPARSESR_TOKEN=set" in plain
+    assert '"SPARSESR_TOKEN": "set"' in as_json
+
+
+def test_doctor_goes_on_where_memory_is_short(monkeypatch, capsys):
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(catalogue, "list_models", short)
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr()
+    assert "error: models: not enough memory; free some memory, or raise the limit of this pr" in printed.err
+    assert "instructions" in printed.out and "libvips" in printed.out
+
+
+def failing_in(module: str, error: Exception):
+    """A function of a module that raises."""
+
+    def fail(*_):
+        raise error
+
+    return FunctionType(fail.__code__, {"__name__": module}, closure=fail.__closure__)
+
+
+def test_a_libvips_that_does_not_load_is_no_internal_error(monkeypatch, capsys):
+    words = "libvips does not load (cannot load library 'libvips.so.42'); pip install pyvips-binary, or raise"
+    failing = failing_in("pyvips", OSError("cannot load library 'libvips.so.42'"))
+    monkeypatch.setattr(pyvips, "version", failing)
+    assert main(["doctor"]) == 1
+    assert f"error: {words}" in capsys.readouterr().err
+    monkeypatch.setattr("sparsesr.cli.main._dispatch", failing)
+    assert main(["upscale", "a.png"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {words}")
+
+
+def test_short_memory_is_no_internal_error(monkeypatch, capsys):
+    monkeypatch.setattr("sparsesr.cli.main._dispatch", failing_in("numpy", MemoryError()))
+    assert main(["upscale", "a.png"]) == 4
+    assert capsys.readouterr().err.startswith(
+        "error: not enough memory; free some memory, or raise the limit"
+    )
 
 
 @pytest.mark.parametrize(

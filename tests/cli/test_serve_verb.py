@@ -36,6 +36,7 @@ def test_a_signal_ends_it_even_with_open_connections(number):
     ("arguments", "status", "words"),
     [
         (["--host", "0.0.0.0"], 2, "can be reached from other machines; set a --token, or pass --insecure"),  # noqa: S104
+        (["--allow-host", "a.example"], 2, "a.example can be reached from other machines; set a --token"),
         (["--token", ""], 2, "--token: needs 8 characters or more"),
         (["--token", "short"], 2, "--token: needs 8 characters or more"),
         (["--port", "70000"], 2, "--port 70000 is not between"),

@@ -177,7 +177,7 @@ def test_an_existing_output_is_kept_without_overwrite(capsys):
         (["*.bmp"], 3, "no file matches"),
         (["empty"], 3, "no images"),
         (["a.png", "-n", "tinny"], 3, "did you mean tiny"),
-        (["a.png", "--memory", "50MB"], 4, "raise --memory"),
+        (["a.png", "--memory", "50MB"], 4, "allow more with --memory"),
     ],
 )
 def test_errors_are_one_line_with_a_status(arguments, status, part, capsys):

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from cluster.images import folder_of, records, results, save, states, upscaled
+from sparsesr import _native
 from sparsesr.cli import batch_run
 from sparsesr.cli.main import main
 from sparsesr.cluster import layout, local_fleet
@@ -129,6 +130,17 @@ def interrupt_at_the_first_result(monkeypatch) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(batch_run, "report", report_and_interrupt)
+
+
+@pytest.mark.skipif(not _native.has_fast_int8(), reason="this processor has no int8 instructions")
+def test_a_resumed_batch_keeps_its_precision_whatever_is_measured_then(monkeypatch, capsys):
+    precisions = []
+    for number, gain in enumerate((8.0, 1.0)):
+        save(f"in/{number}.png")
+        monkeypatch.setattr(batch_run, "gains", lambda gain=gain: {"bf16": 0.0, "int8": gain})
+        assert main(["batch", "in", "-o", "out", "-j", "1", "--json", "--resume"]) == 0
+        precisions += [record.get("precision") for record in records(capsys.readouterr().out)[0]]
+    assert precisions == ["int8", None, "int8"]
 
 
 def test_an_interrupted_batch_is_resumed(monkeypatch, capsys):

@@ -112,6 +112,15 @@ def test_an_old_result_stays_ours_while_its_successor_fails(source, target):
     assert resumed(target, NEW).past(source, target) is True
 
 
+def test_the_measurement_of_a_batch_decides_when_it_is_resumed(source, target):
+    manifest = Manifest(target.parent, OLD, {"bf16": 2.0, "int8": 0.0})
+    manifest.begin_anew(may_replace=False)
+    for settings, expected in ((OLD, 2.0), (NEW, 1.0)):
+        again = Manifest(target.parent, settings, {"bf16": 1.0, "int8": 0.0})
+        again.resume()
+        assert again.gains == {"bf16": expected, "int8": 0.0}
+
+
 def test_a_torn_last_line_is_left_out_and_the_next_one_is_whole(source, target):
     manifest = finished(source, target)
     with manifest.path.open("ab") as file:

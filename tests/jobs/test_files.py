@@ -48,6 +48,21 @@ def test_an_image_too_large_to_decode_in_the_memory_is_refused_with_a_remedy(tmp
         upscale_file(upscaler, data, None, RunOptions(), WriteOptions())
 
 
+@pytest.mark.parametrize(
+    ("spare", "remedy"), [(1000, "; shrink it, or allow more with memory"), (0, "; allow more with memory")]
+)
+def test_the_remedy_for_too_little_memory_holds_for_the_default_limit_too(
+    tmp_path, monkeypatch, spare, remedy
+):
+    """And nobody is told to shrink an image if none is small enough."""
+    monkeypatch.setattr("sparsesr.engine.upscaler.default_memory_bytes", lambda: PROCESS_BYTES + spare)
+    with pytest.raises(LimitError, match="the limit is 90 MB") as caught:
+        upscale_file(
+            Upscaler(tiny(), threads=1), save(tmp_path / "a.png"), None, RunOptions(), WriteOptions()
+        )
+    assert str(caught.value).endswith(remedy)
+
+
 @pytest.mark.parametrize(("model", "effort"), [("acnet_noise_x2", None), ("skim_fast_x2", 0.1)])
 def test_an_effort_is_reported_if_it_had_a_meaning(tmp_path, model, effort):
     upscaler, source = Upscaler(model, threads=1), save(tmp_path / "a.png")

@@ -200,6 +200,25 @@ def test_gains_of_another_process_decide(monkeypatch):
     assert choice.precision == "fp32" and "not all processors at work have bf16 instructions" in choice.reason
 
 
+def test_gains_are_measured_in_turns_and_the_best_count(monkeypatch):
+    """A processor that is slowed during one measurement does not change the choice."""
+    rates = {"f32": [40.0, 100.0], "bf16": [300.0, 250.0], "u8": [800.0, 90.0]}
+    monkeypatch.setattr(precision, "_adopted", {})
+    monkeypatch.setattr(precision, "has_instructions", lambda _: True)
+    monkeypatch.setattr(_native, "multiply_add_peak", lambda dtype, *_: rates[dtype].pop(0))
+    precision._peaks.cache_clear()
+    try:
+        assert precision.gains() == {"bf16": 3.0, "int8": 8.0}
+    finally:
+        precision._peaks.cache_clear()
+
+
+def test_what_lasts_of_a_choice_does_not_depend_on_measurements():
+    first, second = (precision.lasting_choice("auto", {"bf16": gain, "int8": 0.0}) for gain in (1.0, 2.0))
+    assert first == second == {"precision": "auto", "instructions": ["bf16"]}
+    assert precision.lasting_choice("auto", {"bf16": 2.0, "int8": 2.0}) != first
+
+
 TILES = {"bf16": 16.0, "int8": 32.0}
 """Gains with AMX."""
 

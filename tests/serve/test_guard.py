@@ -25,8 +25,9 @@ def test_foreign_names_are_refused(site, host):
 def test_own_names_and_addresses_are_accepted(site):
     for host in ("localhost", f"localhost:{site.port}", "127.0.0.1", f"[::1]:{site.port}", "192.168.1.9"):
         assert site.client.get("/v1/models", headers={"Host": host}).status_code == 200
-    with site_with(names=("Pictures.local",)) as other:
-        assert other.client.get("/v1/models", headers={"Host": "pictures.local:80"}).status_code == 200
+    with site_with(names=("Pictures.local",), token=TOKEN) as other:
+        headers = {"Host": "pictures.local:80", "Authorization": f"Bearer {TOKEN}"}
+        assert other.client.get("/v1/models", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,22 @@ def test_pages_of_other_sites_are_refused(site, origin):
 def test_the_own_page_is_accepted(site):
     headers = {"Origin": f"http://127.0.0.1:{site.port}", "Sec-Fetch-Site": "same-origin"}
     assert site.post("/v1/upscale?model=tiny", encoded(), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:443", "https://localhost", 200),
+        ("localhost", "https://localhost:443", 200),
+        ("[::1]:80", "http://[::1]", 200),
+        ("localhost:443", "http://localhost", 403),
+        ("localhost:443", "https://localhost:8443", 403),
+        ("localhost:443", "443:https", 403),
+    ],
+)
+def test_a_proxy_may_add_the_default_port(site, host, origin, status):
+    answer = site.client.get("/v1/models", headers={"Host": host, "Origin": origin})
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("relation", ["cross-site", "same-site"])
@@ -127,6 +144,8 @@ def test_strangers_need_a_token(host):
         Settings(host=host)
     assert Settings(host=host, token=TOKEN).token == TOKEN
     assert Settings(host=host, is_open=True).is_open
+    with pytest.raises(UsageError, match=f"{host} can be reached from other machines"):
+        Settings(names=("localhost", host))
 
 
 def test_a_token_is_not_short():

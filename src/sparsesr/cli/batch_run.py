@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ from sparsesr.jobs.journal import weights_digest
 from sparsesr.jobs.pairing import Pairing
 from sparsesr.modelfile.spec import ModelFile
 from sparsesr.processor import usable_threads
-from sparsesr.runtime.precision import adopt_gains, gains
+from sparsesr.runtime.precision import gains, lasting_choice
+
+_Ready = tuple[Fleet, Manifest]
+_Opened = Callable[[dict[str, float]], Manifest]
+"""Maps measured gains to the manifest."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +63,22 @@ class BatchRun:
         if not pairing.targets:
             return tally.exit_status
         first = next(iter(pairing.targets))
-        with self._local() if address is None else self._on_cluster(address, folder, first) as fleet:
-            manifest = Manifest(folder, self._settled_settings())
-            if resume:
-                manifest.resume()
-            else:
-                manifest.begin_anew(may_replace=self.job.write_options.overwrite or self.job.skip_existing)
+        opened = partial(self._manifest, folder, resume=resume)
+        ready = self._local(opened) if address is None else self._on_cluster(address, folder, first, opened)
+        with ready as (fleet, manifest):
             return self._upscale_all(fleet, pairing, manifest, tally)
 
     @contextmanager
-    def _local(self) -> Generator[Fleet, None, None]:
+    def _local(self, opened: _Opened) -> Generator[_Ready, None, None]:
         machine = Machine(self.threads or usable_threads(), free_bytes())
-        with closing(LocalFleet(self._settings(gains()), machine, self.memory)) as fleet:
-            yield fleet
+        manifest = opened(gains())
+        with closing(LocalFleet(self._settings(manifest.gains), machine, self.memory)) as fleet:
+            yield fleet, manifest
 
     @contextmanager
-    def _on_cluster(self, address: str, folder: Path, source: Path) -> Generator[Fleet, None, None]:
+    def _on_cluster(
+        self, address: str, folder: Path, source: Path, opened: _Opened
+    ) -> Generator[_Ready, None, None]:
         from sparsesr.cluster.ray_cluster import RayCluster
         from sparsesr.cluster.ray_fleet import RayFleet
         from sparsesr.cluster.scout import probing
@@ -83,11 +88,19 @@ class BatchRun:
             survey = Survey(cluster, probe, self.precision)
             for remark in survey.first():
                 self._remark(remark)
-            common = survey.common_gains()
-            adopt_gains(common)
-            settings = self._settings(common)
+            manifest = opened(survey.common_gains())
+            settings = self._settings(manifest.gains)
             with closing(RayFleet(cluster, survey, settings, self.memory, self.threads)) as fleet:
-                yield fleet
+                yield fleet, manifest
+
+    def _manifest(self, folder: Path, measured: dict[str, float], *, resume: bool) -> Manifest:
+        """Begin the manifest, or go on with it; then its gains decide, since others could decide otherwise."""
+        manifest = Manifest(folder, self._lasting_settings(measured), measured)
+        if resume:
+            manifest.resume()
+        else:
+            manifest.begin_anew(may_replace=self.job.write_options.overwrite or self.job.skip_existing)
+        return manifest
 
     def _settings(self, measured: dict[str, float]) -> Settings:
         return Settings(
@@ -100,12 +113,12 @@ class BatchRun:
             measured,
         )
 
-    def _settled_settings(self) -> dict[str, Any]:
-        """All that results depend on; the precision that ``auto`` has become, and the contents of the model."""
+    def _lasting_settings(self, measured: dict[str, float]) -> dict[str, Any]:
+        """All that results depend on but measurements; also the contents of the model."""
         written = {key: value for key, value in vars(self.job.write_options).items() if key != "overwrite"}
         weights = None if self.model is None else weights_digest(self.model)
-        chosen = self.upscaler().settings
-        return {**written, **chosen, "effort": self.job.effort, "weights": weights, "sparsesr": __version__}
+        made_by = {"effort": self.job.effort, "weights": weights, "sparsesr": __version__}
+        return {**written, **self.upscaler().settings, **lasting_choice(self.precision, measured), **made_by}
 
     def _upscale_all(self, fleet: Fleet, pairing: Pairing, manifest: Manifest, tally: Tally) -> int:
         start, job = time.monotonic(), self.job

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,9 @@ import typer
 
 from sparsesr import __version__
 from sparsesr.cli.messages import print_json
+from sparsesr.cli.shared_options import TOKEN_VARIABLE
+from sparsesr.errors import unexpected
+from sparsesr.extras import libvips_fault
 from sparsesr.modelfile.precision_cost import REDUCED_PRECISIONS, key_of
 from sparsesr.processor import processor_name, usable_threads
 
@@ -32,12 +36,18 @@ def run(
         "processor": processor_name(),
         "threads": usable_threads(),
         "memory": _memory(),
-        "native": _native(problems, with_peak=peak),
-        "versions": _versions(problems),
-        "models": _models(problems),
-        "variables": {key: value for key, value in os.environ.items() if key.startswith("SPARSESR_")},
+        "native": {},
+        "versions": {},
+        "models": [],
+        "variables": _variables(),
+        "problems": problems,
     }
-    facts["problems"] = problems
+    examine = {"native": partial(_native, with_peak=peak), "versions": _versions, "models": _models}
+    for part, examined in examine.items():
+        try:
+            facts[part] = examined(problems)
+        except MemoryError as error:
+            problems.append(f"{part}: {unexpected(error)}")
     if as_json:
         print_json(facts)
     else:
@@ -57,6 +67,12 @@ def _memory() -> dict[str, int]:
     except (OSError, ValueError, IndexError):
         pass
     return found
+
+
+def _variables() -> dict[str, str]:
+    """The environment variables of sparsesr, without the secret: reports are passed on."""
+    found = {key: value for key, value in os.environ.items() if key.startswith("SPARSESR_")}
+    return found | ({TOKEN_VARIABLE: "set"} if found.get(TOKEN_VARIABLE) else {})
 
 
 def _native(problems: list[str], *, with_peak: bool) -> dict[str, Any]:
@@ -116,8 +132,10 @@ def _versions(problems: list[str]) -> dict[str, str]:
         import pyvips
 
         versions["libvips"] = ".".join(str(pyvips.version(part)) for part in range(3))
+    except MemoryError:
+        raise
     except Exception as error:
-        problems.append(f"libvips does not load ({error}); pip install pyvips-binary")
+        problems.append(str(libvips_fault(error)))
     return versions
 
 

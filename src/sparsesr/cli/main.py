@@ -13,6 +13,7 @@ from sparsesr.cli.streams import lost_output, prepare_streams, silence
 from sparsesr.cli.training_extra import TRAINING_PACKAGES, training_extra_missing
 from sparsesr.cli.verbs import VERBS, Verb, find, help_text
 from sparsesr.errors import BackendError, CancelledError, SparsesrError, UsageError, unexpected
+from sparsesr.extras import libvips_fault
 
 _ABOUT = "Upscale images, computing only where there is detail:  sparsesr upscale photo.jpg"
 _BROKEN_PIPE = 1
@@ -66,7 +67,16 @@ def _guarded_dispatch(given: list[str], interrupted: Pressed) -> int:
             return print_error(_interrupted())
         if isinstance(error, ModuleNotFoundError):
             return print_error(_missing_module(given, error))
+        if isinstance(error, ImportError | OSError) and _is_of_pyvips(error):
+            return print_error(libvips_fault(error))
         return print_error(unexpected(error))
+
+
+def _is_of_pyvips(error: Exception) -> bool:
+    """True if pyvips raised it. Errors of images are of its own class, so it could not load libvips."""
+    from traceback import walk_tb
+
+    return any(frame.f_globals.get("__name__") == "pyvips" for frame, _ in walk_tb(error.__traceback__))
 
 
 def _missing_module(given: list[str], error: ModuleNotFoundError) -> SparsesrError:

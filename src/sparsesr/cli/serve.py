@@ -11,6 +11,7 @@ import typer
 
 from sparsesr.cli import options, shared_options
 from sparsesr.cli.messages import say
+from sparsesr.cli.shared_options import TOKEN_VARIABLE
 from sparsesr.errors import UsageError
 from sparsesr.extras import require_extra
 from sparsesr.limits import ServeLimits
@@ -18,7 +19,6 @@ from sparsesr.limits import ServeLimits
 if TYPE_CHECKING:
     from sparsesr.serve.settings import Settings
 
-TOKEN_VARIABLE = "SPARSESR_TOKEN"  # noqa: S105
 _MOST_PORT = 65_535
 
 
@@ -37,7 +37,8 @@ def run(
         bool, typer.Option("--insecure", help="Serve other machines without a token.")
     ] = False,
     allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="Name of this machine for browsers; repeatable.")
+        list[str] | None,
+        typer.Option("--allow-host", help="Name of this machine for browsers; needs a token; repeatable."),
     ] = None,
     memory: shared_options.Memory = None,
     threads: shared_options.Threads = None,

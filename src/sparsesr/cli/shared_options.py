@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+TOKEN_VARIABLE = "SPARSESR_TOKEN"  # noqa: S105
+"""Environment variable with the secret of `serve`."""
 Scale = Annotated[int | None, typer.Option("-s", "--scale", help="Upscaling factor. [default: 2]")]
 AnyScale = Annotated[
     float | None, typer.Option("-s", "--scale", help="Upscaling factor, such as 2 or 1.5. [default: 2]")

@@ -32,6 +32,7 @@ from sparsesr.jobs.inputs import Inputs, expand
 from sparsesr.jobs.journal import Journal, common_folder, weights_digest
 from sparsesr.jobs.local_names import local_name
 from sparsesr.jobs.pairing import Pairing, pair
+from sparsesr.runtime.precision import adopt_gains, gains, lasting_choice
 
 _STREAM = "-"
 
@@ -106,7 +107,8 @@ def run(
     if found.problems and not found.files:
         return report_problems(found, job)
     ready = ready_for(precision, model, threads)
-    upscaler = Upscaler(
+    loaded = partial(
+        Upscaler,
         ready if limit is None else ready_for_budget(ready, threads),
         scale=scale,
         width=width,
@@ -117,15 +119,21 @@ def run(
         inference=inference,
         precision=precision,
     )
+    upscaler = loaded()
     if is_stdin:
         return run_stdin(upscaler, None if output in (None, _STREAM) else Path(output), job)
     again = partial(pair, output=output, label=upscaler.label, format=job.write_options.format)
     pairing = again(found)
+    journal = _journal(upscaler, precision, pairing, job, limit)
+    if journal is not None and journal.gains != gains():
+        # The interrupted batch has chosen the precision: gains that are measured again could choose another.
+        adopt_gains(journal.gains)
+        upscaler = loaded()
     if limit is None:
-        return _run_all(upscaler, found, pairing, job)
+        return _run_all(upscaler, found, pairing, job, journal)
     listing = partial(expand, named, recursive=recursive, output=output)
     arriving = partial(ArrivingFiles, found, pairing.targets, listing, again)
-    return _run_all(upscaler, found, pairing, job, limit, arriving)
+    return _run_all(upscaler, found, pairing, job, journal, limit, arriving)
 
 
 def _is_stdin(named: list[str]) -> bool:
@@ -142,6 +150,7 @@ def _run_all(
     inputs: Inputs,
     pairing: Pairing,
     job: Job,
+    journal: Journal | None,
     budget: BatchBudget | None = None,
     arriving: Callable[[Refuse], Arrivals] | None = None,
 ) -> int:
@@ -153,7 +162,7 @@ def _run_all(
         job.write_options,
         watch,
         skip_existing=job.skip_existing,
-        journal=_journal(upscaler, pairing, job, budget),
+        journal=journal,
         budget=budget,
         arrivals=None if arriving is None else arriving(partial(_refuse, tally, job)),
     )
@@ -174,14 +183,17 @@ def _refuse(tally: Tally, job: Job, source: Path, error: SparsesrError) -> None:
     report_error(located(error, printable(source)), source, job)
 
 
-def _journal(upscaler: Upscaler, pairing: Pairing, job: Job, budget: BatchBudget | None) -> Journal | None:
+def _journal(
+    upscaler: Upscaler, precision: str, pairing: Pairing, job: Job, budget: BatchBudget | None
+) -> Journal | None:
     """A journal for several files; a single one is either done or not."""
     folder = common_folder(pairing.targets.values())
     if folder is None or len(pairing.targets) < 2:
         return None
     made_by = {"weights": weights_digest(upscaler.model), "sparsesr": __version__}
     asked = {**vars(job.write_options), "effort": job.effort, "target": job.target_ms}
-    settings = {**asked, **upscaler.settings, **made_by}
+    measured = gains()
+    settings = {**asked, **upscaler.settings, **lasting_choice(precision, measured), **made_by}
     if budget is not None:
         settings |= {"budget": budget.amount, "unit": budget.unit}
-    return Journal(folder, settings)
+    return Journal(folder, settings, measured)

@@ -1,7 +1,7 @@
 """``Manifest``: what became of each file of a batch, one JSON object a line, so that the batch can be resumed.
 
-Beside the journal of ``upscale`` (:mod:`sparsesr.jobs.journal`) it also tells results of this batch from files that
-others have put in their place, and it stays as a report. Only the coordinator writes it.
+Unlike the journal of ``upscale`` (:mod:`sparsesr.jobs.journal`) it also knows old results of this batch, which may be
+replaced, and it stays as a report. Only the coordinator writes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sparsesr.errors import SparsesrError, UsageError, Wording
 from sparsesr.image.destination import write_error
 from sparsesr.image.source import printable
 from sparsesr.jobs.batch import Skipped
-from sparsesr.jobs.journal import State, digest_of, state_of
+from sparsesr.jobs.journal import State, digest_of, gains_in, is_result, state_of
 from sparsesr.jobs.json_lines import append_lines, read_lines
 from sparsesr.jobs.record import names
 
@@ -43,8 +43,12 @@ class _Entry:
 class Manifest:
     """The manifest in the folder of the results."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], gains: Mapping[str, float] | None = None
+    ) -> None:
         """Open the manifest of a batch with these settings, on which its results depend.
+
+        ``gains``: by which ``auto`` chooses a precision.
 
         Raises:
             InputError: it cannot be written.
@@ -54,6 +58,8 @@ class Manifest:
         self._digest = digest_of(settings)
         self._known: dict[str, _Entry] = {}
         self._settings = dict(settings)
+        self.gains = dict(gains or {})
+        """Once resumed: those of an earlier batch with the same settings, if there was one."""
 
     def begin_anew(self, *, may_replace: bool) -> None:
         """Start an empty manifest; UsageError if there is one already, unless ``may_replace``."""
@@ -73,6 +79,8 @@ class Manifest:
         """Read what an earlier batch with these or other settings has done."""
         for line in read_lines(self.path):
             self._known.update(_entry_of(line))
+            if line.get("settings") == self._digest:
+                self.gains = gains_in(line) or self.gains
         self._write_head()
 
     def past(self, source: Path, target: Path) -> Skipped | bool:
@@ -84,8 +92,8 @@ class Manifest:
         if entry is None:
             return False
         now = state_of(target)
-        is_written = entry.target_state == now if entry.state == _DONE else entry.target_state != now
-        if now is None or entry.state in (_FAILED, _SKIPPED) or not is_written:
+        is_ours = is_result(now, entry.target_state, is_done=entry.state == _DONE)
+        if entry.state in (_FAILED, _SKIPPED) or not is_ours:
             return now is not None and entry.is_ours and entry.target_state == now
         is_current = entry.settings == self._digest and entry.source == source.name
         return Skipped("done earlier") if is_current and entry.source_state == state_of(source) else True
@@ -122,7 +130,7 @@ class Manifest:
 
     def _write_head(self) -> None:
         head: dict[str, Any] = {"sparsesr": __version__, "settings": self._digest, "values": self._settings}
-        self._append([head], is_synced=True)
+        self._append([{**head, "gains": self.gains}], is_synced=True)
 
     def _append(self, lines: Iterable[dict[str, Any]], *, is_synced: bool = False) -> None:
         try:

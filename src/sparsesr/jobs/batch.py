@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sparsesr.engine.execute import RunOptions
 from sparsesr.engine.upscaler import Upscaler
-from sparsesr.errors import CancelledError, LimitError, SparsesrError, Wording, unexpected
+from sparsesr.errors import CancelledError, SparsesrError, Wording, unexpected
 from sparsesr.image.source import printable
 from sparsesr.image.temporary import remove_stale
 from sparsesr.jobs.files import FileResult, WriteOptions, upscale_file
@@ -95,10 +95,12 @@ def _noted_attempt(
     outcome = attempt_file(upscaler, source, target, write_options, watch, budget)
     if budget is not None:
         outcome = budget.settle(source, outcome)
-    if journal is not None and budget is not None:
-        journal.spend(budget.spent)
     if journal is not None and isinstance(outcome, SparsesrError):
         journal.forget(target)
+    elif journal is not None:
+        journal.done(target)
+    if journal is not None and budget is not None:
+        journal.spend(budget.spent)
     return outcome
 
 
@@ -147,8 +149,6 @@ def attempted(work: Callable[[], FileResult], name: str) -> Attempt:
         return work()
     except SparsesrError as error:
         return located(error, name)
-    except MemoryError:
-        return LimitError("not enough memory", where=name, remedy="free some memory, or shrink the image")
     except Exception as error:
         return unexpected(error, name)
 

@@ -241,7 +241,7 @@ def _decoded_within(
             raise
         # Jobs have no parameters for the limits of the decoder; only the memory can be the caller's.
         if most.max_pixels < limits.max_pixels and error.asks_for("max_pixels"):
-            what, remedy = _memory_needed(error, upscaler, source), Wording("shrink it or raise {}", "memory")
+            what, remedy = _memory_needed(error, upscaler, source), _more_memory(upscaler)
             raise LimitError(what, where=error.where, remedy=remedy) from None
         raise LimitError(error.what, where=error.where, remedy="shrink it or cut it into parts") from None
 
@@ -254,6 +254,13 @@ def _memory_needed(error: LimitError, upscaler: Upscaler, source: Path | bytes) 
     if least <= upscaler.memory or pixels is None:
         return f"{error.what}, which is what {limit} of memory leave"
     return f"needs at least {-(-least // _MEGABYTE)} MB of memory, but the limit is {limit}"
+
+
+def _more_memory(upscaler: Upscaler) -> Wording:
+    """The remedy, which also holds if no limit was given: then it is a share of what is free."""
+    if upscaler.memory <= PROCESS_BYTES:  # no image is small enough
+        return Wording("allow more with {}", "memory")
+    return Wording("shrink it, or allow more with {}", "memory")
 
 
 def _within(limits: ImageLimits, memory: int, scale: int) -> ImageLimits:

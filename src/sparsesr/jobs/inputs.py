@@ -19,6 +19,7 @@ _SUFFIXES = frozenset(
 )
 _APPLE_DOUBLE = b"\0\5\x16\7"
 """Start of the ``._`` files in which macOS keeps attributes of the file beside them (RFC 1740)."""
+_NAME_THEM = "name them to upscale what is in them"
 _SYSTEM_FILES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 """Thumbnails, companions and waste that systems keep beside images."""
@@ -33,15 +34,16 @@ class Inputs:
     problems: list[InputError] = field(default_factory=list[InputError])
     """Arguments and subfolders that give no files."""
     notes: list[str] = field(default_factory=list[str])
-    """Files that were named but left out, one sentence for each reason."""
+    """Files and subfolders that were left out, one sentence for each reason."""
 
 
 def expand(arguments: Iterable[str], *, recursive: bool, output: str | None = None) -> Inputs:
     """Find the files that ``arguments`` name.
 
     A folder yields the images in it, with ``recursive`` also those in its subfolders except hidden ones, those of
-    systems (such as ``@eaDir``), and the folder ``output``. Names that do not exist are kept, so that each is
-    reported; an existing file is accepted whatever its name, unless it is a companion file of a system.
+    systems (such as ``@eaDir``), linked ones (which a note names), and the folder ``output``. Names that do not exist
+    are kept, so that each is reported; an existing file is accepted whatever its name, unless it is a companion file of
+    a system.
     """
     listing = _Listing(recursive, output)
     for argument in arguments:
@@ -76,6 +78,8 @@ class _Listing:
         self._problems: list[InputError] = []
         self._companions: list[Path] = []
         self._links: list[Path] = []
+        self._linked_folders: list[Path] = []
+        self._entered: set[str] = set()
 
     def inputs(self) -> Inputs:
         found, problems, companions = list(self._found.values()), self._problems, self._companions
@@ -87,16 +91,29 @@ class _Listing:
             notes.append(f"{shown(companions)}: companion files of the system, left out")
         if self._links:
             notes.append(f"{shown(self._links)}: linked with another input, which is upscaled once")
+        linked = [folder for folder in self._linked_folders if self._real.of(folder) not in self._entered]
+        if linked:
+            notes.append(f"{shown(linked)}: linked folders are not entered; {_NAME_THEM}")
         return Inputs(found, problems, notes)
 
     def add(self, argument: str) -> None:
         try:
             for path, relative in self._expanded(local_name(argument)):
-                known, _ = self._found.setdefault(self._real.of(path), (path, relative))
-                if known != path and (path.is_symlink() or known.is_symlink()):
-                    self._links.append(path)
+                self._add_file(path, relative)
         except InputError as error:
             self._problems.append(error)
+
+    def _add_file(self, path: Path, relative: Path) -> None:
+        """Add a file, unless it is known; of a file and links to it, the file itself stays."""
+        real = self._real.of(path)
+        known, _ = self._found.setdefault(real, (path, relative))
+        if known == path:
+            return
+        if path.is_symlink():
+            self._links.append(path)
+        elif known.is_symlink():
+            self._links.append(known)
+            self._found[real] = path, relative
 
     def _expanded(self, name: str) -> list[tuple[Path, Path]]:
         path = Path(name)
@@ -118,14 +135,17 @@ class _Listing:
         return [(path, Path(path.name)) for path in named if path not in companions]
 
     def _images_in(self, folder: Path) -> list[tuple[Path, Path]]:
-        before = len(self._problems)
+        problems, linked = len(self._problems), len(self._linked_folders)
         found = sorted(self._walk(folder))
-        if not found and len(self._problems) == before:
+        if not found and len(self._problems) == problems:
             remedy = None if self._recursive else Wording("use {} to include subfolders", "recursive")
+            if len(self._linked_folders) > linked:
+                remedy = f"linked folders in it are not entered; {_NAME_THEM}"
             raise InputError("no images in this folder", where=printable(folder), remedy=remedy)
         return [(path, path.relative_to(folder)) for path in found]
 
     def _walk(self, folder: Path) -> Iterator[Path]:
+        self._entered.add(self._real.of(folder))
         try:
             with os.scandir(folder) as entries:
                 listed = list(entries)
@@ -138,6 +158,9 @@ class _Listing:
             if entry.is_dir(follow_symlinks=False):
                 if self._recursive and self._is_entered(path):
                     yield from self._walk(path)
+            elif entry.is_symlink() and is_folder(path):
+                if self._recursive and self._is_entered(path):
+                    self._linked_folders.append(path)  # entered, it could lead round in circles
             elif has_image_suffix(path) and not _is_companion(path) and (is_file(path) or not exists(path)):
                 yield path  # a link that leads nowhere is reported when it is opened
 

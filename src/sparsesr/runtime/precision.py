@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
 from math import inf
+from typing import Any
 
 from sparsesr import _native
 from sparsesr.errors import UsageError
@@ -32,7 +33,8 @@ _WRITTEN = {"bf16": 28, "int8": 37}
 _COPIED = 40
 """Time of a masked 3x3 convolution of 32 to 64 channels with AMX: that of its multiply-adds at this share of the peak,
 and for each value that it writes, or copies in 8 bits, that of so many multiply-adds in fp32."""
-_PROBE_MS = 3
+_PROBE_MS, _PROBES = 1, 2
+"""The types are measured in turns, so that what slows the processor for a while hardly slows one of them alone."""
 _adopted: dict[str, float] = {}
 
 
@@ -174,8 +176,10 @@ def gain(precision: str) -> float:
     """Multiply-add throughput of the instruction set in force in a precision, relative to fp32."""
     if precision in _adopted:
         return _adopted[precision]
-    kernels, dtype = _native.kernel_table(), DTYPES[precision]
-    return _peak(dtype, kernels[f"conv_{dtype}"]) / _peak("f32", kernels["conv"])
+    kernels, measured = _native.kernel_table(), {precision, *filter(has_instructions, REDUCED_PRECISIONS)}
+    dtypes = sorted(DTYPES[each] for each in measured)
+    peaks = _peaks(("f32", kernels["conv"]), *((dtype, kernels[f"conv_{dtype}"]) for dtype in dtypes))
+    return peaks[DTYPES[precision]] / peaks["f32"]
 
 
 def gains() -> dict[str, float]:
@@ -188,7 +192,19 @@ def adopt_gains(measured: Mapping[str, float]) -> None:
     _adopted.update(measured)
 
 
+def lasting_choice(wanted: str, measured: Mapping[str, float]) -> dict[str, Any]:
+    """What of the choice of a precision is the same each time, however the gains are measured.
+
+    Args:
+        wanted: the precision that was asked for.
+        measured: the gain of each precision, as of :func:`gains`.
+    """
+    return {"precision": wanted, "instructions": [each for each in REDUCED_PRECISIONS if measured[each] > 0]}
+
+
 @cache
-def _peak(dtype: str, kernel: str) -> float:
-    """GFLOP/s of one thread, measured once for each kernel."""
-    return _native.multiply_add_peak(dtype, 1, _PROBE_MS)
+def _peaks(*kernels: tuple[str, str]) -> dict[str, float]:
+    """GFLOP/s of one thread by number type, measured once for each set of (number type, kernel)."""
+    dtypes = [dtype for dtype, _ in kernels]
+    rounds = [[_native.multiply_add_peak(dtype, 1, _PROBE_MS) for dtype in dtypes] for _ in range(_PROBES)]
+    return dict(zip(dtypes, map(max, *rounds), strict=True))

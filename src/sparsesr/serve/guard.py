@@ -20,6 +20,7 @@ from sparsesr.serve.settings import Settings
 
 _DATA = ("/v1/", "/metrics")
 _WITHOUT_TOKEN = ("/v1/session",)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _OWN_SITES = (None, "same-origin", "none")
 
 
@@ -50,7 +51,7 @@ class Guard:
                 status=421,
             )
         origin = headers.get("origin")
-        if origin is not None and _site_of(origin) != host:
+        if origin is not None and not _is_site(host, origin):
             return RefusedError("requests from pages of other sites are refused", status=403)
         if not path.startswith(_DATA):
             return None
@@ -82,12 +83,14 @@ def _cookie(headers: Headers, name: str) -> str:
     return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
-def _site_of(origin: str) -> str:
-    """Host and port of an Origin header; nothing if it is none."""
+def _is_site(host: str, origin: str) -> bool:
+    """True if an Origin header names the host and port of a Host header, where proxies may add the default port."""
     try:
-        return urlsplit(origin).netloc
+        site = urlsplit(origin)
     except ValueError:
-        return ""
+        return False
+    default = _DEFAULT_PORTS.get(site.scheme, "")
+    return site.netloc != "" and site.netloc.removesuffix(default) == host.removesuffix(default)
 
 
 def _head_bytes(scope: Scope) -> int:

@@ -25,7 +25,7 @@ class Settings:
     token: str | None = None
     """Without it, every program on this machine may use the server."""
     names: tuple[str, ...] = ()
-    """Further names of this machine that browsers may use."""
+    """Further names of this machine that browsers may use, on the network or through a proxy."""
     is_open: bool = False
     """Serve other machines without a token."""
     limits: ServeLimits = field(default_factory=ServeLimits)
@@ -37,9 +37,10 @@ class Settings:
             raise UsageError(f"needs {_LEAST_TOKEN_LENGTH} characters or more", where=Parameter("token"))
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise UsageError("must be ASCII, without spaces at its ends", where=Parameter("token"))
-        if not is_loopback(self.host) and self.token is None and not self.is_open:
+        reachable = [name for name in (self.host, *self.names) if not is_loopback(name)]
+        if reachable and self.token is None and not self.is_open:
             raise UsageError(
-                f"{self.host} can be reached from other machines",
+                f"{reachable[0]} can be reached from other machines",
                 remedy=Wording("set a {}, or pass {}", "token", "insecure"),
             )
 
