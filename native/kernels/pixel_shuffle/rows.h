@@ -1,4 +1,5 @@
-// Pixel shuffle for any map, and the choice of kernels that only shuffle to images; compiled for each file that includes it, with bit-identical results.
+// Pixel shuffle for any map, and the choice of kernels that only shuffle to images; compiled for each file that includes
+// it, with bit-identical results.
 #pragma once
 
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
