@@ -17,7 +17,7 @@ from pathlib import Path
 
 RAY = Path(sys.executable).with_name("ray")
 _START_S = 120
-_STARTED = "Ray runtime started"
+_STARTED = re.compile("Ray runtime started")
 _ADDRESS = re.compile(r"--address='([^']+)'")
 
 
@@ -44,14 +44,12 @@ class RayNodes:
         }
         self._processes: list[subprocess.Popen[bytes]] = []
         ports = ["--port", str(free_port()), "--ray-client-server-port", str(free_port())]
-        head = self._start("--head", *ports, "--include-dashboard=false", "--temp-dir", str(self._folder))
-        found = _ADDRESS.search(head)
-        assert found is not None, head
-        self.address = found.group(1)
+        head = ["--head", *ports, "--include-dashboard=false", "--temp-dir", str(self._folder)]
+        self.address = self._start(_ADDRESS, *head).group(1)
 
     def add(self) -> int:
         """Start another node; return its number."""
-        self._start("--address", self.address)
+        self._start(_STARTED, "--address", self.address)
         return len(self._processes) - 1
 
     def kill(self, number: int) -> None:
@@ -83,7 +81,8 @@ class RayNodes:
                     found[int(folder.name)] = (folder / "cmdline").read_bytes()
         return found
 
-    def _start(self, *arguments: str) -> str:
+    def _start(self, wanted: re.Pattern[str], *arguments: str) -> re.Match[str]:
+        """Start a node and wait until it has printed what is wanted."""
         log = self._folder / f"node{len(self._processes)}.log"
         # It leads a group of processes, so that exactly these can be killed; `ray stop` would stop other clusters too.
         common = ["--block", "--num-cpus=1", "--disable-usage-stats", "--object-store-memory=80000000"]
@@ -98,7 +97,7 @@ class RayNodes:
             )
         self._processes.append(process)
         deadline = time.monotonic() + _START_S
-        while _STARTED not in log.read_text():
+        while (found := wanted.search(log.read_text())) is None:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        return log.read_text()
+        return found
