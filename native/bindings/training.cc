@@ -8,7 +8,7 @@
 #include "core/kernel_table.h"
 #include "operators/relu_chain.h"
 #include "operators/residual_chain.h"
-#include "operators/sparse_chain.h"
+#include "operators/winograd_chain.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -41,11 +41,11 @@ template <>
 struct Values<ReluChain> : Bf16Values {};
 
 template <>
-struct Values<SparseChain> {
+struct Values<WinogradChain> {
   using Array = float;
   using Map = float;
 
-  static bool can_train(int64_t channels) { return channels > 0 && channels % kGradientGranule == 0; }
+  static bool can_train(int64_t channels) { return channels > 0 && channels % kWinogradGranule == 0; }
 
   static Isa kernels() { return current_isa(); }
 };
@@ -53,7 +53,7 @@ struct Values<SparseChain> {
 // The reference kernels, which can train too, are slower than any framework.
 bool can_train_chain(int64_t channels, const std::string& dtype) {
   const MapType type = parse_map_type(dtype);
-  if (type == MapType::kF32) return Values<SparseChain>::can_train(channels) && has_fast(current_isa(), type);
+  if (type == MapType::kF32) return Values<WinogradChain>::can_train(channels) && has_fast(current_isa(), type);
   return type == MapType::kBf16 && Values<ResidualChain>::can_train(channels);
 }
 
@@ -224,7 +224,7 @@ void bind_training(nb::module_& m) {
       .def("__init__", &make_relu_chain, "weights"_a, "threads"_a = 1)
       .def("forward", &forward<ReluChain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
       .def("backward", &relu_backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "threads"_a = 1);
-  bind_chain<SparseChain, SparseChainMaps>(m, "SparseChain", "SparseChainMaps");
+  bind_chain<WinogradChain, WinogradChainMaps>(m, "WinogradChain", "WinogradChainMaps");
 }
 
 }  // namespace sparsesr::bindings

@@ -26,4 +26,4 @@
 #include "kernels/store/store.h"
 #include "kernels/unfold/unfold.h"
 #include "kernels/upsampled_mask/upsampled_mask.h"
-#include "kernels/weight_gradient/weight_gradient.h"
+#include "kernels/winograd/winograd.h"

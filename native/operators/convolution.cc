@@ -124,13 +124,9 @@ void ConvWorker::run_some(const ConvArgs& args, std::span<const int32_t> pixels)
 void ConvWorker::at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
   if (!run_.kernels().leaves_taps_out) return at(pixels);
   const PixelsByTaps sorted = sorted_by_taps(pixels, taps);
-  at_sorted(sorted.pixels, sorted.taps);
-}
-
-void ConvWorker::at_sorted(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const {
   ConvArgs args = args_;
-  args.taps = run_.kernels().leaves_taps_out ? taps.data() : nullptr;
-  run(args, pixels);
+  args.taps = sorted.taps.data();
+  run(args, sorted.pixels);
 }
 
 void conv_rows(const ConvCall& call, int64_t r0, int64_t r1, int threads) {

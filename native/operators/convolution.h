@@ -91,8 +91,6 @@ class ConvWorker {
   // The same, with the taps of each pixel (see ConvArgs). Kernels that skip taps receive the pixels sorted by tap set,
   // so that pixels computed together need the same taps.
   void at(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
-  // The same for pixels that are sorted so already.
-  void at_sorted(std::span<const int32_t> pixels, std::span<const uint16_t> taps) const;
 
  private:
   void run(const ConvArgs& args, std::span<const int32_t> pixels) const;

@@ -513,7 +513,7 @@ def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int =
     """
 
 def can_train_chain(channels: int, dtype: str) -> bool:
-    """True if this machine has kernels that train chains of this width: ResidualChain (bf16) or SparseChain (f32)."""
+    """True if this machine has kernels that train chains of this width: ResidualChain (bf16) or WinogradChain (f32)."""
 
 class ChainMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
@@ -575,13 +575,14 @@ class ReluChain:
     ) -> None:
         """Write the gradients of the input and the weights, computed from the gradient of `y`."""
 
-class SparseChainMaps:
+class WinogradChainMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
 
-class SparseChain:
+class WinogradChain:
     """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one training step, in fp32.
 
-    It computes at active pixels only. Feature maps are C-contiguous, of shape (images, height, width, channels).
+    It computes the tiles of 4x4 pixels that hold an active one. Feature maps are C-contiguous, of shape (images, height,
+    width, channels).
     """
 
     def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
@@ -593,12 +594,12 @@ class SparseChain:
         y: F32,
         threads: int = 1,
         mask: NDArray[np.uint8] | None = None,
-    ) -> SparseChainMaps:
+    ) -> WinogradChainMaps:
         """Write the chain's output to `y`; `mask` (images, height, width) is 0 at inactive pixels."""
 
     def backward(
         self,
-        maps: SparseChainMaps,
+        maps: WinogradChainMaps,
         y_gradient: F32,
         x_gradient: F32,
         weights: Sequence[F32],

@@ -28,7 +28,8 @@ class ResidualChain(nn.ModuleList):
 
     Training on a processor uses native kernels, unless the mask is soft or needs a gradient: under autocast to bf16
     those for AMX, which keep an image in the caches through all blocks; in fp32 those for AVX2 and AVX-512, which
-    compute at active pixels only. All else, evaluation included, runs block by block in torch.
+    compute the tiles of 4x4 pixels that hold an active one. All else, evaluation included, runs block by block in
+    torch.
     """
 
     def __init__(self, channels: int, blocks: int) -> None:
@@ -101,12 +102,12 @@ class _NativeChain(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Chain:
-    kind: type[_native.ResidualChain] | type[_native.SparseChain]
+    kind: type[_native.ResidualChain] | type[_native.WinogradChain]
     dtype: str
     """Of its maps, as the native module calls it."""
 
 
 _CHAINS = {
     torch.bfloat16: _Chain(_native.ResidualChain, "bf16"),
-    torch.float32: _Chain(_native.SparseChain, "f32"),
+    torch.float32: _Chain(_native.WinogradChain, "f32"),
 }
