@@ -119,10 +119,12 @@ def dense_macs(network: torch.nn.Module, patch_px: int) -> int:
         if isinstance(module, torch.nn.Conv2d)
     ]
     network.open_masks()
+    network.eval()  # in training, native kernels compute some of them unseen
     with torch.no_grad():
         network(torch.zeros(1, 3, patch_px, patch_px, device=next(network.parameters()).device))
     for hook in hooks:
         hook.remove()
+    network.train()
     network.open_masks(False)
     return total
 

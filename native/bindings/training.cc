@@ -8,7 +8,8 @@
 #include "core/kernel_table.h"
 #include "operators/relu_chain.h"
 #include "operators/residual_chain.h"
-#include "operators/winograd_chain.h"
+#include "operators/winograd_relu_chain.h"
+#include "operators/winograd_residual_chain.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -40,8 +41,7 @@ struct Values<ResidualChain> : Bf16Values {};
 template <>
 struct Values<ReluChain> : Bf16Values {};
 
-template <>
-struct Values<WinogradChain> {
+struct F32Values {
   using Array = float;
   using Map = float;
 
@@ -50,11 +50,17 @@ struct Values<WinogradChain> {
   static Isa kernels() { return current_isa(); }
 };
 
+template <>
+struct Values<WinogradResidualChain> : F32Values {};
+
+template <>
+struct Values<WinogradReluChain> : F32Values {};
+
 // The reference kernels, which can train too, are slower than any framework.
 bool can_train_chain(int64_t channels, const std::string& dtype) {
   const MapType type = parse_map_type(dtype);
-  if (type == MapType::kF32) return Values<WinogradChain>::can_train(channels) && has_fast(current_isa(), type);
-  return type == MapType::kBf16 && Values<ResidualChain>::can_train(channels);
+  if (type == MapType::kF32) return F32Values::can_train(channels) && has_fast(current_isa(), type);
+  return type == MapType::kBf16 && Bf16Values::can_train(channels);
 }
 
 template <typename Array>
@@ -98,11 +104,12 @@ void make_chain(Chain* self, const InArrays& weights, const InArrays& biases, in
   new (self) Chain(Values<Chain>::kernels(), channels, read, biases_data_, threads);
 }
 
-void make_relu_chain(ReluChain* self, const InArrays& weights, int threads) {
+template <typename Chain>
+void make_relu_chain(Chain* self, const InArrays& weights, int threads) {
   if (weights.empty()) fail("'weights' must have an array per layer");
   check_threads(threads);
-  const std::vector<const float*> read = read_weights<ReluChain>(weights);
-  new (self) ReluChain(Values<ReluChain>::kernels(), static_cast<int64_t>(weights[0].shape(0)), read, threads);
+  const std::vector<const float*> read = read_weights<Chain>(weights);
+  new (self) Chain(Values<Chain>::kernels(), static_cast<int64_t>(weights[0].shape(0)), read, threads);
 }
 
 // Images x height x width x channels.
@@ -151,6 +158,8 @@ int64_t result_channels(const Chain& chain) {
 
 int64_t result_channels(const ReluChain& chain) { return chain.layers() * chain.channels(); }
 
+int64_t result_channels(const WinogradReluChain& chain) { return chain.layers() * chain.channels(); }
+
 template <typename Chain>
 auto forward(const Chain& chain, const InArray& x, const OutArray& y, int threads,
                   const std::optional<InArray>& mask) {
@@ -191,26 +200,36 @@ void backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, c
   chain.backward(maps, from, to, gradients, threads);
 }
 
-void relu_backward(const ReluChain& chain, const ChainMaps& maps, const InArray& y_gradient, const OutArray& x_gradient,
+template <typename Chain, typename Maps>
+void relu_backward(const Chain& chain, const Maps& maps, const InArray& y_gradient, const OutArray& x_gradient,
                    const OutArrays& weights, int threads) {
   check_backward(chain, maps, chain.layers() + 1, y_gradient, x_gradient, threads);
   if (static_cast<int64_t>(weights.size()) != chain.layers()) fail("gradients must be as many as the chain has layers");
   std::vector<float*> gradients;
   for (const OutArray& array : weights) gradients.push_back(weights_data(array, chain.channels(), "weights"));
-  const auto* const from = read_batch<ReluChain>(y_gradient, "y_gradient");
-  auto* const to = written_batch<ReluChain>(x_gradient, "x_gradient");
+  const auto* const from = read_batch<Chain>(y_gradient, "y_gradient");
+  auto* const to = written_batch<Chain>(x_gradient, "x_gradient");
   const nb::gil_scoped_release no_gil;
   chain.backward(maps, from, to, gradients, threads);
 }
 
 template <typename Chain, typename Maps>
-void bind_chain(nb::module_& m, const char* chain, const char* maps) {
+void bind_residual_chain(nb::module_& m, const char* chain) {
   using namespace nb::literals;
-  nb::class_<Maps>(m, maps);
   nb::class_<Chain>(m, chain)
       .def("__init__", &make_chain<Chain>, "weights"_a, "biases"_a, "threads"_a = 1)
       .def("forward", &forward<Chain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
       .def("backward", &backward<Chain, Maps>, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "biases"_a,
+           "threads"_a = 1);
+}
+
+template <typename Chain, typename Maps>
+void bind_relu_chain(nb::module_& m, const char* chain) {
+  using namespace nb::literals;
+  nb::class_<Chain>(m, chain)
+      .def("__init__", &make_relu_chain<Chain>, "weights"_a, "threads"_a = 1)
+      .def("forward", &forward<Chain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
+      .def("backward", &relu_backward<Chain, Maps>, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a,
            "threads"_a = 1);
 }
 
@@ -219,12 +238,12 @@ void bind_chain(nb::module_& m, const char* chain, const char* maps) {
 void bind_training(nb::module_& m) {
   using namespace nb::literals;
   m.def("can_train_chain", &can_train_chain, "channels"_a, "dtype"_a);
-  bind_chain<ResidualChain, ChainMaps>(m, "ResidualChain", "ChainMaps");
-  nb::class_<ReluChain>(m, "ReluChain")
-      .def("__init__", &make_relu_chain, "weights"_a, "threads"_a = 1)
-      .def("forward", &forward<ReluChain>, "x"_a, "y"_a, "threads"_a = 1, "mask"_a = nb::none())
-      .def("backward", &relu_backward, "maps"_a, "y_gradient"_a, "x_gradient"_a, "weights"_a, "threads"_a = 1);
-  bind_chain<WinogradChain, WinogradChainMaps>(m, "WinogradChain", "WinogradChainMaps");
+  nb::class_<ChainMaps>(m, "ChainMaps");
+  bind_residual_chain<ResidualChain, ChainMaps>(m, "ResidualChain");
+  bind_relu_chain<ReluChain, ChainMaps>(m, "ReluChain");
+  nb::class_<WinogradMaps>(m, "WinogradMaps");
+  bind_residual_chain<WinogradResidualChain, WinogradMaps>(m, "WinogradResidualChain");
+  bind_relu_chain<WinogradReluChain, WinogradMaps>(m, "WinogradReluChain");
 }
 
 }  // namespace sparsesr::bindings

@@ -1,8 +1,10 @@
 #include "operators/winograd_convolution.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/kernel_table.h"
+#include "core/openmp_threads.h"
 
 namespace sparsesr {
 namespace {
@@ -45,15 +47,50 @@ void add_bias_gradients(const float* points, int64_t channels, int64_t count, fl
 
 }  // namespace
 
-WinogradWeights::WinogradWeights(Isa isa, const float* weights, int64_t channels)
-    : size_(weights_size(channels)), bytes_(pooled_values(2 * size_)) {
-  const PooledBytes taps = pooled_values(kTaps * channels * channels);
-  auto* const reordered = reinterpret_cast<float*>(taps.get());
-  for (const bool is_backward : {false, true}) {
-    reorder(weights, channels, is_backward, reordered);
-    auto* const to = reinterpret_cast<float*>(bytes_.get()) + (is_backward ? size_ : 0);
-    kernel_table(isa).winograd_weight.run({reordered, channels, to});
-  }
+WinogradWeights::WinogradWeights(Isa isa, int64_t channels, const std::vector<const float*>& weights, int threads)
+    : isa_(isa), channels_(channels), layers_(static_cast<int64_t>(weights.size())),
+      bytes_(pooled_values(2 * layers_ * weights_size(channels))) {
+  parallel_for_by_openmp(threads, 0, 2 * layers_, 1, [&](int64_t begin, int64_t end) {
+    const PooledBytes taps = pooled_values(kTaps * channels * channels);
+    auto* const reordered = reinterpret_cast<float*>(taps.get());
+    for (int64_t number = begin; number < end; ++number) {
+      const bool is_backward = number % 2 != 0;
+      reorder(weights[static_cast<size_t>(number / 2)], channels, is_backward, reordered);
+      const float* const to = is_backward ? backward(number / 2) : forward(number / 2);
+      kernel_table(isa).winograd_weight.run({reordered, channels, const_cast<float*>(to)});
+    }
+  });
+}
+
+const float* WinogradWeights::forward(int64_t layer) const {
+  return reinterpret_cast<const float*>(bytes_.get()) + 2 * layer * weights_size(channels_);
+}
+
+const float* WinogradWeights::backward(int64_t layer) const { return forward(layer) + weights_size(channels_); }
+
+std::unique_ptr<const GradientSumsBuffer> WinogradWeights::new_sums(int64_t images) const {
+  auto buffer = std::make_unique<const GradientSumsBuffer>(images, layers_, kTaps * channels_ * channels_, channels_);
+  const GradientSums& sums = buffer->sums();
+  std::memset(sums.weights, 0, static_cast<size_t>(layers_ * sums.groups * sums.weights_size) * sizeof(float));
+  return buffer;
+}
+
+// Adds the groups of each layer and reorders [tap][input][output] to (outputs, 3, 3, inputs).
+void WinogradWeights::give(const GradientSums& sums, const std::vector<float*>& gradients, int threads) const {
+  parallel_for_by_openmp(threads, 0, layers_, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t layer = begin; layer < end; ++layer) {
+      float* from = sums.weights_of(layer, 0);
+      for (int64_t group = 1; group < sums.groups; ++group) {
+        for (int64_t n = 0; n < sums.weights_size; ++n) from[n] += sums.weights_of(layer, group)[n];
+      }
+      float* const to = gradients[static_cast<size_t>(layer)];
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        for (int64_t i = 0; i < channels_; ++i) {
+          for (int64_t o = 0; o < channels_; ++o) to[(o * kTaps + tap) * channels_ + i] = *from++;
+        }
+      }
+    }
+  });
 }
 
 WinogradWorker::WinogradWorker(Isa isa, const TiledShape& shape)
@@ -72,18 +109,18 @@ void WinogradWorker::convolve(const WinogradCall& call, const Tiles& tiles) cons
   });
 }
 
-void WinogradWorker::add_gradients(const float* in, const float* out_gradient, const Tiles& tiles, float* weights,
-                                   float* biases) const {
-  const WinogradMap map = shape_.map();
+void WinogradWorker::add_gradients(const float* in, const float* out_gradient, const Tiles& tiles,
+                                   const GradientSums& to, int64_t layer, int64_t group) const {
   if (tiles.count() == 0) return;
+  const WinogradMap map = shape_.map();
   for_parts(tiles, [&](int64_t first, int64_t count) {
     const int32_t* const places = tiles.places.data() + first;
     kernels_.winograd_input.run({map, in, places, count, points()});
     kernels_.winograd_gradient.run({map, out_gradient, places, count, gradients()});
     kernels_.winograd_sum.run({points(), gradients(), map.channels, count, first == 0, sums()});
-    add_bias_gradients(gradients(), map.channels, count, biases);
+    add_bias_gradients(gradients(), map.channels, count, to.biases_of(layer, group));
   });
-  kernels_.winograd_weight_gradient.run({sums(), map.channels, weights});
+  kernels_.winograd_weight_gradient.run({sums(), map.channels, to.weights_of(layer, group)});
 }
 
 }  // namespace sparsesr

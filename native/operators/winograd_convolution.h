@@ -1,27 +1,40 @@
-// Winograd's convolutions, and gradients of their weights, at lists of tiles.
+// Winograd's convolutions, and gradients of their weights, at lists of tiles: what the chains trained in fp32 share.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "core/instruction_set.h"
 #include "core/page_pool.h"
+#include "operators/gradient_groups.h"
 #include "operators/winograd_maps.h"
 
 namespace sparsesr {
 
 struct KernelTable;
 
-// Transformed weights of a convolution and of its input gradient.
+// Transformed weights of a chain's convolutions and of their input gradients, for one step.
 class WinogradWeights {
  public:
-  // `weights`: (channels, 3, 3, channels), outputs first.
-  WinogradWeights(Isa isa, const float* weights, int64_t channels);
+  // Per layer weights of shape (channels, 3, 3, channels), outputs first.
+  WinogradWeights(Isa isa, int64_t channels, const std::vector<const float*>& weights, int threads);
 
-  const float* forward() const { return reinterpret_cast<const float*>(bytes_.get()); }
-  const float* backward() const { return forward() + size_; }
+  Isa isa() const { return isa_; }
+  int64_t channels() const { return channels_; }
+  int64_t layers() const { return layers_; }
+  const float* forward(int64_t layer) const;
+  const float* backward(int64_t layer) const;
+
+  // Sums of gradients for all layers and groups of images; zero.
+  std::unique_ptr<const GradientSumsBuffer> new_sums(int64_t images) const;
+  // Writes the gradients of the weights from the sums of WinogradWorker::add_gradients.
+  void give(const GradientSums& sums, const std::vector<float*>& gradients, int threads) const;
 
  private:
-  int64_t size_;
+  Isa isa_;
+  int64_t channels_;
+  int64_t layers_;
   PooledBytes bytes_;
 };
 
@@ -42,9 +55,9 @@ class WinogradWorker {
 
   void convolve(const WinogradCall& call, const Tiles& tiles) const;
 
-  // Adds gradients: `weights` are [3][3][inputs][outputs]. Both maps must be zero outside the image.
-  void add_gradients(const float* in, const float* out_gradient, const Tiles& tiles, float* weights,
-                     float* biases) const;
+  // Adds the gradients of a layer's weights and biases to the sums of a group. Both maps are zero outside the image.
+  void add_gradients(const float* in, const float* out_gradient, const Tiles& tiles, const GradientSums& to,
+                     int64_t layer, int64_t group) const;
 
  private:
   float* points() const { return reinterpret_cast<float*>(bytes_.get()); }

@@ -72,14 +72,18 @@ void TiledShape::clear_border(float* map) const {
   clear_values(map + end, size() - end);
 }
 
-void TiledShape::take(const float* plain, float* map) const {
-  const int64_t count = width * channels;
-  for (int64_t y = 0; y < height; ++y) copy_values(plain + y * count, map + row(y), count);
+void TiledShape::take(const float* plain, int64_t pixel, float* map) const {
+  for (int64_t y = 0; y < height; ++y) {
+    float* const to = map + row(y);
+    for (int64_t x = 0; x < width; ++x) copy_values(plain + (y * width + x) * pixel, to + x * channels, channels);
+  }
 }
 
-void TiledShape::give(const float* map, float* plain) const {
-  const int64_t count = width * channels;
-  for (int64_t y = 0; y < height; ++y) copy_values(map + row(y), plain + y * count, count);
+void TiledShape::give(const float* map, float* plain, int64_t pixel) const {
+  for (int64_t y = 0; y < height; ++y) {
+    const float* const from = map + row(y);
+    for (int64_t x = 0; x < width; ++x) copy_values(from + x * channels, plain + (y * width + x) * pixel, channels);
+  }
 }
 
 template <typename Use>
@@ -110,6 +114,10 @@ void TiledShape::copy(const float* from, const Tiles& tiles, float* to) const {
   }
 }
 
+void TiledShape::clear_where_zero(const float* result, float* gradient) const {
+  for (int64_t n = 0; n < size(); ++n) gradient[n] = result[n] > 0.0f ? gradient[n] : 0.0f;
+}
+
 TrainedTiles::TrainedTiles(const uint8_t* mask, const TiledShape& shape) {
   const TileFlags flags(mask, shape);
   int64_t pixels = 0;
@@ -130,6 +138,19 @@ TrainedTiles::TrainedTiles(const uint8_t* mask, const TiledShape& shape) {
     }
   }
   are_all_pixels_active_ = pixels == shape.height * shape.width;
+}
+
+WinogradMaps::WinogradMaps(const BatchShape& shape, int64_t channels, int64_t count, const uint8_t* mask)
+    : shape_(shape), channels_(channels), count_(count),
+      bytes_(pooled_bytes(static_cast<size_t>(shape.images * count * map_shape().size()) * sizeof(float))) {
+  const int64_t size = shape.height * shape.width;
+  for (int64_t image = 0; image < shape.images; ++image) {
+    tiles_.emplace_back(mask == nullptr ? nullptr : mask + image * size, map_shape());
+  }
+}
+
+float* WinogradMaps::map(int64_t image, int64_t number) const {
+  return reinterpret_cast<float*>(bytes_.get()) + (image * count_ + number) * map_shape().size();
 }
 
 }  // namespace sparsesr

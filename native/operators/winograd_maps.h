@@ -1,4 +1,4 @@
-// Maps for Winograd's convolutions, and the tiles at which a chain of masked convolutions is computed.
+// Maps for Winograd's convolutions, and the tiles at which chains of masked convolutions are computed.
 #pragma once
 
 #include <cstdint>
@@ -37,11 +37,15 @@ struct TiledShape {
   void clear(float* map, const std::vector<int32_t>& places) const;
   // All that lies outside the image.
   void clear_border(float* map) const;
-  // From and to maps of the image alone.
-  void take(const float* plain, float* map) const;
-  void give(const float* map, float* plain) const;
+  // From and to maps of the image alone, whose pixels are `pixel` values apart.
+  void take(const float* plain, float* map) const { take(plain, channels, map); }
+  void take(const float* plain, int64_t pixel, float* map) const;
+  void give(const float* map, float* plain) const { give(map, plain, channels); }
+  void give(const float* map, float* plain, int64_t pixel) const;
   // Whole tiles.
   void copy(const float* from, const std::vector<int32_t>& places, float* to) const;
+  // Gradient of ReLU: none where its result is zero.
+  void clear_where_zero(const float* result, float* gradient) const;
   // Active pixels of tiles.
   void copy(const float* from, const Tiles& tiles, float* to) const;
 
@@ -71,6 +75,27 @@ class TrainedTiles {
   Tiles reached_;
   std::vector<int32_t> inactive_;
   bool are_all_pixels_active_;
+};
+
+// Maps of a batch, kept from the forward to the backward pass, and the tiles of each image.
+class WinogradMaps {
+ public:
+  // `count`: maps per image. `mask`: one byte per pixel of all images, 0 if inactive; null without a mask.
+  WinogradMaps(const BatchShape& shape, int64_t channels, int64_t count, const uint8_t* mask);
+
+  const BatchShape& shape() const { return shape_; }
+  int64_t channels() const { return channels_; }
+  int64_t count() const { return count_; }
+  TiledShape map_shape() const { return {shape_.height, shape_.width, channels_}; }
+  const TrainedTiles& tiles(int64_t image) const { return tiles_[static_cast<size_t>(image)]; }
+  float* map(int64_t image, int64_t number) const;
+
+ private:
+  BatchShape shape_;
+  int64_t channels_;
+  int64_t count_;
+  PooledBytes bytes_;
+  std::vector<TrainedTiles> tiles_;
 };
 
 }  // namespace sparsesr

@@ -513,7 +513,7 @@ def store_rows(x: Map, x_row0: int, out: Image, r0: int, r1: int, threads: int =
     """
 
 def can_train_chain(channels: int, dtype: str) -> bool:
-    """True if this machine has kernels that train chains of this width: ResidualChain (bf16) or WinogradChain (f32)."""
+    """True if this machine has kernels that train chains of this width: in bf16, or in f32 by Winograd's method."""
 
 class ChainMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
@@ -575,14 +575,13 @@ class ReluChain:
     ) -> None:
         """Write the gradients of the input and the weights, computed from the gradient of `y`."""
 
-class WinogradChainMaps:
+class WinogradMaps:
     """Feature maps kept from a forward pass for its gradients; usable by several backward passes."""
 
-class WinogradChain:
-    """A chain of residual blocks ``x + m b(m relu(a(x)))`` with the weights of one training step, in fp32.
+class WinogradResidualChain:
+    """The same as `ResidualChain`, in fp32: at the tiles of 4x4 pixels that hold an active one.
 
-    It computes the tiles of 4x4 pixels that hold an active one. Feature maps are C-contiguous, of shape (images, height,
-    width, channels).
+    Feature maps are C-contiguous, of shape (images, height, width, channels).
     """
 
     def __init__(self, weights: Sequence[F32], biases: Sequence[F32], threads: int = 1) -> None:
@@ -594,12 +593,12 @@ class WinogradChain:
         y: F32,
         threads: int = 1,
         mask: NDArray[np.uint8] | None = None,
-    ) -> WinogradChainMaps:
+    ) -> WinogradMaps:
         """Write the chain's output to `y`; `mask` (images, height, width) is 0 at inactive pixels."""
 
     def backward(
         self,
-        maps: WinogradChainMaps,
+        maps: WinogradMaps,
         y_gradient: F32,
         x_gradient: F32,
         weights: Sequence[F32],
@@ -607,3 +606,31 @@ class WinogradChain:
         threads: int = 1,
     ) -> None:
         """Write the gradients of the input, weights and biases, computed from the gradient of the output."""
+
+class WinogradReluChain:
+    """The same as `ReluChain`, in fp32: at the tiles of 4x4 pixels that hold an active one.
+
+    Feature maps are as those of `WinogradResidualChain`.
+    """
+
+    def __init__(self, weights: Sequence[F32], threads: int = 1) -> None:
+        """Take the weights of each layer, (outputs, 3, 3, inputs), both `channels`."""
+
+    def forward(
+        self,
+        x: F32,
+        y: F32,
+        threads: int = 1,
+        mask: NDArray[np.uint8] | None = None,
+    ) -> WinogradMaps:
+        """Write the maps of all layers side by side to `y`, (images, height, width, layers * channels)."""
+
+    def backward(
+        self,
+        maps: WinogradMaps,
+        y_gradient: F32,
+        x_gradient: F32,
+        weights: Sequence[F32],
+        threads: int = 1,
+    ) -> None:
+        """Write the gradients of the input and the weights, computed from the gradient of `y`."""

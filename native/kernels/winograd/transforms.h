@@ -164,9 +164,10 @@ inline void write_tile(const WinogradOutputArgs& args, int64_t t) {
   const int64_t point = tile_point(channels);
   const int64_t first = args.places[t] * channels + row + channels;
   const float* const points = args.points + t * channels;
-  const unsigned active = kFinish == WinogradFinish::kKept ? 0 : args.active[t];
+  constexpr bool kHasBias = kFinish == WinogradFinish::kRelu || kFinish == WinogradFinish::kAdd;
+  const unsigned active = kHasBias ? args.active[t] : 0;
   for (int64_t c = 0; c < channels; c += Lanes::kCount) {
-    const V bias = kFinish == WinogradFinish::kKept ? V{} : Lanes::load(args.bias + c);
+    const V bias = kHasBias ? Lanes::load(args.bias + c) : V{};
     transform_square<OutputTransform, Lanes>(
         [&](int y, int x) { return Lanes::load(points + (y * kPatch + x) * point + c); },
         [&](int y, int x, V value) {
@@ -177,6 +178,7 @@ inline void write_tile(const WinogradOutputArgs& args, int64_t t) {
           } else if constexpr (kFinish == WinogradFinish::kAdd) {
             value = Lanes::load(args.other + place) + Lanes::only_if(is_active, value + bias);
           } else {
+            if constexpr (kFinish == WinogradFinish::kAddKept) value = value + Lanes::load(args.map + place);
             value = Lanes::where_positive(Lanes::load(args.other + place), value);
           }
           Lanes::store(args.map + place, value);
@@ -191,6 +193,7 @@ inline void write_outputs(const WinogradOutputArgs& args) {
       case WinogradFinish::kRelu: write_tile<WinogradFinish::kRelu, Lanes>(args, t); break;
       case WinogradFinish::kAdd: write_tile<WinogradFinish::kAdd, Lanes>(args, t); break;
       case WinogradFinish::kKept: write_tile<WinogradFinish::kKept, Lanes>(args, t); break;
+      case WinogradFinish::kAddKept: write_tile<WinogradFinish::kAddKept, Lanes>(args, t); break;
     }
   }
 }

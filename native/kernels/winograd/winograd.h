@@ -50,16 +50,17 @@ struct WinogradProductArgs {
 
 // How a convolution's result r, plus bias, is written.
 enum class WinogradFinish {
-  kRelu,  // max(r, 0); zero at inactive pixels
-  kAdd,   // other + r; other at inactive pixels
-  kKept,  // r where other, the result of a ReLU, is positive, else zero; without bias
+  kRelu,     // max(r, 0); zero at inactive pixels
+  kAdd,      // other + r; other at inactive pixels
+  kKept,     // r where other, the result of a ReLU, is positive, else zero; without bias
+  kAddKept,  // the same of r + what the map holds
 };
 
 struct WinogradOutputArgs {
   WinogradMap shape;
   const float* points;
   const int32_t* places;
-  const uint16_t* active;  // 16 bits per tile, row by row; not read by kKept
+  const uint16_t* active;  // 16 bits per tile, row by row; not read for the last two finishes
   int64_t count;
   const float* bias;
   WinogradFinish finish;

@@ -12,10 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparsesr import _native
 
-def autocast_dtype(feat_BCHW: Tensor) -> torch.dtype:
-    """The type in which a convolution on a processor would compute these features."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else feat_BCHW.dtype
+_NAMES = {torch.bfloat16: "bf16", torch.float32: "f32"}
+"""Of types, as the native module calls them."""
+
+
+def native_dtype(feat_BCHW: Tensor) -> torch.dtype | None:
+    """Type in which native kernels train chains of convolutions on these features; None: there are none for them."""
+    if feat_BCHW.device.type != "cpu" or feat_BCHW.numel() == 0:
+        return None
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else feat_BCHW.dtype
+    name = _NAMES.get(dtype)
+    return dtype if name is not None and _native.can_train_chain(feat_BCHW.shape[1], name) else None
 
 
 def is_none_or_hard(mask_B1HW: Tensor | None) -> bool:

@@ -5,7 +5,6 @@ Shape suffixes: B batch, C channels, H and W rows and columns, 1 a broadcast axi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor, nn
 from sparsesr import _native
 from sparsesr.lab.nn.layers.native_maps import (
     active_pixels,
-    autocast_dtype,
     channels_last,
     empty,
     is_none_or_hard,
+    native_dtype,
     values,
 )
 from sparsesr.lab.nn.layers.residual_block import ResidualBlock
@@ -38,20 +37,12 @@ class ResidualChain(nn.ModuleList):
 
     def forward(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        dtype = self._native_dtype(feat_BCHW) if self.training else None
+        dtype = native_dtype(feat_BCHW) if self.training and len(self) > 0 else None
         if dtype is not None and is_none_or_hard(mask_B1HW):
             return self._forward_natively(feat_BCHW, mask_B1HW, dtype)  # type: ignore[call-arg]
         for block in self:
             feat_BCHW = block(feat_BCHW) if mask_B1HW is None else block(feat_BCHW, mask_B1HW)
         return feat_BCHW
-
-    def _native_dtype(self, feat_BCHW: Tensor) -> torch.dtype | None:
-        """Type in which native kernels can train here; None: torch does."""
-        if feat_BCHW.device.type != "cpu" or feat_BCHW.numel() == 0 or len(self) == 0:
-            return None
-        dtype = autocast_dtype(feat_BCHW)
-        chain = _CHAINS.get(dtype)
-        return dtype if chain is not None and _native.can_train_chain(self.channels, chain.dtype) else None
 
     @torch.compiler.disable
     def _forward_natively(self, feat_BCHW: Tensor, mask_B1HW: Tensor | None, dtype: torch.dtype) -> Tensor:
@@ -70,7 +61,7 @@ class _NativeChain(torch.autograd.Function):
         ctx: Any, dtype: torch.dtype, feat_BCHW: Tensor, mask_B1HW: Tensor | None, *parameters: Tensor
     ) -> Tensor:
         layers = len(parameters) // 2
-        chain = _CHAINS[dtype].kind(
+        chain = _CHAINS[dtype](
             [channels_last(weight, torch.float32) for weight in parameters[:layers]],
             [bias.detach().float().contiguous().numpy() for bias in parameters[layers:]],
             torch.get_num_threads(),
@@ -100,14 +91,7 @@ class _NativeChain(torch.autograd.Function):
         return None, feature_gradient_BCHW.to(ctx.feature_dtype), None, *gradients
 
 
-@dataclass(frozen=True)
-class _Chain:
-    kind: type[_native.ResidualChain] | type[_native.WinogradChain]
-    dtype: str
-    """Of its maps, as the native module calls it."""
-
-
-_CHAINS = {
-    torch.bfloat16: _Chain(_native.ResidualChain, "bf16"),
-    torch.float32: _Chain(_native.WinogradChain, "f32"),
+_CHAINS: dict[torch.dtype, type[_native.ResidualChain] | type[_native.WinogradResidualChain]] = {
+    torch.bfloat16: _native.ResidualChain,
+    torch.float32: _native.WinogradResidualChain,
 }

@@ -30,8 +30,10 @@ def chain_of(channels: int, blocks: int) -> ReferenceChain:
     return chain
 
 
-def packed(chain: ReferenceChain, threads: int = 1) -> native.WinogradChain:
-    return native.WinogradChain([narrow(w) for w in chain.weights], [narrow(b) for b in chain.biases], threads)
+def packed(chain: ReferenceChain, threads: int = 1) -> native.WinogradResidualChain:
+    return native.WinogradResidualChain(
+        [narrow(w) for w in chain.weights], [narrow(b) for b in chain.biases], threads
+    )
 
 
 def run(
@@ -137,10 +139,10 @@ def test_invalid_arguments_are_refused() -> None:
     chain = chain_of(16, 1)
     weights, biases = [narrow(w) for w in chain.weights], [narrow(b) for b in chain.biases]
     with pytest.raises(ValueError, match="no kernels"):
-        native.WinogradChain([np.zeros((8, 3, 3, 8), np.float32)] * 2, [np.zeros(8, np.float32)] * 2)
+        native.WinogradResidualChain([np.zeros((8, 3, 3, 8), np.float32)] * 2, [np.zeros(8, np.float32)] * 2)
     x = np.zeros((1, 4, 4, 16), np.float32)
     with pytest.raises(ValueError, match="'mask' must have the shape"):
-        native.WinogradChain(weights, biases).forward(x, x.copy(), 1, np.ones((1, 4, 5), np.uint8))
-    maps = native.WinogradChain(weights, biases).forward(x, x.copy())
+        native.WinogradResidualChain(weights, biases).forward(x, x.copy(), 1, np.ones((1, 4, 5), np.uint8))
+    maps = native.WinogradResidualChain(weights, biases).forward(x, x.copy())
     with pytest.raises(ValueError, match="another chain"):
         packed(chain_of(32, 1)).backward(maps, x, x.copy(), weights, biases)
