@@ -6,16 +6,11 @@
 
 #include "core/page_pool.h"
 #include "kernels/train_conv/train_conv.h"
+#include "operators/batch_shape.h"
 #include "operators/bordered_map.h"
 #include "operators/gradient_groups.h"
 
 namespace sparsesr {
-
-struct BatchShape {
-  int64_t images;
-  int64_t height;
-  int64_t width;
-};
 
 inline BorderedShape bordered(const BatchShape& shape, int64_t channels) {
   return {shape.height, shape.width, channels};

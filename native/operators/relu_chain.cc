@@ -8,19 +8,10 @@
 namespace sparsesr {
 namespace {
 
-// Maps of all layers side by side: (images, height, width, layers * channels).
-struct SideBySide {
-  BatchShape shape;
-  int64_t channels;
-  int64_t layers;
-
-  template <typename T>
-  TrainMap<T> part(T* maps, int64_t image, int64_t layer) const {
-    const int64_t pixel = layers * channels;
-    const int64_t row = shape.width * pixel;
-    return {maps + image * shape.height * row + layer * channels, row, pixel};
-  }
-};
+template <typename T>
+TrainMap<T> part(const SideBySide& results, T* maps, int64_t image, int64_t layer) {
+  return {maps + results.first(image, layer), results.row(), results.pixel()};
+}
 
 // Gradients of `y` and of `x`.
 struct Gradients {
@@ -43,7 +34,7 @@ class GroupBackward {
 
   void pass_image(int64_t image, bool is_first, const Gradients& gradients) const {
     const int64_t last = weights_.layers() - 1;
-    shape_.copy(side_by_side_.part(gradients.y, image, last), shape_.pixels(gradient(last)));
+    shape_.copy(part(side_by_side_, gradients.y, image, last), shape_.pixels(gradient(last)));
     shape_.clear_where_zero(maps_.map(image, last + 1), gradient(last));
     for (int64_t layer = last; layer >= 0; --layer) {
       add_weights(image, layer, is_first);
@@ -71,7 +62,7 @@ class GroupBackward {
     } else {
       args.finish = TrainFinish::kAddMask;
       args.out = shape_.pixels(gradient(layer - 1));
-      args.other = side_by_side_.part(gradients.y, image, layer - 1);
+      args.other = part(side_by_side_, gradients.y, image, layer - 1);
       args.kept = shape_.pixels(static_cast<const Bf16*>(maps_.map(image, layer)));
       args.next = maps_.map(image, layer - 1);
     }
@@ -107,7 +98,7 @@ ChainMaps ReluChain::forward(const BatchShape& shape, const Bf16* x, Bf16* y, co
         args.out = map.pixels(maps.map(image, layer + 1));
         weights_.kernels().convolve(args);
         if (mask != nullptr) map.clear_inactive(args.out, maps.mask(image));
-        map.copy({args.out.first, args.out.row, args.out.pixel}, results.part(y, image, layer));
+        map.copy({args.out.first, args.out.row, args.out.pixel}, part(results, y, image, layer));
       }
     }
   });

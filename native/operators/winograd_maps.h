@@ -6,7 +6,7 @@
 
 #include "core/page_pool.h"
 #include "kernels/winograd/winograd.h"
-#include "operators/chain_maps.h"
+#include "operators/batch_shape.h"
 
 namespace sparsesr {
 

@@ -5,18 +5,6 @@
 namespace sparsesr {
 namespace {
 
-// Maps of all layers side by side: (images, height, width, layers * channels).
-struct SideBySide {
-  BatchShape shape;
-  int64_t channels;
-  int64_t layers;
-
-  int64_t pixel() const { return layers * channels; }
-  int64_t first(int64_t image, int64_t layer) const {
-    return image * shape.height * shape.width * pixel() + layer * channels;
-  }
-};
-
 // Backward pass of the images of a group, one after the other; the gradients of two layers take turns in the thread's
 // caches.
 class GroupBackward {

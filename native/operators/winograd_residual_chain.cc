@@ -73,7 +73,7 @@ WinogradResidualChain::WinogradResidualChain(Isa isa, int64_t channels, const st
 }
 
 void WinogradResidualChain::pass_block(const WinogradWorker& worker, const WinogradMaps& maps, int64_t image,
-                               int64_t layer, float* output) const {
+                                       int64_t layer, float* output) const {
   const TiledShape map = maps.map_shape();
   const TrainedTiles& tiles = maps.tiles(image);
   const float* const input = maps.map(image, layer);
@@ -90,7 +90,7 @@ void WinogradResidualChain::pass_block(const WinogradWorker& worker, const Winog
 }
 
 WinogradMaps WinogradResidualChain::forward(const BatchShape& shape, const float* x, float* y, const uint8_t* mask,
-                                         int threads) const {
+                                            int threads) const {
   WinogradMaps maps(shape, channels(), layers(), mask);
   const TiledShape map = maps.map_shape();
   parallel_for_by_openmp(threads, 0, shape.images, 1, [&](int64_t begin, int64_t end) {
@@ -110,7 +110,7 @@ WinogradMaps WinogradResidualChain::forward(const BatchShape& shape, const float
 }
 
 void WinogradResidualChain::backward(const WinogradMaps& maps, const float* y_gradient, float* x_gradient,
-                             const std::vector<LayerGradients>& gradients, int threads) const {
+                                     const std::vector<LayerGradients>& gradients, int threads) const {
   const auto buffer = weights_.new_sums(maps.shape().images);
   const GradientSums& sums = buffer->sums();
   const std::vector<float> zeros(static_cast<size_t>(channels()));
