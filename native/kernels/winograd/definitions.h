@@ -11,5 +11,5 @@
   void f32_winograd_output__##set(const WinogradOutputArgs& args) { write_outputs<Lanes>(args); }               \
   void f32_winograd_product__##set(const WinogradProductArgs& args) { multiply_points<Lanes, rows, 2>(args); }  \
   void f32_winograd_sum__##set(const WinogradSumArgs& args) { sum_points<Lanes, sum_rows, 2>(args); }           \
-  void f32_winograd_weight__##set(const WinogradWeightArgs& args) { transform_weights<Lanes>(args); }           \
+  void f32_winograd_weight__##set(const WinogradWeightArgs& args) { transform_weights<Lanes, 2>(args); }        \
   void f32_winograd_weight_gradient__##set(const WinogradWeightArgs& args) { add_weight_gradients<Lanes>(args); }

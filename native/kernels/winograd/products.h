@@ -1,6 +1,8 @@
 // Products of matrices, a block of which is held in registers: kRows rows by kVectors vectors of outputs.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/winograd/winograd.h"
 
 namespace sparsesr {
@@ -51,18 +53,13 @@ inline void multiply_block(const ProductBlock& block) {
   }
 }
 
-// All outputs of kRows rows.
-template <typename Lanes, int kRows, int kVectors, bool kAdds>
-inline void multiply_rows(ProductBlock block, int64_t outputs) {
+// Calls `use` with the first output of each block and whether it is a whole one, which has kVectors vectors.
+template <typename Lanes, int kVectors, typename Use>
+inline void for_outputs(int64_t channels, const Use& use) {
   constexpr int64_t kOutputs = kVectors * Lanes::kCount;
   int64_t o = 0;
-  const auto advance = [&](int64_t by) {
-    o += by;
-    block.right += by;
-    block.sums += by;
-  };
-  for (; o + kOutputs <= outputs; advance(kOutputs)) multiply_block<Lanes, kRows, kVectors, kAdds>(block);
-  for (; o < outputs; advance(Lanes::kCount)) multiply_block<Lanes, kRows, 1, kAdds>(block);
+  for (; o + kOutputs <= channels; o += kOutputs) use(o, std::true_type());
+  for (; o < channels; o += Lanes::kCount) use(o, std::false_type());
 }
 
 // Rows beyond the last tile are computed too, from what lies there, and never read.
@@ -76,9 +73,12 @@ inline void multiply_points(const WinogradProductArgs& args) {
     const float* const inputs = results + point;
     const float* const weights = args.weights + p * weight_point(channels);
     for (int64_t t = 0; t < args.count; t += kRows) {
-      const float* const left = inputs + t * channels;
-      multiply_rows<Lanes, kRows, kVectors, false>(
-          {left, channels, 1, weights, channels, channels, results + t * channels, channels}, channels);
+      for_outputs<Lanes, kVectors>(channels, [&](int64_t o, auto is_whole) {
+        constexpr int kOwn = is_whole ? kVectors : 1;
+        multiply_block<Lanes, kRows, kOwn, false>({inputs + t * channels, channels, 1, weights + o * channels,
+                                                   kOwn * Lanes::kCount, channels, results + t * channels + o,
+                                                   channels});
+      });
     }
   }
 }
@@ -93,8 +93,10 @@ inline void sum_points(const WinogradSumArgs& args) {
     const float* const gradients = args.gradients + p * point;
     float* const sums = args.sums + p * weight_point(channels);
     for (int64_t i = 0; i < channels; i += kRows) {
-      multiply_rows<Lanes, kRows, kVectors, kAdds>(
-          {inputs + i, 1, channels, gradients, channels, args.count, sums + i * channels, channels}, channels);
+      for_outputs<Lanes, kVectors>(channels, [&](int64_t o, auto is_whole) {
+        multiply_block<Lanes, kRows, is_whole ? kVectors : 1, kAdds>(
+            {inputs + i, 1, channels, gradients + o, channels, args.count, sums + i * channels + o, channels});
+      });
     }
   }
 }

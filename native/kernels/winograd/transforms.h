@@ -198,16 +198,24 @@ inline void write_outputs(const WinogradOutputArgs& args) {
   }
 }
 
-template <typename Lanes>
+// Transformed weights lie in panels of kVectors vectors of outputs, as the products read them: the panel from output o on
+// begins at o * channels. What is left of the outputs is in panels of one vector.
+template <typename Lanes, int kVectors>
 inline void transform_weights(const WinogradWeightArgs& args) {
-  const int64_t size = args.channels * args.channels;
-  const int64_t point = weight_point(args.channels);
+  constexpr int64_t kPanel = kVectors * Lanes::kCount;
+  const int64_t channels = args.channels;
+  const int64_t size = channels * channels;
+  const int64_t point = weight_point(channels);
   for (int64_t i = 0; i < size; i += Lanes::kCount) {
+    const int64_t input = i / channels;
+    const int64_t output = i % channels;
+    const bool is_whole = output / kPanel * kPanel + kPanel <= channels;
+    const int64_t width = is_whole ? kPanel : Lanes::kCount;
+    const int64_t in_panel = is_whole ? output % kPanel : 0;
+    float* const to = args.to + (output - in_panel) * channels + input * width + in_panel;
     transform_square<WeightTransform, Lanes>(
         [&](int y, int x) { return Lanes::load(args.from + (y * kKernel + x) * size + i); },
-        [&](int y, int x, typename Lanes::Vector value) {
-          Lanes::store(args.to + (y * kPatch + x) * point + i, value);
-        });
+        [&](int y, int x, typename Lanes::Vector value) { Lanes::store(to + (y * kPatch + x) * point, value); });
   }
 }
 

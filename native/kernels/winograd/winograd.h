@@ -19,8 +19,8 @@ constexpr int64_t kTileSide = 4;
 constexpr int64_t kWinogradPoints = 36;  // 6x6 transformed values per tile and channel
 constexpr int64_t kTilesAtOnce = 24;
 
-// Values from one point to the next, of transformed tiles [kTilesAtOnce][channels] and of transformed weights
-// [inputs][outputs]. The gap keeps the points of a tile, or of a weight, from sharing sets of the cache.
+// Values from one point to the next, of transformed tiles [kTilesAtOnce][channels] and of transformed weights or their
+// sums [inputs][outputs]. The gap keeps the points of a tile, or of a weight, from sharing sets of the cache.
 constexpr int64_t tile_point(int64_t channels) { return kTilesAtOnce * channels + kWinogradGranule; }
 constexpr int64_t weight_point(int64_t channels) { return channels * channels + kWinogradGranule; }
 
@@ -78,7 +78,8 @@ struct WinogradSumArgs {
   float* sums;
 };
 
-// Between [3][3][channels][channels] and transformed weights or their sums. Gradients are added to.
+// Between [3][3][inputs][outputs] and transformed weights, whose order only the kernels of an instruction set know, or
+// sums. Gradients are added to.
 struct WinogradWeightArgs {
   const float* from;
   int64_t channels;
