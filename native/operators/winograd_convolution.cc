@@ -120,7 +120,7 @@ void WinogradWorker::add_gradients(const float* in, const float* out_gradient, c
     kernels_.winograd_sum.run({points(), gradients(), map.channels, count, first == 0, sums()});
     add_bias_gradients(gradients(), map.channels, count, to.biases_of(layer, group));
   });
-  kernels_.winograd_weight_gradient.run({sums(), map.channels, to.weights_of(layer, group)});
+  kernels_.winograd_weight_sum.run({sums(), map.channels, to.weights_of(layer, group)});
 }
 
 }  // namespace sparsesr

@@ -12,4 +12,4 @@
   void f32_winograd_product__##set(const WinogradProductArgs& args) { multiply_points<Lanes, rows, 2>(args); }  \
   void f32_winograd_sum__##set(const WinogradSumArgs& args) { sum_points<Lanes, sum_rows, 2>(args); }           \
   void f32_winograd_weight__##set(const WinogradWeightArgs& args) { transform_weights<Lanes, 2>(args); }        \
-  void f32_winograd_weight_gradient__##set(const WinogradWeightArgs& args) { add_weight_gradients<Lanes>(args); }
+  void f32_winograd_weight_sum__##set(const WinogradWeightArgs& args) { add_weight_gradients<Lanes>(args); }
