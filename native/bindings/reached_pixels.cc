@@ -10,6 +10,7 @@
 #include "bindings/module.h"
 #include "bindings/pixel_sets.h"
 #include "operators/folded_convs.h"
+#include "operators/row_moves.h"
 
 namespace sparsesr::bindings {
 namespace {
@@ -17,6 +18,10 @@ namespace {
 namespace nb = nanobind;
 
 constexpr int64_t kMaxReach = 8;
+
+void check_reach(int64_t reach) {
+  if (reach < 0 || reach > kMaxReach) fail("the reach must be 0 to " + std::to_string(kMaxReach));
+}
 
 const float* bias_of(const InArray& bias, int64_t channels, std::string_view name) {
   const float* const values = array_data<float>(bias, 1, name);
@@ -66,6 +71,26 @@ void folded_rows(const FoldedConvs& convs, const InArray& image, int64_t image_r
   convs.run(source, height, {mask, reach}, words, target, r0, r1, threads);
 }
 
+void move(const OutArray& map, int64_t shift, int64_t rows, int64_t row0, const std::optional<MaskAndReach>& reached,
+          int threads) {
+  if (map.ndim() != 3) fail("'map' must have three dimensions");
+  check_threads(threads);
+  const auto size = static_cast<int64_t>(map.shape(0)), columns = static_cast<int64_t>(map.shape(1));
+  if (shift < 0 || rows < 0 || rows > size - shift) fail("'map' does not have these rows");
+  const auto pixel_bytes = static_cast<int64_t>(map.shape(2) * map.itemsize());
+  const RowMove move{static_cast<std::byte*>(map.data()), columns * pixel_bytes, pixel_bytes, shift, rows};
+  if (reached) {
+    const auto& [mask, reach] = *reached;
+    check_reach(reach);
+    if (mask->width() + 2 != columns) fail("the mask must have the width of the map");
+    if (row0 < 0 || row0 + rows > mask->height()) fail("the mask does not have these rows");
+    const nb::gil_scoped_release no_gil;
+    return move_rows(move, ReachedPixels(*mask, reach), row0, threads);
+  }
+  const nb::gil_scoped_release no_gil;
+  move_rows(move, threads);
+}
+
 int64_t count(const PixelMask& mask, int64_t reach) {
   check_reached({&mask, reach}, mask.width(), 0, mask.rows());
   return ReachedPixels(mask, reach).count();
@@ -75,7 +100,7 @@ int64_t count(const PixelMask& mask, int64_t reach) {
 
 void check_reached(const MaskAndReach& reached, int64_t width, int64_t r0, int64_t r1) {
   const auto& [mask, reach] = reached;
-  if (reach < 0 || reach > kMaxReach) fail("the reach must be 0 to " + std::to_string(kMaxReach));
+  check_reach(reach);
   if (mask->width() != width) fail("the mask must have the width of the map");
   if (r0 < 0 || r1 > mask->height() || std::min(r1 + reach, mask->height()) > mask->rows()) {
     fail("the mask has " + std::to_string(mask->rows()) + " rows so far");
@@ -88,6 +113,7 @@ void bind_reached_pixels(nb::module_& m) {
       .def("__init__", &make_folded, "first"_a, "first_bias"_a, "second"_a, "second_bias"_a);
   m.def("folded_convs_rows", &folded_rows, "convs"_a, "image"_a, "image_row0"_a, "height"_a, "mask"_a, "reach"_a,
         "wanted"_a.none(), "out"_a, "out_row0"_a, "r0"_a, "r1"_a, "threads"_a = 1);
+  m.def("move_rows", &move, "map"_a, "shift"_a, "rows"_a, "row0"_a = 0, "reached"_a.none() = nb::none(), "threads"_a = 1);
   m.def("count_reached", &count, "mask"_a, "reach"_a);
 }
 

@@ -250,6 +250,20 @@ def folded_convs_rows(
     With `wanted`, as for `PixelList`, only those of them that are in that set. Other pixels of `out` get any values.
     """
 
+def move_rows(
+    map: Map,
+    shift: int,
+    rows: int,
+    row0: int = 0,
+    reached: tuple[PixelMask, int] | None = None,
+    threads: int = 1,
+) -> None:
+    """Move rows [shift, shift + rows) of a window to its start.
+
+    With `reached`, a mask and a reach, the map has values only at pixels within the reach of active ones, and others
+    may be left behind; row `shift` is then row `row0` of the image.
+    """
+
 def count_reached(mask: PixelMask, reach: int) -> int:
     """Return the number of pixels within `reach` of an active one, in the rows added so far."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from sparsesr import _native
 from sparsesr.runtime.backend.native.layout import NATIVE_LAYOUT
-from sparsesr.runtime.backend.native.window import Window, windows_of_zeros
+from sparsesr.runtime.backend.native.window import Reached, Window, windows_of_zeros
 from sparsesr.runtime.plan.map_layout import Shape
 from sparsesr.runtime.plan.place import Place
 
@@ -39,13 +39,32 @@ def test_rows_move_only_when_a_window_is_full():
     window = Window(np.arange(1, 11, dtype=np.float32).reshape(10, 1, 1), Place(0, False, 100))
     firsts = []
     for end in range(3, 16, 3):
-        window.make_room(end - 5, end)
+        window.make_room(end - 5, end, {}, 1)
         firsts.append(window.placed[1])
     assert firsts == [-1, -1, 4, 4, 10]
     window = Window(np.arange(1, 11, dtype=np.float32).reshape(10, 1, 1), Place(0, False, 8))
-    window.make_room(-1, 8)
+    window.make_room(-1, 8, {}, 1)
     window.finish()
     assert (window.placed[1], window.array[9, 0, 0]) == (-1, 0), "room for the row below the image"
+
+
+def test_a_window_of_several_maps_moves_the_pixels_of_all() -> None:
+    """Those of the longest reach, or all where maps have different masks or one has values everywhere."""
+    one, other = (_native.PixelMask(8, 3) for _ in range(2))
+    for mask in (one, other):
+        mask.fill(np.zeros((8, 1), np.uint64))
+    cases: dict[tuple[Reached | None, ...], bool] = {
+        (Reached("one", 1), Reached("one", 2)): False,
+        (Reached("one", 1), Reached("other", 1)): True,
+        (Reached("one", 1), None): True,
+    }
+    for parts, are_all_moved in cases.items():
+        window = Window(np.ones((4, 5, 1), np.float32), Place(0, False, 8))
+        window.written = {str(number): part for number, part in enumerate(parts)}
+        window.make_room(-1, 2, {}, 1)
+        window.array[1:3] = 7
+        window.make_room(1, 5, {"one": one, "other": other}, 1)
+        assert (window.array[0, 1:-1] == 7).all() == are_all_moved
 
 
 class AllocatorUse(ctypes.Structure):

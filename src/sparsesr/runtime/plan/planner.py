@@ -21,7 +21,8 @@ from sparsesr.runtime.plan.map_layout import MapLayout
 BAND_BYTES = 8 * MEBIBYTE
 """Bytes of a band of the widest map. Lower bands fit nearer caches but need more calls, after each of which threads
 wait for each other."""
-MIN_BAND_ROWS = 4
+MIN_BAND_ROWS = 16
+"""Those of wide images: more bytes than in a near cache, but where masks keep little, calls cost more than memory."""
 _PLANS_KEPT = 64
 """Parts of a video's frames come in some dozens of sizes."""
 _MAX_PIXEL_NUMBER = 2**31 - 1

@@ -48,6 +48,13 @@ class Conv(NativeLayer):
         self._accumulate = addend if ACCUMULATE.of(node) else None
         self._residual = None if ACCUMULATE.of(node) else addend
 
+    def begin(self, state: NativeRunState) -> None:
+        """Say where there will be values."""
+        if self._reach is not None and self._elsewhere is None:
+            state.claim_pixels(self._output, *self._reach)
+            if self._copy is not None:
+                state.claim_pixels(self._copy.name, *self._reach)
+
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
         out, row0 = state.placed(self._output)
@@ -114,9 +121,7 @@ class MaskedConv(NativeLayer):
         self._residual = node.inputs[-1] if RESIDUAL.of(node) else None
         self.writes_copies = self._residual is not None  # else inactive pixels are written at the same time
         self._copy = weights.quantised_copy if self.writes_copies else None
-        self._copied = (
-            ZeroFill.NOWHERE if weights.quantised_copy is None else weights.quantised_copy.inactive
-        ).value
+        self._copied = ZeroFill.NOWHERE if weights.quantised_copy is None else weights.quantised_copy.inactive
         self._output, self._activation, self._slope = node.output, ACTIVATION.of(node), SLOPE.of(node)
         self._slopes = weights.get("slopes")
         splits = [value.channels for value in entry.inputs[1 : 1 + len(self._inputs)]]
@@ -145,8 +150,20 @@ class MaskedConv(NativeLayer):
         return weights.zeros.fill, np.zeros(stride - behind_dense, np.float32)
 
     def begin(self, state: NativeRunState) -> None:
-        """Skip zero fill that an earlier map in the same window has done."""
+        """Skip zero fill that an earlier map in the same window has done, and say where there will be values."""
         state.claim_fill(self._output, self._fill)
+        if self._dense is None and self._adds_nowhere_else(state):
+            self._claim(state, self._output, self._fill)
+        if self._copy is not None:
+            self._claim(state, self._copy.name, self._copied)
+
+    def _adds_nowhere_else(self, state: NativeRunState) -> bool:
+        """False if inactive pixels of a residual are copied to the output."""
+        return self._residual is None or state.windows[self._residual] is state.windows[self._output]
+
+    def _claim(self, state: NativeRunState, name: str, fill: ZeroFill) -> None:
+        if fill is not ZeroFill.EVERYWHERE:
+            state.claim_pixels(name, self._mask, 0 if fill is ZeroFill.NOWHERE else 1)
 
     def __call__(self, state: NativeRunState, r0: int, r1: int) -> None:
         """Compute rows [r0, r1) of the output."""
@@ -174,7 +191,7 @@ class MaskedConv(NativeLayer):
             residual,
             self._out_steps,
             copy,
-            "nowhere" if copy is None else self._copied,
+            (ZeroFill.NOWHERE if copy is None else self._copied).value,
             state.threads,
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparsesr import _native
 from sparsesr.modelfile.operations.value_types import Kind
 from sparsesr.runtime.backend.interface import F32, Image
-from sparsesr.runtime.backend.native.window import Map, Window
+from sparsesr.runtime.backend.native.window import Map, Reached, Window
 from sparsesr.runtime.graph.number_types import Steps
 from sparsesr.runtime.graph.quantised_copies import QuantisedCopy
 from sparsesr.runtime.graph.zero_fill import ZeroFill
@@ -61,6 +61,8 @@ class NativeRunState:
             for place in planned.places.values()
         }
         self.windows = {name: windows[place.buffer] for name, place in planned.places.items()}
+        for name, window in self.windows.items():
+            window.written[name] = None
         for entry in planned.segment.nodes:
             if entry.output.kind is Kind.MASK:
                 mask = self.masks[entry.node.output] = self.pixel_masks[planned.masks[entry.node.output]]
@@ -73,10 +75,15 @@ class NativeRunState:
         if not window.zeros.covers(fill):
             window.zeros = fill
 
+    def claim_pixels(self, name: str, mask: str, reach: int) -> None:
+        """Record that a map has values, which anything reads, only within ``reach`` of active pixels of a mask."""
+        if name in self.windows:
+            self.windows[name].written[name] = Reached(mask, reach)
+
     def make_room(self, name: str, keep: int, end: int) -> None:
         """Drop the rows before `keep` from a map's window; the rows up to `end` are written next."""
         if name in self.windows:
-            self.windows[name].make_room(keep, end)
+            self.windows[name].make_room(keep, end, self.masks, self.threads)
 
     def finish(self, name: str) -> None:
         """Mark a map as complete."""

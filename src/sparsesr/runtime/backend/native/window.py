@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsesr import _native
 from sparsesr.runtime.graph.zero_fill import ZeroFill
 from sparsesr.runtime.plan.map_layout import Shape
 from sparsesr.runtime.plan.place import Place
@@ -15,6 +17,13 @@ from sparsesr.runtime.plan.place import Place
 Map = NDArray[np.float32] | NDArray[np.uint16] | NDArray[np.uint8]
 """Values of a map: fp32, bf16 as uint16, or quantised."""
 _ALIGNMENT_BYTES = 64
+
+
+class Reached(NamedTuple):
+    """Pixels within a distance of active ones."""
+
+    mask: str
+    reach: int
 
 
 class Window:
@@ -28,6 +37,8 @@ class Window:
         self._end = 0
         #: Zero fill already done, if maps under one mask share the window.
         self.zeros = ZeroFill.NOWHERE
+        #: Where each of the maps has values; None: everywhere.
+        self.written: dict[str, Reached | None] = {}
         if not place.is_whole:
             array[0] = zero
 
@@ -36,15 +47,24 @@ class Window:
         """The array, and the map's row at its start."""
         return self.array, self._first
 
-    def make_room(self, keep: int, end: int) -> None:
+    def make_room(self, keep: int, end: int, masks: Mapping[str, _native.PixelMask], threads: int) -> None:
         """Make room for the rows up to `end`, which are written next; rows before `keep` may be dropped."""
         is_full = end + 1 - self._first > len(self.array)  # with the zero row below the image
         if not self._place.is_whole and is_full and keep > self._first:
             shift, rows = keep - self._first, self._end - keep
             if rows > 0:
-                self.array[:rows] = self.array[shift : shift + rows]
+                reached = self._reached()
+                pixels = None if reached is None else (masks[reached.mask], reached.reach)
+                _native.move_rows(self.array, shift, rows, keep, pixels, threads)
             self._first = keep
         self._end = max(self._end, end)
+
+    def _reached(self) -> Reached | None:
+        """Where any of the maps has values; None: everywhere."""
+        parts = [part for part in self.written.values() if part is not None]
+        if len(parts) < len(self.written) or len({part.mask for part in parts}) != 1:
+            return None
+        return max(parts)
 
     def finish(self) -> None:
         """Clear the border row below the image."""
