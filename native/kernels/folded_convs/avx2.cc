@@ -11,7 +11,14 @@ struct Avx2 {
   static Vector load(const float* source) { return _mm256_loadu_ps(source); }
   static Vector all(float value) { return _mm256_set1_ps(value); }
   static void split(const float* pixels, int64_t count, float (*planes)[kPlaneColumns]) {
-    split_pixels(pixels, count, planes);
+    int64_t x = 0;
+    for (; x + kQuad <= count; x += kQuad) {
+      __m128 quad[kQuad];
+      for (int64_t n = 0; n < kQuad; ++n) quad[n] = _mm_loadu_ps(pixels + (x + n) * kImageStride);
+      _MM_TRANSPOSE4_PS(quad[0], quad[1], quad[2], quad[3]);
+      for (int64_t c = 0; c < kImageChannels; ++c) _mm_storeu_ps(planes[c] + x, quad[c]);
+    }
+    split_pixels(pixels, x, count, planes);
   }
   static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
 

@@ -14,9 +14,9 @@ constexpr int64_t kMostLanes = 16;
 // Vectors begin at multiples of their width, so the last one may read beyond the pixels.
 constexpr int64_t kPlaneColumns = kMaxFoldedPixels + 2 * kFoldedReach + kMostLanes;
 
-// Splits `count` pixels of an image into its channels.
-inline void split_pixels(const float* pixels, int64_t count, float (*planes)[kPlaneColumns]) {
-  for (int64_t x = 0; x < count; ++x) {
+// Splits pixels `begin` to `end` of an image into its channels.
+inline void split_pixels(const float* pixels, int64_t begin, int64_t end, float (*planes)[kPlaneColumns]) {
+  for (int64_t x = begin; x < end; ++x) {
     for (int64_t c = 0; c < kImageChannels; ++c) planes[c][x] = pixels[x * kImageStride + c];
   }
 }

@@ -9,7 +9,7 @@ struct Scalar {
   static Vector load(const float* source) { return *source; }
   static Vector all(float value) { return value; }
   static void split(const float* pixels, int64_t count, float (*planes)[kPlaneColumns]) {
-    split_pixels(pixels, count, planes);
+    split_pixels(pixels, 0, count, planes);
   }
   static Vector multiply_add(Vector a, Vector b, Vector sum) { return a * b + sum; }
   static void store_quads(const Vector* sums, float* out, int64_t, int64_t) { std::copy_n(sums, kQuad, out); }
