@@ -49,7 +49,7 @@ void add_bias_gradients(const float* points, int64_t channels, int64_t count, fl
 
 WinogradWeights::WinogradWeights(Isa isa, int64_t channels, const std::vector<const float*>& weights, int threads)
     : isa_(isa), channels_(channels), layers_(static_cast<int64_t>(weights.size())),
-      bytes_(pooled_values(2 * layers_ * weights_size(channels))) {
+      bytes_(pooled_values(2 * layers_ * weights_size(channels))), zeros_(static_cast<size_t>(channels)) {
   parallel_for_by_openmp(threads, 0, 2 * layers_, 1, [&](int64_t begin, int64_t end) {
     const PooledBytes taps = pooled_values(kTaps * channels * channels);
     auto* const reordered = reinterpret_cast<float*>(taps.get());
@@ -121,6 +121,23 @@ void WinogradWorker::add_gradients(const float* in, const float* out_gradient, c
     add_bias_gradients(gradients(), map.channels, count, to.biases_of(layer, group));
   });
   kernels_.winograd_weight_sum.run({sums(), map.channels, to.weights_of(layer, group)});
+}
+
+void WinogradBackward::add_gradients(int64_t image, int64_t layer, const float* result) const {
+  worker_.add_gradients(maps_.map(image, layer), result, maps_.tiles(image).active(), sums_, layer, group_);
+}
+
+void WinogradBackward::pass_relu(int64_t image, int64_t layer, const float* result, WinogradFinish finish,
+                                 float* gradient) const {
+  const WinogradCall call{weights_.backward(layer), result, weights_.no_bias(), finish, maps_.map(image, layer),
+                          gradient};
+  worker_.convolve(call, maps_.tiles(image).active());
+}
+
+void WinogradBackward::add_input(int64_t image, int64_t layer, const float* result, float* gradient) const {
+  const WinogradCall call{weights_.backward(layer), result, weights_.no_bias(), WinogradFinish::kAdd, gradient,
+                          gradient};
+  worker_.convolve(call, maps_.tiles(image).reached());
 }
 
 }  // namespace sparsesr

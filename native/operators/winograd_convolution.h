@@ -25,6 +25,7 @@ class WinogradWeights {
   int64_t layers() const { return layers_; }
   const float* forward(int64_t layer) const;
   const float* backward(int64_t layer) const;
+  const float* no_bias() const { return zeros_.data(); }
 
   // Sums of gradients for all layers and groups of images; zero.
   std::unique_ptr<const GradientSumsBuffer> new_sums(int64_t images) const;
@@ -36,6 +37,7 @@ class WinogradWeights {
   int64_t channels_;
   int64_t layers_;
   PooledBytes bytes_;
+  std::vector<float> zeros_;
 };
 
 // One call of a convolution; see WinogradOutputArgs.
@@ -68,6 +70,34 @@ class WinogradWorker {
   const TiledShape shape_;
   const int64_t points_size_;
   const PooledBytes bytes_;
+};
+
+// What the backward passes of a group of images have in common, whatever the chain; on one thread.
+class WinogradBackward {
+ public:
+  WinogradBackward(const WinogradWeights& weights, const WinogradMaps& maps, const GradientSums& sums, int64_t group)
+      : weights_(weights), maps_(maps), shape_(maps.map_shape()), sums_(sums), group_(group),
+        worker_(weights.isa(), shape_) {}
+
+ protected:
+  const WinogradWeights& weights() const { return weights_; }
+  const WinogradMaps& maps() const { return maps_; }
+  const TiledShape& shape() const { return shape_; }
+
+  // From the gradient of a layer's result before the ReLU: adds those of its weights and biases.
+  void add_gradients(int64_t image, int64_t layer, const float* result) const;
+  // The gradient of the ReLU that gave the layer's input, the map of its number.
+  void pass_relu(int64_t image, int64_t layer, const float* result, WinogradFinish finish, float* gradient) const;
+  // Adds the gradient of the layer's input.
+  void add_input(int64_t image, int64_t layer, const float* result, float* gradient) const;
+
+ private:
+  const WinogradWeights& weights_;
+  const WinogradMaps& maps_;
+  const TiledShape shape_;
+  const GradientSums& sums_;
+  const int64_t group_;
+  const WinogradWorker worker_;
 };
 
 }  // namespace sparsesr

@@ -73,6 +73,7 @@ void TiledShape::clear_border(float* map) const {
 }
 
 void TiledShape::take(const float* plain, int64_t pixel, float* map) const {
+  clear_border(map);
   for (int64_t y = 0; y < height; ++y) {
     float* const to = map + row(y);
     for (int64_t x = 0; x < width; ++x) copy_values(plain + (y * width + x) * pixel, to + x * channels, channels);

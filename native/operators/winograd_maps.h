@@ -37,7 +37,7 @@ struct TiledShape {
   void clear(float* map, const std::vector<int32_t>& places) const;
   // All that lies outside the image.
   void clear_border(float* map) const;
-  // From and to maps of the image alone, whose pixels are `pixel` values apart.
+  // From and to maps of the image alone, whose pixels are `pixel` values apart. Taking clears all outside the image.
   void take(const float* plain, float* map) const { take(plain, channels, map); }
   void take(const float* plain, int64_t pixel, float* map) const;
   void give(const float* map, float* plain) const { give(map, plain, channels); }

@@ -1,5 +1,5 @@
-// Training in fp32 of a chain of convolutions f_l = m relu(w_l(f_(l-1))) all of whose maps are results, as ReluChain does
-// in bf16: by Winograd's convolutions at the tiles that hold active pixels.
+// Training in fp32 of a chain of convolutions f_l = m relu(w_l(f_(l-1))) all of whose maps are results, as ReluChain
+// does in bf16: by Winograd's convolutions at the tiles that hold active pixels.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ class WinogradReluChain {
  public:
   // As WinogradWeights.
   WinogradReluChain(Isa isa, int64_t channels, const std::vector<const float*>& weights, int threads)
-      : weights_(isa, channels, weights, threads), zeros_(static_cast<size_t>(channels)) {}
+      : weights_(isa, channels, weights, threads) {}
 
   int64_t channels() const { return weights_.channels(); }
   int64_t layers() const { return weights_.layers(); }
@@ -28,7 +28,6 @@ class WinogradReluChain {
 
  private:
   WinogradWeights weights_;
-  std::vector<float> zeros_;
 };
 
 }  // namespace sparsesr

@@ -6,62 +6,43 @@ namespace sparsesr {
 namespace {
 
 // Backward pass of the images of a group, one after the other; an image's gradients stay in the thread's caches.
-class GroupBackward {
+class GroupBackward : WinogradBackward {
  public:
-  GroupBackward(const WinogradWeights& weights, const float* zeros, const WinogradMaps& maps, const GradientSums& sums,
-                int64_t group)
-      : weights_(weights), zeros_(zeros), maps_(maps), shape_(maps.map_shape()), worker_(weights.isa(), shape_),
-        sums_(sums), group_(group),
-        bytes_(pooled_bytes(static_cast<size_t>(3 * shape_.size()) * sizeof(float))) {}
+  GroupBackward(const WinogradWeights& weights, const WinogradMaps& maps, const GradientSums& sums, int64_t group)
+      : WinogradBackward(weights, maps, sums, group),
+        bytes_(pooled_bytes(static_cast<size_t>(3 * shape().size()) * sizeof(float))) {}
 
-  void start(int64_t image, const float* gradients) {
-    image_ = image;
-    shape_.clear_border(gradient());
-    shape_.take(gradients + image * shape_.plain_size(), gradient());
-    if (!tiles().are_all_pixels_active()) shape_.clear(branch_copy());
-    shape_.clear(hidden_gradient());
-  }
-
-  void give(float* gradients) const { shape_.give(gradient(), gradients + image_ * shape_.plain_size()); }
-
-  // Backward pass of the block whose first layer is `layer`.
-  void pass_block(int64_t layer) const {
-    const float* const input = maps_.map(image_, layer);
-    const float* const hidden = maps_.map(image_, layer + 1);
-    const float* const branch_gradient = masked_gradient();
-    worker_.convolve({weights_.backward(layer + 1), branch_gradient, zeros_, WinogradFinish::kKept, hidden,
-                      hidden_gradient()},
-                     tiles().active());
-    worker_.add_gradients(hidden, branch_gradient, tiles().active(), sums_, layer + 1, group_);
-    worker_.add_gradients(input, hidden_gradient(), tiles().active(), sums_, layer, group_);
-    worker_.convolve({weights_.backward(layer), hidden_gradient(), zeros_, WinogradFinish::kAdd, gradient(),
-                      gradient()},
-                     tiles().reached());
+  void pass_image(int64_t image, const float* y_gradient, float* x_gradient) const {
+    shape().take(y_gradient + image * shape().plain_size(), gradient());
+    if (!maps().tiles(image).are_all_pixels_active()) shape().clear(branch_copy());
+    shape().clear(hidden_gradient());
+    for (int64_t layer = weights().layers() - 2; layer >= 0; layer -= 2) pass_block(image, layer);
+    shape().give(gradient(), x_gradient + image * shape().plain_size());
   }
 
  private:
-  float* at(int64_t map) const { return reinterpret_cast<float*>(bytes_.get()) + map * shape_.size(); }
+  float* at(int64_t map) const { return reinterpret_cast<float*>(bytes_.get()) + map * shape().size(); }
   float* gradient() const { return at(0); }
   float* hidden_gradient() const { return at(1); }
   float* branch_copy() const { return at(2); }
-  const TrainedTiles& tiles() const { return maps_.tiles(image_); }
+
+  // Backward pass of the block whose first layer is `layer`.
+  void pass_block(int64_t image, int64_t layer) const {
+    const float* const branch_gradient = masked_gradient(maps().tiles(image));
+    pass_relu(image, layer + 1, branch_gradient, WinogradFinish::kKept, hidden_gradient());
+    add_gradients(image, layer + 1, branch_gradient);
+    add_gradients(image, layer, hidden_gradient());
+    add_input(image, layer, hidden_gradient(), gradient());
+  }
 
   // Gradient of a block's output as seen by its branch: zero at inactive pixels.
-  const float* masked_gradient() const {
-    if (tiles().are_all_pixels_active()) return gradient();
-    shape_.copy(gradient(), tiles().active(), branch_copy());
+  const float* masked_gradient(const TrainedTiles& tiles) const {
+    if (tiles.are_all_pixels_active()) return gradient();
+    shape().copy(gradient(), tiles.active(), branch_copy());
     return branch_copy();
   }
 
-  const WinogradWeights& weights_;
-  const float* const zeros_;
-  const WinogradMaps& maps_;
-  const TiledShape shape_;
-  const WinogradWorker worker_;
-  const GradientSums& sums_;
-  const int64_t group_;
   const PooledBytes bytes_;
-  int64_t image_ = 0;
 };
 
 }  // namespace
@@ -98,7 +79,6 @@ WinogradMaps WinogradResidualChain::forward(const BatchShape& shape, const float
     const PooledBytes last = pooled_bytes(static_cast<size_t>(map.size()) * sizeof(float));
     auto* const output = reinterpret_cast<float*>(last.get());
     for (int64_t image = begin; image < end; ++image) {
-      map.clear_border(maps.map(image, 0));
       map.take(x + image * map.plain_size(), maps.map(image, 0));
       for (int64_t layer = 0; layer < layers(); layer += 2) {
         pass_block(worker, maps, image, layer, layer + 2 < layers() ? maps.map(image, layer + 2) : output);
@@ -113,16 +93,11 @@ void WinogradResidualChain::backward(const WinogradMaps& maps, const float* y_gr
                                      const std::vector<LayerGradients>& gradients, int threads) const {
   const auto buffer = weights_.new_sums(maps.shape().images);
   const GradientSums& sums = buffer->sums();
-  const std::vector<float> zeros(static_cast<size_t>(channels()));
   parallel_for_by_openmp(threads, 0, sums.groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t number = begin; number < end; ++number) {
       const Group group = group_of(maps.shape().images, sums.groups, number);
-      GroupBackward pass(weights_, zeros.data(), maps, sums, number);
-      for (int64_t image = group.begin; image < group.end; ++image) {
-        pass.start(image, y_gradient);
-        for (int64_t layer = layers() - 2; layer >= 0; layer -= 2) pass.pass_block(layer);
-        pass.give(x_gradient);
-      }
+      const GroupBackward pass(weights_, maps, sums, number);
+      for (int64_t image = group.begin; image < group.end; ++image) pass.pass_image(image, y_gradient, x_gradient);
     }
   });
   std::vector<float*> weights;
